@@ -1,0 +1,50 @@
+{
+  "targets": [
+    {
+      "target_name": "pmem",
+      "conditions": [
+        [
+          "OS=='linux'",
+          {
+            "sources": [
+              "native/addon.cc",
+              "native/async.cc",
+              "native/context.cc",
+              "native/copy.cc",
+              "native/cpu.cc",
+              "native/crc32c.cc",
+              "native/durable.cc",
+              "native/errors.cc",
+              "native/fast.cc",
+              "native/fault.cc",
+              "native/files.cc",
+              "native/handles.cc",
+              "native/mapping.cc",
+              "native/range_lock.cc"
+            ],
+            "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+            "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "_FILE_OFFSET_BITS=64"],
+            "cflags!": ["-fno-omit-frame-pointer"],
+            "cflags": [
+              "-O2",
+              "-Wall",
+              "-Wextra",
+              "-Wno-unused-parameter",
+              "-fvisibility=hidden"
+            ],
+            "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
+            "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],
+            # The fault handler and the finalizers of Buffers outlive any one worker thread, so the code must never be unloaded.
+            "ldflags": ["-Wl,-z,nodelete", "-static-libgcc", "-static-libstdc++"],
+            "variables": { "sanitize%": "" },
+            "conditions": [
+              ["target_arch=='x64'", { "sources": ["native/copy_x86.cc"] }],
+              ["target_arch=='arm64'", { "sources": ["native/copy_arm64.cc"] }]
+            ]
+          },
+          { "type": "none" }
+        ]
+      ]
+    }
+  ]
+}

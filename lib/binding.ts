@@ -1,0 +1,214 @@
+/**
+ * The addon's typed face: the one place that loads it, and the contract of each of its functions. Everything here is
+ * internal; policy is in the floors above.
+ */
+
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { PmemError } from './errors.js';
+
+/** Places of the mailbox, a Float64Array through which hot calls pass numbers: native/context.h has the same. */
+export const HANDLE = 0;
+export const OFFSET = 1;
+export const LENGTH = 2;
+/** Completion of a store, count of ranges, or the CRC so far. */
+export const EXTRA = 3;
+/** 0, a positive errno, or one of {@link Status}. */
+export const STATUS = 4;
+export const FAULT_SIGNAL = 5;
+/** Where it happened, in bytes from the mapping's start. */
+export const FAULT_OFFSET = 6;
+/** The CRC; the byte to fill with; after a fault its si_code, after damage its {@link Damage}. */
+export const RESULT = 7;
+/** Place of the 64-bit word in {@link words}. */
+export const WORD = 8;
+/** First of the pairs of offset and length. */
+export const RANGES = 9;
+export const MOST_RANGES = 256;
+
+/** How an operation ended, beside 0 and positive errnos: native/durable.h. */
+export const Status = { closed: -1, range: -2, fault: -3, damaged: -4, readOnly: -5, volatile: -6 } as const;
+
+/** Why a mapping can no longer be trusted: native/mapping.h. */
+export const Damage = { lostPage: 1, readOnlyViolated: 2, syncFailed: 3 } as const;
+
+/** What a store needs to survive a power cut: native/mapping.h. */
+export const NativeGranularity = { byte: 0, 'cache-line': 1, page: 2, never: 3 } as const;
+
+/** How far a store is taken before the call returns: native/durable.h. */
+export const Completion = { store: 0, flush: 1, persist: 2 } as const;
+
+/** What {@link Native.map} is asked for. All numbers are integers; none is checked again in C++ for sense. */
+export interface MapRequest {
+  fd: number;
+  offset: number;
+  length: number;
+  /** Unit in which the kernel maps this backing, in bytes. */
+  pageSize: number;
+  /** Of the virtual address, relative to the offset; a power of two. */
+  alignment: number;
+  /** Fail with ENOMEM rather than accept a lesser alignment. */
+  mustAlign: boolean;
+  writable: boolean;
+  /** Ask for MAP_SYNC; where the kernel refuses it, map without. */
+  trySync: boolean;
+  populate: boolean;
+  /** Drain must read from the device (PCI). */
+  readBack: boolean;
+  /** A lock that the mapping takes over, or 0. */
+  lock: number;
+}
+
+/** An open handle of this thread on a mapping. */
+export interface Mapped {
+  handle: number;
+  /** Closes the handle when it is collected. */
+  keeper: object;
+  /** MAP_SYNC was granted. */
+  synchronous: boolean;
+}
+
+/** How an asynchronous operation ended; the fields are those of the mailbox. */
+export interface Outcome {
+  status: number;
+  signal?: number;
+  code?: number;
+  offset?: number;
+}
+
+/** What the addon found in the CPU, and chose. */
+export interface CpuPaths {
+  /** Instruction that writes a cache line back. */
+  flush: 'clwb' | 'clflushopt' | 'clflush' | 'dc cvap' | 'dc cvac';
+  /** Registers that bulk stores use. */
+  copy: 'avx512' | 'avx' | 'sse2' | 'generic';
+  crc32c: 'instruction' | 'table';
+  /** Bytes. */
+  cacheLine: number;
+  /** Durable copies of at least this many bytes bypass the cache. */
+  streamingThreshold: number;
+  /** A setting in the environment that this CPU cannot honour. */
+  refused: string | null;
+}
+
+/** The functions of the addon. Hot ones take their arguments from, and leave their outcome in, the mailbox. */
+export interface Native {
+  mailbox: ArrayBuffer;
+
+  flush(): void;
+  drain(): void;
+  persist(): void;
+  /** Flushes EXTRA ranges from RANGES on; does not drain. */
+  flushRanges(): void;
+  /** Copies all of source in, to OFFSET, up to the completion in EXTRA. */
+  write(source: Uint8Array): void;
+  /** As write, or read, with the array of the last such call, which must be unchanged; LENGTH is its length. */
+  writeAgain(): void;
+  /** Copies out from OFFSET, filling target. */
+  read(target: Uint8Array): void;
+  readAgain(): void;
+  /** Fills with the byte in RESULT up to the completion in EXTRA. */
+  fill(): void;
+  /** From OFFSET to WORD. */
+  load64(): void;
+  /** From WORD to OFFSET. */
+  store64(): void;
+  /** Continues the CRC in EXTRA over the range; to RESULT. */
+  crc32c(): void;
+
+  /** Throws the errno of mmap or madvise. */
+  map(request: MapRequest): Mapped;
+  setGranularity(handle: number, granularity: number): void;
+  /** msync of the whole mapping; throws its errno. */
+  syncAll(handle: number): void;
+  /** The number by which other threads attach. */
+  identify(handle: number): number;
+  attach(identity: number): Mapped | undefined;
+  close(handle: number): void;
+  arrayBuffer(handle: number, offset: number, length: number): ArrayBuffer;
+  detach(buffer: ArrayBuffer): void;
+  /** Throws EAGAIN when another process holds the range. */
+  lock(fd: number, begin: number, end: number, exclusive: boolean): number;
+  unlock(lock: number): void;
+  /** Reserves a file's blocks; throws ENOSPC or EOPNOTSUPP. */
+  allocate(fd: number, offset: number, length: number): void;
+  /** 0 when the kernel grants MAP_SYNC on the range, else the errno. */
+  probeSync(fd: number, offset: number, length: number): number;
+  pageSize(): number;
+  cpu(): CpuPaths;
+
+  writeAsync(handle: number, offset: number, source: Uint8Array, completion: number): Promise<Outcome>;
+  readAsync(handle: number, offset: number, target: Uint8Array): Promise<Outcome>;
+  fillAsync(handle: number, offset: number, length: number, byte: number, completion: number): Promise<Outcome>;
+}
+
+const SUPPORTED = 'Linux on x86-64 or arm64';
+
+function unsupported(): PmemError | undefined {
+  const { platform, arch } = process;
+  if (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) return undefined;
+  return new PmemError(
+    'ERR_PMEM_UNSUPPORTED_PLATFORM',
+    `pmem works on ${SUPPORTED}; this is ${platform} on ${arch}. Importing it is harmless, opening a region is not possible.`,
+  );
+}
+
+type LoadBindings = (options: { bindings: string; module_root: string; try: string[][] }) => Native;
+
+/** Prefers a local build over the binary that came with the package. */
+function load(): Native {
+  const refused = unsupported();
+  if (refused !== undefined) throw refused;
+  const require = createRequire(import.meta.url);
+  const bindings = require('bindings') as LoadBindings;
+  const { platform, arch } = process;
+  const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
+  let native: Native;
+  try {
+    native = bindings({
+      bindings: 'pmem',
+      module_root: root,
+      try: [
+        ['module_root', 'build', 'Debug', 'bindings'],
+        ['module_root', 'build', 'Release', 'bindings'],
+        ['module_root', 'prebuilds', `${platform}-${arch}`, 'bindings'],
+      ],
+    });
+  } catch (error) {
+    throw new PmemError(
+      'ERR_PMEM_ADDON_NOT_LOADED',
+      `the native addon of pmem could not be loaded for ${platform}-${arch}, Node.js ${process.version}. ` +
+        `The package carries binaries for glibc on x86-64 and arm64; elsewhere build it: npx node-gyp rebuild ` +
+        `in '${root}' (needs python3, make and a C++17 compiler). The loader said: ${String((error as Error).message)}`,
+      { cause: error },
+    );
+  }
+  const { refused: setting } = native.cpu();
+  if (setting !== null) {
+    throw new PmemError(
+      'ERR_PMEM_CPU_PATH',
+      `${setting}=${process.env[setting]} in the environment asks for what this CPU does not have, or is no such thing. ` +
+        `Unset it to use the best path there is.`,
+    );
+  }
+  return native;
+}
+
+/** Where the addon cannot be loaded, importing works and every call throws the reason. */
+function loadOrExplain(): Native {
+  try {
+    return load();
+  } catch (reason) {
+    const fail = (): never => {
+      throw reason;
+    };
+    const mailbox = new ArrayBuffer(8 * (RANGES + 2 * MOST_RANGES));
+    return new Proxy({ mailbox } as Native, { get: (target, name) => (name === 'mailbox' ? target.mailbox : fail) });
+  }
+}
+
+/** The addon. */
+export const native: Native = loadOrExplain();
+export const mailbox = new Float64Array(native.mailbox);
+/** The mailbox's bytes as unsigned 64-bit integers, for {@link WORD}. */
+export const words = new BigUint64Array(native.mailbox);

@@ -1,0 +1,95 @@
+/** Coded errors: every failure of this package says what was asked, what the limit is, and the way out. */
+
+import { getSystemErrorName } from 'node:util';
+
+/** What a {@link PmemError} carries beside its message. */
+export interface PmemErrorDetails {
+  /** Number of the POSIX error, positive, where a system call failed. */
+  readonly errno?: number | undefined;
+  /** The system call that failed. */
+  readonly syscall?: string | undefined;
+  /** The file or device concerned. */
+  readonly path?: string | undefined;
+  /** Offset in the region, in bytes, where it happened. */
+  readonly offset?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * An operation failed. `code` is the POSIX name where a system call failed (`EACCES`, `ENOSPC`), else one of the
+ * package's own, which all begin with `ERR_PMEM_`.
+ */
+export class PmemError extends Error {
+  override readonly name = 'PmemError';
+  readonly code: string;
+  readonly errno?: number;
+  readonly syscall?: string;
+  readonly path?: string;
+  readonly offset?: number;
+
+  constructor(code: string, message: string, details: PmemErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    if (details.errno !== undefined) this.errno = details.errno;
+    if (details.syscall !== undefined) this.syscall = details.syscall;
+    if (details.path !== undefined) this.path = details.path;
+    if (details.offset !== undefined) this.offset = details.offset;
+  }
+}
+
+/** The POSIX name of an error number: 13 gives `EACCES`. */
+export function errorName(errno: number): string {
+  return errno > 0 ? getSystemErrorName(-errno) : 'EUNKNOWN';
+}
+
+interface SystemError extends Error {
+  errno: number;
+  syscall: string;
+}
+
+function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && 'errno' in error && typeof error.errno === 'number' && 'syscall' in error;
+}
+
+/** Turns what node:fs or the addon threw into a {@link PmemError}; `advice` says what to do about it. */
+export function systemError(error: unknown, path: string | undefined, advice?: string): unknown {
+  if (error instanceof PmemError || !isSystemError(error)) return error;
+  const errno = Math.abs(error.errno);
+  const code = errorName(errno);
+  const where = path === undefined ? '' : ` '${path}'`;
+  const way = advice === undefined ? '' : `. ${advice}`;
+  const reason = error.message.replace(/^[A-Z0-9]+: /, '').replace(/,.*$/, '');
+  return new PmemError(code, `${code}: ${reason}, ${error.syscall}${where}${way}`, {
+    errno,
+    syscall: error.syscall,
+    path,
+    cause: error,
+  });
+}
+
+function coded<T extends Error>(error: T, code: string): T & { code: string } {
+  return Object.assign(error, { code });
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return `an instance of ${value.constructor?.name ?? 'Object'}`;
+  return String(value);
+}
+
+/** A `TypeError` with code `ERR_INVALID_ARG_TYPE`. */
+export function wrongType(name: string, expected: string, value: unknown): TypeError {
+  return coded(new TypeError(`${name} must be ${expected}; got ${shown(value)}`), 'ERR_INVALID_ARG_TYPE');
+}
+
+/** A `TypeError` with code `ERR_INVALID_ARG_VALUE`: the type is right, the value makes no sense. */
+export function wrongValue(name: string, expected: string, value: unknown): TypeError {
+  return coded(new TypeError(`${name} must be ${expected}; got ${shown(value)}`), 'ERR_INVALID_ARG_VALUE');
+}
+
+/** A `RangeError` with code `ERR_OUT_OF_RANGE`. */
+export function outOfRange(name: string, expected: string, value: unknown): RangeError {
+  return coded(new RangeError(`${name} must be ${expected}; got ${shown(value)}`), 'ERR_OUT_OF_RANGE');
+}

@@ -1,0 +1,176 @@
+/** What is at a path: a file, a device-DAX character device, physical memory, a PCI BAR or a block device. */
+
+import { closeSync, constants, fstatSync, openSync, realpathSync, statfsSync } from 'node:fs';
+import { native } from '../binding.js';
+import { PmemError, systemError } from '../errors.js';
+import { HOST, type Host } from './host.js';
+import { findMount, type Mount } from './mounts.js';
+import { attribute, deviceDirectory, deviceNumber, numericAttribute, subsystem } from './sysfs.js';
+
+/**
+ * `file`: a regular file; `devdax`: `/dev/daxX.Y`; `devmem`: `/dev/mem`; `pci`: a `resourceN` of a PCI device in sysfs;
+ * `block`: a block device, which is mapped through the page cache.
+ */
+export type BackingKind = 'file' | 'devdax' | 'devmem' | 'pci' | 'block';
+
+/** The file system that a file lies on. */
+export interface FileSystem {
+  /** `ext4`, `xfs`, `tmpfs`, …, as the kernel names it. */
+  readonly type: string;
+  readonly mountPoint: string;
+  readonly options: readonly string[];
+  /** Bytes. */
+  readonly blockSize: number;
+  /** The block device's directory below /sys/devices, where it has one. */
+  readonly device: string | undefined;
+}
+
+/** What is at a path, and the units in which it can be mapped. */
+export interface Backing {
+  readonly kind: BackingKind;
+  readonly path: string;
+  /** Bytes; undefined for physical memory, which has no end that one could ask for. */
+  readonly size: number | undefined;
+  /** Offsets (and on device-DAX lengths) must be multiples of this many bytes; the kernel maps in this unit. */
+  readonly pageSize: number;
+  readonly fileSystem: FileSystem | undefined;
+  /** Of a device: its directory below /sys/devices. */
+  readonly device: string | undefined;
+  readonly identity: { readonly dev: bigint; readonly ino: bigint };
+}
+
+const SYSFS_MAGIC = 0x62656572;
+const HUGETLBFS_MAGIC = 0x958458f6;
+const DEV_MEM = '1:1';
+
+/** Opens without waiting for a writer (FIFOs) and without truncating or creating. */
+export function openDescriptor(path: string, writable: boolean): number {
+  try {
+    return openSync(path, (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
+  } catch (error) {
+    throw systemError(error, path, adviceOnOpen(error, writable));
+  }
+}
+
+function adviceOnOpen(error: unknown, writable: boolean): string | undefined {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'To make a new file, pass create: true and a size';
+    case 'EACCES':
+    case 'EROFS':
+      return writable ? 'To map it for reading only, pass readOnly: true' : undefined;
+    case 'ENXIO':
+      return 'The device has no driver in this mode; a DAX device in system-ram mode cannot be mapped';
+    default:
+      return undefined;
+  }
+}
+
+function refusal(path: string, code: string, sentence: string): PmemError {
+  return new PmemError(code, `${code}: '${path}' ${sentence}`, { path });
+}
+
+function inspectCharacterDevice(
+  path: string,
+  number: string,
+  host: Host,
+): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device'> {
+  if (number === DEV_MEM) return { kind: 'devmem', size: undefined, pageSize: native.pageSize(), device: undefined };
+  const device = deviceDirectory(host, 'char', number);
+  if (device === undefined || subsystem(device) !== 'dax') {
+    throw refusal(path, 'ENODEV', 'is a character device, but neither device-DAX nor /dev/mem');
+  }
+  const size = numericAttribute(device, 'size');
+  const align = numericAttribute(device, 'align');
+  if (size === undefined || align === undefined) {
+    throw refusal(path, 'ENODEV', `does not tell its size and alignment in ${device}`);
+  }
+  return { kind: 'devdax', size, pageSize: align, device };
+}
+
+function inspectBlockDevice(
+  path: string,
+  number: string,
+  host: Host,
+): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device'> {
+  const device = deviceDirectory(host, 'block', number);
+  const sectors = device === undefined ? undefined : numericAttribute(device, 'size');
+  if (device === undefined || sectors === undefined)
+    throw refusal(path, 'ENODEV', 'is a block device that sysfs does not know');
+  return { kind: 'block', size: sectors * 512, pageSize: native.pageSize(), device };
+}
+
+function fileSystemOf(host: Host, path: string, dev: bigint, blockSize: number): FileSystem | undefined {
+  let real = path;
+  try {
+    real = realpathSync(path);
+  } catch {
+    // A deleted file still has a device number to find its mount by.
+  }
+  const mount: Mount | undefined = findMount(host, deviceNumber(dev), real);
+  if (mount === undefined) return undefined;
+  return {
+    type: mount.type,
+    mountPoint: mount.mountPoint,
+    options: mount.options,
+    blockSize,
+    device: deviceDirectory(host, 'block', deviceNumber(dev)),
+  };
+}
+
+/** What the open descriptor is. Directories, pipes and sockets are refused (`EISDIR`, `ENODEV`). */
+export function inspect(fd: number, path: string, host: Host = HOST): Backing {
+  const status = fstatSync(fd, { bigint: true });
+  const identity = { dev: status.dev, ino: status.ino };
+  const number = deviceNumber(status.rdev);
+  if (status.isDirectory()) throw refusal(path, 'EISDIR', 'is a directory; name a file in it');
+  if (status.isCharacterDevice()) {
+    return { path, identity, fileSystem: undefined, ...inspectCharacterDevice(path, number, host) };
+  }
+  if (status.isBlockDevice()) {
+    return { path, identity, fileSystem: undefined, ...inspectBlockDevice(path, number, host) };
+  }
+  if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
+
+  const size = Number(status.size);
+  const { type, bsize } = statfsSync(`/proc/self/fd/${fd}`);
+  if (type === SYSFS_MAGIC) {
+    if (!/\/resource\d+(_wc)?$/.test(realpathSync(path))) {
+      throw refusal(path, 'ENODEV', 'is in sysfs, but not a resource of a PCI device');
+    }
+    const device = realpathSync(path).replace(/\/[^/]*$/, '');
+    return { kind: 'pci', path, size, pageSize: native.pageSize(), fileSystem: undefined, device, identity };
+  }
+  const pageSize = type === HUGETLBFS_MAGIC ? bsize : native.pageSize();
+  return {
+    kind: 'file',
+    path,
+    size,
+    pageSize,
+    fileSystem: fileSystemOf(host, path, status.dev, bsize),
+    device: undefined,
+    identity,
+  };
+}
+
+/** Opens, inspects and closes. */
+export function inspectPath(path: string, host: Host = HOST): Backing {
+  const fd = openDescriptor(path, false);
+  try {
+    return inspect(fd, path, host);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The directory in sysfs of the device that the bytes are on, whatever lies between. */
+export function deviceOf(backing: Backing): string | undefined {
+  return backing.device ?? backing.fileSystem?.device;
+}
+
+/** The NUMA node that the memory belongs to, or undefined where the kernel does not say. */
+export function numaNode(backing: Backing): number | undefined {
+  const device = deviceOf(backing);
+  const node = device === undefined ? undefined : attribute(device, 'numa_node');
+  return node === undefined || Number(node) < 0 ? undefined : Number(node);
+}

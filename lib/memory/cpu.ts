@@ -1,0 +1,14 @@
+/** The CPU's paths, as the addon chose them. */
+
+import { type CpuPaths, native } from '../binding.js';
+
+export type { CpuPaths };
+
+/**
+ * The instructions that this process flushes, copies and checksums with: the best that the CPU and the operating system
+ * have, or what `PMEM_FLUSH`, `PMEM_COPY`, `PMEM_CRC32C` and `PMEM_MOVNT_THRESHOLD` ask for.
+ */
+export function cpuPaths(): Omit<CpuPaths, 'refused'> {
+  const { refused, ...paths } = native.cpu();
+  return paths;
+}

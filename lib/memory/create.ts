@@ -1,0 +1,94 @@
+/** Opening the file behind a region, and making it when asked to: allocated, and durable before anything is promised. */
+
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { native } from '../binding.js';
+import { PmemError, systemError } from '../errors.js';
+import { formatSize } from '../units.js';
+import { openDescriptor } from './backing.js';
+import type { CheckedOptions } from './options.js';
+
+/** An open descriptor, and how to take back what opening it made. */
+export interface OpenedFile {
+  readonly fd: number;
+  /** Removes the file if it was made just now, or empties it again. */
+  readonly undo: () => void;
+}
+
+function nothing(): void {}
+
+/** Opens an existing file, or makes it when the options say so. */
+export function openFile(path: string, options: CheckedOptions): OpenedFile {
+  if (!options.create) return { fd: openDescriptor(path, !options.readOnly), undo: nothing };
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+  try {
+    const fd = openSync(path, flags, options.mode);
+    return { fd, undo: () => unlinkSync(path) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw systemError(error, path);
+  }
+  const fd = openDescriptor(path, true);
+  const status = fstatSync(fd);
+  const wasEmpty = status.isFile() && status.size === 0;
+  return { fd, undo: wasEmpty ? () => ftruncateSync(fd, 0) : nothing };
+}
+
+const ZEROES = Buffer.alloc(1 << 20);
+
+/** For file systems without fallocate: only an empty file may be written over. */
+function writeZeroes(fd: number, size: number): void {
+  for (let at = 0; at < size; ) at += writeSync(fd, ZEROES, 0, Math.min(ZEROES.length, size - at), at);
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    // Some file systems cannot sync a directory, and say so.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Gives an empty file its size and blocks, and allocates what an existing file of that size lacks. Durable on return.
+ * The range lock is held.
+ */
+export function giveSize(fd: number, path: string, size: number, sparse: boolean): void {
+  const present = fstatSync(fd).size;
+  if (present !== 0 && present !== size) throw sizeMismatch(path, present, size);
+  try {
+    if (present === 0 && sparse) ftruncateSync(fd, size);
+    if (!sparse) allocate(fd, size, present === 0);
+    if (present === 0) {
+      fsyncSync(fd);
+      syncDirectory(dirname(path));
+    }
+  } catch (error) {
+    const advice = `Its ${formatSize(size)} are allocated at once; free space, or pass sparse: true`;
+    throw systemError(error, path, (error as { errno?: number }).errno === 28 ? advice : undefined);
+  }
+}
+
+function allocate(fd: number, size: number, empty: boolean): void {
+  const [ENOSYS, EOPNOTSUPP] = [38, 95];
+  try {
+    native.allocate(fd, 0, size);
+  } catch (error) {
+    const { errno } = error as { errno?: number };
+    if (errno !== EOPNOTSUPP && errno !== ENOSYS) throw error;
+    if (empty) writeZeroes(fd, size);
+  }
+}
+
+/** An existing file has another size than was asked for. */
+export function sizeMismatch(path: string, present: number, wanted: number): PmemError {
+  return new PmemError(
+    'ERR_PMEM_SIZE_MISMATCH',
+    `'${path}' has ${present} bytes, and a size of ${wanted} was asked for; an existing file is never made longer or ` +
+      `shorter. Leave size out to map what is there, or choose another path`,
+    { path },
+  );
+}

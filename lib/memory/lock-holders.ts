@@ -1,0 +1,42 @@
+/** Who could hold a lock: the kernel does not name the owner of an open-file-description lock (fcntl(2), F_OFD_GETLK). */
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { HOST, type Host } from './host.js';
+
+/** A process that has the file open. */
+export interface Holder {
+  readonly pid: number;
+  readonly command: string;
+}
+
+function hasOpen(directory: string, dev: bigint, ino: bigint): boolean {
+  for (const name of readdirSync(directory)) {
+    try {
+      const status = statSync(join(directory, name), { bigint: true });
+      if (status.dev === dev && status.ino === ino) return true;
+    } catch {
+      // Closed meanwhile.
+    }
+  }
+  return false;
+}
+
+/** Other processes that have this file open, as far as this user may see. */
+export function holders(identity: { dev: bigint; ino: bigint }, host: Host = HOST): Holder[] {
+  const found: Holder[] = [];
+  for (const name of readdirSync(host.proc)) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    try {
+      if (!hasOpen(join(host.proc, name, 'fd'), identity.dev, identity.ino)) continue;
+      const command = readFileSync(join(host.proc, name, 'cmdline'), 'utf8')
+        .replaceAll('\0', ' ')
+        .trim();
+      found.push({ pid, command });
+    } catch {
+      // Gone, or another user's.
+    }
+  }
+  return found;
+}

@@ -1,0 +1,75 @@
+/** The contract that every layer is written against, whatever the memory is. */
+
+/**
+ * What a store needs before it survives a power cut: nothing but a fence (`byte`: the platform flushes the CPU caches,
+ * eADR), write-back of its cache line (`cache-line`), or msync of its page (`page`).
+ */
+export type Granularity = 'byte' | 'cache-line' | 'page';
+
+/** What a mapping needs to make stores durable, and why. */
+export interface Durability {
+  readonly granularity: Granularity;
+  /** The kernel granted MAP_SYNC: the file's metadata is durable before a page can be stored into. */
+  readonly mapSync: boolean;
+  /** Bytes in a page of this mapping: 4096, or what the device or the file system of huge pages was configured for. */
+  readonly pageSize: number;
+  /** True when the user asserts a persistence that the kernel does not confirm. */
+  readonly assumed: boolean;
+  /** True when the backing forgets everything at power-off, and nothing else was asserted: then every persist throws. */
+  readonly volatile: boolean;
+  /** Why, in a sentence. */
+  readonly reason: string;
+}
+
+/**
+ * How far a store is taken before the call returns: `store` (nothing durable yet), `flush` (write-back begun; durable
+ * after the next drain), `persist` (durable).
+ */
+export type WriteMode = 'store' | 'flush' | 'persist';
+
+/** A piece of memory, in bytes. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * Byte-addressable memory that can be made durable. Offsets and lengths are whole numbers of bytes within `size`; anything
+ * else throws before a byte is touched (`TypeError`, or `RangeError` with code `ERR_OUT_OF_RANGE`).
+ *
+ * What the hardware promises, and all that a layer may rely on: an aligned 8-byte store is atomic across a power cut,
+ * nothing larger is. Unflushed lines may reach the media at any time, in any order, a line with any prefix of its stores.
+ * Layers store through `write`, `fill` and `store64`; `view` is for users' data.
+ */
+export interface Memory {
+  /** Bytes. */
+  readonly size: number;
+  readonly durability: Durability;
+
+  /** A zero-copy window. Nothing stored through it is durable before `persist`, or `flush` and `drain`. */
+  view(offset: number, length: number): Buffer;
+
+  /** Copies `target.length` bytes out, guarded: a page that is gone throws instead of killing the process. */
+  read(offset: number, target: Uint8Array): void;
+
+  /** Copies all of `source` in, guarded. Durable on return in mode `persist`; the default is `store`. */
+  write(offset: number, source: Uint8Array, mode?: WriteMode): void;
+
+  /** Sets every byte of the range, to 0 by default. Durable on return in mode `persist`; the default is `store`. */
+  fill(offset: number, length: number, byte?: number, mode?: WriteMode): void;
+
+  /** The aligned 8 bytes at `offset`, little-endian on every supported CPU. Never torn. */
+  load64(offset: number): bigint;
+
+  /** Stores aligned 8 bytes. Never torn, not even by a power cut. Not durable before `persist`. */
+  store64(offset: number, value: bigint): void;
+
+  /** Starts the write-back of the range. */
+  flush(offset: number, length: number): void;
+
+  /** Waits: everything flushed before is durable on return. */
+  drain(): void;
+
+  /** `flush` and `drain`: the range is durable on return. */
+  persist(offset: number, length: number): void;
+}

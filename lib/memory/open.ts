@@ -1,0 +1,166 @@
+/** From a path and options to a mapping: look, lock, allocate, map, and decide what makes stores durable. */
+
+import { closeSync, fstatSync } from 'node:fs';
+import { type Mapped, native } from '../binding.js';
+import { outOfRange, PmemError, systemError } from '../errors.js';
+import { type Backing, type BackingKind, deviceOf, inspect } from './backing.js';
+import { giveSize, type OpenedFile, openFile, sizeMismatch } from './create.js';
+import { decideDurability, nativeGranularity, satisfies } from './durability.js';
+import { knowsMapSync, probeSync, tooCoarse } from './explain.js';
+import { holders } from './lock-holders.js';
+import type { Durability } from './memory.js';
+import type { CheckedOptions } from './options.js';
+
+/** A mapping and what is known about it. */
+export interface OpenedMapping {
+  readonly path: string;
+  readonly kind: BackingKind;
+  readonly durability: Durability;
+  readonly readOnly: boolean;
+  readonly handle: number;
+  readonly keeper: object;
+  readonly size: number;
+  readonly fileOffset: number;
+  readonly device: string | undefined;
+}
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+/** The end of the range locked for physical memory and everything else without an end: the last offset of off_t. */
+const MOST_OFFSET = Number.MAX_SAFE_INTEGER;
+
+/** Offset and length as the kernel will accept them, or the refusal that it would give, or should have given. */
+function extent(
+  backing: Backing,
+  options: CheckedOptions,
+  size: number | undefined,
+): { offset: number; length: number } {
+  const { path, pageSize, kind } = backing;
+  const { offset } = options;
+  if (size === 0) {
+    throw new PmemError(
+      'EINVAL',
+      `EINVAL: '${path}' is empty, and nothing can be mapped; pass create: true and a size`,
+      { path },
+    );
+  }
+  if (offset % pageSize !== 0) {
+    const below = offset - (offset % pageSize);
+    const message = `EINVAL: offset ${offset} in '${path}' is not a multiple of its page size, ${pageSize}; nearest: ${below} and ${below + pageSize}`;
+    throw new PmemError('EINVAL', message, { errno: 22, path });
+  }
+  if (size === undefined && options.length === undefined) {
+    throw new PmemError('EINVAL', `EINVAL: '${path}' has no end; say which bytes with offset and length`, { path });
+  }
+  const length = options.length ?? (size as number) - offset;
+  if (size !== undefined && (offset >= size || length > size - offset)) {
+    const limit = `within '${path}', which has ${size} bytes`;
+    throw outOfRange('options.offset + options.length', limit, offset + length);
+  }
+  if (kind === 'devdax' && length % pageSize !== 0) {
+    const message = `EINVAL: length ${length} on '${path}' is not a multiple of its alignment, ${pageSize}`;
+    throw new PmemError('EINVAL', message, { errno: 22, path });
+  }
+  return { offset, length };
+}
+
+function lock(fd: number, backing: Backing, options: CheckedOptions, end: number): number {
+  if (options.shared) return 0;
+  const { path } = backing;
+  try {
+    return native.lock(fd, options.offset, end, !options.readOnly);
+  } catch (error) {
+    if ((error as { errno?: number }).errno !== 11) {
+      throw systemError(error, path, 'To open it without a lock, pass shared: true');
+    }
+    const found = holders(backing.identity);
+    const names = found.map(({ pid, command }) => `${pid} (${command})`).join(', ');
+    const who = found.length === 0 ? 'no process that this user may look at has it open' : `open in process ${names}`;
+    throw new PmemError(
+      'ERR_PMEM_LOCKED',
+      `'${path}' is locked by another process: ${who}. Close it there, or pass shared: true on both sides`,
+      { path, cause: error },
+    );
+  }
+}
+
+function defaultAlignment(length: number, pageSize: number): number {
+  const wanted = length >= 2 * GIB ? GIB : length >= 2 * MIB ? 2 * MIB : pageSize;
+  return Math.max(wanted, pageSize);
+}
+
+function adviceOnMap(error: unknown, backing: Backing): string | undefined {
+  const { errno } = error as { errno?: number };
+  if (errno === 1 && backing.kind === 'devmem') {
+    return 'The range is System RAM, or lockdown or a missing CAP_SYS_RAWIO forbids it; reserve a range with memmap= on the kernel command line';
+  }
+  if (errno === 12) return 'There is not enough address space (ulimit -v) or too many mappings (vm.max_map_count)';
+  return undefined;
+}
+
+/** The mapping stage, once the file is open and `undo` would take back that it was made. */
+function mapOpened({ fd, undo }: OpenedFile, path: string, options: CheckedOptions): OpenedMapping {
+  const before = inspect(fd, path);
+  const { create, readOnly, assumePersistent, granularity } = options;
+  const isNew = create && before.kind === 'file';
+  if (!isNew && options.size !== undefined && before.size !== undefined && before.size !== options.size) {
+    throw sizeMismatch(path, before.size, options.size);
+  }
+  // A new file is locked by its future range, before anything is changed: somebody else may be making it too. Until the
+  // lock is held nothing may be taken back either.
+  const planned = extent(before, options, isNew ? options.size : before.size);
+  const held = lock(fd, before, options, Math.min(planned.offset + planned.length, MOST_OFFSET));
+  let mapped: Mapped | undefined;
+  try {
+    if (isNew) giveSize(fd, path, options.size as number, options.sparse);
+    const backing: Backing = isNew ? { ...before, size: fstatSync(fd).size } : before;
+    const probed = probeSync(fd, backing);
+    const foreseen = decideDurability({ backing, syncErrno: probed, assumePersistent });
+    if (!satisfies(foreseen, granularity) && granularity !== 'page')
+      throw tooCoarse(backing, probed, foreseen, granularity);
+    const alignment = options.align ?? defaultAlignment(planned.length, backing.pageSize);
+    mapped = native.map({
+      fd,
+      ...planned,
+      pageSize: backing.pageSize,
+      alignment: Math.max(alignment, backing.pageSize),
+      mustAlign: options.align !== undefined,
+      writable: !readOnly,
+      trySync: knowsMapSync(backing) && probed === 0,
+      populate: options.populate,
+      readBack: backing.kind === 'pci',
+      lock: held,
+    });
+    const syncErrno = mapped.synchronous ? 0 : probed;
+    const durability = decideDurability({ backing, syncErrno, assumePersistent });
+    native.setGranularity(mapped.handle, nativeGranularity(durability));
+    const { handle, keeper } = mapped;
+    const device = deviceOf(backing);
+    return {
+      path,
+      kind: backing.kind,
+      durability,
+      readOnly,
+      handle,
+      keeper,
+      size: planned.length,
+      fileOffset: planned.offset,
+      device,
+    };
+  } catch (error) {
+    undo();
+    if (mapped !== undefined) native.close(mapped.handle);
+    else if (held !== 0) native.unlock(held);
+    throw systemError(error, path, adviceOnMap(error, before));
+  }
+}
+
+/** Opens, locks, creates if asked to, and maps. Whatever fails, nothing is left behind that was not there before. */
+export function openMapping(path: string, options: CheckedOptions): OpenedMapping {
+  const file = openFile(path, options);
+  try {
+    return mapOpened(file, path, options);
+  } finally {
+    closeSync(file.fd);
+  }
+}

@@ -1,0 +1,138 @@
+/** What `Region.open` can be asked for, checked before anything is opened. */
+
+import { fileURLToPath } from 'node:url';
+import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import { parseSize, type Size } from '../units.js';
+import { assumedByEnvironment, isGranularity } from './durability.js';
+import type { Granularity } from './memory.js';
+
+/** Options of `Region.open`. */
+export interface RegionOptions {
+  /**
+   * Size of the file in bytes: required to create one, and otherwise compared with what is there. An existing file is
+   * never made longer or shorter.
+   */
+  size?: Size;
+  /**
+   * Make the file when it is missing (or empty), with all its blocks allocated: a full disk is an error now and not a
+   * fault later. The new file and its directory entry are durable when `open` returns.
+   */
+  create?: boolean;
+  /** Permissions of a new file, before the umask. Default 0o666. */
+  mode?: number;
+  /** Create without allocating blocks: a full disk then damages the region when a page is first stored into. */
+  sparse?: boolean;
+  /** Where the region begins in the file or device, in bytes; a multiple of the page size. Default 0. */
+  offset?: Size;
+  /** Length of the region in bytes. Default: up to the end. */
+  length?: Size;
+  /** Map for reading only. */
+  readOnly?: boolean;
+  /** The coarsest granularity that will do; anything coarser is refused with the reason. Default `'page'`. */
+  granularity?: Granularity;
+  /**
+   * Treat flushed stores as persistent although the kernel does not confirm it, for machines without such memory.
+   * Default: whether `PMEM_ASSUME_PERSISTENT` is set in the environment.
+   */
+  assumePersistent?: boolean;
+  /**
+   * Alignment of the virtual address relative to the offset, in bytes; a power of two. Default: 2 MiB, and 1 GiB for
+   * regions from 2 GiB, as far as the address space allows; when given, it is kept or `open` fails.
+   */
+  align?: Size;
+  /** Fault every page in before `open` returns. */
+  populate?: boolean;
+  /** Take no lock: other processes may map the same bytes, for writing too. */
+  shared?: boolean;
+}
+
+/** Options with their defaults filled in. */
+export interface CheckedOptions {
+  readonly size: number | undefined;
+  readonly create: boolean;
+  readonly mode: number;
+  readonly sparse: boolean;
+  readonly offset: number;
+  readonly length: number | undefined;
+  readonly readOnly: boolean;
+  readonly granularity: Granularity;
+  readonly assumePersistent: boolean;
+  readonly align: number | undefined;
+  readonly populate: boolean;
+  readonly shared: boolean;
+}
+
+const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
+  'size',
+  'create',
+  'mode',
+  'sparse',
+  'offset',
+  'length',
+  'readOnly',
+  'granularity',
+  'assumePersistent',
+  'align',
+  'populate',
+  'shared',
+]);
+
+function boolean(value: boolean | undefined, name: string, fallback = false): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
+  return value;
+}
+
+function size(value: Size | undefined, name: string): number | undefined {
+  return value === undefined ? undefined : parseSize(value, `options.${name}`);
+}
+
+function positive(value: number | undefined, name: string): number | undefined {
+  if (value === 0) throw outOfRange(`options.${name}`, 'at least 1 byte', value);
+  return value;
+}
+
+/** A path as node:fs takes it: a string, a Buffer or a file: URL. */
+export function checkPath(path: unknown): string {
+  let text: string;
+  if (typeof path === 'string') text = path;
+  else if (path instanceof URL) text = fileURLToPath(path);
+  else if (path instanceof Uint8Array) text = Buffer.from(path).toString();
+  else throw wrongType('path', 'a string, a Buffer or a file: URL', path);
+  if (text === '' || text.includes('\0')) throw wrongValue('path', 'not empty and without null bytes', text);
+  return text;
+}
+
+/** Checks types, ranges and combinations; nothing has been opened yet when it throws. */
+export function checkOptions(options: RegionOptions = {}): CheckedOptions {
+  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) throw wrongValue('options', `made of ${[...KNOWN].join(', ')}`, name);
+  }
+  const checked: CheckedOptions = {
+    size: positive(size(options.size, 'size'), 'size'),
+    create: boolean(options.create, 'create'),
+    mode: options.mode ?? 0o666,
+    sparse: boolean(options.sparse, 'sparse'),
+    offset: size(options.offset, 'offset') ?? 0,
+    length: positive(size(options.length, 'length'), 'length'),
+    readOnly: boolean(options.readOnly, 'readOnly'),
+    granularity: options.granularity ?? 'page',
+    assumePersistent: boolean(options.assumePersistent, 'assumePersistent', assumedByEnvironment()),
+    align: size(options.align, 'align'),
+    populate: boolean(options.populate, 'populate'),
+    shared: boolean(options.shared, 'shared'),
+  };
+  const { align, granularity, mode } = checked;
+  if (!isGranularity(granularity)) {
+    throw wrongValue('options.granularity', "'byte', 'cache-line' or 'page'", granularity);
+  }
+  if (!Number.isInteger(mode)) throw wrongType('options.mode', 'an integer', mode);
+  if (mode < 0 || mode > 0o7777) throw outOfRange('options.mode', 'permissions from 0 to 0o7777', mode);
+  if (align !== undefined && (align === 0 || !Number.isInteger(Math.log2(align)))) {
+    throw outOfRange('options.align', 'a power of two', options.align);
+  }
+  if (checked.create && checked.readOnly) throw wrongValue('options.create', 'left out with readOnly', true);
+  if (checked.create && checked.size === undefined) throw wrongType('options.size', 'given with create', undefined);
+  return checked;
+}

@@ -1,0 +1,505 @@
+/** A mapped region of persistent memory. */
+
+import {
+  Completion,
+  EXTRA,
+  HANDLE,
+  LENGTH,
+  MOST_RANGES,
+  mailbox,
+  native,
+  OFFSET,
+  type Outcome,
+  RANGES,
+  RESULT,
+  STATUS,
+  WORD,
+  words,
+} from '../binding.js';
+import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import { formatSize, parseSize, type Size } from '../units.js';
+import type { BackingKind } from './backing.js';
+import { type DeepFlush, deepFlush } from './deep-flush.js';
+import { closedError, failure, lastOutcome } from './failure.js';
+import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
+import { openMapping } from './open.js';
+import { checkOptions, checkPath, type RegionOptions } from './options.js';
+import { MOST_BUFFER_BYTES, Windows } from './windows.js';
+
+/** What all regions on one handle have in common: the region that was opened, and its slices. */
+interface Shared {
+  readonly path: string;
+  readonly kind: BackingKind;
+  readonly durability: Durability;
+  readonly readOnly: boolean;
+  readonly handle: number;
+  /** Bytes of the whole mapping. */
+  readonly size: number;
+  /** Where the mapping begins in the file or device, in bytes. */
+  readonly fileOffset: number;
+  /** Directory of the device in sysfs. */
+  readonly device: string | undefined;
+  readonly windows: Windows;
+  /** Gives the handle back when the last region on it was collected. */
+  readonly keeper: object;
+  closed: boolean;
+}
+
+/**
+ * A region as another thread of this process can open it: pass it through `postMessage` or `workerData`, and call
+ * {@link Region.attach} there while the region is open here.
+ */
+export interface RegionToken {
+  readonly pmemRegion: number;
+  readonly base: number;
+  readonly size: number;
+  readonly mapping: Omit<Shared, 'handle' | 'windows' | 'keeper' | 'closed'>;
+}
+
+/** Options of the asynchronous copies and fills. */
+export interface AsyncOptions {
+  /** Stops after the piece at work (8 MiB at most); the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called after each piece with the bytes done so far. */
+  onProgress?: (bytes: number) => void;
+}
+
+/** Options of {@link Region.writeAsync} and {@link Region.fillAsync}. */
+export interface AsyncStoreOptions extends AsyncOptions {
+  /** How far the bytes are taken before the promise resolves. Default `'store'`. */
+  mode?: WriteMode;
+}
+
+/** One hop to the pool's threads costs some 20 µs; 8 MiB take a millisecond or more. */
+const PIECE = 8 * 2 ** 20;
+/** A source this small is remembered, to spare asking where its bytes are: see {@link Region.write}. */
+const MOST_KNOWN = 2 ** 16;
+/** …unless that would keep more than this from being collected. */
+const MOST_KEPT = 2 ** 20;
+
+// Calls of constants are what V8 compiles best.
+const { flush, drain, persist, flushRanges, write, writeAgain, read, readAgain, fill, load64, store64, crc32c } =
+  native;
+
+let knownBytes: Uint8Array | undefined;
+let knownLength = 0;
+let knownOffset = 0;
+
+/** The bytes that read or write was given are likely to come again when two in a row look alike. */
+function remember(bytes: Uint8Array): void {
+  const { length, byteOffset } = bytes;
+  const again = length === knownLength && byteOffset === knownOffset;
+  knownBytes = again && length > 0 && length <= MOST_KNOWN && bytes.buffer.byteLength <= MOST_KEPT ? bytes : undefined;
+  knownLength = length;
+  knownOffset = byteOffset;
+}
+
+/** True when the addon still knows where these bytes are. A detached array has length 0, one on other bytes is another. */
+function isKnown(bytes: Uint8Array): boolean {
+  return bytes === knownBytes && bytes.length === knownLength && bytes.byteOffset === knownOffset;
+}
+
+function completionOf(mode: WriteMode): number {
+  if (mode === 'persist') return Completion.persist;
+  if (mode === 'store') return Completion.store;
+  if (mode === 'flush') return Completion.flush;
+  throw wrongValue('mode', "'store', 'flush' or 'persist'", mode);
+}
+
+function within(offset: number, length: number, limit: number): boolean {
+  return (
+    Number.isSafeInteger(offset) &&
+    Number.isSafeInteger(length) &&
+    offset >= 0 &&
+    length >= 0 &&
+    offset + length <= limit
+  );
+}
+
+const OPEN = Symbol('open');
+
+/**
+ * Persistent memory mapped into this process. Stores through {@link view}, {@link write}, {@link fill} and {@link store64}
+ * become durable by {@link persist}, or {@link flush} and {@link drain}; what that takes on this path is in
+ * {@link durability}.
+ *
+ * Every method throws `ERR_PMEM_CLOSED` after {@link close}, a `TypeError` for arguments of the wrong type, and a
+ * `RangeError` (`ERR_OUT_OF_RANGE`) for ranges that are not whole numbers within the region, before a byte is touched.
+ * A page that is gone (file truncated, media error) gives `ERR_PMEM_TRUNCATED`, `ERR_PMEM_MEDIA` or `ERR_PMEM_FAULT`.
+ */
+export class Region implements Memory, Disposable {
+  readonly #shared: Shared;
+  readonly #handle: number;
+  /** Where this region begins in the mapping. */
+  readonly #base: number;
+  readonly #size: number;
+  /** `#size`, and -1 once closed: one comparison then refuses every range. */
+  #limit: number;
+  readonly #isSlice: boolean;
+
+  /** @internal Use {@link Region.open}. */
+  constructor(guard: typeof OPEN, shared: Shared, base: number, size: number, isSlice: boolean) {
+    if (guard !== OPEN) throw wrongValue('Region', 'made by Region.open', 'new');
+    this.#shared = shared;
+    this.#handle = shared.handle;
+    this.#base = base;
+    this.#size = size;
+    this.#limit = size;
+    this.#isSlice = isSlice;
+  }
+
+  /**
+   * Maps a file, `/dev/daxX.Y`, `/dev/mem`, a PCI `resourceN` or a block device. Takes an advisory lock on the bytes,
+   * exclusive unless `readOnly`, that other processes' regions respect; threads of this process share it.
+   *
+   * @throws PmemError with the POSIX code of the system call that failed; `ERR_PMEM_LOCKED` when another process has the
+   *   bytes open; `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
+   *   `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
+   */
+  static open(path: string | Buffer | URL, options?: RegionOptions): Region {
+    const opened = openMapping(checkPath(path), checkOptions(options));
+    const shared: Shared = { ...opened, windows: new Windows(opened.handle, opened.size), closed: false };
+    return new Region(OPEN, shared, 0, shared.size, false);
+  }
+
+  /**
+   * Opens a region that another thread of this process shares by {@link share}: the same mapping, closed independently.
+   *
+   * @throws PmemError `ERR_PMEM_CLOSED` when the region was closed by every thread meanwhile.
+   */
+  static attach(token: RegionToken): Region {
+    if (typeof token !== 'object' || token === null || typeof token.pmemRegion !== 'number') {
+      throw wrongType('token', 'what region.share() returned', token);
+    }
+    const { mapping, base, size } = token;
+    const attached = native.attach(token.pmemRegion);
+    if (attached === undefined) throw closedError('attach', String(mapping?.path));
+    const { handle, keeper } = attached;
+    if (!within(base, size, mapping.size)) {
+      native.close(handle);
+      throw wrongValue('token', 'what region.share() returned', token);
+    }
+    const shared: Shared = { ...mapping, handle, keeper, windows: new Windows(handle, mapping.size), closed: false };
+    return new Region(OPEN, shared, base, size, false);
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The path as given. */
+  get path(): string {
+    return this.#shared.path;
+  }
+
+  get kind(): BackingKind {
+    return this.#shared.kind;
+  }
+
+  get durability(): Durability {
+    return this.#shared.durability;
+  }
+
+  get readOnly(): boolean {
+    return this.#shared.readOnly;
+  }
+
+  get closed(): boolean {
+    return this.#limit < 0 || this.#shared.closed;
+  }
+
+  /**
+   * A zero-copy Buffer on the memory itself. What is stored through it is durable after `persist` of the same range.
+   * After {@link close} its length is 0. Stores into a Buffer of a read-only region do not reach the memory, and make
+   * every later call throw `ERR_PMEM_READ_ONLY`.
+   *
+   * @param offset in bytes, default 0
+   * @param length in bytes, default up to the region's end; at most the longest Buffer (4 GiB on Node.js 20)
+   */
+  view(offset: Size = 0, length?: Size): Buffer {
+    const start = typeof offset === 'string' ? parseSize(offset, 'offset') : offset;
+    const count =
+      length === undefined ? this.#size - start : typeof length === 'string' ? parseSize(length, 'length') : length;
+    if (!within(start, count, this.#limit)) this.#refuse('view', start, count);
+    if (this.#shared.closed) throw closedError('view', this.path);
+    if (count > MOST_BUFFER_BYTES) {
+      throw outOfRange(
+        'length',
+        `at most ${formatSize(MOST_BUFFER_BYTES)}, the longest Buffer here; take several views`,
+        count,
+      );
+    }
+    return this.#shared.windows.buffer(this.#base + start, count);
+  }
+
+  /** @inheritdoc */
+  read(offset: number, target: Uint8Array): void {
+    if (!(target instanceof Uint8Array)) throw wrongType('target', 'a Buffer or Uint8Array', target);
+    if (!within(offset, target.length, this.#limit)) this.#refuse('read', offset, target.length);
+    mailbox[HANDLE] = this.#handle;
+    mailbox[OFFSET] = this.#base + offset;
+    if (isKnown(target)) {
+      mailbox[LENGTH] = knownLength;
+      readAgain();
+    } else {
+      read(target);
+      remember(target);
+    }
+    if (mailbox[STATUS] !== 0) throw this.#failure('read');
+  }
+
+  /**
+   * Copies all of `source` in. In mode `'persist'` the bytes are durable on return, which is faster than a write and a
+   * persist; in mode `'flush'` after the next {@link drain}; by default after {@link persist}. A range that overlaps
+   * `source` is copied as if through a third place. A power cut can tear it at any multiple of 8 bytes.
+   */
+  write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
+    if (!(source instanceof Uint8Array)) throw wrongType('source', 'a Buffer or Uint8Array', source);
+    if (!within(offset, source.length, this.#limit)) this.#refuse('write', offset, source.length);
+    mailbox[HANDLE] = this.#handle;
+    mailbox[OFFSET] = this.#base + offset;
+    mailbox[EXTRA] = completionOf(mode);
+    if (isKnown(source)) {
+      mailbox[LENGTH] = knownLength;
+      writeAgain();
+    } else {
+      write(source);
+      remember(source);
+    }
+    if (mailbox[STATUS] !== 0) throw this.#failure('write');
+  }
+
+  /** @inheritdoc */
+  fill(offset: number, length: number, byte = 0, mode: WriteMode = 'store'): void {
+    if (!within(offset, length, this.#limit)) this.#refuse('fill', offset, length);
+    if (!(Number.isInteger(byte) && byte >= 0 && byte <= 255))
+      throw outOfRange('byte', 'an integer from 0 to 255', byte);
+    mailbox[HANDLE] = this.#handle;
+    mailbox[OFFSET] = this.#base + offset;
+    mailbox[LENGTH] = length;
+    mailbox[EXTRA] = completionOf(mode);
+    mailbox[RESULT] = byte;
+    fill();
+    if (mailbox[STATUS] !== 0) throw this.#failure('fill');
+  }
+
+  /** @inheritdoc */
+  load64(offset: number): bigint {
+    this.#aim('load64', offset, 8);
+    load64();
+    if (mailbox[STATUS] !== 0) throw this.#failure('load64');
+    return words[WORD] as bigint;
+  }
+
+  /** @inheritdoc */
+  store64(offset: number, value: bigint): void {
+    if (typeof value !== 'bigint') throw wrongType('value', 'a bigint', value);
+    if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw outOfRange('value', 'from 0n to 2n ** 64n - 1n', value);
+    this.#aim('store64', offset, 8);
+    words[WORD] = value;
+    store64();
+    if (mailbox[STATUS] !== 0) throw this.#failure('store64');
+  }
+
+  /** Starts the write-back of the range; durable after the next {@link drain}. On `page` granularity it only takes note. */
+  flush(offset: number, length: number): void {
+    this.#aim('flush', offset, length);
+    flush();
+    if (mailbox[STATUS] !== 0) throw this.#failure('flush');
+  }
+
+  /** @inheritdoc */
+  drain(): void {
+    this.#aim('drain', 0, 0);
+    drain();
+    if (mailbox[STATUS] !== 0) throw this.#failure('drain');
+  }
+
+  /**
+   * Makes the range durable before it returns: `flush` and `drain`, or on `page` granularity an msync of the covering
+   * pages. Throws if that fails, and from then on, because the kernel forgets such a failure.
+   */
+  persist(offset: number, length: number): void {
+    this.#aim('persist', offset, length);
+    persist();
+    if (mailbox[STATUS] !== 0) throw this.#failure('persist');
+  }
+
+  /** Makes all the ranges durable before it returns, waiting once: faster than a {@link persist} for each. */
+  persistAll(ranges: readonly ByteRange[]): void {
+    if (!Array.isArray(ranges)) throw wrongType('ranges', 'an array of { offset, length }', ranges);
+    const limit = this.#limit;
+    const base = this.#base;
+    const count = ranges.length;
+    for (let i = 0; i < count; i++) {
+      const range = ranges[i];
+      if (typeof range !== 'object' || range === null) throw wrongType(`ranges[${i}]`, '{ offset, length }', range);
+      if (!within(range.offset, range.length, limit)) this.#refuse('persistAll', range.offset, range.length);
+    }
+    for (let done = 0; done < count; done += MOST_RANGES) {
+      const most = Math.min(count - done, MOST_RANGES);
+      for (let i = 0; i < most; i++) {
+        const range = ranges[done + i] as ByteRange;
+        mailbox[RANGES + 2 * i] = base + range.offset;
+        mailbox[RANGES + 2 * i + 1] = range.length;
+      }
+      mailbox[HANDLE] = this.#handle;
+      mailbox[EXTRA] = most;
+      flushRanges();
+      if (mailbox[STATUS] !== 0) throw this.#failure('persistAll');
+    }
+    this.#aim('persistAll', 0, 0);
+    drain();
+    if (mailbox[STATUS] !== 0) throw this.#failure('persistAll');
+  }
+
+  /**
+   * CRC32C (Castagnoli; RFC 3720, section 12.1) of the range, in hardware where the CPU can.
+   *
+   * @param crc of the bytes before, to continue it; an unsigned 32-bit integer, 0 to begin with
+   */
+  crc32c(offset: number, length: number, crc = 0): number {
+    if (!(Number.isInteger(crc) && crc >= 0 && crc <= 0xffff_ffff)) {
+      throw outOfRange('crc', 'an unsigned 32-bit integer', crc);
+    }
+    this.#aim('crc32c', offset, length);
+    mailbox[EXTRA] = crc;
+    crc32c();
+    if (mailbox[STATUS] !== 0) throw this.#failure('crc32c');
+    return mailbox[RESULT] as number;
+  }
+
+  /** {@link write} on another thread. The source must be left alone, and its memory not transferred, until then. */
+  async writeAsync(offset: number, source: Uint8Array, options: AsyncStoreOptions = {}): Promise<void> {
+    if (!(source instanceof Uint8Array)) throw wrongType('source', 'a Buffer or Uint8Array', source);
+    const length = source.length;
+    const completion = completionOf(options.mode ?? 'store');
+    await this.#inPieces('writeAsync', offset, length, options, (at, count) => {
+      if (source.length !== length) throw wrongValue('source', 'left alone until the promise settles', source);
+      return native.writeAsync(this.#handle, this.#base + offset + at, source.subarray(at, at + count), completion);
+    });
+  }
+
+  /** {@link read} on another thread. The target must be left alone, and its memory not transferred, until then. */
+  async readAsync(offset: number, target: Uint8Array, options: AsyncOptions = {}): Promise<void> {
+    if (!(target instanceof Uint8Array)) throw wrongType('target', 'a Buffer or Uint8Array', target);
+    const length = target.length;
+    await this.#inPieces('readAsync', offset, length, options, (at, count) => {
+      if (target.length !== length) throw wrongValue('target', 'left alone until the promise settles', target);
+      return native.readAsync(this.#handle, this.#base + offset + at, target.subarray(at, at + count));
+    });
+  }
+
+  /** {@link fill} on another thread. */
+  async fillAsync(offset: number, length: number, byte = 0, options: AsyncStoreOptions = {}): Promise<void> {
+    if (!(Number.isInteger(byte) && byte >= 0 && byte <= 255))
+      throw outOfRange('byte', 'an integer from 0 to 255', byte);
+    const completion = completionOf(options.mode ?? 'store');
+    await this.#inPieces('fillAsync', offset, length, options, (at, count) =>
+      native.fillAsync(this.#handle, this.#base + offset + at, count, byte, completion),
+    );
+  }
+
+  /**
+   * A region on part of this one, sharing its mapping and lock. It ends with this region; closing the slice itself only
+   * ends the slice, and leaves its Buffers alone.
+   */
+  slice(offset: Size, length?: Size): Region {
+    const start = parseSize(offset, 'offset');
+    const count = length === undefined ? this.#size - start : parseSize(length, 'length');
+    if (!within(start, count, this.#limit)) this.#refuse('slice', start, count);
+    if (this.#shared.closed) throw closedError('slice', this.path);
+    return new Region(OPEN, this.#shared, this.#base + start, count, true);
+  }
+
+  /** What another thread of this process needs to {@link attach}. The lock is held until every thread has closed. */
+  share(): RegionToken {
+    if (this.closed) throw closedError('share', this.path);
+    const { handle, windows, keeper, closed, ...mapping } = this.#shared;
+    return { pmemRegion: native.identify(handle), base: this.#base, size: this.#size, mapping };
+  }
+
+  /**
+   * Takes what was persisted out of the memory controller's own queues too, which survive a power cut by ADR but not its
+   * failure: `done`; `not-needed` where a persist goes to the device anyway (`page`); `unavailable` where the platform has
+   * no way to (UEFI NVDIMM Firmware Interface Table, Flush Hint Address Structure).
+   *
+   * @throws PmemError with the POSIX code when the attempt failed (EACCES: writing `deep_flush` in sysfs needs root).
+   */
+  deepFlush(): DeepFlush {
+    if (this.closed) throw closedError('deepFlush', this.path);
+    const { path, kind, durability, device, handle } = this.#shared;
+    return deepFlush({ path, kind, durability, device, handle });
+  }
+
+  /**
+   * Ends the region: every Buffer made from it has length 0, the lock is given back, and the memory is unmapped when the
+   * last user of it is gone. Does not make anything durable. Closing twice is harmless.
+   */
+  close(): void {
+    if (this.closed) {
+      this.#limit = -1;
+      return;
+    }
+    this.#limit = -1;
+    if (this.#isSlice) return;
+    this.#shared.closed = true;
+    knownBytes = undefined;
+    this.#shared.windows.detachAll();
+    native.close(this.#handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Names the range of the next hot call. */
+  #aim(operation: string, offset: number, length: number): void {
+    if (!within(offset, length, this.#limit)) this.#refuse(operation, offset, length);
+    mailbox[HANDLE] = this.#handle;
+    mailbox[OFFSET] = this.#base + offset;
+    mailbox[LENGTH] = length;
+  }
+
+  /** Says what is wrong with a range that was found to be wrong. */
+  #refuse(operation: string, offset: unknown, length: unknown): never {
+    if (this.closed) throw closedError(operation, this.path);
+    const size = this.#size;
+    if (typeof offset !== 'number') throw wrongType('offset', 'a number of bytes', offset);
+    if (typeof length !== 'number') throw wrongType('length', 'a number of bytes', length);
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
+      throw outOfRange('offset', `a whole number of bytes from 0 to ${size}, the region's size,`, offset);
+    }
+    throw outOfRange(
+      'length',
+      `a whole number of bytes from 0 to ${size - offset}, what is left of ${size} at ${offset},`,
+      length,
+    );
+  }
+
+  #failure(operation: string, outcome: Outcome = lastOutcome()): Error {
+    const { path, fileOffset } = this.#shared;
+    return failure({ operation, path, fileOffset, base: this.#base }, outcome);
+  }
+
+  async #inPieces(
+    operation: string,
+    offset: number,
+    length: number,
+    { signal, onProgress }: AsyncOptions,
+    run: (at: number, count: number) => Promise<Outcome>,
+  ): Promise<void> {
+    if (!within(offset, length, this.#limit)) this.#refuse(operation, offset, length);
+    let at = 0;
+    do {
+      signal?.throwIfAborted();
+      if (this.closed) throw closedError(operation, this.path);
+      const count = Math.min(PIECE, length - at);
+      const outcome = await run(at, count);
+      if (outcome.status !== 0) throw this.#failure(operation, outcome);
+      at += count;
+      onProgress?.(at);
+    } while (at < length);
+  }
+}

@@ -1,0 +1,57 @@
+// The list of what JavaScript can call; contracts are in lib/binding.ts.
+#include <napi.h>
+
+#include "async.h"
+#include "context.h"
+#include "fast.h"
+#include "files.h"
+#include "handles.h"
+
+namespace {
+
+void end_of_environment(Napi::Env, pmem::Context* context) {
+  context->close_all();
+  context->release();
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  pmem::Context* context = pmem::Context::create(env);
+  if (context == nullptr || !pmem::add_fast_calls(env, exports, context)) {
+    Napi::Error::New(env, "pmem: out of memory").ThrowAsJavaScriptException();
+    return exports;
+  }
+  env.SetInstanceData<pmem::Context, end_of_environment>(context);
+
+  napi_value mailbox;
+  napi_get_reference_value(env, context->mailbox_reference(), &mailbox);
+  exports.Set("mailbox", Napi::Value(env, mailbox));
+
+  const struct {
+    const char* name;
+    Napi::Value (*call)(const Napi::CallbackInfo&);
+  } calls[] = {
+      {"map", pmem::map},
+      {"setGranularity", pmem::set_granularity},
+      {"syncAll", pmem::sync_all},
+      {"identify", pmem::identify},
+      {"attach", pmem::attach},
+      {"close", pmem::close},
+      {"arrayBuffer", pmem::array_buffer},
+      {"detach", pmem::detach},
+      {"lock", pmem::lock},
+      {"unlock", pmem::unlock},
+      {"allocate", pmem::allocate},
+      {"pageSize", pmem::page_size},
+      {"cpu", pmem::describe_cpu},
+      {"probeSync", pmem::probe_sync},
+      {"writeAsync", pmem::write_async},
+      {"readAsync", pmem::read_async},
+      {"fillAsync", pmem::fill_async},
+  };
+  for (const auto& one : calls) exports.Set(one.name, Napi::Function::New(env, one.call, one.name));
+  return exports;
+}
+
+NODE_API_MODULE(pmem, init)
+
+}  // namespace

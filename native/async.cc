@@ -1,0 +1,113 @@
+#include "async.h"
+
+#include <functional>
+#include <utility>
+
+#include "context.h"
+#include "durable.h"
+#include "handles.h"
+
+namespace pmem {
+
+namespace {
+
+using Operation = std::function<int(const Span&, Fault*)>;
+
+// Holds the mapping, so that closing the region meanwhile unmaps nothing under the copy.
+class Job : public Napi::AsyncWorker {
+ public:
+  Job(Napi::Env env, const Span& span, Operation operation)
+      : Napi::AsyncWorker(env),
+        promise_(Napi::Promise::Deferred::New(env)),
+        span_(span),
+        operation_(std::move(operation)) {
+    span_.mapping->retain();
+  }
+  ~Job() override { span_.mapping->release(); }
+
+  void hold(const Napi::Value& bytes) { bytes_ = Napi::Persistent(bytes.As<Napi::Object>()); }
+  Napi::Value promise() const { return promise_.Promise(); }
+
+  void Execute() override { status_ = operation_(span_, &fault_); }
+
+  void OnOK() override { promise_.Resolve(outcome()); }
+  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+
+ private:
+  Napi::Value outcome() const {
+    const Napi::Env env = Env();
+    const bool damaged = status_ == kDamaged;
+    const double code = damaged ? static_cast<double>(span_.mapping->damage()) : fault_.code;
+    const size_t offset = damaged ? span_.mapping->damage_offset() : offset_of(span_.mapping, fault_);
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("status", Napi::Number::New(env, status_));
+    result.Set("signal", Napi::Number::New(env, fault_.signal));
+    result.Set("code", Napi::Number::New(env, code));
+    result.Set("offset", Napi::Number::New(env, static_cast<double>(offset)));
+    return result;
+  }
+
+  Napi::Promise::Deferred promise_;
+  Span span_;
+  Operation operation_;
+  Napi::ObjectReference bytes_;
+  Fault fault_ = {};
+  int status_ = kOk;
+};
+
+// Queues the operation on the span that the first arguments name; a bad one is answered at once, through the promise.
+Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation operation, const Napi::Value* bytes) {
+  const Napi::Env env = info.Env();
+  Span span = {context_of(env)->find(info[0].ToNumber().DoubleValue()),
+               static_cast<size_t>(info[1].ToNumber().Int64Value()), length};
+  const bool open = span.mapping != nullptr;
+  if (!open || span.offset > span.mapping->length() || length > span.mapping->length() - span.offset) {
+    Napi::Object refused = Napi::Object::New(env);
+    refused.Set("status", Napi::Number::New(env, open ? kRange : kClosed));
+    const Napi::Promise::Deferred promise = Napi::Promise::Deferred::New(env);
+    promise.Resolve(refused);
+    return promise.Promise();
+  }
+  Job* job = new Job(env, span, std::move(operation));
+  if (bytes != nullptr) job->hold(*bytes);
+  const Napi::Value promise = job->promise();
+  job->Queue();  // deletes itself when done
+  return promise;
+}
+
+Completion completion_at(const Napi::CallbackInfo& info, size_t index) {
+  return static_cast<Completion>(info[index].ToNumber().Int32Value());
+}
+
+}  // namespace
+
+Napi::Value write_async(const Napi::CallbackInfo& info) {
+  const Napi::Value bytes = info[2];
+  const Napi::Uint8Array source = bytes.As<Napi::Uint8Array>();
+  const uint8_t* data = source.Data();
+  const Completion completion = completion_at(info, 3);
+  const auto operation = [data, completion](const Span& span, Fault* fault) {
+    return write(span, data, completion, fault);
+  };
+  return queue(info, source.ByteLength(), operation, &bytes);
+}
+
+Napi::Value read_async(const Napi::CallbackInfo& info) {
+  const Napi::Value bytes = info[2];
+  Napi::Uint8Array target = bytes.As<Napi::Uint8Array>();
+  uint8_t* data = target.Data();
+  const auto operation = [data](const Span& span, Fault* fault) { return read(span, data, fault); };
+  return queue(info, target.ByteLength(), operation, &bytes);
+}
+
+Napi::Value fill_async(const Napi::CallbackInfo& info) {
+  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
+  const uint8_t byte = static_cast<uint8_t>(info[3].ToNumber().Uint32Value());
+  const Completion completion = completion_at(info, 4);
+  const auto operation = [byte, completion](const Span& span, Fault* fault) {
+    return fill(span, byte, completion, fault);
+  };
+  return queue(info, length, operation, nullptr);
+}
+
+}  // namespace pmem

@@ -1,0 +1,131 @@
+#include "context.h"
+
+#include <cstring>
+#include <new>
+
+namespace pmem {
+
+namespace {
+
+// A handle is a number: its place in the table, and above that how often the place was used before.
+constexpr uint32_t kPlaceBits = 20;
+constexpr uint32_t kMostPlaces = 1u << kPlaceBits;
+
+void* array_buffer(napi_env env, size_t bytes, napi_ref* reference) {
+  void* data = nullptr;
+  napi_value buffer;
+  if (napi_create_arraybuffer(env, bytes, &data, &buffer) != napi_ok) return nullptr;
+  if (napi_create_reference(env, buffer, 1, reference) != napi_ok) return nullptr;
+  return data;
+}
+
+// NaN, negative, fractional and huge numbers are refused: they do not survive the way to an integer and back.
+bool to_size(double value, size_t* result) {
+  const int64_t integer = static_cast<int64_t>(value);  // NaN and what does not fit become the most negative number
+  *result = static_cast<size_t>(integer);
+  return integer >= 0 && static_cast<double>(integer) == value;
+}
+
+}  // namespace
+
+Context* Context::create(napi_env env) {
+  Context* context = new (std::nothrow) Context();
+  if (context == nullptr) return nullptr;
+  void* mailbox = array_buffer(env, Mailbox::kSlots * sizeof(double), &context->mailbox_reference_);
+  if (mailbox == nullptr) {
+    delete context;
+    return nullptr;
+  }
+  context->mailbox_ = static_cast<double*>(mailbox);
+  return context;
+}
+
+void Context::release() {
+  if (--references_ == 0) delete this;
+}
+
+void Context::close_all() {
+  for (Entry& entry : entries_) {
+    Mapping* mapping = entry.mapping;
+    if (mapping == nullptr) continue;
+    entry.mapping = nullptr;
+    entry.generation++;
+    mapping->close_handle();
+    mapping->release();
+  }
+}
+
+double Context::add(Mapping* mapping) {
+  uint32_t place;
+  if (!free_.empty()) {
+    place = free_.back();
+    free_.pop_back();
+  } else {
+    if (entries_.size() == kMostPlaces) return -1;
+    place = static_cast<uint32_t>(entries_.size());
+    entries_.push_back({nullptr, 0});
+  }
+  entries_[place].mapping = mapping;
+  return static_cast<double>((static_cast<uint64_t>(entries_[place].generation) << kPlaceBits) | place);
+}
+
+Context::Entry* Context::entry(double handle) {
+  size_t number;
+  if (!to_size(handle, &number)) return nullptr;
+  const size_t place = number & (kMostPlaces - 1);
+  if (place >= entries_.size()) return nullptr;
+  Entry& found = entries_[place];
+  return found.mapping != nullptr && found.generation == number >> kPlaceBits ? &found : nullptr;
+}
+
+Mapping* Context::find(double handle) {
+  const Entry* found = entry(handle);
+  return found == nullptr ? nullptr : found->mapping;
+}
+
+Mapping* Context::remove(double handle) {
+  Entry* found = entry(handle);
+  if (found == nullptr) return nullptr;
+  Mapping* mapping = found->mapping;
+  found->mapping = nullptr;
+  found->generation++;
+  free_.push_back(static_cast<uint32_t>(found - entries_.data()));
+  return mapping;
+}
+
+uint64_t Context::word() const {
+  uint64_t value;
+  memcpy(&value, mailbox_ + Mailbox::kWord, sizeof(value));
+  return value;
+}
+
+void Context::set_word(uint64_t value) { memcpy(mailbox_ + Mailbox::kWord, &value, sizeof(value)); }
+
+int Context::span(double offset, double length, Span* span) {
+  span->mapping = find(mailbox_[Mailbox::kHandle]);
+  if (span->mapping == nullptr) return kClosed;
+  if (!to_size(offset, &span->offset) || !to_size(length, &span->length)) return kRange;
+  const size_t size = span->mapping->length();
+  return span->offset <= size && span->length <= size - span->offset ? kOk : kRange;
+}
+
+void Context::report(int status, const Mapping* mapping, const Fault& fault) {
+  mailbox_[Mailbox::kStatus] = status;
+  if (status == kOk) return;
+  if (status == kFault) {
+    mailbox_[Mailbox::kFaultSignal] = fault.signal;
+    mailbox_[Mailbox::kFaultOffset] = static_cast<double>(offset_of(mapping, fault));
+    mailbox_[Mailbox::kResult] = fault.code;
+  } else if (status == kDamaged) {
+    mailbox_[Mailbox::kResult] = static_cast<double>(mapping->damage());
+    mailbox_[Mailbox::kFaultOffset] = static_cast<double>(mapping->damage_offset());
+  }
+}
+
+size_t offset_of(const Mapping* mapping, const Fault& fault) {
+  if (fault.address < mapping->base()) return 0;
+  const size_t offset = static_cast<size_t>(fault.address - mapping->base());
+  return offset < mapping->length() ? offset : 0;
+}
+
+}  // namespace pmem

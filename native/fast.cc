@@ -1,0 +1,171 @@
+#include "fast.h"
+
+#include "context.h"
+#include "durable.h"
+
+namespace pmem {
+
+namespace {
+
+Context* context_of(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  return static_cast<Context*>(data);
+}
+
+// Runs an operation on the range that the mailbox names and leaves its outcome there.
+template <typename Operation>
+napi_value on_span(napi_env env, napi_callback_info info, const Operation& operation) {
+  Context* context = context_of(env, info);
+  Span span = {};
+  Fault fault = {};
+  int status = context->span(context->slot(Mailbox::kOffset), context->slot(Mailbox::kLength), &span);
+  if (status == kOk) status = operation(*context, span, &fault);
+  context->report(status, span.mapping, fault);
+  return nullptr;
+}
+
+Completion completion_of(double value) {
+  return value == 2 ? Completion::kPersist : value == 1 ? Completion::kFlush : Completion::kStore;
+}
+
+napi_value fast_flush(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context&, const Span& span, Fault*) { return flush(span); });
+}
+
+napi_value fast_persist(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context&, const Span& span, Fault* fault) { return persist(span, fault); });
+}
+
+napi_value fast_drain(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context&, const Span& span, Fault* fault) { return drain(span.mapping, fault); });
+}
+
+// Flushes the pairs of offset and length in the mailbox, without draining.
+napi_value fast_flush_ranges(napi_env env, napi_callback_info info) {
+  Context* context = context_of(env, info);
+  const double count = context->slot(Mailbox::kExtra);
+  const double* ranges = context->ranges();
+  Span span = {};
+  Fault fault = {};
+  int status = count >= 0 && count <= Mailbox::kMostRanges ? kOk : kRange;
+  for (size_t i = 0; status == kOk && i < static_cast<size_t>(count); i++) {
+    status = context->span(ranges[2 * i], ranges[2 * i + 1], &span);
+    if (status == kOk) status = flush(span);
+  }
+  context->report(status, span.mapping, fault);
+  return nullptr;
+}
+
+// The same Uint8Array as in the last write or read, unchanged: spares asking V8 where its bytes are.
+napi_value fast_write_again(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
+    return write(span, context.known_bytes(), completion_of(context.slot(Mailbox::kExtra)), fault);
+  });
+}
+
+napi_value fast_read_again(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
+    return read(span, context.known_bytes(), fault);
+  });
+}
+
+napi_value fast_fill(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
+    const uint8_t byte = static_cast<uint8_t>(context.slot(Mailbox::kResult));
+    return fill(span, byte, completion_of(context.slot(Mailbox::kExtra)), fault);
+  });
+}
+
+napi_value fast_load64(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
+    uint64_t value = 0;
+    const int status = load64(span, &value, fault);
+    context.set_word(value);
+    return status;
+  });
+}
+
+napi_value fast_store64(napi_env env, napi_callback_info info) {
+  return on_span(env, info,
+                 [](Context& context, const Span& span, Fault* fault) { return store64(span, context.word(), fault); });
+}
+
+napi_value fast_crc32c(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
+    uint32_t crc = static_cast<uint32_t>(context.slot(Mailbox::kExtra));
+    const int status = crc32c(span, &crc, fault);
+    if (status == kOk) context.set_result(crc);
+    return status;
+  });
+}
+
+// The one argument of write and read: a Uint8Array of at least length bytes. Null: it is not.
+uint8_t* bytes_argument(napi_env env, napi_value value, size_t* length) {
+  void* data = nullptr;
+  napi_typedarray_type type;
+  size_t elements = 0;
+  if (napi_get_typedarray_info(env, value, &type, &elements, &data, nullptr, nullptr) != napi_ok) return nullptr;
+  if (type != napi_uint8_array && type != napi_uint8_clamped_array) return nullptr;
+  *length = elements;
+  return static_cast<uint8_t*>(data);
+}
+
+template <typename Operation>
+napi_value with_bytes(napi_env env, napi_callback_info info, const Operation& operation) {
+  size_t count = 1;
+  napi_value argument;
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
+  Context* context = static_cast<Context*>(data);
+  size_t length = 0;
+  uint8_t* bytes = bytes_argument(env, argument, &length);
+  context->set_known_bytes(bytes);
+  Span span = {};
+  Fault fault = {};
+  int status = context->span(context->slot(Mailbox::kOffset), static_cast<double>(length), &span);
+  if (status == kOk) status = bytes == nullptr && length > 0 ? kRange : operation(*context, span, bytes, &fault);
+  context->report(status, span.mapping, fault);
+  return nullptr;
+}
+
+napi_value fast_write(napi_env env, napi_callback_info info) {
+  return with_bytes(env, info, [](Context& context, const Span& span, const uint8_t* source, Fault* fault) {
+    return write(span, source, completion_of(context.slot(Mailbox::kExtra)), fault);
+  });
+}
+
+napi_value fast_read(napi_env env, napi_callback_info info) {
+  return with_bytes(
+      env, info, [](Context&, const Span& span, uint8_t* target, Fault* fault) { return read(span, target, fault); });
+}
+
+}  // namespace
+
+bool add_fast_calls(napi_env env, napi_value exports, Context* context) {
+  const struct {
+    const char* name;
+    napi_callback call;
+  } calls[] = {
+      {"flush", fast_flush},
+      {"persist", fast_persist},
+      {"drain", fast_drain},
+      {"flushRanges", fast_flush_ranges},
+      {"writeAgain", fast_write_again},
+      {"readAgain", fast_read_again},
+      {"write", fast_write},
+      {"read", fast_read},
+      {"fill", fast_fill},
+      {"load64", fast_load64},
+      {"store64", fast_store64},
+      {"crc32c", fast_crc32c},
+  };
+  for (const auto& one : calls) {
+    napi_value function;
+    if (napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, context, &function) != napi_ok) return false;
+    if (napi_set_named_property(env, exports, one.name, function) != napi_ok) return false;
+  }
+  return true;
+}
+
+}  // namespace pmem

@@ -1,0 +1,252 @@
+#include "fault.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "mapping.h"
+
+namespace pmem {
+
+namespace {
+
+// The handler must reach this without calling the allocator, which a lazily allocated thread-local would.
+#if defined(__GLIBC__)
+__attribute__((tls_model("initial-exec")))
+#endif
+thread_local GuardState t_guard;
+
+// ---- the mappings that the handler knows: a list that only grows, read without locks -------------------------------
+
+struct Slot {
+  std::atomic<uint32_t> version{0};  // odd while the slot changes
+  std::atomic<uintptr_t> begin{0};
+  std::atomic<uintptr_t> end{0};
+  std::atomic<Mapping*> mapping{nullptr};
+};
+
+struct Chunk {
+  Slot slots[64];
+  std::atomic<Chunk*> next{nullptr};
+};
+
+Chunk first_chunk;
+std::mutex slots_mutex;
+
+void fill_slot(Slot& slot, uintptr_t begin, uintptr_t end, Mapping* mapping) {
+  slot.version.fetch_add(1, std::memory_order_acq_rel);
+  slot.begin.store(begin, std::memory_order_release);
+  slot.end.store(end, std::memory_order_release);
+  slot.mapping.store(mapping, std::memory_order_release);
+  slot.version.fetch_add(1, std::memory_order_acq_rel);
+}
+
+// The mapping that holds the address. It stays alive: the faulting thread is using it.
+Mapping* find(uintptr_t address) {
+  for (Chunk* chunk = &first_chunk; chunk != nullptr; chunk = chunk->next.load(std::memory_order_acquire)) {
+    for (Slot& slot : chunk->slots) {
+      const uint32_t version = slot.version.load(std::memory_order_acquire);
+      const uintptr_t begin = slot.begin.load(std::memory_order_acquire);
+      const uintptr_t end = slot.end.load(std::memory_order_acquire);
+      Mapping* mapping = slot.mapping.load(std::memory_order_acquire);
+      if (address < begin || address >= end || mapping == nullptr) continue;
+      if ((version & 1) == 0 && slot.version.load(std::memory_order_acquire) == version) return mapping;
+    }
+  }
+  return nullptr;
+}
+
+// ---- what the handler does -----------------------------------------------------------------------------------------
+
+bool within(const GuardedRange& range, const uint8_t* address) {
+  constexpr uintptr_t kPage = 4096;
+  if (range.length == 0) return false;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(range.begin) & ~(kPage - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(range.begin) + range.length + kPage - 1) & ~(kPage - 1);
+  const uintptr_t at = reinterpret_cast<uintptr_t>(address);
+  return at >= begin && at < end;
+}
+
+void warn(const char* sentence) {
+  const ssize_t ignored = write(STDERR_FILENO, sentence, strlen(sentence));
+  static_cast<void>(ignored);
+}
+
+// Puts private memory where the faulting page was, so that the interrupted instruction can be repeated.
+bool replace_page(int signal, const siginfo_t* info) {
+  const uintptr_t address = reinterpret_cast<uintptr_t>(info->si_addr);
+  Mapping* mapping = find(address);
+  if (mapping == nullptr) return false;
+  const size_t size = mapping->page_size();
+  uint8_t* page = reinterpret_cast<uint8_t*>(address & ~(uintptr_t{size} - 1));
+  const size_t offset = static_cast<size_t>(reinterpret_cast<const uint8_t*>(address) - mapping->base());
+
+  if (signal == SIGBUS) {
+    void* placed = mmap(page, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (placed == MAP_FAILED) return false;
+    madvise(page, size, MADV_DONTFORK);
+    mapping->mark_damaged(Damage::kLostPage, offset);
+    // Stores through a Buffer cannot throw; calls can.
+    if (!t_guard.flushing) {
+      warn(
+          "pmem: a Buffer touched a page that is gone (file truncated, media error or disk full); "
+          "its region fails until it is opened again\n");
+    }
+    return true;
+  }
+  if (signal == SIGSEGV && !mapping->writable()) {
+    void* copy = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED) return false;
+    memcpy(copy, page, size);
+    madvise(copy, size, MADV_DONTFORK);
+    if (mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED) return false;
+    mapping->mark_damaged(Damage::kReadOnlyViolated, offset);
+    warn(
+        "pmem: a store into a Buffer of a read-only region was kept away from the file; "
+        "the region fails until it is opened again\n");
+    return true;
+  }
+  return false;
+}
+
+// ---- the handlers before ours --------------------------------------------------------------------------------------
+
+struct Previous {
+  struct sigaction first;   // what was there when ours was installed
+  struct sigaction latest;  // what took our place since, and now stands behind us
+};
+
+constexpr int kSignals[] = {SIGBUS, SIGSEGV};
+Previous previous[2];
+std::mutex install_mutex;
+bool installed = false;
+
+#if defined(__GLIBC__)
+__attribute__((tls_model("initial-exec")))
+#endif
+thread_local volatile sig_atomic_t t_chaining = 0;
+
+bool is_default(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
+}
+
+bool is_ignore(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN;
+}
+
+void die_by_default(int signal, const siginfo_t* info) {
+  struct sigaction fallback = {};
+  fallback.sa_handler = SIG_DFL;
+  sigaction(signal, &fallback, nullptr);
+  // A faulting instruction is repeated on return and kills with the right core; a sent signal must be sent again.
+  if (info->si_code <= 0) raise(signal);
+}
+
+// Calls the handler behind ours as the kernel would have called it.
+void chain(int signal, siginfo_t* info, void* context) {
+  const Previous& behind = previous[signal == SIGBUS ? 0 : 1];
+  // A handler that took our place and kept us as its own predecessor leads back here: go to the first one.
+  const struct sigaction& action = t_chaining ? behind.first : behind.latest;
+  if (is_default(action) || (is_ignore(action) && info->si_code > 0)) {
+    die_by_default(signal, info);
+    return;
+  }
+  if (is_ignore(action)) return;
+
+  sigset_t mask = action.sa_mask;
+  if ((action.sa_flags & SA_NODEFER) == 0) sigaddset(&mask, signal);
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &mask, &before);
+  const sig_atomic_t nested = t_chaining;
+  t_chaining = 1;
+  if (action.sa_flags & SA_SIGINFO) {
+    action.sa_sigaction(signal, info, context);
+  } else {
+    action.sa_handler(signal);
+  }
+  t_chaining = nested;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void on_fault(int signal, siginfo_t* info, void* context) {
+  const int saved_errno = errno;
+  const bool synchronous = info->si_code > 0;
+  if (synchronous) {
+    GuardState& state = t_guard;
+    const uint8_t* address = static_cast<const uint8_t*>(info->si_addr);
+    if (state.armed && (within(state.ranges[0], address) || within(state.ranges[1], address))) {
+      state.armed = 0;
+      state.fault = {signal, info->si_code, address};
+      errno = saved_errno;
+      __builtin_longjmp(state.jump, 1);
+    }
+    if (replace_page(signal, info)) {
+      errno = saved_errno;
+      return;
+    }
+  }
+  chain(signal, info, context);
+  errno = saved_errno;
+}
+
+// Others may have installed a handler since; whoever comes later stands behind us again from the next mapping on.
+bool install() {
+  const std::lock_guard<std::mutex> guard(install_mutex);
+  for (size_t i = 0; i < 2; i++) {
+    struct sigaction current;
+    if (sigaction(kSignals[i], nullptr, &current) != 0) return false;
+    if ((current.sa_flags & SA_SIGINFO) && current.sa_sigaction == on_fault) continue;
+    if (!installed) previous[i].first = current;
+    previous[i].latest = current;
+    struct sigaction ours = {};
+    ours.sa_sigaction = on_fault;
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigemptyset(&ours.sa_mask);
+    if (sigaction(kSignals[i], &ours, nullptr) != 0) return false;
+  }
+  installed = true;
+  return true;
+}
+
+}  // namespace
+
+GuardState& guard_state() { return t_guard; }
+
+bool watch(Mapping* mapping) {
+  if (!install()) return false;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(mapping->base());
+  const size_t size = mapping->page_size();
+  const uintptr_t end = begin + ((mapping->length() + size - 1) & ~(size - 1));
+  const std::lock_guard<std::mutex> guard(slots_mutex);
+  for (Chunk* chunk = &first_chunk;;) {
+    for (Slot& slot : chunk->slots) {
+      if (slot.mapping.load(std::memory_order_relaxed) != nullptr) continue;
+      fill_slot(slot, begin, end, mapping);
+      return true;
+    }
+    Chunk* next = chunk->next.load(std::memory_order_relaxed);
+    if (next == nullptr) {
+      next = new (std::nothrow) Chunk();
+      if (next == nullptr) return false;
+      chunk->next.store(next, std::memory_order_release);
+    }
+    chunk = next;
+  }
+}
+
+void unwatch(Mapping* mapping) {
+  const std::lock_guard<std::mutex> guard(slots_mutex);
+  for (Chunk* chunk = &first_chunk; chunk != nullptr; chunk = chunk->next.load(std::memory_order_relaxed)) {
+    for (Slot& slot : chunk->slots) {
+      if (slot.mapping.load(std::memory_order_relaxed) == mapping) fill_slot(slot, 0, 0, nullptr);
+    }
+  }
+}
+
+}  // namespace pmem

@@ -1,0 +1,66 @@
+#include "files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cpu.h"
+#include "errors.h"
+
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x80000
+#endif
+
+namespace pmem {
+
+namespace {
+
+int descriptor(const Napi::CallbackInfo& info) { return info[0].ToNumber().Int32Value(); }
+
+off_t offset_at(const Napi::CallbackInfo& info, size_t index) {
+  return static_cast<off_t>(info[index].ToNumber().Int64Value());
+}
+
+}  // namespace
+
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+  int result;
+  do {
+    result = fallocate(descriptor(info), 0, offset_at(info, 1), offset_at(info, 2));
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) throw_errno(info.Env(), errno, "fallocate");
+  return info.Env().Undefined();
+}
+
+Napi::Value page_size(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(sysconf(_SC_PAGESIZE)));
+}
+
+Napi::Value describe_cpu(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Cpu& found = cpu();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("flush", name_of(found.flush));
+  result.Set("copy", name_of(found.copy));
+  result.Set("crc32c", found.crc32 ? "instruction" : "table");
+  result.Set("cacheLine", Napi::Number::New(env, static_cast<double>(found.cache_line)));
+  result.Set("streamingThreshold", Napi::Number::New(env, static_cast<double>(found.streaming_threshold)));
+  result.Set("refused", found.refused == nullptr ? env.Null() : Napi::Value(Napi::String::New(env, found.refused)));
+  return result;
+}
+
+Napi::Value probe_sync(const Napi::CallbackInfo& info) {
+  const size_t length = static_cast<size_t>(offset_at(info, 2));
+  void* address =
+      mmap(nullptr, length, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, descriptor(info), offset_at(info, 1));
+  const int error = address == MAP_FAILED ? errno : 0;
+  if (address != MAP_FAILED) munmap(address, length);
+  return Napi::Number::New(info.Env(), error);
+}
+
+}  // namespace pmem

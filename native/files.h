@@ -1,0 +1,24 @@
+#ifndef PMEM_FILES_H_
+#define PMEM_FILES_H_
+
+#include <napi.h>
+
+namespace pmem {
+
+// allocate(fd, offset, length): reserves the file's blocks. What is there stays. Throws ENOSPC when they are not to be
+// had.
+Napi::Value allocate(const Napi::CallbackInfo& info);
+
+// pageSize(): bytes in a page of this kernel.
+Napi::Value page_size(const Napi::CallbackInfo& info);
+
+// cpu(): the paths chosen, as names, and the setting that was refused, or null.
+Napi::Value describe_cpu(const Napi::CallbackInfo& info);
+
+// probeSync(fd, offset, length): whether the kernel grants MAP_SYNC on this file, without keeping a mapping. 0 or an
+// errno.
+Napi::Value probe_sync(const Napi::CallbackInfo& info);
+
+}  // namespace pmem
+
+#endif  // PMEM_FILES_H_

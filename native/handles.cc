@@ -1,0 +1,182 @@
+#include "handles.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <new>
+
+#include "context.h"
+#include "errors.h"
+#include "mapping.h"
+#include "range_lock.h"
+
+namespace pmem {
+
+namespace {
+
+// Closes the handle when JavaScript forgot to: its finalizer runs when the Region was collected.
+struct Keeper {
+  Context* context;
+  double handle;
+};
+
+void forget(Napi::Env, Keeper* keeper) {
+  // Buffers may still be in use, so the range lock is kept until they are gone too: release without close_handle.
+  if (Mapping* mapping = keeper->context->remove(keeper->handle)) mapping->release();
+  keeper->context->release();
+  delete keeper;
+}
+
+Napi::Value opened(Napi::Env env, Mapping* mapping) {
+  Context* context = context_of(env);
+  const double handle = context->add(mapping);
+  Keeper* keeper = handle < 0 ? nullptr : new (std::nothrow) Keeper{context, handle};
+  if (keeper == nullptr) {
+    if (handle >= 0) context->remove(handle);
+    mapping->close_handle();
+    mapping->release();
+    throw_errno(env, ENOMEM, "mmap");
+    return env.Undefined();
+  }
+  context->retain();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("handle", Napi::Number::New(env, handle));
+  result.Set("keeper", Napi::External<Keeper>::New(env, keeper, forget));
+  result.Set("synchronous", Napi::Boolean::New(env, mapping->synchronous()));
+  return result;
+}
+
+double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
+bool flag(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
+
+// V8 counts an ArrayBuffer's bytes as memory that a garbage collection could free. Ours is not: uncounted, or a large
+// region would make it collect all the time.
+struct View {
+  Mapping* mapping;
+  int64_t length;
+};
+
+void uncount(napi_env env, int64_t bytes) {
+  int64_t total;
+  napi_adjust_external_memory(env, bytes, &total);
+}
+
+void release_view(napi_env env, void*, void* hint) {
+  View* view = static_cast<View*>(hint);
+  uncount(env, view->length);
+  view->mapping->release();
+  delete view;
+}
+
+}  // namespace
+
+Context* context_of(Napi::Env env) { return env.GetInstanceData<Context>(); }
+
+Napi::Value map(const Napi::CallbackInfo& info) {
+  const Napi::Object options = info[0].As<Napi::Object>();
+  MapRequest request = {};
+  request.fd = static_cast<int>(number(options, "fd"));
+  request.offset = static_cast<off_t>(number(options, "offset"));
+  request.length = static_cast<size_t>(number(options, "length"));
+  request.page_size = static_cast<size_t>(number(options, "pageSize"));
+  request.alignment = static_cast<size_t>(number(options, "alignment"));
+  request.must_align = flag(options, "mustAlign");
+  request.writable = flag(options, "writable");
+  request.try_sync = flag(options, "trySync");
+  request.populate = flag(options, "populate");
+  request.read_back = flag(options, "readBack");
+  request.lock = static_cast<LockId>(number(options, "lock"));
+  Mapping* mapping = nullptr;
+  const char* syscall = nullptr;
+  if (const int error = Mapping::create(request, &mapping, &syscall)) {
+    throw_errno(info.Env(), error, syscall);
+    return info.Env().Undefined();
+  }
+  return opened(info.Env(), mapping);
+}
+
+Napi::Value set_granularity(const Napi::CallbackInfo& info) {
+  Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  if (mapping != nullptr) mapping->set_granularity(static_cast<Granularity>(info[1].ToNumber().Int32Value()));
+  return info.Env().Undefined();
+}
+
+Napi::Value sync_all(const Napi::CallbackInfo& info) {
+  const Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  if (mapping == nullptr || msync(mapping->base(), mapping->length(), MS_SYNC) != 0) {
+    throw_errno(info.Env(), mapping == nullptr ? EBADF : errno, "msync");
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value identify(const Napi::CallbackInfo& info) {
+  const Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  return Napi::Number::New(info.Env(), mapping == nullptr ? 0 : static_cast<double>(mapping->identity()));
+}
+
+Napi::Value attach(const Napi::CallbackInfo& info) {
+  Mapping* mapping = Mapping::attach(static_cast<uint64_t>(info[0].ToNumber().Int64Value()));
+  return mapping == nullptr ? info.Env().Undefined() : opened(info.Env(), mapping);
+}
+
+Napi::Value close(const Napi::CallbackInfo& info) {
+  if (Mapping* mapping = context_of(info.Env())->remove(info[0].ToNumber().DoubleValue())) {
+    mapping->close_handle();
+    mapping->release();
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value array_buffer(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Mapping* mapping = context_of(env)->find(info[0].ToNumber().DoubleValue());
+  const size_t offset = static_cast<size_t>(info[1].ToNumber().Int64Value());
+  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
+  if (mapping == nullptr || offset > mapping->length() || length > mapping->length() - offset) {
+    throw_errno(env, EINVAL, "mmap");
+    return env.Undefined();
+  }
+  View* view = new (std::nothrow) View{mapping, static_cast<int64_t>(length)};
+  if (view == nullptr) {
+    throw_errno(env, ENOMEM, "mmap");
+    return env.Undefined();
+  }
+  mapping->retain();
+  napi_value result;
+  const napi_status status =
+      napi_create_external_arraybuffer(env, mapping->base() + offset, length, release_view, view, &result);
+  if (status == napi_ok) {
+    uncount(env, -view->length);
+    return Napi::Value(env, result);
+  }
+  // Runtimes without external buffers never took the finalizer; any other failure has called it already.
+  if (status == napi_no_external_buffers_allowed) {
+    mapping->release();
+    delete view;
+  }
+  if (!env.IsExceptionPending()) throw_errno(env, ENOTSUP, "napi_create_external_arraybuffer");
+  return env.Undefined();
+}
+
+Napi::Value detach(const Napi::CallbackInfo& info) {
+  napi_detach_arraybuffer(info.Env(), info[0]);
+  return info.Env().Undefined();
+}
+
+Napi::Value lock(const Napi::CallbackInfo& info) {
+  LockId id = 0;
+  const int error = lock_range(info[0].ToNumber().Int32Value(), static_cast<off_t>(info[1].ToNumber().Int64Value()),
+                               static_cast<off_t>(info[2].ToNumber().Int64Value()), info[3].ToBoolean().Value(), &id);
+  if (error != 0) {
+    throw_errno(info.Env(), error, "fcntl");
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(id));
+}
+
+Napi::Value unlock(const Napi::CallbackInfo& info) {
+  unlock_range(static_cast<LockId>(info[0].ToNumber().Int64Value()));
+  return info.Env().Undefined();
+}
+
+}  // namespace pmem

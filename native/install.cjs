@@ -1,0 +1,25 @@
+// Runs at installation: nothing to do where the package carries a binary that loads, or where none could work; otherwise
+// builds the addon. Package managers that run no scripts of dependencies need nothing from here.
+'use strict';
+
+const { spawnSync } = require('node:child_process');
+const { join } = require('node:path');
+
+const root = join(__dirname, '..');
+
+function prebuildLoads() {
+  try {
+    require(join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'pmem.node'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+if (process.platform === 'linux' && !prebuildLoads()) {
+  const { status, error } = spawnSync('node-gyp', ['rebuild'], { cwd: root, stdio: 'inherit', shell: true });
+  if (error !== undefined || status !== 0) {
+    console.error('pmem: the addon could not be built. It needs python3, make and a C++17 compiler.');
+    process.exitCode = 1;
+  }
+}

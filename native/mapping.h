@@ -1,0 +1,108 @@
+// One mapped range of persistent memory, shared by every handle, Buffer and running job that uses it.
+#ifndef PMEM_MAPPING_H_
+#define PMEM_MAPPING_H_
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include "range_lock.h"
+
+namespace pmem {
+
+// What a store needs before it survives a power cut. The numbers are part of the interface with lib/binding.ts.
+enum class Granularity : int {
+  kByte = 0,       // nothing but a fence: the platform flushes CPU caches on power failure (eADR)
+  kCacheLine = 1,  // write-back of its cache line, then a fence
+  kPage = 2,       // msync of its page
+  kNever = 3,      // nothing helps: the backing forgets everything at power-off
+};
+
+// Why a mapping can no longer be trusted; sticky until it is opened again. Numbers shared with lib/binding.ts.
+enum class Damage : uint32_t {
+  kNone = 0,
+  kLostPage = 1,          // a page was gone (file truncated, media poisoned, disk full) when a Buffer touched it
+  kReadOnlyViolated = 2,  // a Buffer of a read-only mapping was stored into; the store went to a private copy
+  kSyncFailed = 3,  // msync failed: the kernel may have dropped the dirty pages and would report success next time
+};
+
+struct MapRequest {
+  int fd;
+  off_t offset;      // a multiple of page_size
+  size_t length;     // bytes
+  size_t page_size;  // the unit in which the kernel maps and unmaps this backing
+  size_t alignment;  // of the virtual address, relative to the offset; a power of two
+  bool must_align;   // fail rather than accept a lesser alignment
+  bool writable;
+  bool try_sync;   // ask for MAP_SYNC and fall back to a plain shared mapping where the kernel refuses it
+  bool populate;   // fault every page in now
+  bool read_back;  // a fence is complete only once a load came back (posted writes of PCI)
+  LockId lock;     // released with the last handle; 0 for none
+};
+
+class Mapping {
+ public:
+  // Returns 0 and a mapping with one reference, or the errno of the named system call.
+  static int create(const MapRequest& request, Mapping** result, const char** syscall);
+
+  // The open mapping with this identity, with a reference and a handle added; null once its last handle was closed.
+  static Mapping* attach(uint64_t identity);
+
+  void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release();  // unmaps after the last reference
+
+  void add_handle() { handles_.fetch_add(1, std::memory_order_relaxed); }
+  void close_handle();  // the last one gives the range lock back
+
+  uint8_t* base() const { return base_; }
+  size_t length() const { return length_; }
+  size_t page_size() const { return page_size_; }
+  bool writable() const { return writable_; }
+  bool synchronous() const { return synchronous_; }
+  bool read_back() const { return read_back_; }
+  uint64_t identity() const { return identity_; }
+
+  Granularity granularity() const { return granularity_; }
+  void set_granularity(Granularity value) { granularity_ = value; }
+
+  // The first damage wins. Async-signal-safe.
+  void mark_damaged(Damage kind, size_t offset);
+  Damage damage() const { return damage_.load(std::memory_order_relaxed); }
+  size_t damage_offset() const { return damage_offset_.load(std::memory_order_relaxed); }
+
+  // Page granularity: what flush announced and drain still has to msync, as one covering range. The mutex is held from
+  // taking the range until it is durable: another thread's drain must not return before.
+  void announce(size_t offset, size_t length);
+  bool take_announced(size_t* offset, size_t* length);
+  std::mutex& drain_mutex() { return drain_mutex_; }
+
+ private:
+  Mapping() = default;
+  ~Mapping() = default;
+
+  uint8_t* base_ = nullptr;
+  size_t length_ = 0;
+  size_t page_size_ = 0;
+  bool writable_ = false;
+  bool synchronous_ = false;
+  bool read_back_ = false;
+  Granularity granularity_ = Granularity::kPage;
+  uint64_t identity_ = 0;
+  LockId lock_ = 0;
+  Mapping* next_ = nullptr;
+  std::atomic<uint32_t> references_{1};
+  std::atomic<uint32_t> handles_{1};
+  std::atomic<Damage> damage_{Damage::kNone};
+  std::atomic<size_t> damage_offset_{0};
+  std::mutex drain_mutex_;
+  std::mutex announced_mutex_;
+  size_t announced_begin_ = SIZE_MAX;
+  size_t announced_end_ = 0;
+};
+
+}  // namespace pmem
+
+#endif  // PMEM_MAPPING_H_
