@@ -49,24 +49,7 @@ Napi::Value opened(Napi::Env env, Mapping* mapping) {
 double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
 bool flag(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
 
-// V8 counts an ArrayBuffer's bytes as memory that a garbage collection could free. Ours is not: uncounted, or a large
-// region would make it collect all the time.
-struct View {
-  Mapping* mapping;
-  int64_t length;
-};
-
-void uncount(napi_env env, int64_t bytes) {
-  int64_t total;
-  napi_adjust_external_memory(env, bytes, &total);
-}
-
-void release_view(napi_env env, void*, void* hint) {
-  View* view = static_cast<View*>(hint);
-  uncount(env, view->length);
-  view->mapping->release();
-  delete view;
-}
+void release_view(napi_env, void*, void* hint) { static_cast<Mapping*>(hint)->release(); }
 
 }  // namespace
 
@@ -136,24 +119,13 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     throw_errno(env, EINVAL, "mmap");
     return env.Undefined();
   }
-  View* view = new (std::nothrow) View{mapping, static_cast<int64_t>(length)};
-  if (view == nullptr) {
-    throw_errno(env, ENOMEM, "mmap");
-    return env.Undefined();
-  }
   mapping->retain();
   napi_value result;
   const napi_status status =
-      napi_create_external_arraybuffer(env, mapping->base() + offset, length, release_view, view, &result);
-  if (status == napi_ok) {
-    uncount(env, -view->length);
-    return Napi::Value(env, result);
-  }
+      napi_create_external_arraybuffer(env, mapping->base() + offset, length, release_view, mapping, &result);
+  if (status == napi_ok) return Napi::Value(env, result);
   // Runtimes without external buffers never took the finalizer; any other failure has called it already.
-  if (status == napi_no_external_buffers_allowed) {
-    mapping->release();
-    delete view;
-  }
+  if (status == napi_no_external_buffers_allowed) mapping->release();
   if (!env.IsExceptionPending()) throw_errno(env, ENOTSUP, "napi_create_external_arraybuffer");
   return env.Undefined();
 }
