@@ -68,6 +68,13 @@ export interface Mapped {
   synchronous: boolean;
 }
 
+/** An ArrayBuffer on mapped memory. */
+export interface MappedBuffer {
+  buffer: ArrayBuffer;
+  /** What detaching needs to know of it. */
+  view: object;
+}
+
 /** How an asynchronous operation ended; the fields are those of the mailbox. */
 export interface Outcome {
   status: number;
@@ -102,10 +109,11 @@ export interface Native {
   flushRanges(): void;
   /** Copies all of source in, to OFFSET, up to the completion in EXTRA. */
   write(source: Uint8Array): void;
-  /** As write, or read, with the array of the last such call, which must be unchanged; LENGTH is its length. */
+  /** As write, with the array of the last write, which must be unchanged; LENGTH is its length. */
   writeAgain(): void;
   /** Copies out from OFFSET, filling target. */
   read(target: Uint8Array): void;
+  /** As read, with the array of the last read. */
   readAgain(): void;
   /** Fills with the byte in RESULT up to the completion in EXTRA. */
   fill(): void;
@@ -125,8 +133,9 @@ export interface Native {
   identify(handle: number): number;
   attach(identity: number): Mapped | undefined;
   close(handle: number): void;
-  arrayBuffer(handle: number, offset: number, length: number): ArrayBuffer;
-  detach(buffer: ArrayBuffer): void;
+  arrayBuffer(handle: number, offset: number, length: number): MappedBuffer;
+  /** Empties the ArrayBuffer, which holds the mapping no longer; nothing if its memory was transferred elsewhere. */
+  detach(buffer: ArrayBuffer, view: object): void;
   /** Throws EAGAIN when another process holds the range. */
   lock(fd: number, begin: number, end: number, exclusive: boolean): number;
   unlock(lock: number): void;

@@ -7,23 +7,12 @@ namespace pmem {
 
 namespace {
 
-// A handle is a number: its place in the table, and above that how often the place was used before.
-constexpr uint32_t kPlaceBits = 20;
-constexpr uint32_t kMostPlaces = 1u << kPlaceBits;
-
 void* array_buffer(napi_env env, size_t bytes, napi_ref* reference) {
   void* data = nullptr;
   napi_value buffer;
   if (napi_create_arraybuffer(env, bytes, &data, &buffer) != napi_ok) return nullptr;
   if (napi_create_reference(env, buffer, 1, reference) != napi_ok) return nullptr;
   return data;
-}
-
-// NaN, negative, fractional and huge numbers are refused: they do not survive the way to an integer and back.
-bool to_size(double value, size_t* result) {
-  const int64_t integer = static_cast<int64_t>(value);  // NaN and what does not fit become the most negative number
-  *result = static_cast<size_t>(integer);
-  return integer >= 0 && static_cast<double>(integer) == value;
 }
 
 }  // namespace
@@ -69,20 +58,6 @@ double Context::add(Mapping* mapping) {
   return static_cast<double>((static_cast<uint64_t>(entries_[place].generation) << kPlaceBits) | place);
 }
 
-Context::Entry* Context::entry(double handle) {
-  size_t number;
-  if (!to_size(handle, &number)) return nullptr;
-  const size_t place = number & (kMostPlaces - 1);
-  if (place >= entries_.size()) return nullptr;
-  Entry& found = entries_[place];
-  return found.mapping != nullptr && found.generation == number >> kPlaceBits ? &found : nullptr;
-}
-
-Mapping* Context::find(double handle) {
-  const Entry* found = entry(handle);
-  return found == nullptr ? nullptr : found->mapping;
-}
-
 Mapping* Context::remove(double handle) {
   Entry* found = entry(handle);
   if (found == nullptr) return nullptr;
@@ -101,17 +76,7 @@ uint64_t Context::word() const {
 
 void Context::set_word(uint64_t value) { memcpy(mailbox_ + Mailbox::kWord, &value, sizeof(value)); }
 
-int Context::span(double offset, double length, Span* span) {
-  span->mapping = find(mailbox_[Mailbox::kHandle]);
-  if (span->mapping == nullptr) return kClosed;
-  if (!to_size(offset, &span->offset) || !to_size(length, &span->length)) return kRange;
-  const size_t size = span->mapping->length();
-  return span->offset <= size && span->length <= size - span->offset ? kOk : kRange;
-}
-
-void Context::report(int status, const Mapping* mapping, const Fault& fault) {
-  mailbox_[Mailbox::kStatus] = status;
-  if (status == kOk) return;
+void Context::report_details(int status, const Mapping* mapping, const Fault& fault) {
   if (status == kFault) {
     mailbox_[Mailbox::kFaultSignal] = fault.signal;
     mailbox_[Mailbox::kFaultOffset] = static_cast<double>(offset_of(mapping, fault));

@@ -5,6 +5,12 @@
 
 #include <node_api.h>
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#else
+#include <arm_neon.h>
+#endif
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -43,23 +49,35 @@ class Context {
   // Environment teardown: gives every open handle back.
   void close_all();
 
-  double add(Mapping* mapping);    // takes over one reference and one handle
-  Mapping* find(double handle);    // null: closed
+  double add(Mapping* mapping);   // takes over one reference and one handle
+  Mapping* find(double handle) {  // null: closed
+    const Entry* found = entry(handle);
+    return found == nullptr ? nullptr : found->mapping;
+  }
   Mapping* remove(double handle);  // the caller takes them over again
   double slot(Mailbox::Slot slot) const { return mailbox_[slot]; }
   const double* ranges() const { return mailbox_ + Mailbox::kRanges; }
-  // The Uint8Array that read or write was last given; JavaScript vouches that it is still the same.
-  uint8_t* known_bytes() const { return known_bytes_; }
-  void set_known_bytes(uint8_t* bytes) { known_bytes_ = bytes; }
+  // The bytes that write and read were last given; JavaScript vouches that they are still there.
+  uint8_t* known_source = nullptr;
+  uint8_t* known_target = nullptr;
   uint64_t word() const;
   void set_word(uint64_t value);
   void set_result(double value) { mailbox_[Mailbox::kResult] = value; }
 
   // The range named by offset and length, checked against the handle's mapping.
-  int span(double offset, double length, Span* span);
+  int span(double offset, double length, Span* span) {
+    span->mapping = find(mailbox_[Mailbox::kHandle]);
+    if (span->mapping == nullptr) return kClosed;
+    if (!to_size(offset, &span->offset) || !to_size(length, &span->length)) return kRange;
+    const size_t size = span->mapping->length();
+    return span->offset <= size && span->length <= size - span->offset ? kOk : kRange;
+  }
 
   // Leaves the outcome of an operation for JavaScript.
-  void report(int status, const Mapping* mapping, const Fault& fault);
+  void report(int status, const Mapping* mapping, const Fault& fault) {
+    mailbox_[Mailbox::kStatus] = status;
+    if (status != kOk) report_details(status, mapping, fault);
+  }
 
   napi_ref mailbox_reference() const { return mailbox_reference_; }
 
@@ -71,11 +89,34 @@ class Context {
 
   Context() = default;
   ~Context() = default;
-  Entry* entry(double handle);
+  void report_details(int status, const Mapping* mapping, const Fault& fault);
+
+  // NaN, negative, fractional and huge numbers are refused: they do not survive the way to an integer and back.
+  static bool to_size(double value, size_t* result) {
+#if defined(__x86_64__)
+    const int64_t integer = _mm_cvttsd_si64(_mm_set_sd(value));  // NaN and what does not fit: the most negative number
+#else
+    const int64_t integer = vcvtd_s64_f64(value);  // NaN: 0; what does not fit: the nearest
+#endif
+    *result = static_cast<size_t>(integer);
+    return integer >= 0 && static_cast<double>(integer) == value;
+  }
+
+  // A handle is a number: its place in the table, and above that how often the place was used before.
+  static constexpr uint32_t kPlaceBits = 20;
+  static constexpr uint32_t kMostPlaces = 1u << kPlaceBits;
+
+  Entry* entry(double handle) {
+    size_t number;
+    if (!to_size(handle, &number)) return nullptr;
+    const size_t place = number & (kMostPlaces - 1);
+    if (place >= entries_.size()) return nullptr;
+    Entry& found = entries_[place];
+    return found.mapping != nullptr && found.generation == number >> kPlaceBits ? &found : nullptr;
+  }
 
   uint32_t references_ = 1;  // touched on the JavaScript thread only
   double* mailbox_ = nullptr;
-  uint8_t* known_bytes_ = nullptr;
   napi_ref mailbox_reference_ = nullptr;
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;

@@ -15,8 +15,6 @@ namespace pmem {
 
 namespace {
 
-constexpr GuardedRange kNoRange = {nullptr, 0};
-
 int sync_pages(const Span& span) {
   static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(span.begin()) & ~(uintptr_t{page} - 1);
@@ -32,19 +30,18 @@ int sync_pages(const Span& span) {
 int wait_for_stores(Mapping* mapping, Fault* fault) {
   fence();
   if (!mapping->read_back()) return kOk;
-  const GuardedRange first = {mapping->base(), 4};
-  const bool done = guarded(
-      first, kNoRange, [&] { static_cast<void>(*reinterpret_cast<volatile uint32_t*>(mapping->base())); }, fault);
-  return done ? kOk : kFault;
+  const auto load = [](const uint8_t* first, uint8_t*, size_t) {
+    static_cast<void>(*reinterpret_cast<const volatile uint32_t*>(first));
+  };
+  return guarded(mapping->base(), nullptr, sizeof(uint32_t), fault, load) ? kOk : kFault;
 }
 
 // A page that is gone when its lines are flushed takes stores with it that were made before: not a fault of this call
 // alone, but damage. So nothing has to be saved for coming back, which would cost a tenth of a persist.
 int flush_lines(const Span& span) {
-  GuardState& state = guard_state();
-  state.flushing = 1;
+  guard_state.flushing = 1;
   kernels.flush(span.begin(), span.length);
-  state.flushing = 0;
+  guard_state.flushing = 0;
   return span.mapping->damage() == Damage::kNone ? kOk : kDamaged;
 }
 
@@ -54,19 +51,22 @@ int check(const Span& span) {
   return kOk;
 }
 
-// Runs one of the two ways to store, then does what is left to do for the completion asked for.
+// Stores in one of two ways, then does what is left to do for the completion asked for.
 template <typename Plain, typename Flushed>
-int store(const Span& span, const GuardedRange& source, Completion completion, const Plain& plain,
-          const Flushed& flushed, Fault* fault) {
+int store(const Span& span, const uint8_t* source, Completion completion, Fault* fault, Plain plain, Flushed flushed) {
   if (const int refused = check(span)) return refused;
   const Granularity granularity = span.mapping->granularity();
-  if (completion != Completion::kStore && granularity == Granularity::kNever) return kVolatile;
   const bool by_cache_line = granularity == Granularity::kByte || granularity == Granularity::kCacheLine;
-  const bool done = completion == Completion::kStore || !by_cache_line ? guarded(span.range(), source, plain, fault)
-                                                                       : guarded(span.range(), source, flushed, fault);
-  if (!done) return kFault;
-  if (completion == Completion::kStore) return kOk;
-  if (by_cache_line) return completion == Completion::kPersist ? wait_for_stores(span.mapping, fault) : kOk;
+  uint8_t* other = const_cast<uint8_t*>(source);  // only read
+  if (completion == Completion::kStore) {
+    return guarded(span.begin(), other, span.length, fault, plain) ? kOk : kFault;
+  }
+  if (by_cache_line) {
+    if (!guarded(span.begin(), other, span.length, fault, flushed)) return kFault;
+    return completion == Completion::kPersist ? wait_for_stores(span.mapping, fault) : kOk;
+  }
+  if (granularity == Granularity::kNever) return kVolatile;
+  if (!guarded(span.begin(), other, span.length, fault, plain)) return kFault;
   return completion == Completion::kPersist ? persist(span, fault) : flush(span);
 }
 
@@ -122,43 +122,46 @@ int persist(const Span& span, Fault* fault) {
 
 int write(const Span& span, const uint8_t* source, Completion completion, Fault* fault) {
   return store(
-      span, {source, span.length}, completion, [&] { memmove(span.begin(), source, span.length); },
-      [&] { copy_and_flush(span.begin(), source, span.length); }, fault);
+      span, source, completion, fault,
+      [](uint8_t* target, const uint8_t* from, size_t length) { memmove(target, from, length); },
+      [](uint8_t* target, const uint8_t* from, size_t length) { copy_and_flush(target, from, length); });
 }
 
 int fill(const Span& span, uint8_t byte, Completion completion, Fault* fault) {
   return store(
-      span, kNoRange, completion, [&] { memset(span.begin(), byte, span.length); },
-      [&] { fill_and_flush(span.begin(), byte, span.length); }, fault);
+      span, nullptr, completion, fault,
+      [byte](uint8_t* target, const uint8_t*, size_t length) { memset(target, byte, length); },
+      [byte](uint8_t* target, const uint8_t*, size_t length) { fill_and_flush(target, byte, length); });
 }
 
 int read(const Span& span, uint8_t* target, Fault* fault) {
   if (span.mapping->damage() != Damage::kNone) return kDamaged;
-  const bool done =
-      guarded(span.range(), {target, span.length}, [&] { memmove(target, span.begin(), span.length); }, fault);
-  return done ? kOk : kFault;
+  const auto copy = [](const uint8_t* memory, uint8_t* to, size_t length) { memmove(to, memory, length); };
+  return guarded(span.begin(), target, span.length, fault, copy) ? kOk : kFault;
 }
 
 int load64(const Span& span, uint64_t* value, Fault* fault) {
   if (span.mapping->damage() != Damage::kNone) return kDamaged;
   if (span.offset % 8 != 0) return kRange;
-  const uint64_t* word = reinterpret_cast<const uint64_t*>(span.begin());
-  const bool done = guarded(span.range(), kNoRange, [&] { *value = __atomic_load_n(word, __ATOMIC_ACQUIRE); }, fault);
-  return done ? kOk : kFault;
+  const auto load = [value](const uint8_t* memory, uint8_t*, size_t) {
+    *value = __atomic_load_n(reinterpret_cast<const uint64_t*>(memory), __ATOMIC_ACQUIRE);
+  };
+  return guarded(span.begin(), nullptr, sizeof(uint64_t), fault, load) ? kOk : kFault;
 }
 
 int store64(const Span& span, uint64_t value, Fault* fault) {
   if (const int refused = check(span)) return refused;
   if (span.offset % 8 != 0) return kRange;
-  uint64_t* word = reinterpret_cast<uint64_t*>(span.begin());
-  const bool done = guarded(span.range(), kNoRange, [&] { __atomic_store_n(word, value, __ATOMIC_RELEASE); }, fault);
-  return done ? kOk : kFault;
+  const auto store = [value](uint8_t* memory, uint8_t*, size_t) {
+    __atomic_store_n(reinterpret_cast<uint64_t*>(memory), value, __ATOMIC_RELEASE);
+  };
+  return guarded(span.begin(), nullptr, sizeof(uint64_t), fault, store) ? kOk : kFault;
 }
 
 int crc32c(const Span& span, uint32_t* crc, Fault* fault) {
   if (span.mapping->damage() != Damage::kNone) return kDamaged;
-  const bool done = guarded(span.range(), kNoRange, [&] { *crc = crc32c(*crc, span.begin(), span.length); }, fault);
-  return done ? kOk : kFault;
+  const auto sum = [crc](const uint8_t* memory, uint8_t*, size_t length) { *crc = crc32c(*crc, memory, length); };
+  return guarded(span.begin(), nullptr, span.length, fault, sum) ? kOk : kFault;
 }
 
 }  // namespace pmem

@@ -29,7 +29,6 @@ struct Span {
   size_t offset;
   size_t length;
   uint8_t* begin() const { return mapping->base() + offset; }
-  GuardedRange range() const { return {begin(), length}; }
 };
 
 int flush(const Span& span);

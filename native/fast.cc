@@ -25,9 +25,7 @@ napi_value on_span(napi_env env, napi_callback_info info, const Operation& opera
   return nullptr;
 }
 
-Completion completion_of(double value) {
-  return value == 2 ? Completion::kPersist : value == 1 ? Completion::kFlush : Completion::kStore;
-}
+Completion completion_of(double value) { return static_cast<Completion>(static_cast<int>(value)); }
 
 napi_value fast_flush(napi_env env, napi_callback_info info) {
   return on_span(env, info, [](Context&, const Span& span, Fault*) { return flush(span); });
@@ -57,16 +55,16 @@ napi_value fast_flush_ranges(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// The same Uint8Array as in the last write or read, unchanged: spares asking V8 where its bytes are.
+// The same Uint8Array as in the last write, or read, unchanged: spares asking V8 where its bytes are.
 napi_value fast_write_again(napi_env env, napi_callback_info info) {
   return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
-    return write(span, context.known_bytes(), completion_of(context.slot(Mailbox::kExtra)), fault);
+    return write(span, context.known_source, completion_of(context.slot(Mailbox::kExtra)), fault);
   });
 }
 
 napi_value fast_read_again(napi_env env, napi_callback_info info) {
   return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
-    return read(span, context.known_bytes(), fault);
+    return read(span, context.known_target, fault);
   });
 }
 
@@ -112,7 +110,7 @@ uint8_t* bytes_argument(napi_env env, napi_value value, size_t* length) {
 }
 
 template <typename Operation>
-napi_value with_bytes(napi_env env, napi_callback_info info, const Operation& operation) {
+napi_value with_bytes(napi_env env, napi_callback_info info, uint8_t* Context::* known, const Operation& operation) {
   size_t count = 1;
   napi_value argument;
   void* data = nullptr;
@@ -120,7 +118,7 @@ napi_value with_bytes(napi_env env, napi_callback_info info, const Operation& op
   Context* context = static_cast<Context*>(data);
   size_t length = 0;
   uint8_t* bytes = bytes_argument(env, argument, &length);
-  context->set_known_bytes(bytes);
+  context->*known = bytes;
   Span span = {};
   Fault fault = {};
   int status = context->span(context->slot(Mailbox::kOffset), static_cast<double>(length), &span);
@@ -130,14 +128,16 @@ napi_value with_bytes(napi_env env, napi_callback_info info, const Operation& op
 }
 
 napi_value fast_write(napi_env env, napi_callback_info info) {
-  return with_bytes(env, info, [](Context& context, const Span& span, const uint8_t* source, Fault* fault) {
-    return write(span, source, completion_of(context.slot(Mailbox::kExtra)), fault);
-  });
+  return with_bytes(env, info, &Context::known_source,
+                    [](Context& context, const Span& span, const uint8_t* source, Fault* fault) {
+                      return write(span, source, completion_of(context.slot(Mailbox::kExtra)), fault);
+                    });
 }
 
 napi_value fast_read(napi_env env, napi_callback_info info) {
-  return with_bytes(
-      env, info, [](Context&, const Span& span, uint8_t* target, Fault* fault) { return read(span, target, fault); });
+  return with_bytes(env, info, &Context::known_target, [](Context&, const Span& span, uint8_t* target, Fault* fault) {
+    return read(span, target, fault);
+  });
 }
 
 }  // namespace

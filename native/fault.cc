@@ -14,13 +14,9 @@
 
 namespace pmem {
 
-namespace {
+PMEM_THREAD_LOCAL GuardState guard_state;
 
-// The handler must reach this without calling the allocator, which a lazily allocated thread-local would.
-#if defined(__GLIBC__)
-__attribute__((tls_model("initial-exec")))
-#endif
-thread_local GuardState t_guard;
+namespace {
 
 // ---- the mappings that the handler knows: a list that only grows, read without locks -------------------------------
 
@@ -64,11 +60,12 @@ Mapping* find(uintptr_t address) {
 
 // ---- what the handler does -----------------------------------------------------------------------------------------
 
-bool within(const GuardedRange& range, const uint8_t* address) {
+// Faults are told by page, so whole pages count.
+bool within(const uint8_t* begin_byte, size_t length, const uint8_t* address) {
   constexpr uintptr_t kPage = 4096;
-  if (range.length == 0) return false;
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(range.begin) & ~(kPage - 1);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(range.begin) + range.length + kPage - 1) & ~(kPage - 1);
+  if (begin_byte == nullptr || length == 0) return false;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(begin_byte) & ~(kPage - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(begin_byte) + length + kPage - 1) & ~(kPage - 1);
   const uintptr_t at = reinterpret_cast<uintptr_t>(address);
   return at >= begin && at < end;
 }
@@ -93,7 +90,7 @@ bool replace_page(int signal, const siginfo_t* info) {
     madvise(page, size, MADV_DONTFORK);
     mapping->mark_damaged(Damage::kLostPage, offset);
     // Stores through a Buffer cannot throw; calls can.
-    if (!t_guard.flushing) {
+    if (!guard_state.flushing) {
       warn(
           "pmem: a Buffer touched a page that is gone (file truncated, media error or disk full); "
           "its region fails until it is opened again\n");
@@ -127,10 +124,7 @@ Previous previous[2];
 std::mutex install_mutex;
 bool installed = false;
 
-#if defined(__GLIBC__)
-__attribute__((tls_model("initial-exec")))
-#endif
-thread_local volatile sig_atomic_t t_chaining = 0;
+PMEM_THREAD_LOCAL volatile sig_atomic_t t_chaining = 0;
 
 bool is_default(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
@@ -178,9 +172,10 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   const bool synchronous = info->si_code > 0;
   if (synchronous) {
-    GuardState& state = t_guard;
+    GuardState& state = guard_state;
     const uint8_t* address = static_cast<const uint8_t*>(info->si_addr);
-    if (state.armed && (within(state.ranges[0], address) || within(state.ranges[1], address))) {
+    const size_t length = state.length;
+    if (state.armed && (within(state.memory, length, address) || within(state.other, length, address))) {
       state.armed = 0;
       state.fault = {signal, info->si_code, address};
       errno = saved_errno;
@@ -215,8 +210,6 @@ bool install() {
 }
 
 }  // namespace
-
-GuardState& guard_state() { return t_guard; }
 
 bool watch(Mapping* mapping) {
   if (!install()) return false;

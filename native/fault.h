@@ -22,40 +22,43 @@ struct Fault {
   const uint8_t* address;  // si_addr
 };
 
-struct GuardedRange {
-  const uint8_t* begin;
-  size_t length;
-};
-
 // What the handler needs to know of the copy that this thread is in.
 struct GuardState {
   volatile sig_atomic_t armed;     // inside guarded()
   volatile sig_atomic_t flushing;  // inside a flush, whose caller looks for damage afterwards
   void* jump[5];                   // as __builtin_setjmp lays it out
-  GuardedRange ranges[2];
+  const uint8_t* memory;           // the mapped bytes
+  const uint8_t* other;            // where they are copied from or to, or null
+  size_t length;                   // of both
   Fault fault;
 };
 
-GuardState& guard_state();
+// The handler must reach this without calling the allocator, which a lazily allocated thread-local would.
+#if defined(__GLIBC__)
+#define PMEM_THREAD_LOCAL __attribute__((tls_model("initial-exec"))) __thread
+#else
+#define PMEM_THREAD_LOCAL __thread
+#endif
+extern PMEM_THREAD_LOCAL GuardState guard_state;
 
-// Runs work, which may only copy or flush within the ranges and must own nothing. False: it was cut short by a fault.
-// noinline: the compiler must not merge this frame, which a jump returns to, with its caller's.
+// Calls work(memory, other, length), which may only touch these bytes and must own nothing. False: a fault cut it
+// short. noinline: the compiler must not merge this frame, which a jump returns to, with its caller's. Everything fits
+// into registers: what a small durable write costs beyond the memory's own time is counted in single nanoseconds.
 template <typename Work>
-__attribute__((noinline)) bool guarded(const GuardedRange& first, const GuardedRange& second, const Work& work,
-                                       Fault* fault) {
-  GuardState& state = guard_state();
-  state.ranges[0] = first;
-  state.ranges[1] = second;
+__attribute__((noinline)) bool guarded(uint8_t* memory, uint8_t* other, size_t length, Fault* fault, Work work) {
+  guard_state.memory = memory;
+  guard_state.other = other;
+  guard_state.length = length;
   // The handler runs with SA_NODEFER, so no signal mask has to be saved; the builtin stores three words.
-  if (__builtin_setjmp(state.jump) != 0) {
-    *fault = guard_state().fault;
+  if (__builtin_setjmp(guard_state.jump) != 0) {
+    *fault = guard_state.fault;
     return false;
   }
-  state.armed = 1;
+  guard_state.armed = 1;
   __asm__ volatile("" ::: "memory");
-  work();
+  work(memory, other, length);
   __asm__ volatile("" ::: "memory");
-  state.armed = 0;
+  guard_state.armed = 0;
   return true;
 }
 

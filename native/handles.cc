@@ -49,7 +49,29 @@ Napi::Value opened(Napi::Env env, Mapping* mapping) {
 double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
 bool flag(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
 
-void release_view(napi_env, void*, void* hint) { static_cast<Mapping*>(hint)->release(); }
+// The reference on the mapping that one ArrayBuffer holds. The memory can move to an ArrayBuffer that we do not know of
+// (ArrayBuffer.prototype.transfer), and its finalizer with it; so the reference is dropped by the finalizer, or before
+// that by detaching an ArrayBuffer that still has the memory.
+struct View {
+  Mapping* mapping;  // null once dropped
+  int owners;        // the finalizer, and the External that JavaScript keeps beside the ArrayBuffer
+
+  void drop() {
+    if (mapping == nullptr) return;
+    Mapping* dropped = mapping;
+    mapping = nullptr;
+    dropped->release();
+  }
+  void disown() {
+    if (--owners == 0) delete this;
+  }
+};
+
+void finalize_view(napi_env, void*, void* hint) {
+  View* view = static_cast<View*>(hint);
+  view->drop();
+  view->disown();
+}
 
 }  // namespace
 
@@ -119,19 +141,36 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     throw_errno(env, EINVAL, "mmap");
     return env.Undefined();
   }
+  View* view = new (std::nothrow) View{mapping, 2};
+  if (view == nullptr) {
+    throw_errno(env, ENOMEM, "mmap");
+    return env.Undefined();
+  }
   mapping->retain();
-  napi_value result;
+  napi_value buffer;
   const napi_status status =
-      napi_create_external_arraybuffer(env, mapping->base() + offset, length, release_view, mapping, &result);
-  if (status == napi_ok) return Napi::Value(env, result);
-  // Runtimes without external buffers never took the finalizer; any other failure has called it already.
-  if (status == napi_no_external_buffers_allowed) mapping->release();
-  if (!env.IsExceptionPending()) throw_errno(env, ENOTSUP, "napi_create_external_arraybuffer");
-  return env.Undefined();
+      napi_create_external_arraybuffer(env, mapping->base() + offset, length, finalize_view, view, &buffer);
+  if (status != napi_ok) {
+    // Runtimes without external buffers never took the finalizer; any other failure calls it.
+    if (status == napi_no_external_buffers_allowed) {
+      view->drop();
+      view->owners = 1;
+    }
+    view->disown();
+    if (!env.IsExceptionPending()) throw_errno(env, ENOTSUP, "napi_create_external_arraybuffer");
+    return env.Undefined();
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("buffer", Napi::Value(env, buffer));
+  result.Set("view", Napi::External<View>::New(env, view, [](Napi::Env, View* kept) { kept->disown(); }));
+  return result;
 }
 
 Napi::Value detach(const Napi::CallbackInfo& info) {
-  napi_detach_arraybuffer(info.Env(), info[0]);
+  bool gone = true;
+  napi_is_detached_arraybuffer(info.Env(), info[0], &gone);
+  if (gone || napi_detach_arraybuffer(info.Env(), info[0]) != napi_ok) return info.Env().Undefined();
+  info[1].As<Napi::External<View>>().Data()->drop();
   return info.Env().Undefined();
 }
 

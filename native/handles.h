@@ -28,10 +28,10 @@ Napi::Value close(const Napi::CallbackInfo& info);
 // syncAll(handle): msync of the whole mapping.
 Napi::Value sync_all(const Napi::CallbackInfo& info);
 
-// arrayBuffer(handle, offset, length): an ArrayBuffer on the memory itself.
+// arrayBuffer(handle, offset, length) -> { buffer, view }: an ArrayBuffer on the memory itself.
 Napi::Value array_buffer(const Napi::CallbackInfo& info);
 
-// detach(arrayBuffer): every view on it has length 0 from now on.
+// detach(buffer, view): every view on it has length 0 from now on, and it holds the mapping no longer.
 Napi::Value detach(const Napi::CallbackInfo& info);
 
 // lock(fd, begin, end, exclusive) -> lock; unlock(lock): for a lock that no mapping took over.

@@ -21,6 +21,7 @@ import { formatSize, parseSize, type Size } from '../units.js';
 import type { BackingKind } from './backing.js';
 import { type DeepFlush, deepFlush } from './deep-flush.js';
 import { closedError, failure, lastOutcome } from './failure.js';
+import { KnownBytes } from './known-bytes.js';
 import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
 import { openMapping } from './open.js';
 import { checkOptions, checkPath, type RegionOptions } from './options.js';
@@ -72,32 +73,13 @@ export interface AsyncStoreOptions extends AsyncOptions {
 
 /** One hop to the pool's threads costs some 20 µs; 8 MiB take a millisecond or more. */
 const PIECE = 8 * 2 ** 20;
-/** A source this small is remembered, to spare asking where its bytes are: see {@link Region.write}. */
-const MOST_KNOWN = 2 ** 16;
-/** …unless that would keep more than this from being collected. */
-const MOST_KEPT = 2 ** 20;
 
 // Calls of constants are what V8 compiles best.
 const { flush, drain, persist, flushRanges, write, writeAgain, read, readAgain, fill, load64, store64, crc32c } =
   native;
 
-let knownBytes: Uint8Array | undefined;
-let knownLength = 0;
-let knownOffset = 0;
-
-/** The bytes that read or write was given are likely to come again when two in a row look alike. */
-function remember(bytes: Uint8Array): void {
-  const { length, byteOffset } = bytes;
-  const again = length === knownLength && byteOffset === knownOffset;
-  knownBytes = again && length > 0 && length <= MOST_KNOWN && bytes.buffer.byteLength <= MOST_KEPT ? bytes : undefined;
-  knownLength = length;
-  knownOffset = byteOffset;
-}
-
-/** True when the addon still knows where these bytes are. A detached array has length 0, one on other bytes is another. */
-function isKnown(bytes: Uint8Array): boolean {
-  return bytes === knownBytes && bytes.length === knownLength && bytes.byteOffset === knownOffset;
-}
+const knownSource = new KnownBytes();
+const knownTarget = new KnownBytes();
 
 function completionOf(mode: WriteMode): number {
   if (mode === 'persist') return Completion.persist;
@@ -235,16 +217,14 @@ export class Region implements Memory, Disposable {
 
   /** @inheritdoc */
   read(offset: number, target: Uint8Array): void {
-    if (!(target instanceof Uint8Array)) throw wrongType('target', 'a Buffer or Uint8Array', target);
-    if (!within(offset, target.length, this.#limit)) this.#refuse('read', offset, target.length);
-    mailbox[HANDLE] = this.#handle;
-    mailbox[OFFSET] = this.#base + offset;
-    if (isKnown(target)) {
-      mailbox[LENGTH] = knownLength;
+    const known = knownTarget.is(target);
+    if (!known && !(target instanceof Uint8Array)) throw wrongType('target', 'a Buffer or Uint8Array', target);
+    this.#aim('read', offset, target.length);
+    if (known) {
       readAgain();
     } else {
       read(target);
-      remember(target);
+      knownTarget.given(target);
     }
     if (mailbox[STATUS] !== 0) throw this.#failure('read');
   }
@@ -255,17 +235,15 @@ export class Region implements Memory, Disposable {
    * `source` is copied as if through a third place. A power cut can tear it at any multiple of 8 bytes.
    */
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
-    if (!(source instanceof Uint8Array)) throw wrongType('source', 'a Buffer or Uint8Array', source);
-    if (!within(offset, source.length, this.#limit)) this.#refuse('write', offset, source.length);
-    mailbox[HANDLE] = this.#handle;
-    mailbox[OFFSET] = this.#base + offset;
+    const known = knownSource.is(source);
+    if (!known && !(source instanceof Uint8Array)) throw wrongType('source', 'a Buffer or Uint8Array', source);
+    this.#aim('write', offset, source.length);
     mailbox[EXTRA] = completionOf(mode);
-    if (isKnown(source)) {
-      mailbox[LENGTH] = knownLength;
+    if (known) {
       writeAgain();
     } else {
       write(source);
-      remember(source);
+      knownSource.given(source);
     }
     if (mailbox[STATUS] !== 0) throw this.#failure('write');
   }
@@ -445,7 +423,8 @@ export class Region implements Memory, Disposable {
     this.#limit = -1;
     if (this.#isSlice) return;
     this.#shared.closed = true;
-    knownBytes = undefined;
+    knownSource.forget();
+    knownTarget.forget();
     this.#shared.windows.detachAll();
     native.close(this.#handle);
   }

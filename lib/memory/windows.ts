@@ -1,7 +1,7 @@
 /** Buffers on a mapping's memory, also where the mapping is larger than the longest Buffer (4 GiB on Node.js 20). */
 
 import { constants } from 'node:buffer';
-import { native } from '../binding.js';
+import { type MappedBuffer, native } from '../binding.js';
 
 /** The most bytes that one Buffer of this Node.js can have. */
 export const MOST_BUFFER_BYTES = constants.MAX_LENGTH;
@@ -14,8 +14,8 @@ export class Windows {
   readonly #handle: number;
   readonly #size: number;
   readonly #most: number;
-  readonly #made = new Map<number, ArrayBuffer>();
-  readonly #single: WeakRef<ArrayBuffer>[] = [];
+  readonly #made = new Map<number, MappedBuffer>();
+  readonly #single: { buffer: WeakRef<ArrayBuffer>; view: object }[] = [];
 
   /** `most` bytes is the longest Buffer; tests use less. */
   constructor(handle: number, size: number, most = MOST_BUFFER_BYTES) {
@@ -36,28 +36,29 @@ export class Windows {
   #window(index: number, start: number): ArrayBuffer {
     const known = this.#made.get(index);
     // A window that somebody transferred elsewhere reads as empty.
-    if (known !== undefined && known.byteLength > 0) return known;
+    if (known !== undefined && known.buffer.byteLength > 0) return known.buffer;
     const made = native.arrayBuffer(this.#handle, start, Math.min(this.#most, this.#size - start));
     this.#made.set(index, made);
-    return made;
+    return made.buffer;
   }
 
   /** A view that straddles windows gets an ArrayBuffer to itself. */
   #own(offset: number, length: number): Buffer {
-    const made = native.arrayBuffer(this.#handle, offset, length);
-    const free = this.#single.findIndex((one) => one.deref() === undefined);
-    if (free < 0) this.#single.push(new WeakRef(made));
-    else this.#single[free] = new WeakRef(made);
-    return Buffer.from(made);
+    const { buffer, view } = native.arrayBuffer(this.#handle, offset, length);
+    const kept = { buffer: new WeakRef(buffer), view };
+    const free = this.#single.findIndex((one) => one.buffer.deref() === undefined);
+    if (free < 0) this.#single.push(kept);
+    else this.#single[free] = kept;
+    return Buffer.from(buffer);
   }
 
   /** Every Buffer made here has length 0 from now on. */
   detachAll(): void {
-    for (const made of this.#made.values()) native.detach(made);
+    for (const { buffer, view } of this.#made.values()) native.detach(buffer, view);
     this.#made.clear();
-    for (const reference of this.#single) {
-      const made = reference.deref();
-      if (made !== undefined) native.detach(made);
+    for (const { buffer: reference, view } of this.#single) {
+      const buffer = reference.deref();
+      if (buffer !== undefined) native.detach(buffer, view);
     }
     this.#single.length = 0;
   }
