@@ -1,11 +1,12 @@
 /** What is at a path: a file, a device-DAX character device, physical memory, a PCI BAR or a block device. */
 
-import { closeSync, constants, fstatSync, openSync, realpathSync, statfsSync } from 'node:fs';
+import { constants, fstatSync, openSync, realpathSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { HOST, type Host } from './host.js';
 import { findMount, type Mount } from './mounts.js';
-import { attribute, deviceDirectory, deviceNumber, numericAttribute, subsystem } from './sysfs.js';
+import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, subsystem } from './sysfs.js';
 
 /**
  * `file`: a regular file; `devdax`: `/dev/daxX.Y`; `devmem`: `/dev/mem`; `pci`: a `resourceN` of a PCI device in sysfs;
@@ -153,14 +154,19 @@ export function inspect(fd: number, path: string, host: Host = HOST): Backing {
   };
 }
 
-/** Opens, inspects and closes. */
-export function inspectPath(path: string, host: Host = HOST): Backing {
-  const fd = openDescriptor(path, false);
-  try {
-    return inspect(fd, path, host);
-  } finally {
-    closeSync(fd);
-  }
+/** What a file in the open directory would be. */
+export function inspectDirectory(fd: number, path: string, host: Host = HOST): Backing {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  const { bsize } = statfsSync(path);
+  return {
+    kind: 'file',
+    path,
+    size: undefined,
+    pageSize: native.pageSize(),
+    fileSystem: fileSystemOf(host, path, dev, bsize),
+    device: undefined,
+    identity: { dev, ino },
+  };
 }
 
 /** The directory in sysfs of the device that the bytes are on, whatever lies between. */
@@ -171,6 +177,11 @@ export function deviceOf(backing: Backing): string | undefined {
 /** The NUMA node that the memory belongs to, or undefined where the kernel does not say. */
 export function numaNode(backing: Backing): number | undefined {
   const device = deviceOf(backing);
-  const node = device === undefined ? undefined : attribute(device, 'numa_node');
-  return node === undefined || Number(node) < 0 ? undefined : Number(node);
+  if (device === undefined) return undefined;
+  // A block device tells by the device that it is made of, and that by its region.
+  for (const directory of [device, join(device, 'device'), ndRegion(device)]) {
+    const node = directory === undefined ? undefined : numericAttribute(directory, 'numa_node');
+    if (node !== undefined && node >= 0) return node;
+  }
+  return undefined;
 }

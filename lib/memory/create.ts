@@ -1,6 +1,7 @@
 /** Opening the file behind a region, and making it when asked to: allocated, and durable before anything is promised. */
 
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
@@ -33,6 +34,7 @@ export function openFile(path: string, options: CheckedOptions): OpenedFile {
   return { fd, undo: wasEmpty ? () => ftruncateSync(fd, 0) : nothing };
 }
 
+const { ENOSPC, ENOSYS, EOPNOTSUPP } = osConstants.errno;
 const ZEROES = Buffer.alloc(1 << 20);
 
 /** For file systems without fallocate: only an empty file may be written over. */
@@ -68,12 +70,11 @@ export function giveSize(fd: number, path: string, size: number, sparse: boolean
     }
   } catch (error) {
     const advice = `Its ${formatSize(size)} are allocated at once; free space, or pass sparse: true`;
-    throw systemError(error, path, (error as { errno?: number }).errno === 28 ? advice : undefined);
+    throw systemError(error, path, (error as { errno?: number }).errno === ENOSPC ? advice : undefined);
   }
 }
 
 function allocate(fd: number, size: number, empty: boolean): void {
-  const [ENOSYS, EOPNOTSUPP] = [38, 95];
   try {
     native.allocate(fd, 0, size);
   } catch (error) {

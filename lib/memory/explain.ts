@@ -1,6 +1,7 @@
 /** What one would get at a path, and why not better. */
 
-import { closeSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
+import { constants } from 'node:os';
 import { native } from '../binding.js';
 import { PmemError } from '../errors.js';
 import {
@@ -9,6 +10,7 @@ import {
   deviceOf,
   type FileSystem,
   inspect,
+  inspectDirectory,
   numaNode,
   openDescriptor,
 } from './backing.js';
@@ -17,11 +19,13 @@ import type { Durability } from './memory.js';
 import { type Obstacle, obstacles } from './obstacles.js';
 import { attribute, ndRegion } from './sysfs.js';
 
+const { EOPNOTSUPP } = constants.errno;
+
 /** The answer of {@link explain}. */
 export interface Explanation {
   readonly path: string;
-  readonly kind: BackingKind;
-  /** Bytes; undefined for physical memory. */
+  readonly kind: BackingKind | 'directory';
+  /** Bytes; undefined for physical memory and directories. */
   readonly size: number | undefined;
   /** Offsets must be multiples of this many bytes, and on device-DAX lengths too. */
   readonly alignment: number;
@@ -31,7 +35,7 @@ export interface Explanation {
   readonly numaNode: number | undefined;
   /** `cpu_cache`, `memory_controller` or what else the kernel says of the libnvdimm region; undefined outside of one. */
   readonly persistenceDomain: string | undefined;
-  /** What `Region.open` would find, without and with `assumePersistent` in the environment. */
+  /** What `Region.open` would find now, `PMEM_ASSUME_PERSISTENT` in the environment included. */
   readonly durability: Durability;
   /** What stands in the way of a granularity finer than `page`; empty when nothing does. */
   readonly obstacles: readonly Obstacle[];
@@ -44,29 +48,41 @@ export function knowsMapSync(backing: Backing): boolean {
 
 /** Asks the kernel for MAP_SYNC on the first page: 0, or the errno of its refusal. */
 export function probeSync(fd: number, backing: Backing): number {
-  if (!knowsMapSync(backing)) return 95;
+  if (!knowsMapSync(backing)) return EOPNOTSUPP;
   return native.probeSync(fd, 0, backing.pageSize);
+}
+
+/** A file in the directory that is not there yet: what its file system is decides all. */
+function imagine(fd: number, path: string): { backing: Backing; syncErrno: number } {
+  const backing = inspectDirectory(fd, path);
+  const hindered = obstacles(backing, EOPNOTSUPP).some((obstacle) => obstacle.code !== 'refused');
+  return { backing, syncErrno: hindered ? EOPNOTSUPP : 0 };
+}
+
+function probe(fd: number, path: string): { backing: Backing; syncErrno: number } {
+  const backing = inspect(fd, path);
+  return { backing, syncErrno: probeSync(fd, backing) };
 }
 
 /**
  * What is at a path, which durability a region on it would have, and what stands in the way of a better one, each cause
- * with its way out. Opens the path for reading and maps one page of it for a moment; changes nothing.
+ * with its way out. Of a directory: what a file in it would have. Opens the path for reading and maps one page of it for a
+ * moment; changes nothing.
  *
  * @throws PmemError with the POSIX code when the path cannot be opened or is nothing that can be mapped.
  */
 export function explain(path: string): Explanation {
   const fd = openDescriptor(path, false);
   try {
-    const backing = inspect(fd, path);
-    const syncErrno = probeSync(fd, backing);
+    const isDirectory = fstatSync(fd).isDirectory();
+    const { backing, syncErrno } = isDirectory ? imagine(fd, path) : probe(fd, path);
     const durability = decideDurability({ backing, syncErrno, assumePersistent: assumedByEnvironment() });
     const device = deviceOf(backing);
     const region = device === undefined ? undefined : ndRegion(device);
     const coarse = durability.assumed || durability.granularity === 'page';
-    const named = backing.kind === 'devmem' || backing.kind === 'pci' || backing.kind === 'devdax';
     return {
       path,
-      kind: backing.kind,
+      kind: isDirectory ? 'directory' : backing.kind,
       size: backing.size,
       alignment: backing.pageSize,
       fileSystem: backing.fileSystem,
@@ -74,21 +90,28 @@ export function explain(path: string): Explanation {
       numaNode: numaNode(backing),
       persistenceDomain: region === undefined ? undefined : attribute(region, 'persistence_domain'),
       durability,
-      obstacles: coarse && !named ? obstacles(backing, syncErrno) : [],
+      obstacles: coarse && hasObstacles(backing) ? obstacles(backing, syncErrno) : [],
     };
   } finally {
     closeSync(fd);
   }
 }
 
+/** Devices that are memory are what they are. */
+function hasObstacles(backing: Backing): boolean {
+  return backing.kind === 'file' || backing.kind === 'block';
+}
+
 /** The refusal of a region that is weaker than what was asked for. */
 export function tooCoarse(backing: Backing, syncErrno: number, durability: Durability, wanted: string): PmemError {
-  const causes = backing.kind === 'devdax' ? [] : obstacles(backing, syncErrno);
-  const why = causes.map((one) => `${one.cause}. Way out: ${one.remedy}`).join('. ');
+  const { path } = backing;
+  const coarse = durability.granularity === 'page' && hasObstacles(backing);
+  const causes = coarse ? obstacles(backing, syncErrno) : [];
+  const ways = causes.map((one) => `${one.cause}. Way out: ${one.remedy}`).join('. ');
+  const platform = `${durability.reason}. Whether the platform flushes CPU caches on power failure cannot be changed; 'cache-line' is what it offers`;
   const found = durability.volatile ? 'no durability' : `granularity '${durability.granularity}'`;
-  return new PmemError(
-    'ERR_PMEM_GRANULARITY',
-    `'${backing.path}' offers ${found}, and '${wanted}' was asked for: ${why === '' ? durability.reason : why}`,
-    { path: backing.path },
-  );
+  const why = ways !== '' ? ways : wanted === 'byte' && !durability.volatile ? platform : durability.reason;
+  return new PmemError('ERR_PMEM_GRANULARITY', `'${path}' offers ${found}, and '${wanted}' was asked for: ${why}`, {
+    path,
+  });
 }

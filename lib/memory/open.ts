@@ -1,6 +1,7 @@
 /** From a path and options to a mapping: look, lock, allocate, map, and decide what makes stores durable. */
 
 import { closeSync, fstatSync } from 'node:fs';
+import { constants } from 'node:os';
 import { type Mapped, native } from '../binding.js';
 import { outOfRange, PmemError, systemError } from '../errors.js';
 import { type Backing, type BackingKind, deviceOf, inspect } from './backing.js';
@@ -24,6 +25,7 @@ export interface OpenedMapping {
   readonly device: string | undefined;
 }
 
+const { EAGAIN, EINVAL, ENOMEM, EPERM } = constants.errno;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 /** The end of the range locked for physical memory and everything else without an end: the last offset of off_t. */
@@ -47,7 +49,7 @@ function extent(
   if (offset % pageSize !== 0) {
     const below = offset - (offset % pageSize);
     const message = `EINVAL: offset ${offset} in '${path}' is not a multiple of its page size, ${pageSize}; nearest: ${below} and ${below + pageSize}`;
-    throw new PmemError('EINVAL', message, { errno: 22, path });
+    throw new PmemError('EINVAL', message, { errno: EINVAL, path });
   }
   if (size === undefined && options.length === undefined) {
     throw new PmemError('EINVAL', `EINVAL: '${path}' has no end; say which bytes with offset and length`, { path });
@@ -59,7 +61,7 @@ function extent(
   }
   if (kind === 'devdax' && length % pageSize !== 0) {
     const message = `EINVAL: length ${length} on '${path}' is not a multiple of its alignment, ${pageSize}`;
-    throw new PmemError('EINVAL', message, { errno: 22, path });
+    throw new PmemError('EINVAL', message, { errno: EINVAL, path });
   }
   return { offset, length };
 }
@@ -70,7 +72,7 @@ function lock(fd: number, backing: Backing, options: CheckedOptions, end: number
   try {
     return native.lock(fd, options.offset, end, !options.readOnly);
   } catch (error) {
-    if ((error as { errno?: number }).errno !== 11) {
+    if ((error as { errno?: number }).errno !== EAGAIN) {
       throw systemError(error, path, 'To open it without a lock, pass shared: true');
     }
     const found = holders(backing.identity);
@@ -91,10 +93,10 @@ function defaultAlignment(length: number, pageSize: number): number {
 
 function adviceOnMap(error: unknown, backing: Backing): string | undefined {
   const { errno } = error as { errno?: number };
-  if (errno === 1 && backing.kind === 'devmem') {
+  if (errno === EPERM && backing.kind === 'devmem') {
     return 'The range is System RAM, or lockdown or a missing CAP_SYS_RAWIO forbids it; reserve a range with memmap= on the kernel command line';
   }
-  if (errno === 12) return 'There is not enough address space (ulimit -v) or too many mappings (vm.max_map_count)';
+  if (errno === ENOMEM) return 'There is not enough address space (ulimit -v) or too many mappings (vm.max_map_count)';
   return undefined;
 }
 
