@@ -38,12 +38,13 @@ class Job : public Napi::AsyncWorker {
     const Napi::Env env = Env();
     const bool damaged = status_ == kDamaged;
     const double code = damaged ? static_cast<double>(span_.mapping->damage()) : fault_.code;
-    const size_t offset = damaged ? span_.mapping->damage_offset() : offset_of(span_.mapping, fault_);
+    const double offset =
+        damaged ? static_cast<double>(span_.mapping->damage_offset()) : offset_of(span_.mapping, fault_);
     Napi::Object result = Napi::Object::New(env);
     result.Set("status", Napi::Number::New(env, status_));
     result.Set("signal", Napi::Number::New(env, fault_.signal));
     result.Set("code", Napi::Number::New(env, code));
-    result.Set("offset", Napi::Number::New(env, static_cast<double>(offset)));
+    result.Set("offset", Napi::Number::New(env, offset));
     return result;
   }
 

@@ -79,7 +79,7 @@ void Context::set_word(uint64_t value) { memcpy(mailbox_ + Mailbox::kWord, &valu
 void Context::report_details(int status, const Mapping* mapping, const Fault& fault) {
   if (status == kFault) {
     mailbox_[Mailbox::kFaultSignal] = fault.signal;
-    mailbox_[Mailbox::kFaultOffset] = static_cast<double>(offset_of(mapping, fault));
+    mailbox_[Mailbox::kFaultOffset] = offset_of(mapping, fault);
     mailbox_[Mailbox::kResult] = fault.code;
   } else if (status == kDamaged) {
     mailbox_[Mailbox::kResult] = static_cast<double>(mapping->damage());
@@ -87,10 +87,10 @@ void Context::report_details(int status, const Mapping* mapping, const Fault& fa
   }
 }
 
-size_t offset_of(const Mapping* mapping, const Fault& fault) {
-  if (fault.address < mapping->base()) return 0;
-  const size_t offset = static_cast<size_t>(fault.address - mapping->base());
-  return offset < mapping->length() ? offset : 0;
+double offset_of(const Mapping* mapping, const Fault& fault) {
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(mapping->base());
+  const uintptr_t at = reinterpret_cast<uintptr_t>(fault.address);
+  return at >= begin && at - begin < mapping->length() ? static_cast<double>(at - begin) : -1;
 }
 
 }  // namespace pmem

@@ -122,8 +122,8 @@ class Context {
   std::vector<uint32_t> free_;
 };
 
-// Where a fault happened, as an offset in the mapping.
-size_t offset_of(const Mapping* mapping, const Fault& fault);
+// Where a fault happened, as an offset in the mapping; -1: not there, but in the array that was copied from or to.
+double offset_of(const Mapping* mapping, const Fault& fault);
 
 }  // namespace pmem
 

@@ -26,6 +26,14 @@ int sync_pages(const Span& span) {
   return error;
 }
 
+// Another thread's drain waits here until what it announced, and this one took, is durable.
+int sync_announced(Mapping* mapping) {
+  const std::lock_guard<std::mutex> guard(mapping->drain_mutex());
+  if (mapping->damage() != Damage::kNone) return kDamaged;
+  Span announced = {mapping, 0, 0};
+  return mapping->take_announced(&announced.offset, &announced.length) ? sync_pages(announced) : kOk;
+}
+
 // Posted writes to a PCI device have arrived when a later load from it returns.
 int wait_for_stores(Mapping* mapping, Fault* fault) {
   fence();
@@ -94,12 +102,8 @@ int drain(Mapping* mapping, Fault* fault) {
     case Granularity::kByte:
     case Granularity::kCacheLine:
       return wait_for_stores(mapping, fault);
-    case Granularity::kPage: {
-      const std::lock_guard<std::mutex> guard(mapping->drain_mutex());
-      if (mapping->damage() != Damage::kNone) return kDamaged;
-      Span announced = {mapping, 0, 0};
-      return mapping->take_announced(&announced.offset, &announced.length) ? sync_pages(announced) : kOk;
-    }
+    case Granularity::kPage:
+      return sync_announced(mapping);
     default:
       return kVolatile;
   }
@@ -114,7 +118,9 @@ int persist(const Span& span, Fault* fault) {
     case Granularity::kByte:
       return wait_for_stores(span.mapping, fault);
     case Granularity::kPage:
-      return span.length == 0 ? kOk : sync_pages(span);
+      // What was flushed before has to be durable too, so the covering range goes in one msync.
+      if (span.length > 0) span.mapping->announce(span.offset, span.length);
+      return sync_announced(span.mapping);
     default:
       return kVolatile;
   }

@@ -45,6 +45,10 @@ function fileIsShorter(path: string, end: number): boolean {
 function faultError(attempt: Attempt, outcome: Outcome, consequence: string): PmemError {
   const { operation, path } = attempt;
   const inMapping = outcome.offset ?? 0;
+  if (inMapping < 0) {
+    const message = `${operation}: a page of the array given to the region on '${path}' cannot be had: what it is mapped from was made shorter, or failed`;
+    return new PmemError('ERR_PMEM_FAULT', message, { path });
+  }
   const offset = inMapping - attempt.base;
   const details = { path, offset };
   const where = `${operation}: at offset ${offset} of the region on '${path}'`;
