@@ -1,0 +1,44 @@
+/** What a command of `pmem` is made of. */
+
+/** An option of a command, as node:util's parseArgs takes it, and for the help. */
+export interface Option {
+  readonly type: 'boolean' | 'string';
+  readonly short?: string;
+  /** Stands for the value in the help. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** What the user wrote, checked against the command's options and operands. */
+export interface Arguments {
+  readonly operands: readonly string[];
+  /** Options of type boolean that were given. */
+  readonly flags: ReadonlySet<string>;
+  /** Options of type string that were given; the last one counts. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** One command. */
+export interface Command {
+  readonly name: string;
+  /** The operands as the help shows them: `PATH`, `[PATH]` or nothing. */
+  readonly operands: '' | 'PATH' | '[PATH]';
+  /** One line, for the list of commands. */
+  readonly summary: string;
+  /** Paragraphs. */
+  readonly description: readonly string[];
+  readonly options: Readonly<Record<string, Option>>;
+  /** Resolves with the exit code. */
+  run(args: Arguments): number | Promise<number>;
+}
+
+/** The command line itself is wrong: exit code 2. */
+export class UsageError extends Error {
+  /** The command concerned, if it is known. */
+  readonly command: string | undefined;
+
+  constructor(message: string, command?: string) {
+    super(message);
+    this.command = command;
+  }
+}

@@ -1,0 +1,146 @@
+/** Where the demo puts its files, and that nothing of it stays behind. */
+
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { PmemError, systemError } from '../../errors.js';
+import { Region } from '../../memory/region.js';
+import { HEADER_SIZE, MAGIC } from './record.js';
+
+/** Bytes after the header: what is measured on. */
+export const AREA = 16 * 2 ** 20;
+/** Bytes of the demo's file. */
+export const FILE_SIZE = HEADER_SIZE + AREA;
+
+/** The demo's file, made and ready, and a directory beside it for others. */
+export interface Workplace {
+  readonly path: string;
+  /** On the same file system, made for the demo. */
+  readonly directory: string;
+  remove(): void;
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function isOurs(path: string): boolean {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const start = Buffer.alloc(MAGIC.length);
+    readSync(fd, start, 0, start.length, 0);
+    return start.equals(MAGIC);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes room for a new file: what a demo left that was killed may go, anything else may not. */
+function giveWay(path: string): void {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return;
+  if (status.isFile() && isOurs(path)) {
+    unlinkSync(path);
+    return;
+  }
+  const what = status.isFile() ? 'is a file that no demo made' : 'is neither a directory nor a regular file';
+  throw new PmemError(
+    'EEXIST',
+    `EEXIST: '${path}' ${what}, and is left alone. Name a directory, or a file that does not exist yet`,
+    { path },
+  );
+}
+
+function create(path: string, assumePersistent: boolean): void {
+  // Exclusively: whatever came into being meanwhile is not ours.
+  closeSync(openSync(path, 'wx', 0o600));
+  try {
+    const region = Region.open(path, { create: true, size: FILE_SIZE, assumePersistent });
+    try {
+      region.write(0, MAGIC, 'persist');
+    } finally {
+      region.close();
+    }
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
+  }
+}
+
+/** In a fresh directory below the one given. */
+function inside(parent: string, assumePersistent: boolean): Workplace {
+  const directory = mkdtempSync(join(parent, 'pmem-demo-'));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  try {
+    const path = join(directory, 'pmem-demo.dat');
+    create(path, assumePersistent);
+    return { path, directory, remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+function atFile(path: string, assumePersistent: boolean): Workplace {
+  giveWay(path);
+  const directory = mkdtempSync(join(dirname(path), 'pmem-demo-'));
+  const removeDirectory = () => rmSync(directory, { recursive: true, force: true });
+  try {
+    create(path, assumePersistent);
+  } catch (error) {
+    removeDirectory();
+    throw error;
+  }
+  const remove = () => {
+    removeDirectory();
+    rmSync(path, { force: true });
+  };
+  return { path, directory, remove };
+}
+
+/** The first place that can be written to and keeps what is written: the current directory, else the system's temporary one. */
+function anywhere(assumePersistent: boolean): Workplace {
+  const refusals: string[] = [];
+  for (const parent of [process.cwd(), tmpdir()]) {
+    try {
+      return inside(parent, assumePersistent);
+    } catch (error) {
+      refusals.push((error as Error).message);
+    }
+  }
+  throw new PmemError('ERR_PMEM_DEMO', `found no place for the demo's file; name one. ${refusals.join('; ')}`);
+}
+
+/**
+ * Makes the demo's file: in a fresh directory in the given one, or at the given path. An existing file is only replaced
+ * if a demo made it.
+ */
+export function makeWorkplace(given: string | undefined, assumePersistent: boolean): Workplace {
+  if (given === undefined) return anywhere(assumePersistent);
+  const path = resolve(given);
+  try {
+    return isDirectory(path) ? inside(path, assumePersistent) : atFile(path, assumePersistent);
+  } catch (error) {
+    if (error instanceof PmemError && error.code === 'ERR_PMEM_VOLATILE') throw volatile(path, error);
+    throw systemError(error, path);
+  }
+}
+
+function volatile(path: string, cause: PmemError): PmemError {
+  return new PmemError(
+    cause.code,
+    `nothing stored in '${path}' survives power-off, so nothing there can be made durable. Name a place on a disk or on ` +
+      'persistent memory, or pass --assume-persistent to see the demo as if it were persistent',
+    { path, cause },
+  );
+}

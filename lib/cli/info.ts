@@ -1,0 +1,72 @@
+/** `pmem info PATH`: the facts. */
+
+import { basename } from 'node:path';
+import type { FileSystem } from '../memory/backing.js';
+import { type CpuPaths, cpuPaths } from '../memory/cpu.js';
+import type { Explanation } from '../memory/explain.js';
+import { formatSize } from '../units.js';
+import type { Arguments, Command } from './command.js';
+import { explainPath, kindInWords } from './inspect.js';
+import { print, printJson } from './output.js';
+import { colours, wrap } from './style.js';
+import { pairs } from './table.js';
+
+const UNKNOWN = '-';
+
+function exactSize({ size: bytes, kind }: Explanation): string {
+  if (bytes === undefined) return kind === 'devmem' ? 'without end' : UNKNOWN;
+  const size = formatSize(bytes);
+  return bytes < 1024 ? size : `${size} (${bytes} bytes)`;
+}
+
+function fileSystemInWords({ type, mountPoint, blockSize, options }: FileSystem): string {
+  return `${type} on ${mountPoint}, blocks of ${formatSize(blockSize)} (${options.join(',')})`;
+}
+
+function cpuInWords(cpu: Omit<CpuPaths, 'refused'>): string {
+  const streaming = `streaming stores from ${cpu.streamingThreshold} B on`;
+  return `flush ${cpu.flush}, copy ${cpu.copy}, ${streaming}, CRC32C by ${cpu.crc32c}, cache line of ${cpu.cacheLine} B`;
+}
+
+function durabilityInWords({ durability }: Explanation): string {
+  const { granularity, assumed, mapSync } = durability;
+  if (durability.volatile) return 'none: volatile';
+  return `${granularity}${mapSync ? ', MAP_SYNC' : ''}${assumed ? ', assumed' : ''}`;
+}
+
+function run({ operands: [path = ''], flags }: Arguments): number {
+  const found = explainPath(path);
+  const cpu = cpuPaths();
+  if (flags.has('json')) {
+    printJson({ ...found, cpu });
+    return 0;
+  }
+  const { device, fileSystem } = found;
+  const { bold } = colours();
+  const facts = pairs([
+    ['path', path],
+    ['kind', kindInWords(found.kind)],
+    ['size', exactSize(found)],
+    ['alignment', formatSize(found.alignment)],
+    ['file system', fileSystem === undefined ? UNKNOWN : fileSystemInWords(fileSystem)],
+    ['device', device === undefined ? UNKNOWN : `${basename(device)} (${device})`],
+    ['NUMA node', found.numaNode === undefined ? UNKNOWN : String(found.numaNode)],
+    ['persistence domain', found.persistenceDomain ?? UNKNOWN],
+    ['durability', durabilityInWords(found)],
+    ['', found.durability.reason],
+    ['CPU', cpuInWords(cpu)],
+  ]);
+  for (const [name, value] of facts) print(`${bold(name)}  ${wrap(value, name.length + 2)}`);
+  return 0;
+}
+
+export const info: Command = {
+  name: 'info',
+  operands: 'PATH',
+  summary: 'what is there: kind, size, device, durability, CPU',
+  description: [
+    'Shows what is at PATH (a file, /dev/daxX.Y, /dev/mem, a PCI resourceN, a block device), which durability a region on it would have, and by which instructions this CPU flushes, copies and checksums. Changes nothing.',
+  ],
+  options: { json: { type: 'boolean', help: 'print an object for scripts; what is not known is null' } },
+  run,
+};

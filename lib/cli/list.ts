@@ -1,0 +1,115 @@
+/** `pmem list`: every persistent-memory device that the kernel knows. */
+
+import { listDevices, type PmemDevice } from '../memory/devices.js';
+import { formatSize } from '../units.js';
+import type { Arguments, Command } from './command.js';
+import { print } from './output.js';
+import { colours, wrap } from './style.js';
+import { type Column, table } from './table.js';
+
+const UNKNOWN = '-';
+
+/** Under ndctl's and daxctl's names where they have one; what does not apply is left out, as they do. */
+function asNdctl(device: PmemDevice): Record<string, unknown> {
+  return {
+    dev: device.name,
+    mode: device.mode,
+    path: device.path,
+    size: device.size,
+    align: device.alignment,
+    sector_size: device.sectorSize,
+    blockdev: device.blockDevice,
+    chardev: device.charDevice,
+    region: device.region,
+    provider: device.provider,
+    persistence_domain: device.persistenceDomain,
+    volatile: device.volatile,
+    numa_node: device.numaNode,
+    target_node: device.targetNode,
+    resource: device.resource,
+    mountpoints: device.mountPoints,
+    state: device.enabled ? undefined : 'disabled',
+  };
+}
+
+const COLUMNS: readonly Column[] = [
+  { heading: 'NAME' },
+  { heading: 'PATH' },
+  { heading: 'MODE' },
+  { heading: 'SIZE', right: true },
+  { heading: 'ALIGN', right: true },
+  { heading: 'REGION' },
+  { heading: 'PERSISTENCE' },
+  { heading: 'NODE', right: true },
+  { heading: 'MOUNTED ON' },
+];
+
+function sizeOrUnknown(bytes: number | undefined): string {
+  return bytes === undefined ? UNKNOWN : formatSize(bytes);
+}
+
+function modeInWords({ mode, enabled }: PmemDevice): string {
+  if (enabled) return mode ?? UNKNOWN;
+  return mode === undefined ? 'disabled' : `${mode} (disabled)`;
+}
+
+function row(device: PmemDevice): string[] {
+  const { name, path, mode, region, persistenceDomain, mountPoints, numaNode, targetNode } = device;
+  return [
+    name,
+    path ?? UNKNOWN,
+    modeInWords(device),
+    sizeOrUnknown(device.size),
+    sizeOrUnknown(device.alignment),
+    region ?? device.provider ?? UNKNOWN,
+    device.volatile ? 'volatile' : (persistenceDomain ?? UNKNOWN),
+    String((mode === 'system-ram' ? (targetNode ?? numaNode) : numaNode) ?? UNKNOWN),
+    mountPoints.length === 0 ? UNKNOWN : mountPoints.join(', '),
+  ];
+}
+
+const NONE = [
+  'The kernel knows of no persistent memory on this machine. Ways to some:',
+  'Any file will do to begin with: Region.open(path, { create: true, size }); persist is then an msync. For the fast path, a file in /dev/shm with assumePersistent: true.',
+  "NVDIMMs or CXL memory without a namespace: 'ndctl create-namespace -m fsdax', then a file system on it, mounted with '-o dax'; or '-m devdax' for a /dev/daxX.Y.",
+  "Ordinary RAM in its place: 'memmap=4G!12G' on the kernel's command line turns the 4 GiB from 12 GiB on into /dev/pmem0, which works as on an NVDIMM but forgets at power-off.",
+];
+
+/** The table's lines, heading first. */
+export function deviceTable(devices: readonly PmemDevice[]): string[] {
+  return table(COLUMNS, devices.map(row));
+}
+
+/** The text for scripts. */
+export function deviceJson(devices: readonly PmemDevice[]): string {
+  return JSON.stringify(devices.map(asNdctl), undefined, 2);
+}
+
+function run({ flags }: Arguments): number {
+  const devices = listDevices();
+  if (flags.has('json')) {
+    print(deviceJson(devices));
+  } else if (devices.length === 0) {
+    for (const [i, text] of NONE.entries()) print(i === 0 ? wrap(text) : `  - ${wrap(text, 4)}`);
+  } else {
+    const { bold } = colours();
+    const [heading = '', ...rows] = deviceTable(devices);
+    print(bold(heading));
+    for (const line of rows) print(line);
+  }
+  return 0;
+}
+
+export const list: Command = {
+  name: 'list',
+  operands: '',
+  summary: 'every persistent-memory device that the kernel knows',
+  description: [
+    'Lists libnvdimm namespaces (NVDIMMs, CXL, legacy memory and memmap=, virtio-pmem) and device-DAX memory, whatever its mode: raw, sector, fsdax, devdax or system-ram. Reads sysfs only, opens no device and needs no privileges.',
+    'NODE is the NUMA node near the memory, in mode system-ram the one that it became. PERSISTENCE says what survives power-off: cpu_cache (eADR), memory_controller (ADR), volatile for memory that forgets, - where the kernel does not tell.',
+  ],
+  options: {
+    json: { type: 'boolean', help: "print an array for scripts, with ndctl's and daxctl's names; [] if there is none" },
+  },
+  run,
+};

@@ -1,0 +1,122 @@
+/** Every persistent-memory device that sysfs knows: libnvdimm namespaces, legacy pmem, device-DAX. */
+
+import { type DaxDevice, daxDevices } from './dax-devices.js';
+import { HOST, type Host } from './host.js';
+import { type MountedDevice, mountPoints, mountTable } from './mounted-devices.js';
+import { type Namespace, type NamespaceMode, namespaces, regionFacts } from './namespaces.js';
+import { isVolatileDax } from './sysfs.js';
+
+/**
+ * What the kernel makes of a piece of memory, in ndctl's and daxctl's words: `raw` and `fsdax` a block device that maps
+ * (`fsdax` with what DMA needs), `sector` a block device whose sectors are never torn (BTT), `devdax` a character device
+ * that only maps, `system-ram` ordinary memory.
+ */
+export type DeviceMode = NamespaceMode | 'system-ram';
+
+/** One device; what the kernel does not tell is undefined. */
+export interface PmemDevice {
+  /** In sysfs: `namespace0.0`, or `dax2.0` for memory that belongs to no namespace. */
+  readonly name: string;
+  readonly mode: DeviceMode | undefined;
+  /** What to open, where there is such a thing: `/dev/pmem0`, `/dev/dax1.0`. */
+  readonly path: string | undefined;
+  /** Usable bytes. */
+  readonly size: number | undefined;
+  /** Bytes: the unit of mapping that the device was configured for. */
+  readonly alignment: number | undefined;
+  /** Bytes; of block devices only. */
+  readonly sectorSize: number | undefined;
+  /** `pmem0`, `pmem0s`. */
+  readonly blockDevice: string | undefined;
+  /** `dax1.0`. */
+  readonly charDevice: string | undefined;
+  /** Of libnvdimm: `region0`. */
+  readonly region: string | undefined;
+  /** Who brought the memory: `ACPI.NFIT`, `e820` (legacy and memmap=), `virtio-pmem`, `CXL`, `hmem`. */
+  readonly provider: string | undefined;
+  /** `cpu_cache` (eADR) or `memory_controller` (ADR). */
+  readonly persistenceDomain: string | undefined;
+  /** The memory forgets at power-off, or is used as if it did. */
+  readonly volatile: boolean;
+  /** The node that the memory is near to. */
+  readonly numaNode: number | undefined;
+  /** The node that the memory becomes in mode `system-ram`. */
+  readonly targetNode: number | undefined;
+  /** Physical address; the kernel tells it to root only. */
+  readonly resource: number | undefined;
+  /** Where file systems on the device, its partitions or what is stacked on it are mounted. */
+  readonly mountPoints: readonly string[];
+  /** Whether a driver serves it. */
+  readonly enabled: boolean;
+}
+
+function ofDax(dax: DaxDevice): PmemDevice {
+  const isMemory = dax.driver === 'kmem';
+  const { region, provider, persistenceDomain } = regionFacts(dax.directory);
+  return {
+    name: dax.name,
+    mode: isMemory ? 'system-ram' : 'devdax',
+    path: isMemory || dax.driver === undefined ? undefined : `/dev/${dax.name}`,
+    size: dax.size,
+    alignment: dax.alignment,
+    sectorSize: undefined,
+    blockDevice: undefined,
+    charDevice: dax.name,
+    region,
+    provider: provider ?? dax.provider,
+    persistenceDomain,
+    volatile: isMemory || isVolatileDax(dax.directory),
+    numaNode: dax.numaNode,
+    targetNode: dax.targetNode,
+    resource: dax.resource,
+    mountPoints: [],
+    enabled: dax.driver !== undefined,
+  };
+}
+
+function ofNamespace(namespace: Namespace, dax: DaxDevice | undefined, mounted: MountedDevice[]): PmemDevice {
+  const { name, region, provider, persistenceDomain, block } = namespace;
+  const device = dax === undefined ? undefined : ofDax(dax);
+  const mode = device?.mode ?? namespace.mode;
+  return {
+    name,
+    mode,
+    path: device === undefined ? block && `/dev/${block.name}` : device.path,
+    size: device?.size ?? namespace.size,
+    alignment: device?.alignment ?? namespace.alignment,
+    sectorSize: mode === 'devdax' || mode === 'system-ram' ? undefined : namespace.sectorSize,
+    blockDevice: block?.name,
+    charDevice: device?.charDevice,
+    region,
+    provider,
+    persistenceDomain,
+    volatile: device?.volatile ?? false,
+    numaNode: namespace.numaNode ?? device?.numaNode,
+    targetNode: namespace.targetNode ?? device?.targetNode,
+    resource: device?.resource ?? namespace.resource,
+    mountPoints: block === undefined ? [] : mountPoints(block.directory, mounted),
+    enabled: namespace.enabled && (device?.enabled ?? true),
+  };
+}
+
+/** By name, `namespace2.0` before `namespace10.0`. */
+const ORDER = new Intl.Collator('en', { numeric: true });
+
+/**
+ * The persistent-memory devices of this machine, in any mode, mounted or not, by name: libnvdimm namespaces (NVDIMMs, CXL
+ * persistent memory, legacy e820 ranges and `memmap=`, virtio-pmem) and device-DAX memory that belongs to no namespace
+ * (memory that firmware set apart, CXL volatile memory). Idle placeholders without any size are left out. Needs no
+ * privileges and not even the addon, and opens no device.
+ *
+ * @param host where the kernel tells about itself; another machine's copy in tests
+ */
+export function listDevices(host: Host = HOST): PmemDevice[] {
+  const unclaimed = daxDevices(host);
+  const mounted = mountTable(host);
+  const devices = namespaces(host).map((namespace) => {
+    const own = unclaimed.findIndex((dax) => dax.directory.startsWith(`${namespace.holder}/`));
+    const [dax] = own < 0 ? [] : unclaimed.splice(own, 1);
+    return ofNamespace(namespace, dax, mounted);
+  });
+  return [...devices, ...unclaimed.map(ofDax)].sort((a, b) => ORDER.compare(a.name, b.name));
+}

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { explain } from 'pmem';
+import { onDisk, onTmpfs } from '../support/temp.js';
+import { pmem } from './run.js';
+
+interface Timing {
+  median_ns: number;
+  samples: number;
+}
+
+interface Printed {
+  ok: boolean;
+  path: string;
+  durability: { granularity: string; assumed: boolean; reason: string };
+  rounds: { round: number; acknowledged: number; found: number; lost: number }[];
+  torn_on_purpose: string;
+  writes: { bytes: number; pmem: Timing; fs_fdatasync: Timing; memory_assumed: Timing | null }[] | null;
+  memory_left_out: string | null;
+}
+
+/** Makes the demo's writer acknowledge far more than it has written. */
+const LIE = `--import=data:text/javascript,${encodeURIComponent(`
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+if (process.argv[1]?.endsWith('writer.js')) {
+  const { writeSync } = fs;
+  fs.writeSync = (fd, bytes, ...rest) => {
+    if (fd === 3) bytes.writeBigUInt64LE(bytes.readBigUInt64LE() + 1000000n);
+    return writeSync(fd, bytes, ...rest);
+  };
+  syncBuiltinESMExports();
+}`)}`;
+
+describe('pmem demo', () => {
+  const path = onDisk();
+
+  function directory(): string {
+    const made = path('directory');
+    mkdirSync(made);
+    return made;
+  }
+
+  it('finds every record, measures, says what it is about, and leaves nothing behind', async () => {
+    const cwd = directory();
+    const { code, stdout, stderr } = await pmem(['demo', '--rounds', '2'], { cwd });
+    assert.equal(stderr, '');
+    assert.equal(code, 0);
+    assert.deepEqual(readdirSync(cwd), []);
+    const text = stdout.replace(/\s+/g, ' ');
+    assert.match(text, /Here stores are durable by /);
+    assert.equal(stdout.match(/ ok$/gm)?.length, 2);
+    assert.match(text, /All \d+ acknowledged records are there\. A record cut in half on purpose was recognised\./);
+    assert.match(text, /SIGKILL is the death of a process, not of the power/);
+    for (const size of ['64 B', '4 KiB', '1 MiB']) {
+      assert.match(stdout, new RegExp(`^ +${size}  .*[nµm]s  .*[nµm]s`, 'm'));
+    }
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 80 || line.includes(cwd), line);
+  });
+
+  it('prints the results for scripts, on a file to be made', async () => {
+    const file = join(directory(), 'demo.dat');
+    const { code, stdout, stderr } = await pmem(['demo', file, '--rounds=2', '--json']);
+    assert.equal(stderr, '');
+    assert.equal(code, 0);
+    const { ok, rounds, writes, ...rest } = JSON.parse(stdout) as Printed;
+    assert.equal(ok, true);
+    assert.equal(rest.path, file);
+    assert.equal(rest.torn_on_purpose, 'recognised');
+    assert.equal(rest.durability.granularity, explain(dirname(file)).durability.granularity);
+    assert.equal(rounds.length, 2);
+    for (const { acknowledged, found, lost } of rounds) {
+      assert.ok(acknowledged > 0 && found >= acknowledged && lost === 0);
+    }
+    assert.deepEqual(
+      writes?.map(({ bytes }) => bytes),
+      [64, 4096, 2 ** 20],
+    );
+    for (const { pmem: ours, fs, memory_assumed: memory } of (writes ?? []).map(({ fs_fdatasync, ...one }) => ({
+      ...one,
+      fs: fs_fdatasync,
+    }))) {
+      for (const timing of memory === null ? [ours, fs] : [ours, fs, memory]) {
+        assert.ok(timing.median_ns > 0 && timing.samples >= 11);
+      }
+      assert.equal(memory === null, rest.memory_left_out !== null);
+    }
+    assert.deepEqual(readdirSync(dirname(file)), []);
+  });
+
+  it('fails loudly when an acknowledged record is missing, and keeps the file', async () => {
+    const file = path('demo.dat');
+    const { code, stdout, stderr } = await pmem(['demo', file, '--rounds=2'], { env: { NODE_OPTIONS: LIE } });
+    assert.equal(code, 1);
+    assert.match(stdout, /\d+ LOST$/m);
+    assert.match(stdout, /\d+ of \d+ acknowledged records are lost\./);
+    assert.doesNotMatch(stdout, /Durable writes/);
+    assert.match(stderr, /^pmem: ERR_PMEM_DEMO: \d+ acknowledged records are lost after round 1\. The file is kept: /);
+    assert.ok(stderr.includes(`'${file}'`));
+    assert.ok(existsSync(file));
+  });
+
+  it('says the same to scripts', async () => {
+    const file = path('demo.dat');
+    const { code, stdout, stderr } = await pmem(['demo', file, '--rounds=2', '--json'], {
+      env: { NODE_OPTIONS: LIE },
+    });
+    assert.equal(code, 1);
+    assert.match(stderr, /^pmem: ERR_PMEM_DEMO: /);
+    const { ok, rounds, writes } = JSON.parse(stdout) as Printed;
+    assert.equal(ok, false);
+    assert.ok((rounds[0]?.lost ?? 0) > 0);
+    assert.equal(writes, null);
+  });
+
+  it('leaves a file alone that no demo made', async () => {
+    const file = path('precious');
+    writeFileSync(file, 'precious');
+    const { code, stdout, stderr } = await pmem(['demo', file]);
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+    assert.match(stderr, /^pmem: EEXIST: .*is a file that no demo made, and is left alone/);
+    assert.equal(readFileSync(file, 'utf8'), 'precious');
+  });
+
+  it('leaves links to files and devices alone', async () => {
+    const file = path('precious');
+    const link = path('link');
+    writeFileSync(file, 'PMEMDEMO');
+    symlinkSync(file, link);
+    for (const one of [link, '/dev/null']) {
+      const { code, stderr } = await pmem(['demo', one]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^pmem: EEXIST: .*is neither a directory nor a regular file/);
+    }
+    assert.equal(readFileSync(file, 'utf8'), 'PMEMDEMO');
+  });
+
+  it('says what is wrong with a place that is not there', async () => {
+    const { code, stderr } = await pmem(['demo', join(path('missing'), 'file')]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^pmem: ENOENT: /);
+    assert.doesNotMatch(stderr, /\n {4}at /);
+  });
+
+  for (const [signal, expected] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`cleans up when interrupted by ${signal}`, async () => {
+      const cwd = directory();
+      const { code, stdout } = await pmem(['demo', '--rounds', '100'], {
+        cwd,
+        onOutput: (text, kill) => {
+          if (/ ok$/m.test(text)) kill(signal);
+        },
+      });
+      assert.equal(code, expected);
+      assert.doesNotMatch(stdout, /Durable writes/);
+      assert.deepEqual(readdirSync(cwd), []);
+    });
+  }
+
+  it('cleans up when nobody reads any more', async () => {
+    const cwd = directory();
+    const { code, stderr } = await pmem(['demo', '--rounds', '1'], { cwd, closeStdout: true });
+    assert.equal(stderr, '');
+    assert.equal(code, 141);
+    assert.deepEqual(readdirSync(cwd), []);
+  });
+
+  it('replaces what a demo left that was killed', async () => {
+    const file = path('demo.dat');
+    const { signal } = await pmem(['demo', file, '--rounds', '100'], {
+      onOutput: (text, kill) => {
+        if (/ ok$/m.test(text)) kill('SIGKILL');
+      },
+    });
+    assert.equal(signal, 'SIGKILL');
+    assert.ok(existsSync(file), basename(file));
+    const { code, stderr } = await pmem(['demo', file, '--rounds', '1', '--json']);
+    assert.equal(stderr, '');
+    assert.equal(code, 0);
+    assert.ok(!existsSync(file));
+  });
+});
+
+describe('pmem demo on tmpfs', () => {
+  const path = onTmpfs();
+
+  it('says that nothing there can be made durable', async () => {
+    const file = path('demo.dat');
+    const { code, stdout, stderr } = await pmem(['demo', file]);
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+    assert.match(stderr, /^pmem: ERR_PMEM_VOLATILE: .*--assume-persistent/);
+    assert.ok(!existsSync(file));
+  });
+
+  it('works as if it could when told to assume so, and says that', async () => {
+    const file = path('demo.dat');
+    const { code, stdout } = await pmem(['demo', file, '--assume-persistent', '--rounds', '2']);
+    assert.equal(code, 0);
+    const text = stdout.replace(/\s+/g, ' ');
+    assert.match(text, /durable by CPU cache flushes, as is assumed: persistence is assumed, not confirmed/);
+    assert.match(text, /That the memory is persistent is assumed, not confirmed/);
+    assert.ok(!existsSync(file));
+  });
+});

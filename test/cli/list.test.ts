@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { listDevices, type PmemDevice } from 'pmem';
+import { deviceJson, deviceTable } from '#dist/cli/list.js';
+import { pmem } from './run.js';
+
+const NOTHING: PmemDevice = {
+  name: 'namespace0.0',
+  mode: undefined,
+  path: undefined,
+  size: undefined,
+  alignment: undefined,
+  sectorSize: undefined,
+  blockDevice: undefined,
+  charDevice: undefined,
+  region: undefined,
+  provider: undefined,
+  persistenceDomain: undefined,
+  volatile: false,
+  numaNode: undefined,
+  targetNode: undefined,
+  resource: undefined,
+  mountPoints: [],
+  enabled: false,
+};
+
+const FSDAX: PmemDevice = {
+  ...NOTHING,
+  mode: 'fsdax',
+  path: '/dev/pmem0',
+  size: 126 * 2 ** 30,
+  alignment: 2 ** 21,
+  sectorSize: 512,
+  blockDevice: 'pmem0',
+  region: 'region0',
+  provider: 'ACPI.NFIT',
+  persistenceDomain: 'memory_controller',
+  numaNode: 0,
+  targetNode: 2,
+  resource: 2 ** 32,
+  mountPoints: ['/mnt/pmem', '/srv'],
+  enabled: true,
+};
+
+const MEMORY: PmemDevice = {
+  ...NOTHING,
+  name: 'dax1.0',
+  mode: 'system-ram',
+  size: 2 ** 30,
+  alignment: 2 ** 21,
+  charDevice: 'dax1.0',
+  provider: 'hmem',
+  volatile: true,
+  numaNode: 0,
+  targetNode: 1,
+  enabled: true,
+};
+
+describe('pmem list', () => {
+  it('prints for scripts what the library knows', async () => {
+    const { code, stdout, stderr } = await pmem(['list', '--json']);
+    assert.equal(code, 0);
+    assert.equal(stderr, '');
+    assert.equal(stdout, `${deviceJson(listDevices())}\n`);
+    assert.ok(Array.isArray(JSON.parse(stdout)));
+  });
+
+  it('prints a table, or how to get a device where there is none', async () => {
+    const { code, stdout, stderr } = await pmem(['list']);
+    assert.equal(code, 0);
+    assert.equal(stderr, '');
+    const devices = listDevices();
+    if (devices.length > 0) {
+      assert.equal(stdout, `${deviceTable(devices).join('\n')}\n`);
+      return;
+    }
+    assert.match(stdout, /^The kernel knows of no persistent memory on this machine\./);
+    for (const way of ['Region.open', 'ndctl', 'memmap=']) assert.ok(stdout.includes(way), way);
+  });
+
+  it('lines the table up', () => {
+    assert.deepEqual(deviceTable([FSDAX, MEMORY, NOTHING]), [
+      'NAME          PATH        MODE           SIZE  ALIGN  REGION   PERSISTENCE        NODE  MOUNTED ON',
+      'namespace0.0  /dev/pmem0  fsdax       126 GiB  2 MiB  region0  memory_controller     0  /mnt/pmem, /srv',
+      'dax1.0        -           system-ram    1 GiB  2 MiB  hmem     volatile              1  -',
+      'namespace0.0  -           disabled          -      -  -        -                     -  -',
+    ]);
+  });
+
+  it("has ndctl's and daxctl's names, and leaves out what does not apply", () => {
+    assert.deepEqual(JSON.parse(deviceJson([FSDAX, MEMORY, NOTHING])), [
+      {
+        dev: 'namespace0.0',
+        mode: 'fsdax',
+        path: '/dev/pmem0',
+        size: 126 * 2 ** 30,
+        align: 2 ** 21,
+        sector_size: 512,
+        blockdev: 'pmem0',
+        region: 'region0',
+        provider: 'ACPI.NFIT',
+        persistence_domain: 'memory_controller',
+        volatile: false,
+        numa_node: 0,
+        target_node: 2,
+        resource: 2 ** 32,
+        mountpoints: ['/mnt/pmem', '/srv'],
+      },
+      {
+        dev: 'dax1.0',
+        mode: 'system-ram',
+        size: 2 ** 30,
+        align: 2 ** 21,
+        chardev: 'dax1.0',
+        provider: 'hmem',
+        volatile: true,
+        numa_node: 0,
+        target_node: 1,
+        mountpoints: [],
+      },
+      { dev: 'namespace0.0', volatile: false, mountpoints: [], state: 'disabled' },
+    ]);
+  });
+});

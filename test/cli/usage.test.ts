@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../support/paths.js';
+import { pmem } from './run.js';
+
+const COMMANDS = ['info', 'explain', 'list', 'demo'];
+const ESCAPE = String.fromCharCode(27);
+
+/** Every line fits into 80 columns. */
+function fits(text: string): void {
+  for (const line of text.split('\n')) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
+}
+
+describe('pmem: help', () => {
+  for (const words of [[], ['--help'], ['-h'], ['help'], ['help', 'help'], ['help', '--help']]) {
+    it(`lists the commands: pmem ${words.join(' ')}`, async () => {
+      const { code, stdout, stderr } = await pmem(words);
+      assert.equal(code, 0);
+      assert.equal(stderr, '');
+      assert.match(stdout, /Usage: pmem COMMAND/);
+      for (const command of COMMANDS) assert.match(stdout, new RegExp(`^  ${command}\\b`, 'm'));
+      fits(stdout);
+    });
+  }
+
+  for (const command of COMMANDS) {
+    it(`tells about ${command}, asked in each way`, async () => {
+      const [first, second, third] = await Promise.all([
+        pmem(['help', command]),
+        pmem([command, '--help']),
+        pmem([command, '-h']),
+      ]);
+      assert.equal(first.code, 0);
+      assert.match(first.stdout, new RegExp(`^Usage: pmem ${command}\\b`));
+      assert.match(first.stdout, /--json /);
+      assert.match(first.stdout, /-h, --help /);
+      fits(first.stdout);
+      assert.deepEqual(second, first);
+      assert.deepEqual(third, first);
+    });
+  }
+
+  it('wins over whatever else is wrong', async () => {
+    const { code, stdout, stderr } = await pmem(['info', '--nonsense', '--help']);
+    assert.equal(code, 0);
+    assert.equal(stderr, '');
+    assert.match(stdout, /^Usage: pmem info/);
+  });
+
+  for (const option of ['--version', '-V']) {
+    it(`shows the version: ${option}`, async () => {
+      const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+      assert.deepEqual(await pmem([option]), { code: 0, signal: null, stdout: `${version}\n`, stderr: '' });
+    });
+  }
+
+  it('has no colour where stdout is no terminal', async () => {
+    const { stdout } = await pmem(['--help'], { env: { TERM: 'xterm-256color' } });
+    assert.ok(!stdout.includes(ESCAPE));
+  });
+});
+
+describe('pmem: wrong usage', () => {
+  const wrong: readonly [words: string[], message: RegExp, help: string][] = [
+    [['lst'], /unknown command 'lst'\. Did you mean 'list'\?/, '--help'],
+    [['exp'], /unknown command 'exp'\. Did you mean 'explain'\?/, '--help'],
+    [['help', 'dmeo'], /unknown command 'dmeo'\. Did you mean 'demo'\?/, '--help'],
+    [['frobnicate'], /unknown command 'frobnicate'$/m, '--help'],
+    [['help', 'info', 'list'], /unexpected argument 'list'/, '--help'],
+    [['--versoin'], /unknown option '--versoin'\. Did you mean '--version'\?/, '--help'],
+    [['--json', 'list'], /unknown option '--json'; options come after the command/, '--help'],
+    [['list', '--jsno'], /unknown option '--jsno'\. Did you mean '--json'\?/, 'help list'],
+    [['list', '-x'], /unknown option '-x'$/m, 'help list'],
+    [['list', '--json=yes'], /option '--json' takes no value; got 'yes'/, 'help list'],
+    [['list', 'x'], /unexpected argument 'x'/, 'help list'],
+    [['list', '--__proto__'], /unknown option '--__proto__'/, 'help list'],
+    [['info'], /PATH is missing/, 'help info'],
+    [['info', ''], /PATH is empty/, 'help info'],
+    [['info', 'a', 'b'], /unexpected argument 'b'/, 'help info'],
+    [['explain'], /PATH is missing/, 'help explain'],
+    [['demo', 'a', 'b'], /unexpected argument 'b'/, 'help demo'],
+    [['demo', '--round', '3'], /unknown option '--round'\. Did you mean '--rounds'\?/, 'help demo'],
+    [['demo', '--rounds'], /option '--rounds' needs a value: --rounds N/, 'help demo'],
+    [['demo', '--rounds='], /option '--rounds' needs a value/, 'help demo'],
+    ...['0', '101', '-1', '1.5', 'many', '1e1', ' 3'].map((value): [string[], RegExp, string] => [
+      ['demo', `--rounds=${value}`],
+      new RegExp(`--rounds must be a number from 1 to 100; got '${value}'`),
+      'help demo',
+    ]),
+  ];
+  for (const [words, message, help] of wrong) {
+    it(`exits with 2: pmem ${words.map((word) => (word === '' ? "''" : word)).join(' ')}`, async () => {
+      const { code, stdout, stderr } = await pmem(words);
+      assert.equal(code, 2);
+      assert.equal(stdout, '');
+      assert.match(stderr, /^pmem: /);
+      assert.match(stderr, message);
+      assert.ok(stderr.endsWith(`See 'pmem ${help}'.\n`), stderr);
+      assert.equal(stderr.split('\n').length, 3, stderr);
+    });
+  }
+
+  it('takes what follows -- as an operand', async () => {
+    const { code, stderr } = await pmem(['info', '--', '--json']);
+    assert.equal(code, 1);
+    assert.match(stderr, /there is no '--json'/);
+  });
+});
+
+describe('pmem: a reader that leaves', () => {
+  for (const words of [['list'], ['list', '--json'], ['--help'], ['info', 'package.json']]) {
+    it(`is no reason to complain: pmem ${words.join(' ')}`, async () => {
+      const { code, stderr } = await pmem(words, { closeStdout: true });
+      assert.equal(stderr, '');
+      assert.equal(code, 141);
+    });
+  }
+});
