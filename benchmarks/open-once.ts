@@ -1,0 +1,32 @@
+/** Opens, looks at the far end of and closes one region, in a process of its own; prints what it took as JSON. */
+
+import { Region } from 'pmem';
+import { timed } from './measure.js';
+
+/** What one process needed. */
+export interface OpenOnce {
+  /** Nanoseconds. */
+  elapsed: number;
+  /** Bytes of resident memory that came in addition, while the region was open. */
+  memory: number;
+}
+
+/** Maps the whole file, reads its last page and unmaps it. */
+export function openViewClose(path: string, whileOpen?: () => void): void {
+  const region = Region.open(path, { readOnly: true });
+  if (region.view(region.size - 4096, 4096)[4095] !== 0) throw new Error('the far end does not read as zeroes');
+  whileOpen?.();
+  region.close();
+}
+
+const [, script = '', path] = process.argv;
+if (script.endsWith('open-once.js') && path !== undefined) {
+  const before = process.memoryUsage.rss();
+  let memory = 0;
+  const elapsed = timed(() =>
+    openViewClose(path, () => {
+      memory = process.memoryUsage.rss() - before;
+    }),
+  )(0, 1);
+  process.stdout.write(JSON.stringify({ elapsed, memory } satisfies OpenOnce));
+}
