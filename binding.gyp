@@ -9,6 +9,7 @@
             "sources": [
               "native/addon.cc",
               "native/async.cc",
+              "native/compat.cc",
               "native/context.cc",
               "native/copy.cc",
               "native/cpu.cc",
@@ -35,7 +36,8 @@
             "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
             "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],
             # The fault handler and the finalizers of Buffers outlive any one worker thread, so the code must never be unloaded.
-            "ldflags": ["-Wl,-z,nodelete", "-static-libgcc", "-static-libstdc++"],
+            # libstdc++ is the one that Node.js has loaded already: linked in, its exceptions would need the newest glibc.
+            "ldflags": ["-Wl,-z,nodelete"],
             "variables": { "sanitize%": "" },
             "conditions": [
               ["target_arch=='x64'", { "sources": ["native/copy_x86.cc"] }],

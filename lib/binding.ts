@@ -66,6 +66,8 @@ export interface Mapped {
   keeper: object;
   /** MAP_SYNC was granted. */
   synchronous: boolean;
+  /** Bytes. */
+  size: number;
 }
 
 /** An ArrayBuffer on mapped memory. */

@@ -22,10 +22,11 @@ export interface PmemErrorDetails {
 export class PmemError extends Error {
   override readonly name = 'PmemError';
   readonly code: string;
-  readonly errno?: number;
-  readonly syscall?: string;
-  readonly path?: string;
-  readonly offset?: number;
+  // Declared only: what is not known must not show up as undefined.
+  declare readonly errno?: number;
+  declare readonly syscall?: string;
+  declare readonly path?: string;
+  declare readonly offset?: number;
 
   constructor(code: string, message: string, details: PmemErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

@@ -25,6 +25,14 @@ const FACTORS: Readonly<Record<string, number>> = {
   pb: 1e15,
 };
 
+/** Whole, because 1.005 * 1e9 is not in binary; NaN when it comes to no whole number of bytes. */
+function product(decimal: string, factor: number): number {
+  const [whole = '', fraction = ''] = decimal.split('.');
+  const scaled = BigInt(whole + fraction) * BigInt(factor);
+  const unit = 10n ** BigInt(fraction.length);
+  return scaled % unit === 0n ? Number(scaled / unit) : Number.NaN;
+}
+
 /**
  * The number of bytes that a size names. KiB, MiB, … are powers of 1024, and so are K, M, G, T as ndctl and qemu write
  * them; kB, MB, … are powers of 1000. Case does not matter.
@@ -42,14 +50,14 @@ export function parseSize(size: Size, name = 'size'): number {
     if (match === null || factor === undefined) {
       throw wrongValue(name, "a number of bytes or a size such as '64KiB', '2MiB' or '8GiB'", size);
     }
-    bytes = Number(match[1]) * factor;
+    bytes = product(match[1] ?? '', factor);
   } else {
     throw wrongType(name, "a number of bytes or a size such as '64KiB'", size);
   }
   if (!Number.isSafeInteger(bytes) || bytes < 0) {
     throw outOfRange(name, 'a whole number of bytes from 0 to 2^53 - 1', size);
   }
-  return bytes;
+  return bytes + 0; // never -0
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
@@ -58,7 +66,8 @@ const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 export function formatSize(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
+  // What would be rounded to 1024 of a unit is 1 of the next.
+  while (Number(value.toFixed(2)) >= 1024 && unit < UNITS.length - 1) {
     value /= 1024;
     unit++;
   }

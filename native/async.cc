@@ -13,7 +13,7 @@ namespace {
 
 using Operation = std::function<int(const Span&, Fault*)>;
 
-// Holds the mapping, so that closing the region meanwhile unmaps nothing under the copy.
+// Holds the mapping, and the one that the bytes may lie on, so that closing a region unmaps nothing under the copy.
 class Job : public Napi::AsyncWorker {
  public:
   Job(Napi::Env env, const Span& span, Operation operation)
@@ -23,9 +23,15 @@ class Job : public Napi::AsyncWorker {
         operation_(std::move(operation)) {
     span_.mapping->retain();
   }
-  ~Job() override { span_.mapping->release(); }
+  ~Job() override {
+    span_.mapping->release();
+    if (other_ != nullptr) other_->release();
+  }
 
-  void hold(const Napi::Value& bytes) { bytes_ = Napi::Persistent(bytes.As<Napi::Object>()); }
+  void hold(const Napi::Value& bytes) {
+    bytes_ = Napi::Persistent(bytes.As<Napi::Object>());
+    other_ = Mapping::holding(bytes.As<Napi::Uint8Array>().Data());
+  }
   Napi::Value promise() const { return promise_.Promise(); }
 
   void Execute() override { status_ = operation_(span_, &fault_); }
@@ -52,6 +58,7 @@ class Job : public Napi::AsyncWorker {
   Span span_;
   Operation operation_;
   Napi::ObjectReference bytes_;
+  Mapping* other_ = nullptr;
   Fault fault_ = {};
   int status_ = kOk;
 };

@@ -57,9 +57,13 @@ class Context {
   Mapping* remove(double handle);  // the caller takes them over again
   double slot(Mailbox::Slot slot) const { return mailbox_[slot]; }
   const double* ranges() const { return mailbox_ + Mailbox::kRanges; }
-  // The bytes that write and read were last given; JavaScript vouches that they are still there.
-  uint8_t* known_source = nullptr;
-  uint8_t* known_target = nullptr;
+  // The bytes that write and read were last given; JavaScript vouches that they are still there, but not how many.
+  struct Known {
+    uint8_t* bytes;
+    size_t length;
+  };
+  Known known_source = {};
+  Known known_target = {};
   uint64_t word() const;
   void set_word(uint64_t value);
   void set_result(double value) { mailbox_[Mailbox::kResult] = value; }

@@ -15,11 +15,23 @@ namespace pmem {
 
 namespace {
 
+// Looked at before a copy and after: in between another thread's Buffer can have put private memory in a page's place.
+int undamaged(const Span& span) { return span.mapping->damage() == Damage::kNone ? kOk : kDamaged; }
+
+// Faults where the range's end is gone, which is what truncating a file takes first. The handler notes the damage.
+int touch(const Span& span) {
+  guard_state.flushing = 1;
+  static_cast<void>(*static_cast<const volatile uint8_t*>(span.begin() + span.length - 1));
+  guard_state.flushing = 0;
+  return undamaged(span);
+}
+
 int sync_pages(const Span& span) {
   static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(span.begin()) & ~(uintptr_t{page} - 1);
   const uintptr_t end = reinterpret_cast<uintptr_t>(span.begin()) + span.length;
-  if (msync(reinterpret_cast<void*>(begin), end - begin, MS_SYNC) == 0) return kOk;
+  // msync has nothing to say of pages that a truncation took away, and the stores with them.
+  if (msync(reinterpret_cast<void*>(begin), end - begin, MS_SYNC) == 0) return touch(span);
   const int error = errno;
   // The kernel marks pages clean even when writing them failed, so that the next msync would succeed without cause.
   span.mapping->mark_damaged(Damage::kSyncFailed, span.offset);
@@ -50,11 +62,11 @@ int flush_lines(const Span& span) {
   guard_state.flushing = 1;
   kernels.flush(span.begin(), span.length);
   guard_state.flushing = 0;
-  return span.mapping->damage() == Damage::kNone ? kOk : kDamaged;
+  return undamaged(span);
 }
 
 int check(const Span& span) {
-  if (span.mapping->damage() != Damage::kNone) return kDamaged;
+  if (const int damaged = undamaged(span)) return damaged;
   if (!span.mapping->writable()) return kReadOnly;
   return kOk;
 }
@@ -67,10 +79,11 @@ int store(const Span& span, const uint8_t* source, Completion completion, Fault*
   const bool by_cache_line = granularity == Granularity::kByte || granularity == Granularity::kCacheLine;
   uint8_t* other = const_cast<uint8_t*>(source);  // only read
   if (completion == Completion::kStore) {
-    return guarded(span.begin(), other, span.length, fault, plain) ? kOk : kFault;
+    return guarded(span.begin(), other, span.length, fault, plain) ? undamaged(span) : kFault;
   }
   if (by_cache_line) {
     if (!guarded(span.begin(), other, span.length, fault, flushed)) return kFault;
+    if (const int failed = undamaged(span)) return failed;
     return completion == Completion::kPersist ? wait_for_stores(span.mapping, fault) : kOk;
   }
   if (granularity == Granularity::kNever) return kVolatile;
@@ -85,7 +98,7 @@ int flush(const Span& span) {
   if (span.length == 0) return kOk;
   switch (span.mapping->granularity()) {
     case Granularity::kByte:
-      return kOk;
+      return touch(span);
     case Granularity::kCacheLine:
       return flush_lines(span);
     case Granularity::kPage:
@@ -116,6 +129,7 @@ int persist(const Span& span, Fault* fault) {
       if (const int failed = flush_lines(span)) return failed;
       return wait_for_stores(span.mapping, fault);
     case Granularity::kByte:
+      if (const int failed = flush(span)) return failed;
       return wait_for_stores(span.mapping, fault);
     case Granularity::kPage:
       // What was flushed before has to be durable too, so the covering range goes in one msync.
@@ -143,7 +157,7 @@ int fill(const Span& span, uint8_t byte, Completion completion, Fault* fault) {
 int read(const Span& span, uint8_t* target, Fault* fault) {
   if (span.mapping->damage() != Damage::kNone) return kDamaged;
   const auto copy = [](const uint8_t* memory, uint8_t* to, size_t length) { memmove(to, memory, length); };
-  return guarded(span.begin(), target, span.length, fault, copy) ? kOk : kFault;
+  return guarded(span.begin(), target, span.length, fault, copy) ? undamaged(span) : kFault;
 }
 
 int load64(const Span& span, uint64_t* value, Fault* fault) {
@@ -152,7 +166,7 @@ int load64(const Span& span, uint64_t* value, Fault* fault) {
   const auto load = [value](const uint8_t* memory, uint8_t*, size_t) {
     *value = __atomic_load_n(reinterpret_cast<const uint64_t*>(memory), __ATOMIC_ACQUIRE);
   };
-  return guarded(span.begin(), nullptr, sizeof(uint64_t), fault, load) ? kOk : kFault;
+  return guarded(span.begin(), nullptr, sizeof(uint64_t), fault, load) ? undamaged(span) : kFault;
 }
 
 int store64(const Span& span, uint64_t value, Fault* fault) {
@@ -161,13 +175,13 @@ int store64(const Span& span, uint64_t value, Fault* fault) {
   const auto store = [value](uint8_t* memory, uint8_t*, size_t) {
     __atomic_store_n(reinterpret_cast<uint64_t*>(memory), value, __ATOMIC_RELEASE);
   };
-  return guarded(span.begin(), nullptr, sizeof(uint64_t), fault, store) ? kOk : kFault;
+  return guarded(span.begin(), nullptr, sizeof(uint64_t), fault, store) ? undamaged(span) : kFault;
 }
 
 int crc32c(const Span& span, uint32_t* crc, Fault* fault) {
   if (span.mapping->damage() != Damage::kNone) return kDamaged;
   const auto sum = [crc](const uint8_t* memory, uint8_t*, size_t length) { *crc = crc32c(*crc, memory, length); };
-  return guarded(span.begin(), nullptr, span.length, fault, sum) ? kOk : kFault;
+  return guarded(span.begin(), nullptr, span.length, fault, sum) ? undamaged(span) : kFault;
 }
 
 }  // namespace pmem

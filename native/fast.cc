@@ -58,13 +58,16 @@ napi_value fast_flush_ranges(napi_env env, napi_callback_info info) {
 // The same Uint8Array as in the last write, or read, unchanged: spares asking V8 where its bytes are.
 napi_value fast_write_again(napi_env env, napi_callback_info info) {
   return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
-    return write(span, context.known_source, completion_of(context.slot(Mailbox::kExtra)), fault);
+    const Context::Known& known = context.known_source;
+    if (span.length > known.length) return static_cast<int>(kRange);
+    return write(span, known.bytes, completion_of(context.slot(Mailbox::kExtra)), fault);
   });
 }
 
 napi_value fast_read_again(napi_env env, napi_callback_info info) {
   return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
-    return read(span, context.known_target, fault);
+    const Context::Known& known = context.known_target;
+    return span.length > known.length ? static_cast<int>(kRange) : read(span, known.bytes, fault);
   });
 }
 
@@ -98,31 +101,30 @@ napi_value fast_crc32c(napi_env env, napi_callback_info info) {
   });
 }
 
-// The one argument of write and read: a Uint8Array of at least length bytes. Null: it is not.
-uint8_t* bytes_argument(napi_env env, napi_value value, size_t* length) {
+// The one argument of write and read. False: it is no Uint8Array.
+bool bytes_argument(napi_env env, napi_value value, Context::Known* known) {
   void* data = nullptr;
   napi_typedarray_type type;
-  size_t elements = 0;
-  if (napi_get_typedarray_info(env, value, &type, &elements, &data, nullptr, nullptr) != napi_ok) return nullptr;
-  if (type != napi_uint8_array && type != napi_uint8_clamped_array) return nullptr;
-  *length = elements;
-  return static_cast<uint8_t*>(data);
+  *known = {};
+  if (napi_get_typedarray_info(env, value, &type, &known->length, &data, nullptr, nullptr) != napi_ok) return false;
+  known->bytes = static_cast<uint8_t*>(data);
+  return type == napi_uint8_array && (data != nullptr || known->length == 0);
 }
 
 template <typename Operation>
-napi_value with_bytes(napi_env env, napi_callback_info info, uint8_t* Context::* known, const Operation& operation) {
+napi_value with_bytes(napi_env env, napi_callback_info info, Context::Known Context::* place,
+                      const Operation& operation) {
   size_t count = 1;
   napi_value argument;
   void* data = nullptr;
   napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
   Context* context = static_cast<Context*>(data);
-  size_t length = 0;
-  uint8_t* bytes = bytes_argument(env, argument, &length);
-  context->*known = bytes;
+  Context::Known& known = context->*place;
+  const bool valid = bytes_argument(env, argument, &known);
   Span span = {};
   Fault fault = {};
-  int status = context->span(context->slot(Mailbox::kOffset), static_cast<double>(length), &span);
-  if (status == kOk) status = bytes == nullptr && length > 0 ? kRange : operation(*context, span, bytes, &fault);
+  int status = context->span(context->slot(Mailbox::kOffset), static_cast<double>(known.length), &span);
+  if (status == kOk) status = valid ? operation(*context, span, known.bytes, &fault) : static_cast<int>(kRange);
   context->report(status, span.mapping, fault);
   return nullptr;
 }

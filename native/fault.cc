@@ -1,7 +1,8 @@
 #include "fault.h"
 
-#include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -84,11 +85,12 @@ bool replace_page(int signal, const siginfo_t* info) {
   uint8_t* page = reinterpret_cast<uint8_t*>(address & ~(uintptr_t{size} - 1));
   const size_t offset = static_cast<size_t>(reinterpret_cast<const uint8_t*>(address) - mapping->base());
 
+  // Marked first: who sees the page that takes its place must see the damage too.
   if (signal == SIGBUS) {
+    mapping->mark_damaged(Damage::kLostPage, offset);
     void* placed = mmap(page, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (placed == MAP_FAILED) return false;
     madvise(page, size, MADV_DONTFORK);
-    mapping->mark_damaged(Damage::kLostPage, offset);
     // Stores through a Buffer cannot throw; calls can.
     if (!guard_state.flushing) {
       warn(
@@ -102,8 +104,8 @@ bool replace_page(int signal, const siginfo_t* info) {
     if (copy == MAP_FAILED) return false;
     memcpy(copy, page, size);
     madvise(copy, size, MADV_DONTFORK);
-    if (mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED) return false;
     mapping->mark_damaged(Damage::kReadOnlyViolated, offset);
+    if (mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED) return false;
     warn(
         "pmem: a store into a Buffer of a read-only region was kept away from the file; "
         "the region fails until it is opened again\n");
@@ -124,7 +126,13 @@ Previous previous[2];
 std::mutex install_mutex;
 bool installed = false;
 
-PMEM_THREAD_LOCAL volatile sig_atomic_t t_chaining = 0;
+// The signal that this thread is passing on to others, and the frame it does so from.
+struct Chaining {
+  const void* context;
+  const void* frame;
+};
+
+PMEM_THREAD_LOCAL Chaining t_chaining = {};
 
 bool is_default(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
@@ -143,29 +151,43 @@ void die_by_default(int signal, const siginfo_t* info) {
 }
 
 // Calls the handler behind ours as the kernel would have called it.
-void chain(int signal, siginfo_t* info, void* context) {
-  const Previous& behind = previous[signal == SIGBUS ? 0 : 1];
-  // A handler that took our place and kept us as its own predecessor leads back here: go to the first one.
-  const struct sigaction& action = t_chaining ? behind.first : behind.latest;
+void chain(int signal, siginfo_t* info, void* context, const void* frame) {
+  Previous& behind = previous[signal == SIGBUS ? 0 : 1];
+  // A handler that took our place and kept us as its own predecessor leads back here, with the same context and from
+  // deeper in the stack: go to the first one. What is noted here may be out of date: handlers also leave by siglongjmp.
+  const bool nested = t_chaining.context == context && frame < t_chaining.frame;
+  struct sigaction& there = nested ? behind.first : behind.latest;
+  const struct sigaction action = there;
   if (is_default(action) || (is_ignore(action) && info->si_code > 0)) {
     die_by_default(signal, info);
     return;
   }
   if (is_ignore(action)) return;
+  if (action.sa_flags & static_cast<int>(SA_RESETHAND)) {
+    there.sa_flags = 0;
+    there.sa_handler = SIG_DFL;
+  }
 
   sigset_t mask = action.sa_mask;
   if ((action.sa_flags & SA_NODEFER) == 0) sigaddset(&mask, signal);
   sigset_t before;
-  pthread_sigmask(SIG_BLOCK, &mask, &before);
-  const sig_atomic_t nested = t_chaining;
-  t_chaining = 1;
+  // Of this thread, on Linux; pthread_sigmask, the same function, would tie the binary to glibc 2.32.
+  sigprocmask(SIG_BLOCK, &mask, &before);
+  const Chaining outer = t_chaining;
+  t_chaining = {context, frame};
   if (action.sa_flags & SA_SIGINFO) {
     action.sa_sigaction(signal, info, context);
   } else {
     action.sa_handler(signal);
   }
-  t_chaining = nested;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  t_chaining = outer;
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+}
+
+// Where a handler in front of ours called it, that handler's signals are blocked; the jump leaves that handler too.
+void restore_mask(const void* context) {
+  if (context == nullptr) return;
+  sigprocmask(SIG_SETMASK, &static_cast<const ucontext_t*>(context)->uc_sigmask, nullptr);
 }
 
 void on_fault(int signal, siginfo_t* info, void* context) {
@@ -178,6 +200,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     if (state.armed && (within(state.memory, length, address) || within(state.other, length, address))) {
       state.armed = 0;
       state.fault = {signal, info->si_code, address};
+      restore_mask(context);
       errno = saved_errno;
       __builtin_longjmp(state.jump, 1);
     }
@@ -186,7 +209,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
       return;
     }
   }
-  chain(signal, info, context);
+  chain(signal, info, context, __builtin_frame_address(0));
   errno = saved_errno;
 }
 

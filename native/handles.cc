@@ -43,6 +43,7 @@ Napi::Value opened(Napi::Env env, Mapping* mapping) {
   result.Set("handle", Napi::Number::New(env, handle));
   result.Set("keeper", Napi::External<Keeper>::New(env, keeper, forget));
   result.Set("synchronous", Napi::Boolean::New(env, mapping->synchronous()));
+  result.Set("size", Napi::Number::New(env, static_cast<double>(mapping->length())));
   return result;
 }
 

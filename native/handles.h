@@ -10,7 +10,7 @@ class Context;
 Context* context_of(Napi::Env env);
 
 // map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock })
-// -> { handle, keeper, synchronous, address }
+// -> { handle, keeper, synchronous, size }
 Napi::Value map(const Napi::CallbackInfo& info);
 
 // setGranularity(handle, granularity): decides once, before the first store, what makes stores durable.

@@ -3,9 +3,13 @@
 'use strict';
 
 const { spawnSync } = require('node:child_process');
+const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
 const root = join(__dirname, '..');
+
+// A clone has sources that the binary may be older than.
+const isClone = existsSync(join(root, 'lib'));
 
 function prebuildLoads() {
   try {
@@ -16,7 +20,7 @@ function prebuildLoads() {
   }
 }
 
-if (process.platform === 'linux' && !prebuildLoads()) {
+if (process.platform === 'linux' && (isClone || !prebuildLoads())) {
   const { status, error } = spawnSync('node-gyp', ['rebuild'], { cwd: root, stdio: 'inherit', shell: true });
   if (error !== undefined || status !== 0) {
     console.error('pmem: the addon could not be built. It needs python3, make and a C++17 compiler.');

@@ -123,6 +123,16 @@ Mapping* Mapping::attach(uint64_t identity) {
   return nullptr;
 }
 
+Mapping* Mapping::holding(const uint8_t* address) {
+  const std::lock_guard<std::mutex> guard(mappings_mutex);
+  for (Mapping* mapping = mappings; mapping != nullptr; mapping = mapping->next_) {
+    if (address < mapping->base_ || address >= mapping->base_ + mapping->length_) continue;
+    mapping->retain();
+    return mapping;
+  }
+  return nullptr;
+}
+
 void Mapping::close_handle() {
   LockId lock = 0;
   {

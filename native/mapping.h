@@ -51,6 +51,9 @@ class Mapping {
   // The open mapping with this identity, with a reference and a handle added; null once its last handle was closed.
   static Mapping* attach(uint64_t identity);
 
+  // The mapping that the address lies in, with a reference added, or null.
+  static Mapping* holding(const uint8_t* address);
+
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
   void release();  // unmaps after the last reference
 

@@ -1,6 +1,16 @@
 /** Opening the file behind a region, and making it when asked to: allocated, and durable before anything is promised. */
 
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { native } from '../binding.js';
@@ -9,29 +19,44 @@ import { formatSize } from '../units.js';
 import { openDescriptor } from './backing.js';
 import type { CheckedOptions } from './options.js';
 
-/** An open descriptor, and how to take back what opening it made. */
+/** An open descriptor, and what was made by opening it. */
 export interface OpenedFile {
   readonly fd: number;
-  /** Removes the file if it was made just now, or empties it again. */
-  readonly undo: () => void;
+  /** The file was not there, and is empty. */
+  readonly made: boolean;
+  /** Its size was given to it here. */
+  sized: boolean;
 }
-
-function nothing(): void {}
 
 /** Opens an existing file, or makes it when the options say so. */
 export function openFile(path: string, options: CheckedOptions): OpenedFile {
-  if (!options.create) return { fd: openDescriptor(path, !options.readOnly), undo: nothing };
+  if (!options.create) return { fd: openDescriptor(path, !options.readOnly), made: false, sized: false };
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   try {
-    const fd = openSync(path, flags, options.mode);
-    return { fd, undo: () => unlinkSync(path) };
+    return { fd: openSync(path, flags, options.mode), made: true, sized: false };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw systemError(error, path);
   }
-  const fd = openDescriptor(path, true);
-  const status = fstatSync(fd);
-  const wasEmpty = status.isFile() && status.size === 0;
-  return { fd, undo: wasEmpty ? () => ftruncateSync(fd, 0) : nothing };
+  return { fd: openDescriptor(path, true), made: false, sized: false };
+}
+
+/**
+ * Removes the file if it was made just now, or empties it again. Others may have given it a size and contents since it
+ * was seen empty here: then it is theirs.
+ */
+export function undo({ fd, made, sized }: OpenedFile, path: string): void {
+  try {
+    const { size, dev, ino } = fstatSync(fd);
+    if (!sized && !(made && size === 0)) return;
+    if (!made) {
+      ftruncateSync(fd, 0);
+      return;
+    }
+    const there = statSync(path);
+    if (there.dev === dev && there.ino === ino) unlinkSync(path);
+  } catch {
+    // What went wrong before is what the user needs to know.
+  }
 }
 
 const { ENOSPC, ENOSYS, EOPNOTSUPP } = osConstants.errno;
@@ -58,9 +83,11 @@ function syncDirectory(path: string): void {
  * Gives an empty file its size and blocks, and allocates what an existing file of that size lacks. Durable on return.
  * The range lock is held.
  */
-export function giveSize(fd: number, path: string, size: number, sparse: boolean): void {
+export function giveSize(file: OpenedFile, path: string, size: number, sparse: boolean): void {
+  const { fd } = file;
   const present = fstatSync(fd).size;
   if (present !== 0 && present !== size) throw sizeMismatch(path, present, size);
+  file.sized = present === 0;
   try {
     if (present === 0 && sparse) ftruncateSync(fd, size);
     if (!sparse) allocate(fd, size, present === 0);

@@ -13,6 +13,8 @@ export interface Attempt {
   readonly fileOffset: number;
   /** Where this region begins in the mapping, in bytes (slices). */
   readonly base: number;
+  /** What the operation was given. */
+  readonly offset: number;
 }
 
 export function closedError(operation: string, path: string): PmemError {
@@ -42,6 +44,14 @@ function fileIsShorter(path: string, end: number): boolean {
   }
 }
 
+/** A place in the mapping, in the words of the region; damage can also lie before a slice. */
+function place({ path, base }: Attempt, inMapping: number): { offset: number | undefined; where: string } {
+  const offset = inMapping - base;
+  if (offset < 0)
+    return { offset: undefined, where: `offset ${inMapping} of the region on '${path}', before this slice,` };
+  return { offset, where: `offset ${offset} of the region on '${path}'` };
+}
+
 function faultError(attempt: Attempt, outcome: Outcome, consequence: string): PmemError {
   const { operation, path } = attempt;
   const inMapping = outcome.offset ?? 0;
@@ -49,9 +59,9 @@ function faultError(attempt: Attempt, outcome: Outcome, consequence: string): Pm
     const message = `${operation}: a page of the array given to the region on '${path}' cannot be had: what it is mapped from was made shorter, or failed`;
     return new PmemError('ERR_PMEM_FAULT', message, { path });
   }
-  const offset = inMapping - attempt.base;
+  const { offset, where: there } = place(attempt, inMapping);
   const details = { path, offset };
-  const where = `${operation}: at offset ${offset} of the region on '${path}'`;
+  const where = `${operation}: at ${there}`;
   if (outcome.signal === SIGBUS && outcome.code === BUS_MCEERR_AR) {
     const message = `${where} the hardware reports corrupt memory. ${consequence}`;
     return new PmemError('ERR_PMEM_MEDIA', message, details);
@@ -68,11 +78,11 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
   const { operation, path } = attempt;
   switch (outcome.code) {
     case Damage.readOnlyViolated: {
-      const offset = (outcome.offset ?? 0) - attempt.base;
+      const { offset, where } = place(attempt, outcome.offset ?? 0);
       return new PmemError(
         'ERR_PMEM_READ_ONLY',
-        `${operation}: a Buffer of the read-only region on '${path}' was stored into at offset ${offset}. The store did not ` +
-          `reach the file; close the region and open it again, without readOnly to store`,
+        `${operation}: a Buffer of a read-only region was stored into at ${where}. The store did not reach the file; close ` +
+          `the region and open it again, without readOnly to store`,
         { path, offset },
       );
     }
@@ -92,6 +102,12 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
   }
 }
 
+/** What an offset must be beside within the region: aligned to the memory, which a slice's beginning need not be. */
+function alignment(base: number): string {
+  const residue = (8 - (base % 8)) % 8;
+  return residue === 0 ? 'a multiple of 8' : `a multiple of 8 plus ${residue}, as the slice begins between words,`;
+}
+
 /** The error for an outcome that is not 0. */
 export function failure(attempt: Attempt, outcome: Outcome): Error {
   const { operation, path } = attempt;
@@ -100,7 +116,7 @@ export function failure(attempt: Attempt, outcome: Outcome): Error {
     case Status.closed:
       return closedError(operation, path);
     case Status.range:
-      return outOfRange('offset', 'a multiple of 8, within the region', 'another');
+      return outOfRange('offset', alignment(attempt.base), attempt.offset);
     case Status.fault:
       return faultError(attempt, outcome, 'Nothing else of the region is affected');
     case Status.damaged:

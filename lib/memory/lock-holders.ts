@@ -10,6 +10,12 @@ export interface Holder {
   readonly command: string;
 }
 
+/** On one line, and short enough for a message: arguments can be whole programs. */
+function shortened(cmdline: string): string {
+  const line = cmdline.replace(/[\0\s]+/g, ' ').trim();
+  return line.length > 60 ? `${line.slice(0, 60)}…` : line;
+}
+
 function hasOpen(directory: string, dev: bigint, ino: bigint): boolean {
   for (const name of readdirSync(directory)) {
     try {
@@ -30,10 +36,7 @@ export function holders(identity: { dev: bigint; ino: bigint }, host: Host = HOS
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
       if (!hasOpen(join(host.proc, name, 'fd'), identity.dev, identity.ino)) continue;
-      const command = readFileSync(join(host.proc, name, 'cmdline'), 'utf8')
-        .replaceAll('\0', ' ')
-        .trim();
-      found.push({ pid, command });
+      found.push({ pid, command: shortened(readFileSync(join(host.proc, name, 'cmdline'), 'utf8')) });
     } catch {
       // Gone, or another user's.
     }

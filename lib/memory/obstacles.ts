@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
 import { formatSize } from '../units.js';
 import type { Backing, FileSystem } from './backing.js';
+import { HOST, type Host } from './host.js';
 import { attribute, isVirtioPmem } from './sysfs.js';
 
 /** One cause, and the way out. */
@@ -48,8 +49,13 @@ export function deviceHasDax(device: string): boolean | undefined {
   return value === undefined ? undefined : value === '1';
 }
 
-function kernelBefore(major: number, minor: number): boolean {
-  const [first = 0, second = 0] = release().split('.').map(Number);
+/** `6.1.0-13-amd64`. */
+function kernelRelease(host: Host): string {
+  return attribute(join(host.proc, 'sys', 'kernel'), 'osrelease') ?? release();
+}
+
+function kernelBefore(kernel: string, major: number, minor: number): boolean {
+  const [first = 0, second = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10));
   return first < major || (first === major && second < minor);
 }
 
@@ -112,11 +118,10 @@ function ofFileSystem(fileSystem: FileSystem): Obstacle[] {
 }
 
 /** Everything that stands between this backing and stores that are durable by CPU flushes alone; most basic first. */
-export function obstacles(backing: Backing, errno: number): Obstacle[] {
-  if (kernelBefore(4, 15)) {
-    return [
-      { code: 'old-kernel', cause: `Linux ${release()} does not have MAP_SYNC`, remedy: 'use Linux 4.15 or later' },
-    ];
+export function obstacles(backing: Backing, errno: number, host: Host = HOST): Obstacle[] {
+  const kernel = kernelRelease(host);
+  if (kernelBefore(kernel, 4, 15)) {
+    return [{ code: 'old-kernel', cause: `Linux ${kernel} does not have MAP_SYNC`, remedy: 'use Linux 4.15 or later' }];
   }
   if (backing.kind === 'block') {
     return [

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { type Mapped, native } from '../binding.js';
 import { outOfRange, PmemError, systemError } from '../errors.js';
 import { type Backing, type BackingKind, deviceOf, inspect } from './backing.js';
-import { giveSize, type OpenedFile, openFile, sizeMismatch } from './create.js';
+import { giveSize, type OpenedFile, openFile, sizeMismatch, undo } from './create.js';
 import { decideDurability, nativeGranularity, satisfies } from './durability.js';
 import { knowsMapSync, probeSync, tooCoarse } from './explain.js';
 import { holders } from './lock-holders.js';
@@ -33,7 +33,7 @@ const MOST_OFFSET = Number.MAX_SAFE_INTEGER;
 
 /** Offset and length as the kernel will accept them, or the refusal that it would give, or should have given. */
 function extent(
-  backing: Backing,
+  backing: Pick<Backing, 'path' | 'pageSize' | 'kind'>,
   options: CheckedOptions,
   size: number | undefined,
 ): { offset: number; length: number } {
@@ -66,13 +66,14 @@ function extent(
   return { offset, length };
 }
 
-function lock(fd: number, backing: Backing, options: CheckedOptions, end: number): number {
+function lock(file: OpenedFile, backing: Backing, options: CheckedOptions, end: number): number {
   if (options.shared) return 0;
   const { path } = backing;
   try {
-    return native.lock(fd, options.offset, end, !options.readOnly);
+    return native.lock(file.fd, options.offset, end, !options.readOnly);
   } catch (error) {
     if ((error as { errno?: number }).errno !== EAGAIN) {
+      undo(file, path);
       throw systemError(error, path, 'To open it without a lock, pass shared: true');
     }
     const found = holders(backing.identity);
@@ -100,8 +101,9 @@ function adviceOnMap(error: unknown, backing: Backing): string | undefined {
   return undefined;
 }
 
-/** The mapping stage, once the file is open and `undo` would take back that it was made. */
-function mapOpened({ fd, undo }: OpenedFile, path: string, options: CheckedOptions): OpenedMapping {
+/** The mapping stage, once the file is open. Undefined: it was deleted before it could be locked. */
+function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): OpenedMapping | undefined {
+  const { fd } = file;
   const before = inspect(fd, path);
   const { create, readOnly, assumePersistent, granularity } = options;
   const isNew = create && before.kind === 'file';
@@ -109,12 +111,16 @@ function mapOpened({ fd, undo }: OpenedFile, path: string, options: CheckedOptio
     throw sizeMismatch(path, before.size, options.size);
   }
   // A new file is locked by its future range, before anything is changed: somebody else may be making it too. Until the
-  // lock is held nothing may be taken back either.
+  // lock is held nothing may be taken back either, and before it was, somebody else may have.
   const planned = extent(before, options, isNew ? options.size : before.size);
-  const held = lock(fd, before, options, Math.min(planned.offset + planned.length, MOST_OFFSET));
+  const held = lock(file, before, options, Math.min(planned.offset + planned.length, MOST_OFFSET));
   let mapped: Mapped | undefined;
   try {
-    if (isNew) giveSize(fd, path, options.size as number, options.sparse);
+    if (isNew && fstatSync(fd).nlink === 0) {
+      if (held !== 0) native.unlock(held);
+      return undefined;
+    }
+    if (isNew) giveSize(file, path, options.size as number, options.sparse);
     const backing: Backing = isNew ? { ...before, size: fstatSync(fd).size } : before;
     const probed = probeSync(fd, backing);
     const foreseen = decideDurability({ backing, syncErrno: probed, assumePersistent });
@@ -150,7 +156,7 @@ function mapOpened({ fd, undo }: OpenedFile, path: string, options: CheckedOptio
       device,
     };
   } catch (error) {
-    undo();
+    undo(file, path);
     if (mapped !== undefined) native.close(mapped.handle);
     else if (held !== 0) native.unlock(held);
     throw systemError(error, path, adviceOnMap(error, before));
@@ -159,10 +165,15 @@ function mapOpened({ fd, undo }: OpenedFile, path: string, options: CheckedOptio
 
 /** Opens, locks, creates if asked to, and maps. Whatever fails, nothing is left behind that was not there before. */
 export function openMapping(path: string, options: CheckedOptions): OpenedMapping {
-  const file = openFile(path, options);
-  try {
-    return mapOpened(file, path, options);
-  } finally {
-    closeSync(file.fd);
+  // What can be refused before a file is made is.
+  if (options.create) extent({ path, pageSize: native.pageSize(), kind: 'file' }, options, options.size);
+  for (;;) {
+    const file = openFile(path, options);
+    try {
+      const opened = mapOpened(file, path, options);
+      if (opened !== undefined) return opened;
+    } finally {
+      closeSync(file.fd);
+    }
   }
 }

@@ -92,6 +92,18 @@ function positive(value: number | undefined, name: string): number | undefined {
   return value;
 }
 
+/** Checks what the asynchronous copies and fills take beside a mode. */
+export function checkAsyncOptions(options: { signal?: AbortSignal; onProgress?: (bytes: number) => void }): void {
+  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+  const { signal, onProgress } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw wrongType('options.signal', 'an AbortSignal', signal);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw wrongType('options.onProgress', 'a function', onProgress);
+  }
+}
+
 /** A path as node:fs takes it: a string, a Buffer or a file: URL. */
 export function checkPath(path: unknown): string {
   let text: string;

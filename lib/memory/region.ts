@@ -1,5 +1,6 @@
 /** A mapped region of persistent memory. */
 
+import { isUint8Array } from 'node:util/types';
 import {
   Completion,
   EXTRA,
@@ -24,7 +25,7 @@ import { closedError, failure, lastOutcome } from './failure.js';
 import { KnownBytes } from './known-bytes.js';
 import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
 import { openMapping } from './open.js';
-import { checkOptions, checkPath, type RegionOptions } from './options.js';
+import { checkAsyncOptions, checkOptions, checkPath, type RegionOptions } from './options.js';
 import { MOST_BUFFER_BYTES, Windows } from './windows.js';
 
 /** What all regions on one handle have in common: the region that was opened, and its slices. */
@@ -98,6 +99,13 @@ function within(offset: number, length: number, limit: number): boolean {
   );
 }
 
+/** As far as it can be told from its looks; whether there is such a region only the addon knows. */
+function isToken(token: unknown): token is RegionToken {
+  if (typeof token !== 'object' || token === null) return false;
+  const { pmemRegion, mapping } = token as Partial<RegionToken>;
+  return Number.isSafeInteger(pmemRegion) && typeof mapping === 'object' && typeof mapping?.path === 'string';
+}
+
 const OPEN = Symbol('open');
 
 /**
@@ -150,14 +158,12 @@ export class Region implements Memory, Disposable {
    * @throws PmemError `ERR_PMEM_CLOSED` when the region was closed by every thread meanwhile.
    */
   static attach(token: RegionToken): Region {
-    if (typeof token !== 'object' || token === null || typeof token.pmemRegion !== 'number') {
-      throw wrongType('token', 'what region.share() returned', token);
-    }
+    if (!isToken(token)) throw wrongType('token', 'what region.share() returned', token);
     const { mapping, base, size } = token;
     const attached = native.attach(token.pmemRegion);
-    if (attached === undefined) throw closedError('attach', String(mapping?.path));
+    if (attached === undefined) throw closedError('attach', mapping.path);
     const { handle, keeper } = attached;
-    if (!within(base, size, mapping.size)) {
+    if (mapping.size !== attached.size || !within(base, size, mapping.size)) {
       native.close(handle);
       throw wrongValue('token', 'what region.share() returned', token);
     }
@@ -200,9 +206,9 @@ export class Region implements Memory, Disposable {
    * @param length in bytes, default up to the region's end; at most the longest Buffer (4 GiB on Node.js 20)
    */
   view(offset: Size = 0, length?: Size): Buffer {
-    const start = typeof offset === 'string' ? parseSize(offset, 'offset') : offset;
+    const start = typeof offset === 'number' ? offset : parseSize(offset, 'offset');
     const count =
-      length === undefined ? this.#size - start : typeof length === 'string' ? parseSize(length, 'length') : length;
+      length === undefined ? this.#size - start : typeof length === 'number' ? length : parseSize(length, 'length');
     if (!within(start, count, this.#limit)) this.#refuse('view', start, count);
     if (this.#shared.closed) throw closedError('view', this.path);
     if (count > MOST_BUFFER_BYTES) {
@@ -218,7 +224,7 @@ export class Region implements Memory, Disposable {
   /** @inheritdoc */
   read(offset: number, target: Uint8Array): void {
     const known = knownTarget.is(target);
-    if (!known && !(target instanceof Uint8Array)) throw wrongType('target', 'a Buffer or Uint8Array', target);
+    if (!known && !isUint8Array(target)) throw wrongType('target', 'a Buffer or Uint8Array', target);
     this.#aim('read', offset, target.length);
     if (known) {
       readAgain();
@@ -236,7 +242,7 @@ export class Region implements Memory, Disposable {
    */
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
     const known = knownSource.is(source);
-    if (!known && !(source instanceof Uint8Array)) throw wrongType('source', 'a Buffer or Uint8Array', source);
+    if (!known && !isUint8Array(source)) throw wrongType('source', 'a Buffer or Uint8Array', source);
     this.#aim('write', offset, source.length);
     mailbox[EXTRA] = completionOf(mode);
     if (known) {
@@ -350,8 +356,9 @@ export class Region implements Memory, Disposable {
 
   /** {@link write} on another thread. The source must be left alone, and its memory not transferred, until then. */
   async writeAsync(offset: number, source: Uint8Array, options: AsyncStoreOptions = {}): Promise<void> {
-    if (!(source instanceof Uint8Array)) throw wrongType('source', 'a Buffer or Uint8Array', source);
+    if (!isUint8Array(source)) throw wrongType('source', 'a Buffer or Uint8Array', source);
     const length = source.length;
+    checkAsyncOptions(options);
     const completion = completionOf(options.mode ?? 'store');
     await this.#inPieces('writeAsync', offset, length, options, (at, count) => {
       if (source.length !== length) throw wrongValue('source', 'left alone until the promise settles', source);
@@ -361,8 +368,9 @@ export class Region implements Memory, Disposable {
 
   /** {@link read} on another thread. The target must be left alone, and its memory not transferred, until then. */
   async readAsync(offset: number, target: Uint8Array, options: AsyncOptions = {}): Promise<void> {
-    if (!(target instanceof Uint8Array)) throw wrongType('target', 'a Buffer or Uint8Array', target);
+    if (!isUint8Array(target)) throw wrongType('target', 'a Buffer or Uint8Array', target);
     const length = target.length;
+    checkAsyncOptions(options);
     await this.#inPieces('readAsync', offset, length, options, (at, count) => {
       if (target.length !== length) throw wrongValue('target', 'left alone until the promise settles', target);
       return native.readAsync(this.#handle, this.#base + offset + at, target.subarray(at, at + count));
@@ -373,6 +381,7 @@ export class Region implements Memory, Disposable {
   async fillAsync(offset: number, length: number, byte = 0, options: AsyncStoreOptions = {}): Promise<void> {
     if (!(Number.isInteger(byte) && byte >= 0 && byte <= 255))
       throw outOfRange('byte', 'an integer from 0 to 255', byte);
+    checkAsyncOptions(options);
     const completion = completionOf(options.mode ?? 'store');
     await this.#inPieces('fillAsync', offset, length, options, (at, count) =>
       native.fillAsync(this.#handle, this.#base + offset + at, count, byte, completion),
@@ -457,9 +466,13 @@ export class Region implements Memory, Disposable {
     );
   }
 
-  #failure(operation: string, outcome: Outcome = lastOutcome()): Error {
+  #failure(
+    operation: string,
+    outcome: Outcome = lastOutcome(),
+    offset = (mailbox[OFFSET] as number) - this.#base,
+  ): Error {
     const { path, fileOffset } = this.#shared;
-    return failure({ operation, path, fileOffset, base: this.#base }, outcome);
+    return failure({ operation, path, fileOffset, base: this.#base, offset }, outcome);
   }
 
   async #inPieces(
@@ -476,7 +489,7 @@ export class Region implements Memory, Disposable {
       if (this.closed) throw closedError(operation, this.path);
       const count = Math.min(PIECE, length - at);
       const outcome = await run(at, count);
-      if (outcome.status !== 0) throw this.#failure(operation, outcome);
+      if (outcome.status !== 0) throw this.#failure(operation, outcome, offset + at);
       at += count;
       onProgress?.(at);
     } while (at < length);

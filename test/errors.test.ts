@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { PmemError } from 'pmem';
+import { errorName, outOfRange, systemError, wrongType, wrongValue } from '#dist/errors.js';
+
+describe('errors', () => {
+  it('carry what is known and nothing else', () => {
+    const bare = new PmemError('ERR_PMEM_CLOSED', 'closed');
+    assert.deepEqual(Object.keys(bare).sort(), ['code', 'name']);
+    assert(bare instanceof Error);
+    assert.equal(bare.name, 'PmemError');
+    assert.equal(String(bare), 'PmemError: closed');
+    const cause = new Error('why');
+    const full = new PmemError('EIO', 'EIO: no', { errno: 5, syscall: 'msync', path: '/x', offset: 8, cause });
+    const { code, errno, syscall, path, offset } = full;
+    assert.deepEqual(
+      { code, errno, syscall, path, offset },
+      { code: 'EIO', errno: 5, syscall: 'msync', path: '/x', offset: 8 },
+    );
+    assert.equal(full.cause, cause);
+  });
+
+  it('name POSIX errors', () => {
+    assert.equal(errorName(13), 'EACCES');
+    assert.equal(errorName(28), 'ENOSPC');
+    assert.equal(errorName(0), 'EUNKNOWN');
+    assert.equal(errorName(-3), 'EUNKNOWN');
+  });
+
+  it('turn what node:fs threw into a coded error with advice', () => {
+    let thrown: unknown;
+    try {
+      readFileSync('/nowhere/at/all');
+    } catch (error) {
+      thrown = error;
+    }
+    const turned = systemError(thrown, '/nowhere/at/all', 'Make it first');
+    assert(turned instanceof PmemError);
+    assert.equal(turned.code, 'ENOENT');
+    assert.equal(turned.errno, 2);
+    assert.equal(turned.syscall, 'open');
+    assert.equal(turned.cause, thrown);
+    assert.equal(turned.message, "ENOENT: no such file or directory, open '/nowhere/at/all'. Make it first");
+  });
+
+  it('leave other errors alone', () => {
+    for (const other of [new Error('x'), new TypeError('y'), new PmemError('EIO', 'z'), 'text', undefined, null]) {
+      assert.equal(systemError(other, '/x'), other);
+    }
+  });
+
+  it('name the value that was wrong', () => {
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    const shown: [unknown, string][] = [
+      [undefined, 'undefined'],
+      [null, 'null'],
+      [-1, '-1'],
+      [Number.NaN, 'NaN'],
+      [5n, '5n'],
+      ['text', "'text'"],
+      ['x'.repeat(100), `'${'x'.repeat(40)}…'`],
+      [Symbol('s'), 'Symbol(s)'],
+      [() => 1, 'a function'],
+      [[], 'an instance of Array'],
+      [new Map(), 'an instance of Map'],
+      [circular, 'an instance of Object'],
+      [Object.create(null), 'an instance of Object'],
+      [{ constructor: null }, 'an instance of Object'],
+    ];
+    for (const [value, text] of shown) {
+      assert.equal(wrongType('size', 'a number', value).message, `size must be a number; got ${text}`);
+    }
+  });
+
+  it('have the class and code of their kind', () => {
+    const errors = [
+      { error: wrongType('a', 'b', 1), type: TypeError, code: 'ERR_INVALID_ARG_TYPE' },
+      { error: wrongValue('a', 'b', 1), type: TypeError, code: 'ERR_INVALID_ARG_VALUE' },
+      { error: outOfRange('a', 'b', 1), type: RangeError, code: 'ERR_OUT_OF_RANGE' },
+    ];
+    for (const { error, type, code } of errors) {
+      assert(error instanceof type);
+      assert.equal((error as NodeJS.ErrnoException).code, code);
+    }
+  });
+});

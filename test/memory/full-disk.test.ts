@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Region } from 'pmem';
+import { childValue } from '../support/child.js';
+import { throwsCode } from '../support/errors.js';
+import { onMount } from '../support/mounts.js';
+
+const MIB = 2 ** 20;
+
+for (const [kind, mib] of [
+  ['tmpfs', 2],
+  ['ext4', 16],
+] as const) {
+  describe(`a full disk (${kind})`, () => {
+    const file = onMount(kind, mib);
+    const left = (path: string) => readdirSync(dirname(path)).filter((name) => name !== 'lost+found');
+
+    it('create fails with ENOSPC and leaves nothing behind', () => {
+      const path = file('too-large');
+      throwsCode(() => Region.open(path, { create: true, size: 64 * MIB }), 'ENOSPC', {
+        message: /64 MiB.*sparse: true/,
+      });
+      assert.equal(existsSync(path), false);
+      assert.deepEqual(left(path), []);
+    });
+
+    it('create on an empty file fails with ENOSPC and leaves it empty', () => {
+      const path = file('empty');
+      writeFileSync(path, '');
+      const { bfree } = statfsSync(path);
+      throwsCode(() => Region.open(path, { create: true, size: 64 * MIB }), 'ENOSPC');
+      const after = statfsSync(path);
+      assert(after.bfree >= bfree, `${bfree} blocks free before, ${after.bfree} after`);
+      assert.deepEqual(left(path), ['empty']);
+    });
+
+    it('a region that is allocated can be filled to its end whatever comes after', () => {
+      const region = Region.open(file('allocated'), { create: true, size: MIB / 2, assumePersistent: true });
+      fillUp(file('filler-a'));
+      region.fill(0, region.size, 1, 'persist');
+      region.view().fill(2);
+      region.persist(0, region.size);
+      region.close();
+    });
+
+    it('stores into the holes of a sparse file are an error, not the end of the process', async () => {
+      const path = file('sparse');
+      const codes = await childValue(
+        async (target: string, filler: string) => {
+          const { Region } = await import('pmem');
+          const { writeFileSync } = await import('node:fs');
+          const open = () => Region.open(target, { create: true, size: 65536, sparse: true, assumePersistent: true });
+          const region = open();
+          for (let size = 1 << 20; size >= 4096; size >>= 1) {
+            for (let i = 0; ; i++) {
+              try {
+                writeFileSync(`${filler}-${size}-${i}`, Buffer.alloc(size, 1));
+              } catch {
+                break;
+              }
+            }
+          }
+          const seen: string[] = [];
+          const attempt = (name: string, run: () => unknown) => {
+            try {
+              run();
+              seen.push(`${name}: done`);
+            } catch (error) {
+              seen.push(`${name}: ${(error as NodeJS.ErrnoException).code}`);
+            }
+          };
+          attempt('write', () => region.write(8192, Buffer.alloc(4096, 1)));
+          attempt('persisting write', () => region.write(8192, Buffer.alloc(4096, 1), 'persist'));
+          attempt('fill', () => region.fill(0, 65536, 1));
+          attempt('store64', () => region.store64(16384, 1n));
+          const view = region.view();
+          view[32768] = 1;
+          attempt('persist', () => region.persist(32768, 1));
+          attempt('read', () => region.read(0, Buffer.alloc(1)));
+          region.close();
+          return seen;
+        },
+        [path, file('filler-b')],
+      );
+      const fault = 'ERR_PMEM_FAULT';
+      assert.deepEqual(
+        codes,
+        ['write', 'persisting write', 'fill', 'store64', 'persist', 'read'].map((name) => `${name}: ${fault}`),
+      );
+    });
+  });
+}
+
+function fillUp(path: string): void {
+  for (let size = MIB; size >= 4096; size >>= 1) {
+    try {
+      for (let i = 0; ; i++) writeFileSync(`${path}-${size}-${i}`, Buffer.alloc(size, 1));
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+    }
+  }
+}

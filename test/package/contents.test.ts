@@ -1,0 +1,147 @@
+/** What `npm pack` puts into the tarball: what a user needs, and nothing else. */
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../support/paths.js';
+import { run } from './npm.js';
+import { bareBin, copyOfRepository, packed } from './packed.js';
+
+const ARCHITECTURES = ['arm64', 'x64'] as const;
+
+/** Paths of all files below the directory, sorted. */
+function filesOf(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => statSync(join(directory, name)).isFile())
+    .sort();
+}
+
+/** 2.9 is before 2.10. */
+function compareVersions(one: string, other: string): number {
+  const [left, right] = [one, other].map((version) => version.split('.').map(Number));
+  for (let i = 0; i < 3; i++) {
+    const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+describe('the packed tarball', () => {
+  let root: string;
+  let files: string[];
+
+  before(() => {
+    root = packed().unpacked;
+    files = filesOf(root);
+  });
+
+  it('holds every compiled module with its types and its map, and no stale one', () => {
+    const modules = filesOf(join(ROOT, 'lib')).map((name) => name.replace(/\.ts$/, ''));
+    const expected = modules.flatMap((name) => ['.d.ts', '.js', '.js.map'].map((end) => `dist/${name}${end}`));
+    assert.deepEqual(
+      files.filter((name) => name.startsWith('dist/')),
+      expected.sort(),
+    );
+  });
+
+  it('holds what a build from source needs', () => {
+    const sources = readdirSync(join(ROOT, 'native')).filter((name) => /\.(cc|h|cjs)$/.test(name));
+    assert.deepEqual(
+      files.filter((name) => name.startsWith('native/')),
+      sources.map((name) => `native/${name}`).sort(),
+    );
+  });
+
+  it('holds nothing else but the binaries and the papers', () => {
+    assert.deepEqual(
+      files.filter((name) => !/^(dist|native)\//.test(name)),
+      [
+        'CHANGELOG.md',
+        'LICENSE',
+        'README.md',
+        'binding.gyp',
+        'package.json',
+        'prebuilds/linux-arm64/pmem.node',
+        'prebuilds/linux-x64/pmem.node',
+      ],
+    );
+  });
+
+  it('is small', () => {
+    const total = files.reduce((sum, name) => sum + statSync(join(root, name)).size, 0);
+    assert(total < 2 ** 21, `${total} bytes unpacked`);
+    const { size } = statSync(packed().tarball);
+    assert(size < 2 ** 19, `${size} bytes packed`);
+  });
+
+  it('names files that exist as main, types, exports and bin', () => {
+    const manifest: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const named = JSON.stringify(manifest).match(/"\.\/[^"*]+"/g) ?? [];
+    const missing = named
+      .map((name) => name.slice(3, -1))
+      .filter((name) => /^dist\//.test(name) && !files.includes(name));
+    assert(named.length >= 4);
+    assert.deepEqual(missing, []);
+  });
+
+  it('starts the command by Node.js', () => {
+    assert.match(readFileSync(join(root, 'dist/cli/main.js'), 'utf8'), /^#!\/usr\/bin\/env node\n/);
+  });
+
+  for (const arch of ARCHITECTURES) {
+    describe(`the binary for ${arch}`, () => {
+      let binary: Buffer;
+
+      before(() => {
+        binary = readFileSync(join(root, 'prebuilds', `linux-${arch}`, 'pmem.node'));
+      });
+
+      it('is for that architecture', () => {
+        assert.equal(binary.subarray(1, 4).toString(), 'ELF');
+        assert.equal(binary.readUInt16LE(18), { x64: 62, arm64: 183 }[arch]); // e_machine: elf(5)
+      });
+
+      it('is stripped', () => {
+        const text = binary.toString('latin1');
+        assert(!/\.symtab|\.debug_/.test(text));
+      });
+
+      // What Node.js 20 itself was linked to: where it runs, the addon loads.
+      for (const [library, newest] of [
+        ['GLIBC', '2.28'],
+        ['GLIBCXX', '3.4.21'],
+        ['CXXABI', '1.3.9'],
+      ] as const) {
+        it(`needs no newer ${library} than Node.js does`, () => {
+          const text = binary.toString('latin1');
+          const needed = [...text.matchAll(new RegExp(`\\0${library}_([0-9.]+)(?=\\0)`, 'g'))].map(
+            ([, version]) => version,
+          );
+          assert(needed.length > 0);
+          assert.deepEqual(
+            needed.filter((version) => version === undefined || compareVersions(version, newest) > 0),
+            [],
+          );
+        });
+      }
+    });
+  }
+});
+
+describe('packing without a cross compiler', () => {
+  it('fails, and says what to install', () => {
+    const cwd = copyOfRepository();
+    const { status, stderr } = run('node', ['.ci/prebuild.mjs'], { cwd, env: { PATH: bareBin() } });
+    assert.equal(status, 1);
+    assert.match(stderr, /no compiler for x64 and arm64\. On Debian: apt-get install make .*g\+\+-aarch64-linux-gnu/);
+  });
+
+  it('leaves no half of a package', () => {
+    const cwd = copyOfRepository();
+    writeFileSync(join(cwd, 'native', 'addon.cc'), '#error broken\n');
+    const { status, stderr } = run('node', ['.ci/prebuild.mjs'], { cwd });
+    assert.equal(status, 1);
+    assert.match(stderr, /prebuild: the build for x64 failed/);
+    assert(!readdirSync(cwd).includes('prebuilds'));
+  });
+});

@@ -1,0 +1,71 @@
+/** The installed package in use, on every Node.js that is supported. */
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fetchNode, X64_VERSIONS } from './nodes.js';
+import { npmProgram, run, succeed } from './npm.js';
+import { bareBin, installed } from './packed.js';
+
+/** The program that the README begins with. */
+function readmeExample(readme: string): string {
+  const [, example] = /<!-- example: readme -->\s*```js\n([\s\S]*?)```/.exec(readme) ?? [];
+  assert(example !== undefined, 'README.md has no example');
+  return example;
+}
+
+const REQUIRED = `const { Region } = require('pmem');
+const region = Region.open('required.pmem', { create: true, size: 4096, assumePersistent: true });
+region.write(0, Buffer.from('required'), 'persist');
+region.close();
+console.log(require('node:fs').readFileSync('required.pmem', 'latin1').slice(0, 8));`;
+
+describe('the installed package', () => {
+  let project: string;
+  let version: string;
+
+  before(() => {
+    project = installed();
+    const home = join(project, 'node_modules', 'pmem');
+    ({ version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string });
+    writeFileSync(join(project, 'example.js'), readmeExample(readFileSync(join(home, 'README.md'), 'utf8')));
+    writeFileSync(join(project, 'required.cjs'), REQUIRED);
+  });
+
+  const nodes: [name: string, path: () => string][] = [
+    [process.versions.node, () => process.execPath],
+    ...X64_VERSIONS.map((one): [string, () => string] => [one, () => fetchNode('x64', one)]),
+  ];
+  for (const [name, path] of nodes) {
+    describe(`on Node.js ${name}`, () => {
+      let node: string;
+      let cwd: string;
+      let env: { PATH: string };
+
+      before(() => {
+        node = path();
+        cwd = join(project, name);
+        mkdirSync(cwd);
+        env = { PATH: bareBin(node) };
+        assert.equal(succeed(node, ['--version'], { cwd }).trim(), `v${name}`);
+      });
+
+      it('runs the example of the README, which counts its runs', () => {
+        assert.match(succeed(node, ['../example.js'], { cwd, env }), /^run 1 times; \S/);
+        assert.match(succeed(node, ['../example.js'], { cwd, env }), /^run 2 times; \S/);
+      });
+
+      it('can be required', () => {
+        assert.equal(succeed(node, ['../required.cjs'], { cwd, env }), 'required\n');
+      });
+
+      it('has the command', () => {
+        const npx = npmProgram('npx-cli.js');
+        const output = succeed(node, [npx, '--no-install', 'pmem', '--version'], { cwd: project, env });
+        assert(output.trim().split(/\s+/).includes(version), output);
+        const { status } = run(node, [npx, '--no-install', 'pmem', 'explain', 'nowhere/at-all'], { cwd: project, env });
+        assert.equal(status, 1);
+      });
+    });
+  }
+});

@@ -1,0 +1,28 @@
+/**
+ * Mocha's `spec`, which beside that appends `{"passed":N,"failed":N,"skipped":N}` as a line to the file that the
+ * environment variable PMEM_TEST_RESULTS names, for whoever adds up several runs.
+ */
+
+import { appendFileSync } from 'node:fs';
+import Mocha, { type MochaOptions, type Runner } from 'mocha';
+
+export default class Reporter extends Mocha.reporters.Spec {
+  constructor(runner: Runner, options?: MochaOptions) {
+    super(runner, options);
+    const file = process.env['PMEM_TEST_RESULTS'];
+    if (file === undefined || file === '') return;
+    // Failed hooks count: they are why tests did not run.
+    const counts = { passed: 0, failed: 0, skipped: 0 };
+    const { EVENT_TEST_PASS, EVENT_TEST_FAIL, EVENT_TEST_PENDING, EVENT_RUN_END } = Mocha.Runner.constants;
+    runner.on(EVENT_TEST_PASS, () => {
+      counts.passed++;
+    });
+    runner.on(EVENT_TEST_FAIL, () => {
+      counts.failed++;
+    });
+    runner.on(EVENT_TEST_PENDING, () => {
+      counts.skipped++;
+    });
+    runner.once(EVENT_RUN_END, () => appendFileSync(file, `${JSON.stringify(counts)}\n`));
+  }
+}
