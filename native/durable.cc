@@ -141,8 +141,9 @@ int persist(const Span& span, Fault* fault) {
 }
 
 int write(const Span& span, const uint8_t* source, Completion completion, Fault* fault) {
+  const uint8_t* bytes = span.length == 0 ? span.begin() : source;  // an empty array has no address
   return store(
-      span, source, completion, fault,
+      span, bytes, completion, fault,
       [](uint8_t* target, const uint8_t* from, size_t length) { memmove(target, from, length); },
       [](uint8_t* target, const uint8_t* from, size_t length) { copy_and_flush(target, from, length); });
 }
@@ -156,6 +157,7 @@ int fill(const Span& span, uint8_t byte, Completion completion, Fault* fault) {
 
 int read(const Span& span, uint8_t* target, Fault* fault) {
   if (span.mapping->damage() != Damage::kNone) return kDamaged;
+  if (span.length == 0) return kOk;  // an empty array has no address
   const auto copy = [](const uint8_t* memory, uint8_t* to, size_t length) { memmove(to, memory, length); };
   return guarded(span.begin(), target, span.length, fault, copy) ? undamaged(span) : kFault;
 }
