@@ -24,7 +24,13 @@
               "native/range_lock.cc"
             ],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-            "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "_FILE_OFFSET_BITS=64"],
+            # The last: in a worker that is being terminated nothing can be thrown any more, which is nothing to die of.
+            "defines": [
+              "NAPI_VERSION=8",
+              "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
+              "_FILE_OFFSET_BITS=64",
+              "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
+            ],
             "cflags!": ["-fno-omit-frame-pointer"],
             "cflags": [
               "-O2",

@@ -138,6 +138,8 @@ export interface Native {
   arrayBuffer(handle: number, offset: number, length: number): MappedBuffer;
   /** Empties the ArrayBuffer, which holds the mapping no longer; nothing if its memory was transferred elsewhere. */
   detach(buffer: ArrayBuffer, view: object): void;
+  /** The memory is about to move to an ArrayBuffer that can go to another thread, and outlive this one. */
+  moves(view: object): void;
   /** Throws EAGAIN when another process holds the range. */
   lock(fd: number, begin: number, end: number, exclusive: boolean): number;
   unlock(lock: number): void;

@@ -38,6 +38,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"close", pmem::close},
       {"arrayBuffer", pmem::array_buffer},
       {"detach", pmem::detach},
+      {"moves", pmem::moves},
       {"lock", pmem::lock},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},

@@ -141,7 +141,7 @@ __attribute__((target("avx512f"))) void fill_avx512(uint8_t* target, uint8_t byt
   const Split parts = split(target, length);
   fill_part<Flush>(target, byte, parts.head);
   target += parts.head;
-  const __m512i pattern = _mm512_set1_epi32(0x01010101 * byte);
+  const __m512i pattern = _mm512_set1_epi32(static_cast<int>(0x01010101u * byte));
   for (size_t lines = parts.lines; lines > 0; lines--, target += kLine) {
     _mm512_stream_si512(reinterpret_cast<__m512i*>(target), pattern);
   }

@@ -124,7 +124,7 @@ Cpu decide() {
     char* end;
     errno = 0;
     const unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || *end != '\0' || *text == '-') {
+    if (errno != 0 || *end != '\0' || *text < '0' || *text > '9') {
       result.refused = "PMEM_MOVNT_THRESHOLD";
     } else {
       result.streaming_threshold = value;

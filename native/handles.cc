@@ -56,6 +56,7 @@ bool flag(const Napi::Object& options, const char* name) { return options.Get(na
 struct View {
   Mapping* mapping;  // null once dropped
   int owners;        // the finalizer, and the External that JavaScript keeps beside the ArrayBuffer
+  bool moved;        // to an ArrayBuffer that can go to another thread
 
   void drop() {
     if (mapping == nullptr) return;
@@ -68,8 +69,23 @@ struct View {
   }
 };
 
-void finalize_view(napi_env, void*, void* hint) {
+// No JavaScript runs any more: the environment is being torn down.
+bool ending(napi_env env) {
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return true;
+  napi_value global;
+  bool found;
+  const bool runs =
+      napi_get_global(env, &global) == napi_ok && napi_has_named_property(env, global, "globalThis", &found) == napi_ok;
+  napi_close_handle_scope(env, scope);
+  return !runs;
+}
+
+void finalize_view(napi_env env, void*, void* hint) {
   View* view = static_cast<View*>(hint);
+  // An environment that ends finalizes what another thread may have got from it and still use. Nobody will tell when
+  // that one is done with it, so the mapping stays for good.
+  if (view->moved && view->mapping != nullptr && ending(env)) view->mapping->retain();
   view->drop();
   view->disown();
 }
@@ -142,7 +158,7 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     throw_errno(env, EINVAL, "mmap");
     return env.Undefined();
   }
-  View* view = new (std::nothrow) View{mapping, 2};
+  View* view = new (std::nothrow) View{mapping, 2, false};
   if (view == nullptr) {
     throw_errno(env, ENOMEM, "mmap");
     return env.Undefined();
@@ -172,6 +188,11 @@ Napi::Value detach(const Napi::CallbackInfo& info) {
   napi_is_detached_arraybuffer(info.Env(), info[0], &gone);
   if (gone || napi_detach_arraybuffer(info.Env(), info[0]) != napi_ok) return info.Env().Undefined();
   info[1].As<Napi::External<View>>().Data()->drop();
+  return info.Env().Undefined();
+}
+
+Napi::Value moves(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<View>>().Data()->moved = true;
   return info.Env().Undefined();
 }
 

@@ -34,6 +34,9 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info);
 // detach(buffer, view): every view on it has length 0 from now on, and it holds the mapping no longer.
 Napi::Value detach(const Napi::CallbackInfo& info);
 
+// moves(view): the ArrayBuffer's memory is about to move to another one.
+Napi::Value moves(const Napi::CallbackInfo& info);
+
 // lock(fd, begin, end, exclusive) -> lock; unlock(lock): for a lock that no mapping took over.
 Napi::Value lock(const Napi::CallbackInfo& info);
 Napi::Value unlock(const Napi::CallbackInfo& info);

@@ -97,7 +97,8 @@ int settle(int fd, const std::vector<Held>& before, const std::vector<Held>& aft
 
 int lock_range(int fd, off_t begin, off_t end, bool exclusive, LockId* id) {
   struct stat status;
-  // Not fstat(): built with glibc 2.33 or later, that does not run with an earlier one. The kernel's layout is the same.
+  // Not fstat(): built with glibc 2.33 or later, that does not run with an earlier one. The kernel's layout is the
+  // same.
   if (syscall(SYS_fstat, fd, &status) != 0) return errno;
   const std::lock_guard<std::mutex> guard(locks_mutex);
   auto place = std::find_if(files.begin(), files.end(), [&](const std::unique_ptr<LockedFile>& file) {

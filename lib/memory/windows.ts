@@ -6,6 +6,21 @@ import { type MappedBuffer, native } from '../binding.js';
 /** The most bytes that one Buffer of this Node.js can have. */
 export const MOST_BUFFER_BYTES = constants.MAX_LENGTH;
 
+/** Lets the addon know when the memory moves to an ArrayBuffer that is not known here (ArrayBuffer.prototype.transfer). */
+function made(handle: number, offset: number, length: number): MappedBuffer {
+  const mapped = native.arrayBuffer(handle, offset, length);
+  for (const name of ['transfer', 'transferToFixedLength']) {
+    const method: unknown = Reflect.get(ArrayBuffer.prototype, name);
+    if (typeof method !== 'function') continue;
+    const value = function (this: unknown, ...args: unknown[]): unknown {
+      native.moves(mapped.view);
+      return Reflect.apply(method, this, args);
+    };
+    Object.defineProperty(mapped.buffer, name, { value, configurable: true, writable: true });
+  }
+  return mapped;
+}
+
 /**
  * The ArrayBuffers made on one handle. A small mapping has one; a larger one has overlapping windows, each beginning half
  * a window after the one before, so that any view of up to half a window lies within one of them.
@@ -37,14 +52,14 @@ export class Windows {
     const known = this.#made.get(index);
     // A window that somebody transferred elsewhere reads as empty.
     if (known !== undefined && known.buffer.byteLength > 0) return known.buffer;
-    const made = native.arrayBuffer(this.#handle, start, Math.min(this.#most, this.#size - start));
-    this.#made.set(index, made);
-    return made.buffer;
+    const window = made(this.#handle, start, Math.min(this.#most, this.#size - start));
+    this.#made.set(index, window);
+    return window.buffer;
   }
 
   /** A view that straddles windows gets an ArrayBuffer to itself. */
   #own(offset: number, length: number): Buffer {
-    const { buffer, view } = native.arrayBuffer(this.#handle, offset, length);
+    const { buffer, view } = made(this.#handle, offset, length);
     const kept = { buffer: new WeakRef(buffer), view };
     const free = this.#single.findIndex((one) => one.buffer.deref() === undefined);
     if (free < 0) this.#single.push(kept);

@@ -166,9 +166,10 @@ describe('locks between processes', () => {
     const worker = startWorker(async (target: string) => {
       const { Region } = await import('pmem');
       const { parentPort } = await import('node:worker_threads');
-      Region.open(target);
+      const region = Region.open(target);
       parentPort?.postMessage('open');
       await new Promise((resolve) => parentPort?.once('message', resolve));
+      region.close(); // what nobody refers to is collected, and its lock with it
     }, path);
     assert.equal(await messageOf(worker), 'open');
     await assert.rejects(holder(path), /ERR_PMEM_LOCKED/);

@@ -58,7 +58,7 @@ describe('the mapping', () => {
   });
 
   it('fails with ENOMEM rather than keep less than was asked for', () =>
-    throwsCode(() => newRegion(file('impossible'), '64KiB', { align: 2 ** 46 }), 'ENOMEM', {
+    throwsCode(() => newRegion(file('impossible'), '64KiB', { align: 2 ** 47 }), 'ENOMEM', {
       message: /address space/,
     }));
 
@@ -68,7 +68,7 @@ describe('the mapping', () => {
       newRegion(path, '4MiB').close();
       const region = Region.open(path, { readOnly });
       assert(mappedAt(path).flags.includes('dc'), `flags ${mappedAt(path).flags.join(' ')}`);
-      assert(mappedAt(path).flags.includes('sh'));
+      assert(readOnly || mappedAt(path).flags.includes('sh'));
       assert.equal(mappedAt(path).flags.includes('wr'), !readOnly);
       region.close();
     }

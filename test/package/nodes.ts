@@ -20,9 +20,13 @@ export function fetchNode(arch: 'x64' | 'arm64', version: string): string {
   const partial = mkdtempSync(join(HOME, 'partial-'));
   try {
     npm(['pack', `node-linux-${arch}@${version}`, '--pack-destination', partial], { cwd: partial });
-    execFileSync('tar', ['-xzf', `node-linux-${arch}-${version}.tgz`, 'package/bin', 'package/package.json'], {
-      cwd: partial,
-    });
+    execFileSync(
+      'tar',
+      ['-xzf', `node-linux-${arch}-${version}.tgz`, 'package/bin', 'package/include', 'package/package.json'],
+      {
+        cwd: partial,
+      },
+    );
     rmSync(join(partial, `node-linux-${arch}-${version}.tgz`));
     rmSync(home, { recursive: true, force: true });
     renameSync(partial, home);

@@ -1,6 +1,6 @@
 /** Running programs as a user's shell would, not as a script of this package. */
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 export interface RunOptions {
@@ -24,16 +24,24 @@ function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.Proce
   return { ...Object.fromEntries(inherited), ...extra };
 }
 
+const LIMITS = { encoding: 'utf8', timeout: 600_000, killSignal: 'SIGKILL', maxBuffer: 2 ** 28 } as const;
+
 /** Runs to the end. */
 export function run(file: string, args: readonly string[], { cwd, env }: RunOptions): RunResult {
-  const { status, signal, error, stdout, stderr } = spawnSync(file, args, {
-    cwd,
-    env: environment(env),
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  });
-  if (error !== undefined) throw error;
+  const { status, signal, error, stdout, stderr } = spawnSync(file, args, { ...LIMITS, cwd, env: environment(env) });
+  if (error !== undefined) throw new Error(`${file} ${args.join(' ')}: ${error.message}\n${stdout}${stderr}`);
   return { status, stdout, stderr: signal === null ? stderr : `${stderr}\nkilled by ${signal}` };
+}
+
+/** As {@link run}, while others run. */
+export function start(file: string, args: readonly string[], { cwd, env }: RunOptions): Promise<RunResult> {
+  return new Promise((resolve) => {
+    const child = execFile(file, args, { ...LIMITS, cwd, env: environment(env) }, (error, stdout, stderr) => {
+      const why = error === null ? '' : `\n${error.message.split('\n')[0]}, ${error.signal ?? `code ${error.code}`}`;
+      resolve({ status: child.exitCode, stdout, stderr: stderr + why });
+    });
+    child.stdin?.end();
+  });
 }
 
 /** Runs to the end, which must be a success; returns what it printed. */

@@ -46,7 +46,7 @@ export function descriptorsOf(path: string): number {
  */
 export async function collected(condition: () => boolean): Promise<boolean> {
   if (globalThis.gc === undefined) throw new Error('run with --expose-gc');
-  for (let turn = 0; turn < 50; turn++) {
+  for (let turn = 0; turn < 30; turn++) {
     if (condition()) return true;
     globalThis.gc();
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,5 +1,6 @@
 // An addon that does nothing but stand in for qemu-user: up to version 8.0 that announces the instruction `dc cvap` and
-// then does not have it. Nothing but that one instruction is skipped, after a load from its address, which faults as it would.
+// then does not have it. Nothing but that one instruction is skipped, after a load from its address, which faults as it
+// would.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>

@@ -1,0 +1,318 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { Region } from 'pmem';
+import { childValue, inChild } from '../support/child.js';
+import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
+import { newRegion } from '../support/regions.js';
+import { onDisk } from '../support/temp.js';
+import { exitOf, inWorker, messageOf, startWorker } from '../support/worker.js';
+
+const SIZE = 1 << 20;
+
+describe('lifetime', () => {
+  const file = onDisk();
+
+  describe('close', () => {
+    it('unmaps at once and gives every descriptor back', () => {
+      const path = file('closed');
+      const region = newRegion(path, SIZE);
+      const view = region.view();
+      view[0] = 1;
+      assert.equal(mapsOf(path).length, 1);
+      region.close();
+      assert.equal(mapsOf(path).length, 0);
+      assert.equal(descriptorsOf(path), 0);
+      assert.equal(view.length, 0);
+    });
+
+    it('waits for asynchronous copies with unmapping, not with ending', async () => {
+      const path = file('jobs');
+      const region = newRegion(path, 64 << 20);
+      const outcomes = [
+        region.fillAsync(0, 64 << 20, 1),
+        region.writeAsync(0, Buffer.alloc(64 << 20, 2)),
+        region.readAsync(0, Buffer.alloc(64 << 20)),
+        region.writeAsync(0, region.view(0, 64 << 20), { mode: 'persist' }),
+        region.readAsync(0, region.view(32 << 20, 32 << 20)),
+      ].map((promise) =>
+        promise.then(
+          () => 'done',
+          (error: NodeJS.ErrnoException) => error.code,
+        ),
+      );
+      region.close();
+      for (const outcome of await Promise.all(outcomes)) {
+        assert(['ERR_PMEM_CLOSED', 'ERR_INVALID_ARG_VALUE'].includes(String(outcome)), outcome);
+      }
+      assert(await collected(() => mapsOf(path).length === 0));
+    });
+
+    it('of another region under an asynchronous copy from or to it harms nothing', async () => {
+      const [one, other] = [newRegion(file('one'), 8 << 20), file('other')];
+      for (let round = 0; round < 8; round++) {
+        const second = newRegion(other, 8 << 20);
+        const jobs = [one.writeAsync(0, second.view()), one.readAsync(0, second.view())];
+        second.close();
+        // What the kernel maps next takes the place of what would have been unmapped too early.
+        const third = newRegion(file('third'), 8 << 20);
+        await Promise.allSettled(jobs);
+        assert(third.view().every((byte) => byte === 0));
+        third.close();
+      }
+      one.close();
+      assert(await collected(() => mapsOf(other).length === 0));
+    });
+  });
+
+  describe('garbage collection', () => {
+    it('gives back what nobody closed', async () => {
+      const paths = Array.from({ length: 20 }, () => file('forgotten'));
+      (() => {
+        for (const path of paths) {
+          const region = newRegion(path, SIZE);
+          region.view(0, 100)[0] = 1;
+          region.slice(10, 10).fill(0, 1);
+          region.persist(0, 8);
+        }
+      })();
+      const gone = () => paths.every((path) => mapsOf(path).length === 0 && descriptorsOf(path) === 0);
+      assert(await collected(gone));
+    });
+
+    it('keeps the memory while a Buffer is left, and the lock with it', async () => {
+      const path = file('buffer');
+      let view: Buffer | undefined = (() => newRegion(path, SIZE).view(4096, 16))();
+      await collected(() => false);
+      assert.equal(mapsOf(path).length, 1);
+      view.fill(7);
+      assert.equal(view[15], 7);
+      const refused = await inChild(
+        async (target: string) => {
+          const { Region } = await import('pmem');
+          Region.open(target);
+        },
+        [path],
+      );
+      assert.match(refused.stderr, /ERR_PMEM_LOCKED/);
+      view = undefined;
+      assert(await collected(() => mapsOf(path).length === 0 && descriptorsOf(path) === 0));
+    });
+
+    it('of views alone leaves the region', async () => {
+      const path = file('views');
+      const region = newRegion(path, SIZE);
+      for (let i = 0; i < 10_000; i++) region.view(i, 1);
+      await collected(() => false);
+      region.fill(0, SIZE, 3);
+      assert.equal(region.view()[SIZE - 1], 3);
+      region.close();
+      assert.equal(mapsOf(path).length, 0);
+    });
+
+    it('opening and closing over and over leaves nothing', async () => {
+      const path = file('cycle');
+      newRegion(path, SIZE).close();
+      const open = () => readdirSync('/proc/self/fd').length;
+      const maps = () =>
+        readFileSync('/proc/self/maps', 'utf8')
+          .split('\n')
+          .filter((line) => line.includes('/')).length;
+      await collected(() => false);
+      const before = { fds: open(), maps: maps() };
+      const use = (close: boolean): void => {
+        const region = Region.open(path);
+        region.view(0, 8)[0] = 1;
+        if (close) region.close();
+      };
+      for (let i = 0; i < 600; i++) {
+        use(i % 2 === 0);
+        if (i % 100 === 0) await collected(() => mapsOf(path).length === 0);
+      }
+      assert(await collected(() => mapsOf(path).length === 0));
+      assert(open() <= before.fds, `${open()} descriptors, ${before.fds} before`);
+      assert(maps() <= before.maps, `${maps()} mappings, ${before.maps} before`);
+    });
+
+    it('in the middle of an asynchronous copy waits for it', async () => {
+      const path = file('copying');
+      const job = (() => newRegion(path, 32 << 20).fillAsync(0, 32 << 20, 5))();
+      globalThis.gc?.();
+      await job;
+      const region = Region.open(path, { readOnly: true });
+      assert(region.view().every((byte) => byte === 5));
+      region.close();
+      assert(await collected(() => mapsOf(path).length === 0));
+    });
+  });
+
+  describe('the end of a process with open handles', () => {
+    // Each ends in its own way in the middle of things; all of them have to end with code 0 and without a word.
+    const ways: Record<string, (path: string) => unknown> = {
+      naturally: async (path) => {
+        const { Region } = await import('pmem');
+        const region = Region.open(path, { create: true, size: 1 << 20 });
+        region.view().fill(1);
+      },
+      'by process.exit': async (path) => {
+        const { Region } = await import('pmem');
+        const region = Region.open(path, { create: true, size: 1 << 20 });
+        region.view().fill(1);
+        process.exit(0);
+      },
+      'by process.exit in the middle of asynchronous copies': async (path) => {
+        const { Region } = await import('pmem');
+        const region = Region.open(path, { create: true, size: 128 << 20, assumePersistent: true });
+        for (let i = 0; i < 8; i++) region.fillAsync(0, 128 << 20, i, { mode: 'persist' }).catch(() => {});
+        setImmediate(() => process.exit(0));
+      },
+      'naturally, with asynchronous copies to wait for': async (path) => {
+        const { Region } = await import('pmem');
+        const region = Region.open(path, { create: true, size: 32 << 20, assumePersistent: true });
+        region.fillAsync(0, 32 << 20, 1);
+        region.readAsync(0, Buffer.alloc(32 << 20));
+      },
+      'by process.exit in a worker': async (path) => {
+        const { Worker } = await import('node:worker_threads');
+        const source = `import('pmem').then(({ Region }) => {
+          const region = Region.open(${JSON.stringify(path)}, { create: true, size: 1 << 20 });
+          region.view().fill(1);
+          region.fillAsync(0, 1 << 20, 1);
+          process.exit(0);
+        });`;
+        await new Promise((resolve) => new Worker(source, { eval: true, execArgv: [] }).on('exit', resolve));
+      },
+      'with workers still running': async (path) => {
+        const { Worker } = await import('node:worker_threads');
+        const { Region } = await import('pmem');
+        const region = Region.open(path, { create: true, size: 64 << 20, assumePersistent: true });
+        const token = region.share();
+        const source = `const { parentPort, workerData } = require('node:worker_threads');
+          import('pmem').then(({ Region }) => {
+            const region = Region.attach(workerData);
+            region.view()[0] = 1;
+            region.fillAsync(0, 64 << 20, 1);
+            parentPort.postMessage('busy');
+            for (;;) region.fill(0, 1 << 20, 2, 'persist');
+          });`;
+        const workers = Array.from(
+          { length: 4 },
+          () => new Worker(source, { eval: true, workerData: token, execArgv: [] }),
+        );
+        await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
+        region.load64(0);
+        process.exit(0);
+      },
+      'with a job whose promise nobody looks at': async (path) => {
+        const { Region } = await import('pmem');
+        Region.open(path, { create: true, size: 8 << 20, assumePersistent: true }).writeAsync(0, Buffer.alloc(8 << 20));
+      },
+      'in the middle of an exit handler that uses the region': async (path) => {
+        const { Region } = await import('pmem');
+        const region = Region.open(path, { create: true, size: 1 << 20 });
+        process.on('exit', () => {
+          region.fill(0, 100, 1, 'persist');
+          region.close();
+        });
+      },
+    };
+    for (const [name, way] of Object.entries(ways)) {
+      it(name, async () => {
+        const { code, signal, stderr } = await inChild(way, [file('exit')]);
+        assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+      });
+    }
+
+    it('what was persisted before is there', async () => {
+      const path = file('persisted');
+      await childValue(
+        async (target: string) => {
+          const { Region } = await import('pmem');
+          const region = Region.open(target, { create: true, size: 65536 });
+          region.view().write('by a view', 100);
+          region.persist(100, 9);
+          region.write(200, Buffer.from('by a write'), 'persist');
+          region.store64(304, 5n);
+          region.flush(304, 8);
+          region.drain();
+          process.kill(process.pid, 'SIGKILL');
+        },
+        [path],
+      ).catch((error: Error) => assert.match(error.message, /SIGKILL/));
+      const region = Region.open(path, { readOnly: true });
+      assert.equal(region.view(100, 9).toString(), 'by a view');
+      assert.equal(region.view(200, 10).toString(), 'by a write');
+      assert.equal(region.load64(304), 5n);
+      region.close();
+    });
+  });
+
+  describe('the end of a worker', () => {
+    it('naturally, with open handles and Buffers', async () => {
+      const path = file('worker');
+      await inWorker(async (target: string) => {
+        const { Region } = await import('pmem');
+        const region = Region.open(target, { create: true, size: 1 << 20 });
+        region.view().fill(1);
+        region.slice(100).view();
+      }, path);
+      assert(existsSync(path));
+      assert(await collected(() => mapsOf(path).length === 0 && descriptorsOf(path) === 0));
+    });
+
+    it('terminated in the middle of a copy', async () => {
+      for (let round = 0; round < 4; round++) {
+        const path = file('terminated');
+        const worker = startWorker(async (target: string) => {
+          const { Region } = await import('pmem');
+          const { parentPort } = await import('node:worker_threads');
+          const region = Region.open(target, { create: true, size: 64 << 20, sparse: true, assumePersistent: true });
+          const bytes = Buffer.alloc(64 << 20, 1);
+          const target64 = Buffer.alloc(64 << 20);
+          for (const job of [
+            region.writeAsync(0, bytes, { mode: 'persist' }),
+            region.readAsync(0, target64),
+            region.fillAsync(0, 64 << 20, 2),
+            region.readAsync(0, region.view()),
+          ]) {
+            job.catch(() => {});
+          }
+          parentPort?.postMessage('copying');
+          for (;;) region.write(0, bytes, 'persist');
+        }, path);
+        assert.equal(await messageOf(worker), 'copying');
+        const ended = exitOf(worker);
+        await worker.terminate();
+        await ended;
+        assert(await collected(() => mapsOf(path).length === 0 && descriptorsOf(path) === 0), `round ${round}`);
+      }
+    });
+
+    it('many workers, some ending, some terminated', async () => {
+      const path = file('crowd');
+      const region = newRegion(path, SIZE);
+      const token = region.share();
+      const workers = Array.from({ length: 16 }, (_, i) =>
+        startWorker(
+          async ({ token, stays }: { token: ReturnType<Region['share']>; stays: boolean }) => {
+            const { Region } = await import('pmem');
+            const { parentPort } = await import('node:worker_threads');
+            const region = Region.attach(token);
+            region.view(0, 100);
+            region.fillAsync(0, region.size, 1).catch(() => {});
+            parentPort?.postMessage('there');
+            if (stays) for (;;) region.load64(0);
+          },
+          { token, stays: i % 2 === 0 },
+        ),
+      );
+      const ends = workers.map(exitOf);
+      await Promise.all(workers.map((worker) => messageOf(worker)));
+      for (const [i, worker] of workers.entries()) if (i % 2 === 0) worker.terminate();
+      await Promise.all(ends);
+      region.fill(0, SIZE, 9);
+      assert.equal(region.view()[SIZE - 1], 9);
+      region.close();
+      assert(await collected(() => mapsOf(path).length === 0));
+    });
+  });
+});

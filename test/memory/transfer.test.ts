@@ -1,0 +1,153 @@
+/**
+ * A Buffer's memory handed on. Node.js 20 copies such memory where it should transfer it, later versions refuse; but
+ * ArrayBuffer.prototype.transfer moves it to an ArrayBuffer that the region does not know of, and that can go anywhere.
+ */
+
+import assert from 'node:assert/strict';
+import { Region } from 'pmem';
+import { inChild } from '../support/child.js';
+import { throwsCode } from '../support/errors.js';
+import { collected, mapsOf } from '../support/maps.js';
+import { newRegion } from '../support/regions.js';
+import { onDisk } from '../support/temp.js';
+import { exitOf, messageOf, startWorker } from '../support/worker.js';
+
+const SIZE = 65536;
+
+type Transferring = ArrayBuffer & { transfer?(): ArrayBuffer };
+
+/** The memory in another ArrayBuffer, or as it is where that is not possible. */
+function moved(memory: ArrayBuffer): ArrayBuffer {
+  return (memory as Transferring).transfer?.() ?? memory;
+}
+
+/** What the call returned, or undefined where the runtime refuses to transfer. */
+function unlessRefused<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    assert.equal((error as Error).name, 'DataCloneError');
+    return undefined;
+  }
+}
+
+describe('transferred Buffers', () => {
+  const file = onDisk();
+
+  it('structuredClone with transfer: moved, copied or refused, but never lost', async () => {
+    for (const prepare of [(memory: ArrayBuffer) => memory, moved]) {
+      const path = file('cloned');
+      const region = newRegion(path, SIZE);
+      region.view()[5] = 1;
+      const memory = prepare(region.view().buffer as ArrayBuffer);
+      const clone = unlessRefused(() => structuredClone(memory, { transfer: [memory] }));
+      if (clone !== undefined) assert.equal(new Uint8Array(clone)[5], 1);
+      region.view()[6] = 2;
+      assert.deepEqual([...region.view(5, 2)], [1, 2]);
+      region.close();
+      assert.equal(clone === undefined ? 1 : new Uint8Array(clone)[5], 1);
+    }
+    assert(await collected(() => true));
+  });
+
+  it('ArrayBuffer.prototype.transfer: the memory lives on there, and the region gives out new Buffers', async function () {
+    if ((ArrayBuffer.prototype as Transferring).transfer === undefined) this.skip();
+    const path = file('moved');
+    const region = newRegion(path, SIZE);
+    const view = region.view();
+    view[5] = 1;
+    await (async () => {
+      const elsewhere = Buffer.from(moved(view.buffer as ArrayBuffer));
+      assert.equal(view.length, 0);
+      assert.equal(elsewhere.length, SIZE);
+      elsewhere[6] = 2;
+      const fresh = region.view();
+      assert.deepEqual([...fresh.subarray(5, 7)], [1, 2]);
+      region.close();
+      assert.equal(fresh.length, 0);
+      throwsCode(() => region.view(), 'ERR_PMEM_CLOSED');
+      // Beyond our reach, so the memory has to stay mapped under it.
+      await collected(() => false);
+      elsewhere[7] = 3;
+      assert.deepEqual([...elsewhere.subarray(5, 8)], [1, 2, 3]);
+      assert.equal(mapsOf(path).length, 1);
+    })();
+    assert(await collected(() => mapsOf(path).length === 0));
+  });
+
+  it('to another thread: what arrives there can be used, whatever is closed here', async () => {
+    const path = file('thread');
+    const region = newRegion(path, SIZE);
+    region.view()[0] = 4;
+    const memory = moved(region.view().buffer as ArrayBuffer);
+    const worker = unlessRefused(() =>
+      startWorker(
+        async (bytes: ArrayBuffer) => {
+          const { parentPort } = await import('node:worker_threads');
+          const view = Buffer.from(bytes);
+          parentPort?.postMessage('there');
+          await new Promise((resolve) => parentPort?.once('message', resolve));
+          view[1] = 5;
+          return [view.length, view[0], view[1]];
+        },
+        memory,
+        [memory],
+      ),
+    );
+    if (worker === undefined) {
+      region.close();
+      return;
+    }
+    const ended = exitOf(worker);
+    assert.equal(await messageOf(worker), 'there');
+    region.close();
+    await collected(() => false);
+    worker.postMessage('go on');
+    assert.deepEqual(await messageOf(worker), { returned: [SIZE, 4, 5] });
+    await ended;
+    Region.open(path).close();
+  });
+
+  it('from a thread that has ended: what arrived here can be used', async () => {
+    const { code, signal, value, stderr } = await inChild(
+      async (path: string) => {
+        const { Worker } = await import('node:worker_threads');
+        const source = `const { parentPort } = require('node:worker_threads');
+          import('pmem').then(({ Region }) => {
+            const region = (globalThis.kept = Region.open(${JSON.stringify(path)}, { create: true, size: 65536, assumePersistent: true }));
+            region.view()[0] = 6;
+            const memory = region.view().buffer;
+            const moved = memory.transfer === undefined ? memory : memory.transfer();
+            try {
+              parentPort.postMessage(moved, [moved]);
+            } catch (error) {
+              parentPort.postMessage(error.name);
+            }
+          });`;
+        const worker = new Worker(source, { eval: true, execArgv: [] });
+        const ended = new Promise((resolve) => worker.once('exit', resolve));
+        const memory = await new Promise<ArrayBuffer | string>((resolve) => worker.once('message', resolve));
+        await ended;
+        if (typeof memory === 'string') return memory;
+        for (let i = 0; i < 5; i++) {
+          globalThis.gc?.();
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        const view = Buffer.from(memory);
+        view[1] = 7;
+        return [view.length, view[0] ?? -1, view[1]].join();
+      },
+      [file('orphan')],
+      { execArgv: ['--expose-gc'] },
+    );
+    assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+    assert.match(String(value), /^(DataCloneError|65536,6,7)$/);
+  });
+
+  it('copies are copies', () => {
+    const region = newRegion(file('copied'), SIZE);
+    const copy = structuredClone(region.view(0, 10));
+    region.close();
+    assert.equal(copy.length, 10);
+  });
+});
