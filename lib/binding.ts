@@ -103,6 +103,8 @@ export interface CpuPaths {
 /** The functions of the addon. Hot ones take their arguments from, and leave their outcome in, the mailbox. */
 export interface Native {
   mailbox: ArrayBuffer;
+  /** What all instances of a module that use the addon in this thread have in common. */
+  shared: Record<string, unknown>;
 
   flush(): void;
   drain(): void;
@@ -143,11 +145,13 @@ export interface Native {
   /** Throws EAGAIN when another process holds the range. */
   lock(fd: number, begin: number, end: number, exclusive: boolean): number;
   unlock(lock: number): void;
-  /** Reserves a file's blocks; throws ENOSPC or EOPNOTSUPP. */
+  /** Reserves a file's blocks, leaving its size; throws ENOSPC or EOPNOTSUPP. */
   allocate(fd: number, offset: number, length: number): void;
   /** 0 when the kernel grants MAP_SYNC on the range, else the errno. */
   probeSync(fd: number, offset: number, length: number): number;
   pageSize(): number;
+  /** Puts the fault handlers before those that were installed, or removed, since. */
+  guardSignals(): boolean;
   cpu(): CpuPaths;
 
   writeAsync(handle: number, offset: number, source: Uint8Array, completion: number): Promise<Outcome>;
@@ -216,7 +220,8 @@ function loadOrExplain(): Native {
       throw reason;
     };
     const mailbox = new ArrayBuffer(8 * (RANGES + 2 * MOST_RANGES));
-    return new Proxy({ mailbox } as Native, { get: (target, name) => (name === 'mailbox' ? target.mailbox : fail) });
+    const there = { mailbox, shared: {} } as unknown as Native;
+    return new Proxy(there, { get: (target, name) => Reflect.get(target, name) ?? fail });
   }
 }
 

@@ -26,6 +26,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   napi_get_reference_value(env, context->mailbox_reference(), &mailbox);
   exports.Set("mailbox", Napi::Value(env, mailbox));
 
+  exports.Set("shared", Napi::Object::New(env));
+
   const struct {
     const char* name;
     Napi::Value (*call)(const Napi::CallbackInfo&);
@@ -43,6 +45,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},
       {"pageSize", pmem::page_size},
+      {"guardSignals", pmem::guard_signals},
       {"cpu", pmem::describe_cpu},
       {"probeSync", pmem::probe_sync},
       {"writeAsync", pmem::write_async},

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "context.h"
+#include "copy.h"
 #include "durable.h"
 #include "handles.h"
 
@@ -34,7 +35,10 @@ class Job : public Napi::AsyncWorker {
   }
   Napi::Value promise() const { return promise_.Promise(); }
 
-  void Execute() override { status_ = operation_(span_, &fault_); }
+  void Execute() override {
+    status_ = operation_(span_, &fault_);
+    fence();  // a fence waits for its own thread only, and the next drain will come from another
+  }
 
   void OnOK() override { promise_.Resolve(outcome()); }
   void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }

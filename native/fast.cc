@@ -124,6 +124,8 @@ napi_value with_bytes(napi_env env, napi_callback_info info, Context::Known Cont
   Span span = {};
   Fault fault = {};
   int status = context->span(context->slot(Mailbox::kOffset), static_cast<double>(known.length), &span);
+  // An array can lie to JavaScript about its length.
+  if (static_cast<double>(known.length) != context->slot(Mailbox::kLength)) status = kRange;
   if (status == kOk) status = valid ? operation(*context, span, known.bytes, &fault) : static_cast<int>(kRange);
   context->report(status, span.mapping, fault);
   return nullptr;

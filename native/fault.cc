@@ -85,6 +85,7 @@ bool replace_page(int signal, const siginfo_t* info) {
   uint8_t* page = reinterpret_cast<uint8_t*>(address & ~(uintptr_t{size} - 1));
   const size_t offset = static_cast<size_t>(reinterpret_cast<const uint8_t*>(address) - mapping->base());
 
+  if (signal == SIGBUS && info->si_code == BUS_ADRALN) return false;  // the page is there, the access is wrong
   // Marked first: who sees the page that takes its place must see the damage too.
   if (signal == SIGBUS) {
     mapping->mark_damaged(Damage::kLostPage, offset);
@@ -233,6 +234,8 @@ bool install() {
 }
 
 }  // namespace
+
+bool guard_signals() { return install(); }
 
 bool watch(Mapping* mapping) {
   if (!install()) return false;

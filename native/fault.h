@@ -16,6 +16,9 @@ class Mapping;
 bool watch(Mapping* mapping);
 void unwatch(Mapping* mapping);
 
+// Takes the first place again where somebody else's handler has been installed or removed since.
+bool guard_signals();
+
 struct Fault {
   int signal;
   int code;                // si_code

@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "errors.h"
+#include "fault.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -31,7 +32,7 @@ off_t offset_at(const Napi::CallbackInfo& info, size_t index) {
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   int result;
   do {
-    result = fallocate(descriptor(info), 0, offset_at(info, 1), offset_at(info, 2));
+    result = fallocate(descriptor(info), FALLOC_FL_KEEP_SIZE, offset_at(info, 1), offset_at(info, 2));
   } while (result != 0 && errno == EINTR);
   if (result != 0) throw_errno(info.Env(), errno, "fallocate");
   return info.Env().Undefined();
@@ -40,6 +41,8 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
 Napi::Value page_size(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(sysconf(_SC_PAGESIZE)));
 }
+
+Napi::Value guard_signals(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), guard_signals()); }
 
 Napi::Value describe_cpu(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

@@ -5,12 +5,15 @@
 
 namespace pmem {
 
-// allocate(fd, offset, length): reserves the file's blocks. What is there stays. Throws ENOSPC when they are not to be
-// had.
+// allocate(fd, offset, length): reserves the file's blocks. What is there stays, and so does the size. Throws ENOSPC
+// when they are not to be had.
 Napi::Value allocate(const Napi::CallbackInfo& info);
 
 // pageSize(): bytes in a page of this kernel.
 Napi::Value page_size(const Napi::CallbackInfo& info);
+
+// guardSignals(): puts our handlers before those that were installed since the last mapping.
+Napi::Value guard_signals(const Napi::CallbackInfo& info);
 
 // cpu(): the paths chosen, as names, and the setting that was refused, or null.
 Napi::Value describe_cpu(const Napi::CallbackInfo& info);

@@ -50,13 +50,15 @@ Napi::Value opened(Napi::Env env, Mapping* mapping) {
 double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
 bool flag(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
 
-// The reference on the mapping that one ArrayBuffer holds. The memory can move to an ArrayBuffer that we do not know of
-// (ArrayBuffer.prototype.transfer), and its finalizer with it; so the reference is dropped by the finalizer, or before
-// that by detaching an ArrayBuffer that still has the memory.
+// What one ArrayBuffer holds of the mapping. The memory can move to an ArrayBuffer that we do not know of
+// (ArrayBuffer.prototype.transfer), and its finalizer with it; so the reference is dropped by that finalizer, or before
+// by detaching an ArrayBuffer that still has the memory. The addresses are held until the ArrayBuffer itself is
+// collected: requests that Node.js has under way keep it alive.
 struct View {
   Mapping* mapping;  // null once dropped
-  int owners;        // the finalizer, and the External that JavaScript keeps beside the ArrayBuffer
-  bool moved;        // to an ArrayBuffer that can go to another thread
+  Mapping* place;
+  int owners;  // the memory's finalizer, the ArrayBuffer's, and the External that JavaScript keeps beside it
+  bool moved;  // to an ArrayBuffer that can go to another thread
 
   void drop() {
     if (mapping == nullptr) return;
@@ -87,6 +89,12 @@ void finalize_view(napi_env env, void*, void* hint) {
   // that one is done with it, so the mapping stays for good.
   if (view->moved && view->mapping != nullptr && ending(env)) view->mapping->retain();
   view->drop();
+  view->disown();
+}
+
+void finalize_buffer(napi_env, void* data, void*) {
+  View* view = static_cast<View*>(data);
+  view->place->release_place();
   view->disown();
 }
 
@@ -124,9 +132,11 @@ Napi::Value set_granularity(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value sync_all(const Napi::CallbackInfo& info) {
-  const Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
   if (mapping == nullptr || msync(mapping->base(), mapping->length(), MS_SYNC) != 0) {
-    throw_errno(info.Env(), mapping == nullptr ? EBADF : errno, "msync");
+    const int error = mapping == nullptr ? EBADF : errno;
+    if (mapping != nullptr) mapping->mark_damaged(Damage::kSyncFailed, 0);
+    throw_errno(info.Env(), error, "msync");
   }
   return info.Env().Undefined();
 }
@@ -158,7 +168,7 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     throw_errno(env, EINVAL, "mmap");
     return env.Undefined();
   }
-  View* view = new (std::nothrow) View{mapping, 2, false};
+  View* view = new (std::nothrow) View{mapping, mapping, 2, false};
   if (view == nullptr) {
     throw_errno(env, ENOMEM, "mmap");
     return env.Undefined();
@@ -176,6 +186,10 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     view->disown();
     if (!env.IsExceptionPending()) throw_errno(env, ENOTSUP, "napi_create_external_arraybuffer");
     return env.Undefined();
+  }
+  if (napi_add_finalizer(env, buffer, view, finalize_buffer, nullptr, nullptr) == napi_ok) {
+    mapping->retain_place();
+    view->owners++;
   }
   Napi::Object result = Napi::Object::New(env);
   result.Set("buffer", Napi::Value(env, buffer));

@@ -21,7 +21,7 @@ function prebuildLoads() {
 }
 
 if (process.platform === 'linux' && (isClone || !prebuildLoads())) {
-  const { status, error } = spawnSync('node-gyp', ['rebuild'], { cwd: root, stdio: 'inherit', shell: true });
+  const { status, error } = spawnSync('node-gyp rebuild', { cwd: root, stdio: 'inherit', shell: true });
   if (error !== undefined || status !== 0) {
     console.error('pmem: the addon could not be built. It needs python3, make and a C++17 compiler.');
     process.exitCode = 1;

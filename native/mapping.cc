@@ -155,8 +155,21 @@ void Mapping::release() {
     *link = next_;
   }
   unwatch(this);
-  munmap(base_, round_up(length_, page_size_));
   if (lock_ != 0) unlock_range(lock_);
+  const size_t mapped = round_up(length_, page_size_);
+  if (places_.load(std::memory_order_acquire) > 1) {
+    // Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file.
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    void* placed = mmap(base_, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (placed == MAP_FAILED) placed = mmap(base_, mapped, PROT_NONE, flags, -1, 0);
+    if (placed != MAP_FAILED) madvise(base_, mapped, MADV_DONTFORK);
+  }
+  release_place();
+}
+
+void Mapping::release_place() {
+  if (places_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  munmap(base_, round_up(length_, page_size_));
   delete this;
 }
 

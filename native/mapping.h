@@ -55,7 +55,13 @@ class Mapping {
   static Mapping* holding(const uint8_t* address);
 
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
-  void release();  // unmaps after the last reference
+  void release();  // the last one takes the file away from the addresses
+
+  // Holds the addresses alone. Detached memory cannot be reached from JavaScript any more, but what JavaScript started
+  // with it may go on on other threads (fs.read, zlib): until nobody knows the addresses, nothing else may come to lie
+  // there.
+  void retain_place() { places_.fetch_add(1, std::memory_order_relaxed); }
+  void release_place();
 
   void add_handle() { handles_.fetch_add(1, std::memory_order_relaxed); }
   void close_handle();  // the last one gives the range lock back
@@ -97,6 +103,7 @@ class Mapping {
   LockId lock_ = 0;
   Mapping* next_ = nullptr;
   std::atomic<uint32_t> references_{1};
+  std::atomic<uint32_t> places_{1};  // one for all references together
   std::atomic<uint32_t> handles_{1};
   std::atomic<Damage> damage_{Damage::kNone};
   std::atomic<size_t> damage_offset_{0};

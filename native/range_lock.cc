@@ -53,13 +53,15 @@ int set_lock(int fd, short type, off_t begin, off_t end) {
   return errno == EACCES ? EAGAIN : errno;
 }
 
-// A description of our own, writable where permissions allow, so that a later writer of this process can share it.
-int open_description(int fd) {
+// A description of our own, with the access of the opener's: that one lives as long as its mapping, and its locks with
+// it.
+int own_description(int fd) {
   char path[32];
   snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-  const int opened = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-  return opened >= 0 ? opened : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return open(path, (fcntl(fd, F_GETFL) & O_ACCMODE) | O_CLOEXEC | O_NONBLOCK);
 }
+
+bool is_writable(int fd) { return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; }
 
 short strongest(const std::vector<Held>& held, off_t at) {
   short type = F_UNLCK;
@@ -93,6 +95,22 @@ int settle(int fd, const std::vector<Held>& before, const std::vector<Held>& aft
   return first_error;
 }
 
+// The first writer of a file that only readers had brings a description that can hold a writer's lock. It can take the
+// readers' locks before the old description gives them up: read locks do not exclude each other.
+int move_to(LockedFile& file, int fd) {
+  const int own = own_description(fd);
+  if (own < 0) return errno;
+  for (const Held& one : file.held) {
+    if (const int error = set_lock(own, F_RDLCK, one.begin, one.end)) {
+      close(own);
+      return error;
+    }
+  }
+  close(file.fd);
+  file.fd = own;
+  return 0;
+}
+
 }  // namespace
 
 int lock_range(int fd, off_t begin, off_t end, bool exclusive, LockId* id) {
@@ -105,10 +123,12 @@ int lock_range(int fd, off_t begin, off_t end, bool exclusive, LockId* id) {
     return file->device == status.st_dev && file->inode == status.st_ino;
   });
   if (place == files.end()) {
-    const int own = open_description(fd);
+    const int own = own_description(fd);
     if (own < 0) return errno;
     files.push_back(std::unique_ptr<LockedFile>(new LockedFile{status.st_dev, status.st_ino, own, {}}));
     place = files.end() - 1;
+  } else if (exclusive && !is_writable((*place)->fd)) {
+    if (const int error = move_to(**place, fd)) return error;
   }
   LockedFile& file = **place;
   std::vector<Held> wanted = file.held;

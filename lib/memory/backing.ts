@@ -7,6 +7,7 @@ import { PmemError, systemError } from '../errors.js';
 import { HOST, type Host } from './host.js';
 import { findMount, type Mount } from './mounts.js';
 import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, subsystem } from './sysfs.js';
+import { isVolatileBlockDevice, isVolatileOverlay, isVolatileType } from './volatility.js';
 
 /**
  * `file`: a regular file; `devdax`: `/dev/daxX.Y`; `devmem`: `/dev/mem`; `pci`: a `resourceN` of a PCI device in sysfs;
@@ -35,6 +36,8 @@ export interface Backing {
   /** Offsets (and on device-DAX lengths) must be multiples of this many bytes; the kernel maps in this unit. */
   readonly pageSize: number;
   readonly fileSystem: FileSystem | undefined;
+  /** Everything here is gone after power-off, as far as can be told. */
+  readonly volatile?: boolean;
   /** Of a device: its directory below /sys/devices. */
   readonly device: string | undefined;
   readonly identity: { readonly dev: bigint; readonly ino: bigint };
@@ -93,12 +96,13 @@ function inspectBlockDevice(
   path: string,
   number: string,
   host: Host,
-): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device'> {
+): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'volatile'> {
   const device = deviceDirectory(host, 'block', number);
   const sectors = device === undefined ? undefined : numericAttribute(device, 'size');
   if (device === undefined || sectors === undefined)
     throw refusal(path, 'ENODEV', 'is a block device that sysfs does not know');
-  return { kind: 'block', size: sectors * 512, pageSize: native.pageSize(), device };
+  const volatile = isVolatileBlockDevice(device);
+  return { kind: 'block', size: sectors * 512, pageSize: native.pageSize(), device, volatile };
 }
 
 function fileSystemOf(host: Host, path: string, dev: bigint, blockSize: number): FileSystem | undefined {
@@ -143,27 +147,31 @@ export function inspect(fd: number, path: string, host: Host = HOST): Backing {
     return { kind: 'pci', path, size, pageSize: native.pageSize(), fileSystem: undefined, device, identity };
   }
   const pageSize = type === HUGETLBFS_MAGIC ? bsize : native.pageSize();
-  return {
-    kind: 'file',
-    path,
-    size,
-    pageSize,
-    fileSystem: fileSystemOf(host, path, status.dev, bsize),
-    device: undefined,
-    identity,
-  };
+  const fileSystem = fileSystemOf(host, path, status.dev, bsize);
+  const volatile = forgets(type, fileSystem);
+  return { kind: 'file', path, size, pageSize, fileSystem, volatile, device: undefined, identity };
+}
+
+/** By what the kernel says of the file itself first: a mount may not be found, or not be the file's. */
+function forgets(type: number, fileSystem: FileSystem | undefined): boolean {
+  if (isVolatileType(type)) return true;
+  if (fileSystem === undefined) return false;
+  if (isVolatileOverlay(fileSystem.type, fileSystem.options)) return true;
+  return fileSystem.device !== undefined && isVolatileBlockDevice(fileSystem.device);
 }
 
 /** What a file in the open directory would be. */
 export function inspectDirectory(fd: number, path: string, host: Host = HOST): Backing {
   const { dev, ino } = fstatSync(fd, { bigint: true });
-  const { bsize } = statfsSync(path);
+  const { type, bsize } = statfsSync(path);
+  const fileSystem = fileSystemOf(host, path, dev, bsize);
   return {
     kind: 'file',
     path,
     size: undefined,
     pageSize: native.pageSize(),
-    fileSystem: fileSystemOf(host, path, dev, bsize),
+    fileSystem,
+    volatile: forgets(type, fileSystem),
     device: undefined,
     identity: { dev, ino },
   };

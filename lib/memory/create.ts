@@ -44,19 +44,22 @@ export function openFile(path: string, options: CheckedOptions): OpenedFile {
  * Removes the file if it was made just now, or empties it again. Others may have given it a size and contents since it
  * was seen empty here: then it is theirs.
  */
-export function undo({ fd, made, sized }: OpenedFile, path: string): void {
+export function undo(file: OpenedFile, path: string): void {
+  const { fd, made, sized } = file;
   try {
-    const { size, dev, ino } = fstatSync(fd);
-    if (!sized && !(made && size === 0)) return;
-    if (!made) {
-      ftruncateSync(fd, 0);
-      return;
-    }
-    const there = statSync(path);
-    if (there.dev === dev && there.ino === ino) unlinkSync(path);
+    if (!sized && !(made && fstatSync(fd).size === 0)) return;
+    if (!made) ftruncateSync(fd, 0);
+    else if (isStillThere(file, path)) unlinkSync(path);
   } catch {
     // What went wrong before is what the user needs to know.
   }
+}
+
+/** Whether the path still names the open file. */
+export function isStillThere({ fd }: OpenedFile, path: string): boolean {
+  const { dev, ino } = fstatSync(fd);
+  const there = statSync(path, { throwIfNoEntry: false });
+  return there?.dev === dev && there.ino === ino;
 }
 
 const { ENOSPC, ENOSYS, EOPNOTSUPP } = osConstants.errno;
@@ -89,12 +92,12 @@ export function giveSize(file: OpenedFile, path: string, size: number, sparse: b
   if (present !== 0 && present !== size) throw sizeMismatch(path, present, size);
   file.sized = present === 0;
   try {
-    if (present === 0 && sparse) ftruncateSync(fd, size);
     if (!sparse) allocate(fd, size, present === 0);
-    if (present === 0) {
-      fsyncSync(fd);
-      syncDirectory(dirname(path));
-    }
+    // The size comes last and at once: a file that has it has its blocks.
+    if (present === 0) ftruncateSync(fd, size);
+    // Also when somebody else made the file, and perhaps died before this.
+    fsyncSync(fd);
+    syncDirectory(dirname(path));
   } catch (error) {
     const advice = `Its ${formatSize(size)} are allocated at once; free space, or pass sparse: true`;
     throw systemError(error, path, (error as { errno?: number }).errno === ENOSPC ? advice : undefined);

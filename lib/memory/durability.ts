@@ -72,7 +72,7 @@ export function decideDurability({ backing, syncErrno, assumePersistent }: Evide
     return { ...byFlush, assumed: true, reason: `persistence is assumed, not confirmed: ${cause}` };
   }
   const byPage = { granularity: 'page', mapSync: false, pageSize, assumed: false } as const;
-  if (kind === 'devdax' || isVolatile(backing.fileSystem)) {
+  if (kind === 'devdax' || isVolatile(backing)) {
     const reason = `nothing stored here survives power-off, and persist says so by throwing: ${cause}`;
     return { ...byPage, volatile: true, reason };
   }

@@ -17,6 +17,7 @@ import {
 import { assumedByEnvironment, decideDurability } from './durability.js';
 import type { Durability } from './memory.js';
 import { type Obstacle, obstacles } from './obstacles.js';
+import { checkPath } from './options.js';
 import { attribute, ndRegion } from './sysfs.js';
 
 const { EOPNOTSUPP } = constants.errno;
@@ -71,12 +72,14 @@ function probe(fd: number, path: string): { backing: Backing; syncErrno: number 
  *
  * @throws PmemError with the POSIX code when the path cannot be opened or is nothing that can be mapped.
  */
-export function explain(path: string): Explanation {
+export function explain(where: string | Buffer | URL): Explanation {
+  const path = checkPath(where);
   const fd = openDescriptor(path, false);
   try {
     const isDirectory = fstatSync(fd).isDirectory();
     const { backing, syncErrno } = isDirectory ? imagine(fd, path) : probe(fd, path);
-    const durability = decideDurability({ backing, syncErrno, assumePersistent: assumedByEnvironment() });
+    const found = decideDurability({ backing, syncErrno, assumePersistent: assumedByEnvironment() });
+    const durability = isDirectory ? { ...found, reason: `of a file in it: ${found.reason}` } : found;
     const device = deviceOf(backing);
     const region = device === undefined ? undefined : ndRegion(device);
     const coarse = durability.assumed || durability.granularity === 'page';

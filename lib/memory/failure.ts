@@ -56,7 +56,7 @@ function faultError(attempt: Attempt, outcome: Outcome, consequence: string): Pm
   const { operation, path } = attempt;
   const inMapping = outcome.offset ?? 0;
   if (inMapping < 0) {
-    const message = `${operation}: a page of the array given to the region on '${path}' cannot be had: what it is mapped from was made shorter, or failed`;
+    const message = `${operation}: a page of the array given to the region on '${path}' cannot be had: what it is mapped from was made shorter, failed, or is read-only`;
     return new PmemError('ERR_PMEM_FAULT', message, { path });
   }
   const { offset, where: there } = place(attempt, inMapping);

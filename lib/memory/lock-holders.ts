@@ -28,10 +28,18 @@ function hasOpen(directory: string, dev: bigint, ino: bigint): boolean {
   return false;
 }
 
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // no /proc, no names
+  }
+}
+
 /** Other processes that have this file open, as far as this user may see. */
 export function holders(identity: { dev: bigint; ino: bigint }, host: Host = HOST): Holder[] {
   const found: Holder[] = [];
-  for (const name of readdirSync(host.proc)) {
+  for (const name of entries(host.proc)) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {

@@ -28,14 +28,26 @@ export interface Obstacle {
 /** File systems that live in memory only. */
 const VOLATILE = new Set(['tmpfs', 'ramfs', 'hugetlbfs', 'devtmpfs', 'rootfs']);
 /** File systems whose files the kernel can map straight onto persistent memory, with MAP_SYNC. */
-const WITH_DAX = new Set(['ext4', 'xfs', 'ext2', 'virtiofs', 'fuse']);
+const WITH_DAX = new Set(['ext4', 'xfs']);
 
 const OTHER_FILE =
   "use a file on ext4 or xfs mounted with '-o dax' on a pmem device, a device-DAX path, or, on a machine without such memory, pass assumePersistent: true to try";
 
-/** Whether everything on this file system is gone after power-off. */
-export function isVolatile(fileSystem: FileSystem | undefined): boolean {
-  return fileSystem !== undefined && VOLATILE.has(fileSystem.type);
+/** Whether everything there is gone after power-off. */
+export function isVolatile({ volatile, fileSystem }: Backing): boolean {
+  return volatile === true || (fileSystem !== undefined && VOLATILE.has(fileSystem.type));
+}
+
+function ofVolatile({ path, fileSystem }: Backing): Obstacle {
+  const known = fileSystem !== undefined && VOLATILE.has(fileSystem.type);
+  return {
+    code: 'volatile-file-system',
+    cause: known
+      ? `${fileSystem.mountPoint} is ${fileSystem.type}: memory that is forgotten at power-off`
+      : `${path} is kept in memory that is forgotten at power-off`,
+    remedy:
+      'use a file on a disk or on persistent memory; to try the code as if this were persistent, pass assumePersistent: true or set PMEM_ASSUME_PERSISTENT=1',
+  };
 }
 
 /** The queue's attributes belong to the whole disk, not to its partitions. */
@@ -65,16 +77,6 @@ function daxOption(options: readonly string[]): string {
 
 function ofFileSystem(fileSystem: FileSystem): Obstacle[] {
   const { type, mountPoint, device, blockSize, options } = fileSystem;
-  if (isVolatile(fileSystem)) {
-    return [
-      {
-        code: 'volatile-file-system',
-        cause: `${mountPoint} is ${type}: memory that is forgotten at power-off`,
-        remedy:
-          'use a file on a disk or on persistent memory; to try the code as if this were persistent, pass assumePersistent: true or set PMEM_ASSUME_PERSISTENT=1',
-      },
-    ];
-  }
   if (!WITH_DAX.has(type)) {
     return [
       {
@@ -123,6 +125,7 @@ export function obstacles(backing: Backing, errno: number, host: Host = HOST): O
   if (kernelBefore(kernel, 4, 15)) {
     return [{ code: 'old-kernel', cause: `Linux ${kernel} does not have MAP_SYNC`, remedy: 'use Linux 4.15 or later' }];
   }
+  if (isVolatile(backing)) return [ofVolatile(backing)];
   if (backing.kind === 'block') {
     return [
       {

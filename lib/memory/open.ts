@@ -5,12 +5,13 @@ import { constants } from 'node:os';
 import { type Mapped, native } from '../binding.js';
 import { outOfRange, PmemError, systemError } from '../errors.js';
 import { type Backing, type BackingKind, deviceOf, inspect } from './backing.js';
-import { giveSize, type OpenedFile, openFile, sizeMismatch, undo } from './create.js';
+import { giveSize, isStillThere, type OpenedFile, openFile, sizeMismatch, undo } from './create.js';
 import { decideDurability, nativeGranularity, satisfies } from './durability.js';
 import { knowsMapSync, probeSync, tooCoarse } from './explain.js';
 import { holders } from './lock-holders.js';
 import type { Durability } from './memory.js';
 import type { CheckedOptions } from './options.js';
+import { watchSignals } from './signals.js';
 
 /** A mapping and what is known about it. */
 export interface OpenedMapping {
@@ -25,10 +26,10 @@ export interface OpenedMapping {
   readonly device: string | undefined;
 }
 
-const { EAGAIN, EINVAL, ENOMEM, EPERM } = constants.errno;
+const { EAGAIN, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } = constants.errno;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-/** The end of the range locked for physical memory and everything else without an end: the last offset of off_t. */
+/** Locks end here at the latest: numbers are exact up to it. */
 const MOST_OFFSET = Number.MAX_SAFE_INTEGER;
 
 /** Offset and length as the kernel will accept them, or the refusal that it would give, or should have given. */
@@ -101,11 +102,18 @@ function adviceOnMap(error: unknown, backing: Backing): string | undefined {
   return undefined;
 }
 
+/** The durability that there is; refused where it is coarser than what was asked for. */
+function demand(backing: Backing, syncErrno: number, { assumePersistent, granularity }: CheckedOptions): Durability {
+  const durability = decideDurability({ backing, syncErrno, assumePersistent });
+  if (granularity === 'page' || satisfies(durability, granularity)) return durability;
+  throw tooCoarse(backing, syncErrno, durability, granularity);
+}
+
 /** The mapping stage, once the file is open. Undefined: it was deleted before it could be locked. */
 function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): OpenedMapping | undefined {
   const { fd } = file;
   const before = inspect(fd, path);
-  const { create, readOnly, assumePersistent, granularity } = options;
+  const { create, readOnly } = options;
   const isNew = create && before.kind === 'file';
   if (!isNew && options.size !== undefined && before.size !== undefined && before.size !== options.size) {
     throw sizeMismatch(path, before.size, options.size);
@@ -116,16 +124,15 @@ function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): Ope
   const held = lock(file, before, options, Math.min(planned.offset + planned.length, MOST_OFFSET));
   let mapped: Mapped | undefined;
   try {
-    if (isNew && fstatSync(fd).nlink === 0) {
+    if (isNew && !isStillThere(file, path)) {
       if (held !== 0) native.unlock(held);
       return undefined;
     }
+    // Refused before the blocks are allocated.
+    const probed = probeSync(fd, before);
+    demand(before, probed, options);
     if (isNew) giveSize(file, path, options.size as number, options.sparse);
     const backing: Backing = isNew ? { ...before, size: fstatSync(fd).size } : before;
-    const probed = probeSync(fd, backing);
-    const foreseen = decideDurability({ backing, syncErrno: probed, assumePersistent });
-    if (!satisfies(foreseen, granularity) && granularity !== 'page')
-      throw tooCoarse(backing, probed, foreseen, granularity);
     const alignment = options.align ?? defaultAlignment(planned.length, backing.pageSize);
     mapped = native.map({
       fd,
@@ -139,8 +146,9 @@ function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): Ope
       readBack: backing.kind === 'pci',
       lock: held,
     });
-    const syncErrno = mapped.synchronous ? 0 : probed;
-    const durability = decideDurability({ backing, syncErrno, assumePersistent });
+    // What the mapping got counts, not what the probe was promised.
+    const durability = demand(backing, mapped.synchronous ? 0 : probed || EOPNOTSUPP, options);
+    watchSignals();
     native.setGranularity(mapped.handle, nativeGranularity(durability));
     const { handle, keeper } = mapped;
     const device = deviceOf(backing);
@@ -172,6 +180,10 @@ export function openMapping(path: string, options: CheckedOptions): OpenedMappin
     try {
       const opened = mapOpened(file, path, options);
       if (opened !== undefined) return opened;
+    } catch (error) {
+      // Whoever has it locked may be about to fill it.
+      if ((error as { code?: string }).code !== 'ERR_PMEM_LOCKED') undo(file, path);
+      throw error;
     } finally {
       closeSync(file.fd);
     }

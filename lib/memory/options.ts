@@ -104,12 +104,18 @@ export function checkAsyncOptions(options: { signal?: AbortSignal; onProgress?: 
   }
 }
 
+function decoded(path: Uint8Array): string {
+  const text = Buffer.from(path).toString();
+  if (!Buffer.from(text).equals(path)) throw wrongValue('path', 'UTF-8', path);
+  return text;
+}
+
 /** A path as node:fs takes it: a string, a Buffer or a file: URL. */
 export function checkPath(path: unknown): string {
   let text: string;
   if (typeof path === 'string') text = path;
   else if (path instanceof URL) text = fileURLToPath(path);
-  else if (path instanceof Uint8Array) text = Buffer.from(path).toString();
+  else if (path instanceof Uint8Array) text = decoded(path);
   else throw wrongType('path', 'a string, a Buffer or a file: URL', path);
   if (text === '' || text.includes('\0')) throw wrongValue('path', 'not empty and without null bytes', text);
   return text;
@@ -141,7 +147,7 @@ export function checkOptions(options: RegionOptions = {}): CheckedOptions {
   }
   if (!Number.isInteger(mode)) throw wrongType('options.mode', 'an integer', mode);
   if (mode < 0 || mode > 0o7777) throw outOfRange('options.mode', 'permissions from 0 to 0o7777', mode);
-  if (align !== undefined && (align === 0 || !Number.isInteger(Math.log2(align)))) {
+  if (align !== undefined && (align === 0 || 2 ** Math.round(Math.log2(align)) !== align)) {
     throw outOfRange('options.align', 'a power of two', options.align);
   }
   if (checked.create && checked.readOnly) throw wrongValue('options.create', 'left out with readOnly', true);

@@ -22,7 +22,7 @@ import { formatSize, parseSize, type Size } from '../units.js';
 import type { BackingKind } from './backing.js';
 import { type DeepFlush, deepFlush } from './deep-flush.js';
 import { closedError, failure, lastOutcome } from './failure.js';
-import { KnownBytes } from './known-bytes.js';
+import { knownSource, knownTarget, lengthOf } from './known-bytes.js';
 import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
 import { openMapping } from './open.js';
 import { checkAsyncOptions, checkOptions, checkPath, type RegionOptions } from './options.js';
@@ -78,9 +78,6 @@ const PIECE = 8 * 2 ** 20;
 // Calls of constants are what V8 compiles best.
 const { flush, drain, persist, flushRanges, write, writeAgain, read, readAgain, fill, load64, store64, crc32c } =
   native;
-
-const knownSource = new KnownBytes();
-const knownTarget = new KnownBytes();
 
 function completionOf(mode: WriteMode): number {
   if (mode === 'persist') return Completion.persist;
@@ -210,7 +207,7 @@ export class Region implements Memory, Disposable {
     const count =
       length === undefined ? this.#size - start : typeof length === 'number' ? length : parseSize(length, 'length');
     if (!within(start, count, this.#limit)) this.#refuse('view', start, count);
-    if (this.#shared.closed) throw closedError('view', this.path);
+    this.#examine('view');
     if (count > MOST_BUFFER_BYTES) {
       throw outOfRange(
         'length',
@@ -225,12 +222,13 @@ export class Region implements Memory, Disposable {
   read(offset: number, target: Uint8Array): void {
     const known = knownTarget.is(target);
     if (!known && !isUint8Array(target)) throw wrongType('target', 'a Buffer or Uint8Array', target);
-    this.#aim('read', offset, target.length);
+    const length = known ? knownTarget.length : lengthOf.call(target);
+    this.#aim('read', offset, length);
     if (known) {
       readAgain();
     } else {
       read(target);
-      knownTarget.given(target);
+      knownTarget.given(target, length);
     }
     if (mailbox[STATUS] !== 0) throw this.#failure('read');
   }
@@ -243,13 +241,14 @@ export class Region implements Memory, Disposable {
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
     const known = knownSource.is(source);
     if (!known && !isUint8Array(source)) throw wrongType('source', 'a Buffer or Uint8Array', source);
-    this.#aim('write', offset, source.length);
+    const length = known ? knownSource.length : lengthOf.call(source);
+    this.#aim('write', offset, length);
     mailbox[EXTRA] = completionOf(mode);
     if (known) {
       writeAgain();
     } else {
       write(source);
-      knownSource.given(source);
+      knownSource.given(source, length);
     }
     if (mailbox[STATUS] !== 0) throw this.#failure('write');
   }
@@ -313,20 +312,18 @@ export class Region implements Memory, Disposable {
   /** Makes all the ranges durable before it returns, waiting once: faster than a {@link persist} for each. */
   persistAll(ranges: readonly ByteRange[]): void {
     if (!Array.isArray(ranges)) throw wrongType('ranges', 'an array of { offset, length }', ranges);
-    const limit = this.#limit;
-    const base = this.#base;
     const count = ranges.length;
-    for (let i = 0; i < count; i++) {
-      const range = ranges[i];
-      if (typeof range !== 'object' || range === null) throw wrongType(`ranges[${i}]`, '{ offset, length }', range);
-      if (!within(range.offset, range.length, limit)) this.#refuse('persistAll', range.offset, range.length);
-    }
     for (let done = 0; done < count; done += MOST_RANGES) {
       const most = Math.min(count - done, MOST_RANGES);
       for (let i = 0; i < most; i++) {
-        const range = ranges[done + i] as ByteRange;
-        mailbox[RANGES + 2 * i] = base + range.offset;
-        mailbox[RANGES + 2 * i + 1] = range.length;
+        const range = ranges[done + i];
+        if (typeof range !== 'object' || range === null) {
+          throw wrongType(`ranges[${done + i}]`, '{ offset, length }', range);
+        }
+        const { offset, length } = range;
+        if (!within(offset, length, this.#limit)) this.#refuse('persistAll', offset, length);
+        mailbox[RANGES + 2 * i] = this.#base + offset;
+        mailbox[RANGES + 2 * i + 1] = length;
       }
       mailbox[HANDLE] = this.#handle;
       mailbox[EXTRA] = most;
@@ -357,23 +354,25 @@ export class Region implements Memory, Disposable {
   /** {@link write} on another thread. The source must be left alone, and its memory not transferred, until then. */
   async writeAsync(offset: number, source: Uint8Array, options: AsyncStoreOptions = {}): Promise<void> {
     if (!isUint8Array(source)) throw wrongType('source', 'a Buffer or Uint8Array', source);
-    const length = source.length;
+    const length = lengthOf.call(source);
     checkAsyncOptions(options);
     const completion = completionOf(options.mode ?? 'store');
     await this.#inPieces('writeAsync', offset, length, options, (at, count) => {
-      if (source.length !== length) throw wrongValue('source', 'left alone until the promise settles', source);
-      return native.writeAsync(this.#handle, this.#base + offset + at, source.subarray(at, at + count), completion);
+      if (lengthOf.call(source) !== length) throw wrongValue('source', 'left alone until the promise settles', source);
+      const piece = new Uint8Array(source.buffer, source.byteOffset + at, count);
+      return native.writeAsync(this.#handle, this.#base + offset + at, piece, completion);
     });
   }
 
   /** {@link read} on another thread. The target must be left alone, and its memory not transferred, until then. */
   async readAsync(offset: number, target: Uint8Array, options: AsyncOptions = {}): Promise<void> {
     if (!isUint8Array(target)) throw wrongType('target', 'a Buffer or Uint8Array', target);
-    const length = target.length;
+    const length = lengthOf.call(target);
     checkAsyncOptions(options);
     await this.#inPieces('readAsync', offset, length, options, (at, count) => {
-      if (target.length !== length) throw wrongValue('target', 'left alone until the promise settles', target);
-      return native.readAsync(this.#handle, this.#base + offset + at, target.subarray(at, at + count));
+      if (lengthOf.call(target) !== length) throw wrongValue('target', 'left alone until the promise settles', target);
+      const piece = new Uint8Array(target.buffer, target.byteOffset + at, count);
+      return native.readAsync(this.#handle, this.#base + offset + at, piece);
     });
   }
 
@@ -396,13 +395,13 @@ export class Region implements Memory, Disposable {
     const start = parseSize(offset, 'offset');
     const count = length === undefined ? this.#size - start : parseSize(length, 'length');
     if (!within(start, count, this.#limit)) this.#refuse('slice', start, count);
-    if (this.#shared.closed) throw closedError('slice', this.path);
+    this.#examine('slice');
     return new Region(OPEN, this.#shared, this.#base + start, count, true);
   }
 
   /** What another thread of this process needs to {@link attach}. The lock is held until every thread has closed. */
   share(): RegionToken {
-    if (this.closed) throw closedError('share', this.path);
+    this.#examine('share');
     const { handle, windows, keeper, closed, ...mapping } = this.#shared;
     return { pmemRegion: native.identify(handle), base: this.#base, size: this.#size, mapping };
   }
@@ -415,7 +414,7 @@ export class Region implements Memory, Disposable {
    * @throws PmemError with the POSIX code when the attempt failed (EACCES: writing `deep_flush` in sysfs needs root).
    */
   deepFlush(): DeepFlush {
-    if (this.closed) throw closedError('deepFlush', this.path);
+    this.#examine('deepFlush');
     const { path, kind, durability, device, handle } = this.#shared;
     return deepFlush({ path, kind, durability, device, handle });
   }
@@ -448,6 +447,14 @@ export class Region implements Memory, Disposable {
     mailbox[HANDLE] = this.#handle;
     mailbox[OFFSET] = this.#base + offset;
     mailbox[LENGTH] = length;
+  }
+
+  /** Throws if the region is closed or damaged, for calls that do not touch the memory themselves. */
+  #examine(operation: string): void {
+    this.#aim(operation, 0, 0);
+    mailbox[EXTRA] = 0;
+    crc32c();
+    if (mailbox[STATUS] !== 0) throw this.#failure(operation);
   }
 
   /** Says what is wrong with a range that was found to be wrong. */

@@ -84,10 +84,10 @@ describe('durability', () => {
     it('volatile-file-system', () => {
       for (const type of ['tmpfs', 'ramfs', 'hugetlbfs', 'devtmpfs']) {
         assert.deepEqual(codes(on({ type })), ['volatile-file-system']);
-        assert.equal(isVolatile(on({ type }).fileSystem), true);
+        assert.equal(isVolatile(on({ type })), true);
       }
-      assert.equal(isVolatile(on({}).fileSystem), false);
-      assert.equal(isVolatile(undefined), false);
+      assert.equal(isVolatile(on({})), false);
+      assert.equal(isVolatile({ ...on({}), volatile: true }), true);
     });
 
     it('file-system-without-dax', () => {
