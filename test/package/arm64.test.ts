@@ -26,7 +26,7 @@ const LIBRARIES = '/usr/aarch64-linux-gnu';
 const SOURCES = join(ROOT, 'test', 'package', 'arm64');
 
 /** Those whose subject is the architecture: what a flush, a copy, a checksum and a fault do. */
-const KERNELS = ['memory/overlap', 'memory/truncation'];
+const KERNELS = ['memory/crc32c', 'memory/overlap', 'memory/truncation', 'native/kernels'];
 
 /** Beside them, what goes through the addon. Each process takes seconds to start, so those with many are left out. */
 const REST = [

@@ -1,6 +1,6 @@
 /** The package as users get it: made once for all suites, from a copy, so that neither dist/ nor build/ is disturbed. */
 
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { ROOT } from '../support/paths.js';
@@ -21,13 +21,18 @@ after(() => {
 
 const LEFT_OUT = new Set(['node_modules', 'build', '.git', '.cache', 'out', 'prebuilds']);
 
+function isSource(path: string): boolean {
+  const status = lstatSync(path);
+  return status.isFile() || (status.isDirectory() && basename(path) !== 'build');
+}
+
 /** A copy of the repository, to build in. */
 export function copyOfRepository(): string {
   const copy = join(scratch(), 'repository');
   mkdirSync(copy);
   for (const name of readdirSync(ROOT)) {
     if (LEFT_OUT.has(name)) continue;
-    cpSync(join(ROOT, name), join(copy, name), { recursive: true, filter: (path) => basename(path) !== 'build' });
+    cpSync(join(ROOT, name), join(copy, name), { recursive: true, filter: isSource });
   }
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   return copy;
