@@ -12,21 +12,19 @@ export interface OpenOnce {
 }
 
 /** Maps the whole file, reads its last page and unmaps it. */
-export function openViewClose(path: string, whileOpen?: () => void): void {
+function openViewClose(path: string, whileOpen: () => void): void {
   const region = Region.open(path, { readOnly: true });
   if (region.view(region.size - 4096, 4096)[4095] !== 0) throw new Error('the far end does not read as zeroes');
-  whileOpen?.();
+  whileOpen();
   region.close();
 }
 
-const [, script = '', path] = process.argv;
-if (script.endsWith('open-once.js') && path !== undefined) {
-  const before = process.memoryUsage.rss();
-  let memory = 0;
-  const elapsed = timed(() =>
-    openViewClose(path, () => {
-      memory = process.memoryUsage.rss() - before;
-    }),
-  )(0, 1);
-  process.stdout.write(JSON.stringify({ elapsed, memory } satisfies OpenOnce));
-}
+const [, , path = ''] = process.argv;
+const before = process.memoryUsage.rss();
+let memory = 0;
+const elapsed = timed(() =>
+  openViewClose(path, () => {
+    memory = process.memoryUsage.rss() - before;
+  }),
+)(0, 1);
+process.stdout.write(JSON.stringify({ elapsed, memory } satisfies OpenOnce));

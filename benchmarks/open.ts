@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Region } from 'pmem';
-import { type CaseResult, type Effort, measure, quantile, timed } from './measure.js';
-import { type OpenOnce, openViewClose } from './open-once.js';
+import { type CaseResult, type Effort, quantile } from './measure.js';
+import type { OpenOnce } from './open-once.js';
 import type { SuiteContext } from './run.js';
 
 const NAME = 'open, view the far end, close 1 TiB';
@@ -30,15 +30,9 @@ function firstTime(path: string, effort: Effort): CaseResult {
   return { case: `${NAME}, first time in a process`, ours, peers: {}, ratio: {} };
 }
 
-/** Opens a sparse file of 1 TiB, looks at its far end and closes it: first time in a process, and repeatedly in one. */
+/** Opens a sparse file of 1 TiB, looks at its far end and closes it, in a new process each time. */
 export function openSuite({ directory }: SuiteContext, effort: Effort): CaseResult[] {
   const path = join(directory, 'sparse.pmem');
   Region.open(path, { create: true, sparse: true, size: '1TiB' }).close();
-  const again = timed((_, count) => {
-    for (let i = 0; i < count; i++) openViewClose(path);
-  });
-  return [
-    firstTime(path, effort),
-    measure({ case: NAME, count: 1, ours: again, peers: {} }, { ...effort, batches: 3 }),
-  ];
+  return [firstTime(path, effort)];
 }

@@ -98,7 +98,8 @@ function adviceOnMap(error: unknown, backing: Backing): string | undefined {
   if (errno === EPERM && backing.kind === 'devmem') {
     return 'The range is System RAM, or lockdown or a missing CAP_SYS_RAWIO forbids it; reserve a range with memmap= on the kernel command line';
   }
-  if (errno === ENOMEM) return 'There is not enough address space (ulimit -v) or too many mappings (vm.max_map_count)';
+  if (errno === ENOMEM)
+    return 'There is not enough address space (ulimit -v; closed regions keep theirs until their Buffers are collected) or too many mappings (vm.max_map_count)';
   return undefined;
 }
 
