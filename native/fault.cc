@@ -76,6 +76,13 @@ void warn(const char* sentence) {
   static_cast<void>(ignored);
 }
 
+// Another process, or nobody yet, met corrupt memory that is mapped here too (sigaction(2), BUS_MCEERR_AO). Nothing was
+// interrupted and nothing is lost; whoever touches the page is told then.
+bool is_only_news(int signal, const siginfo_t* info) {
+  return signal == SIGBUS && info->si_code == BUS_MCEERR_AO &&
+         find(reinterpret_cast<uintptr_t>(info->si_addr)) != nullptr;
+}
+
 // Puts private memory where the faulting page was, so that the interrupted instruction can be repeated.
 bool replace_page(int signal, const siginfo_t* info) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -88,15 +95,16 @@ bool replace_page(int signal, const siginfo_t* info) {
   if (signal == SIGBUS && info->si_code == BUS_ADRALN) return false;  // the page is there, the access is wrong
   // Marked first: who sees the page that takes its place must see the damage too.
   if (signal == SIGBUS) {
-    mapping->mark_damaged(Damage::kLostPage, offset);
+    const bool is_corrupt = info->si_code == BUS_MCEERR_AR;
+    mapping->mark_damaged(is_corrupt ? Damage::kCorruptPage : Damage::kLostPage, offset);
     void* placed = mmap(page, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (placed == MAP_FAILED) return false;
     madvise(page, size, MADV_DONTFORK);
     // Stores through a Buffer cannot throw; calls can.
     if (!guard_state.flushing) {
-      warn(
-          "pmem: a Buffer touched a page that is gone (file truncated, media error or disk full); "
-          "its region fails until it is opened again\n");
+      warn(is_corrupt ? "pmem: the hardware reported corrupt memory; its region fails until it is opened again\n"
+                      : "pmem: a Buffer touched a page that is gone (file truncated, media error or disk full); "
+                        "its region fails until it is opened again\n");
     }
     return true;
   }
@@ -195,6 +203,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   const bool synchronous = info->si_code > 0;
   if (synchronous) {
+    if (is_only_news(signal, info)) return;
     GuardState& state = guard_state;
     const uint8_t* address = static_cast<const uint8_t*>(info->si_addr);
     const size_t length = state.length;

@@ -24,9 +24,10 @@ enum class Granularity : int {
 // Why a mapping can no longer be trusted; sticky until it is opened again. Numbers shared with lib/binding.ts.
 enum class Damage : uint32_t {
   kNone = 0,
-  kLostPage = 1,          // a page was gone (file truncated, media poisoned, disk full) when a Buffer touched it
+  kLostPage = 1,          // a page was gone (file truncated, disk full, media failed) when a Buffer touched it
   kReadOnlyViolated = 2,  // a Buffer of a read-only mapping was stored into; the store went to a private copy
-  kSyncFailed = 3,  // msync failed: the kernel may have dropped the dirty pages and would report success next time
+  kSyncFailed = 3,   // msync failed: the kernel may have dropped the dirty pages and would report success next time
+  kCorruptPage = 4,  // the hardware reported corrupt memory when a Buffer touched it
 };
 
 struct MapRequest {

@@ -52,17 +52,19 @@ export function openDescriptor(path: string, writable: boolean): number {
   try {
     return openSync(path, (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
   } catch (error) {
-    throw systemError(error, path, adviceOnOpen(error, writable));
+    throw systemError(error, path, adviceOnOpen(error, path, writable));
   }
 }
 
-function adviceOnOpen(error: unknown, writable: boolean): string | undefined {
+function adviceOnOpen(error: unknown, path: string, writable: boolean): string | undefined {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
       return 'To make a new file, pass create: true and a size';
     case 'EACCES':
     case 'EROFS':
       return writable ? 'To map it for reading only, pass readOnly: true' : undefined;
+    case 'EPERM':
+      return path === '/dev/mem' ? 'Physical memory needs CAP_SYS_RAWIO, and a kernel without lockdown' : undefined;
     case 'ENXIO':
       return 'The device has no driver in this mode; a DAX device in system-ram mode cannot be mapped';
     default:

@@ -93,12 +93,15 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
           `report the next one as a success. Close the region, find the cause, and open it again`,
         { path },
       );
-    default:
+    default: {
+      const isCorrupt = outcome.code === Damage.corruptPage;
+      const fault = isCorrupt ? { signal: SIGBUS, code: BUS_MCEERR_AR } : { signal: 0 };
       return faultError(
         attempt,
-        { ...outcome, signal: 0 },
+        { ...outcome, ...fault },
         'Stores to that page are lost; close the region and open it again',
       );
+    }
   }
 }
 

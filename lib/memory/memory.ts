@@ -11,7 +11,10 @@ export interface Durability {
   readonly granularity: Granularity;
   /** The kernel granted MAP_SYNC: the file's metadata is durable before a page can be stored into. */
   readonly mapSync: boolean;
-  /** Bytes in a page of this mapping: 4096, or what the device or the file system of huge pages was configured for. */
+  /**
+   * Bytes in the smallest page that the kernel uses for this mapping: 4096, or what the device or the file system of huge
+   * pages was configured for. Of a DAX file, whole 2 MiB are mapped at once where its extents and its address allow.
+   */
   readonly pageSize: number;
   /** True when the user asserts a persistence that the kernel does not confirm. */
   readonly assumed: boolean;
