@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { type ChildResult, childValue, inChild, startChild } from '../support/child.js';
-import { buildSignals, type SignalsAddon } from '../support/signals.js';
+import { buildNative } from '../support/native.js';
+import type { SignalsAddon } from '../support/signals.js';
 import { onDisk } from '../support/temp.js';
 
 const SIGBUS = 7;
@@ -88,7 +89,7 @@ describe('signals', () => {
   let addon = '';
   before(function () {
     this.timeout(60_000);
-    addon = buildSignals();
+    addon = buildNative('signals');
   });
 
   const MODES: readonly Mode[] = ['return', 'chain', 'repair', 'jump'];

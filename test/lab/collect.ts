@@ -1,0 +1,78 @@
+/** Which test files run where. */
+
+import { deepStrictEqual } from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Mocha from 'mocha';
+import { ROOT } from '../support/paths.js';
+import type { Machine } from './machine.js';
+import { everything } from './machines.js';
+
+/** Test files that run in one start of a machine. */
+export interface GuestJob {
+  readonly machine: Machine;
+  readonly files: readonly string[];
+}
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+function testFiles(folder: string): string[] {
+  const names = readdirSync(join(HERE, folder)).filter((name) => name.endsWith('.test.js'));
+  return names.sort().map((name) => join(HERE, folder, name));
+}
+
+/** The compiled file of a source that somebody named. */
+export function compiled(file: string): string {
+  const path = resolve(file);
+  const source = join(ROOT, 'test');
+  if (!path.startsWith(`${source}/`) || !path.endsWith('.ts')) return path;
+  return join(ROOT, 'out', 'test', `${path.slice(source.length + 1, -'.ts'.length)}.js`);
+}
+
+/** What the file exports as `machines`, and whether any of its tests has a title that matches. */
+async function look(file: string, grep: RegExp | undefined): Promise<{ machines: Machine[]; matches: boolean }> {
+  const mocha = new Mocha({ ui: 'bdd' });
+  let machines: Machine[] = [];
+  mocha.suite.on(Mocha.Suite.constants.EVENT_FILE_REQUIRE, (module: { machines?: Machine[] }) => {
+    machines = module.machines ?? [];
+  });
+  await mocha.addFile(file).loadFilesAsync();
+  let matches = false;
+  mocha.suite.eachTest((test: Mocha.Test) => {
+    if (grep === undefined || grep.test(test.fullTitle())) matches = true;
+  });
+  return { machines, matches };
+}
+
+/** As mocha reads it: the text, or a regular expression between slashes. */
+function pattern(grep: string): RegExp {
+  const [, source, flags] = /^\/(.*)\/([gimy]*)$/.exec(grep) ?? [];
+  return source === undefined ? new RegExp(grep.replace(/[|\\{}()[\]^$+*?.]/g, '\\$&')) : new RegExp(source, flags);
+}
+
+/** The tests of the guests, by machine. A file that declares none is for one with everything. */
+export async function guestJobs(named: readonly string[], grep: string | undefined): Promise<GuestJob[]> {
+  const files = named.length > 0 ? named : testFiles('guest');
+  const jobs = new Map<string, { machine: Machine; files: string[] }>();
+  for (const file of files) {
+    const { machines, matches } = await look(file, grep === undefined ? undefined : pattern(grep));
+    if (!matches) continue;
+    for (const machine of machines.length > 0 ? machines : [everything]) {
+      const job = jobs.get(machine.name) ?? { machine, files: [] };
+      deepStrictEqual(machine, job.machine, `two machines are called '${machine.name}'`);
+      job.files.push(file);
+      jobs.set(machine.name, job);
+    }
+  }
+  return [...jobs.values()];
+}
+
+/** The tests that start guests themselves. */
+export async function hostFiles(grep: string | undefined): Promise<string[]> {
+  const found: string[] = [];
+  for (const file of testFiles('host')) {
+    if ((await look(file, grep === undefined ? undefined : pattern(grep))).matches) found.push(file);
+  }
+  return found;
+}

@@ -1,0 +1,166 @@
+/** What the kernel refuses on each device, we refuse alike; what it lets pass and punishes later, we refuse before. */
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { Region } from 'pmem';
+import { inChild } from '../../support/child.js';
+import { throwsCode } from '../../support/errors.js';
+import { buildNative, loadKernel, MAP } from '../../support/native.js';
+import { ROOT } from '../../support/paths.js';
+import { everything } from '../machines.js';
+import { place } from '../places.js';
+
+export const machines = [everything];
+
+const { EINVAL, EOPNOTSUPP, EPERM } = constants.errno;
+const MIB = 2 ** 20;
+const ALIGNMENTS = { 'dax-4k': 4096, 'dax-2m': 2 * MIB, 'dax-1g': 1024 * MIB } as const;
+const { reserved } = everything;
+assert(reserved !== undefined);
+
+const kernel = () => loadKernel();
+
+/** A range that the kernel uses as ordinary memory. */
+function systemRam(): { offset: number; length: number } {
+  const [, start] = /^([0-9a-f]+)-[0-9a-f]+ : System RAM$/m.exec(readFileSync('/proc/iomem', 'utf8').slice(100)) ?? [];
+  assert(start !== undefined);
+  return { offset: Math.ceil(parseInt(start, 16) / 4096) * 4096, length: 4096 };
+}
+
+/** Touches with a plain mapping what lies at the end; the signal that the process died by, if any. */
+async function touchByKernel(path: string, offset: number, length: number, at: number): Promise<NodeJS.Signals | null> {
+  const touch = async (addon: string, ...[file, from, count, where]: [string, number, number, number]) => {
+    const { createRequire } = await import('node:module');
+    const load = createRequire(`${process.cwd()}/`);
+    return load(addon).copyOut(file, from, count, where, Buffer.alloc(8)) as number;
+  };
+  const { signal, value, stderr } = await inChild(touch, [buildNative('kernel'), path, offset, length, at]);
+  assert(signal !== null || value === 0, stderr);
+  return signal;
+}
+
+for (const [name, align] of Object.entries(ALIGNMENTS)) {
+  describe(`the rules of device-DAX, aligned to ${align}`, () => {
+    const small = align > 4096 ? 4096 : 512;
+    const path = () => place(name).path;
+
+    it('never maps privately, and takes MAP_SYNC without a file system', () => {
+      assert.equal(kernel().map(path(), MAP.PRIVATE, 0, align), EINVAL);
+      assert.equal(kernel().map(path(), MAP.SHARED, 0, align), 0);
+      assert.equal(kernel().map(path(), MAP.SHARED_VALIDATE | MAP.SYNC, 0, align), 0);
+    });
+
+    it('wants aligned offsets', () => {
+      // mmap itself takes none that is not a multiple of 4 KiB.
+      assert.equal(kernel().map(path(), MAP.SHARED, small, align), EINVAL);
+      throwsCode(() => Region.open(path(), { offset: small, length: align }), 'EINVAL', {
+        message: new RegExp(`offset ${small} .* nearest: 0 and ${align}`),
+      });
+    });
+
+    it('wants aligned lengths', () => {
+      // mmap rounds lengths up to 4 KiB before the device sees them.
+      const kernelRefuses = kernel().map(path(), MAP.SHARED, 0, small);
+      assert.equal(kernelRefuses, align > 4096 ? EINVAL : 0);
+      throwsCode(() => Region.open(path(), { length: small }), 'EINVAL', {
+        message: new RegExp(`length ${small} .*multiple of its alignment, ${align}`),
+      });
+    });
+
+    it('ends where it ends: refused before the kernel would kill', async () => {
+      const size = Number(readFileSync(`/sys/bus/dax/devices/${path().slice(5)}/size`, 'utf8'));
+      assert.equal(kernel().map(path(), MAP.SHARED, size - align, 2 * align), 0);
+      assert.equal(await touchByKernel(path(), size - align, 2 * align, align - 8), null);
+      assert.equal(await touchByKernel(path(), size - align, 2 * align, align), 'SIGBUS');
+      throwsCode(() => Region.open(path(), { offset: size - align, length: 2 * align }), 'ERR_OUT_OF_RANGE');
+      throwsCode(() => Region.open(path(), { offset: size, length: align }), 'ERR_OUT_OF_RANGE');
+      throwsCode(() => Region.open(path(), { offset: size }), 'ERR_OUT_OF_RANGE');
+    });
+
+    it('cannot be made longer or shorter', () => {
+      throwsCode(() => Region.open(path(), { create: true, size: align }), 'ERR_PMEM_SIZE_MISMATCH');
+    });
+  });
+}
+
+describe('the rules of /dev/mem', () => {
+  it('maps no memory that the kernel uses: EPERM, as the kernel says', () => {
+    const { offset, length } = systemRam();
+    assert.equal(kernel().map('/dev/mem', MAP.SHARED, offset, length), EPERM);
+    throwsCode(() => Region.open('/dev/mem', { offset, length }), 'EPERM', { message: /System RAM.*memmap=/s });
+  });
+
+  it('needs CAP_SYS_RAWIO: EPERM without it', () => {
+    const script = `import('pmem').then(({ Region }) => {
+      try { Region.open('/dev/mem', { offset: ${reserved.start}, length: 4096 }); }
+      catch ({ code, message }) { console.log(code, message); }
+    })`;
+    const args = ['--bounding-set', '-sys_rawio', '--inh-caps', '-sys_rawio', process.execPath, '-e', script];
+    const printed = execFileSync('setpriv', args, { cwd: ROOT, encoding: 'utf8' });
+    assert.match(printed, /^EPERM EPERM: .*CAP_SYS_RAWIO/);
+  });
+
+  it('has no end that one could leave out', () => {
+    throwsCode(() => Region.open('/dev/mem', { offset: reserved.start }), 'EINVAL', { message: /offset and length/ });
+  });
+
+  it('keeps the CPU caches: a mapping of reserved memory is not slow to read', () => {
+    // O_DSYNC would make it uncached. PAT tells, where the kernel shows it.
+    execFileSync('mount', ['-t', 'debugfs', 'debugfs', '/sys/kernel/debug']);
+    using region = Region.open('/dev/mem', { offset: reserved.start, length: reserved.size });
+    region.load64(0);
+    const list = readFileSync('/sys/kernel/debug/x86/pat_memtype_list', 'utf8');
+    execFileSync('umount', ['/sys/kernel/debug']);
+    const start = reserved.start.toString(16);
+    const line = list.split('\n').find((one) => one.includes(`0x${start}`) || one.includes(`${start}-`));
+    assert.match(line ?? list, /write-back/);
+  });
+});
+
+describe('the rules of files', () => {
+  it('MAP_SYNC is granted with DAX and refused without', () => {
+    for (const name of ['ext4', 'xfs', 'legacy', 'disk', 'tmpfs']) {
+      const file = join(place(name).path, 'sync');
+      writeFileSync(file, Buffer.alloc(4096));
+      const errno = kernel().map(file, MAP.SHARED_VALIDATE | MAP.SYNC, 0, 4096);
+      assert.equal(errno, ['disk', 'tmpfs'].includes(name) ? EOPNOTSUPP : 0, name);
+      rmSync(file);
+    }
+  });
+
+  it('a file on DAX that is made shorter is an error, and not the end of the process', () => {
+    for (const name of ['ext4', 'xfs']) {
+      const file = join(place(name).path, 'shorter');
+      using region = Region.open(file, { create: true, size: MIB });
+      truncateSync(file, 4096);
+      throwsCode(() => region.read(8192, Buffer.alloc(8)), 'ERR_PMEM_TRUNCATED');
+      region.write(0, Buffer.from('still here'), 'persist');
+      rmSync(file);
+    }
+  });
+
+  it('a full file system is an error when the region is made', () => {
+    for (const name of ['ext4', 'xfs']) {
+      const file = join(place(name).path, 'large');
+      throwsCode(() => Region.open(file, { create: true, size: '8GiB' }), 'ENOSPC');
+      throwsCode(() => closeSync(openSync(file, 'r')), 'ENOENT');
+    }
+  });
+
+  it('a hole is filled by the store, on a DAX file system that is full too: an error, and not the end', () => {
+    const file = join(place('ext4').path, 'hole');
+    using region = Region.open(file, { create: true, sparse: true, size: '8GiB' });
+    region.write(0, Buffer.from('the first block'), 'persist');
+    const piece = Buffer.alloc(4 * MIB, 1);
+    let offset = 0;
+    const fill = () => {
+      for (; offset < region.size; offset += piece.length) region.write(offset, piece, 'persist');
+    };
+    throwsCode(fill, 'ERR_PMEM_FAULT', { message: /the disk is full/ });
+    assert(offset > 0);
+    rmSync(file);
+  });
+});

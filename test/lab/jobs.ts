@@ -1,0 +1,137 @@
+/** Runs tests in guests and beside them, two at a time, and adds up what came of it. */
+
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { ROOT } from '../support/paths.js';
+import type { GuestJob } from './collect.js';
+import { Guest, GuestFailure } from './guest.js';
+import { mochaCommand } from './mocha.js';
+import type { Toolbox } from './toolbox.js';
+
+/** How many tests passed, failed and were skipped. */
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** What all jobs have in common. */
+export interface Settings {
+  readonly tools: Toolbox;
+  readonly grep: string | undefined;
+  /** Seconds until a guest counts as hanging. */
+  readonly limit: number;
+  /** Where images are kept; each job has a directory of its own there. */
+  readonly directory: string;
+}
+
+/** Something that prints, and has counts in the end. */
+export interface Job {
+  readonly title: string;
+  run(print: (text: string) => void): Promise<Counts>;
+}
+
+function sum(lines: string): Counts | undefined {
+  const all = lines.split('\n').filter(Boolean);
+  if (all.length === 0) return undefined;
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const line of all) {
+    const one = JSON.parse(line) as Counts;
+    total.passed += one.passed;
+    total.failed += one.failed;
+    total.skipped += one.skipped;
+  }
+  return total;
+}
+
+/** Tests that ended as they should have told their counts; that something else went wrong must not be lost. */
+function judged(results: string, code: number | null, how: string, print: (text: string) => void): Counts {
+  const counts = sum(results);
+  if (counts !== undefined && (code === 0 || counts.failed > 0)) return counts;
+  print(`\n${how}\n`);
+  const { passed, failed, skipped } = counts ?? { passed: 0, failed: 0, skipped: 0 };
+  return { passed, failed: failed + 1, skipped };
+}
+
+/** What tests in a guest get of this process's environment. */
+function passedOn(): Record<string, string> {
+  return Object.fromEntries(
+    ['CI', 'NO_COLOR'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+  );
+}
+
+/** Tests that run in a guest. */
+export function guestJob({ machine, files }: GuestJob, { tools, grep, limit, directory }: Settings): Job {
+  return {
+    title: `in a guest: machine '${machine.name}'`,
+    async run(print) {
+      const guest = new Guest({
+        tools,
+        plan: { machine, format: true, command: mochaCommand(files, grep), cwd: ROOT, env: passedOn() },
+        directory: join(directory, machine.name),
+        limit,
+        onOutput: print,
+      });
+      try {
+        const { status, results } = await guest.ended;
+        const how = status.error ?? `the tests ended with ${status.signal ?? `status ${status.code}`}`;
+        return judged(results, status.code, how, print);
+      } catch (error) {
+        if (!(error instanceof GuestFailure)) throw error;
+        return judged('', null, error.message, print);
+      }
+    },
+  };
+}
+
+/** Tests that run here and start guests themselves. */
+export function hostJob(file: string, { grep, directory }: Settings): Job {
+  const name = basename(file, '.test.js');
+  return {
+    title: `around guests: ${name}`,
+    run(print) {
+      const counts = join(directory, `${name}.counts`);
+      writeFileSync(counts, '');
+      const [command, ...args] = mochaCommand([file], grep);
+      const child = spawn(command as string, args, {
+        cwd: ROOT,
+        env: { ...process.env, PMEM_TEST_RESULTS: counts, PMEM_LAB_DIRECTORY: join(directory, name) },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', print);
+      return new Promise((resolve, reject) => {
+        child.once('error', reject);
+        child.once('close', (code, signal) => {
+          const how = `the tests ended with ${signal ?? `status ${code}`}`;
+          resolve(judged(readFileSync(counts, 'utf8'), code, how, print));
+        });
+      });
+    },
+  };
+}
+
+/** As many as the two cores that every machine has can emulate. */
+const AT_A_TIME = 2;
+
+/** Runs all of them. What a job prints is shown in one piece when it ended, unless there is only one. */
+export async function runJobs(jobs: readonly Job[]): Promise<Counts> {
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const pending = [...jobs];
+  const work = async () => {
+    for (let job = pending.shift(); job !== undefined; job = pending.shift()) {
+      const began = Date.now();
+      let text = '';
+      const counts = await job.run((piece) => {
+        if (jobs.length === 1) process.stdout.write(piece);
+        else text += piece;
+      });
+      console.log(`\n--- ${job.title} (${Math.round((Date.now() - began) / 1000)} s)\n${text}`);
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+      total.skipped += counts.skipped;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, work));
+  return total;
+}

@@ -1,0 +1,71 @@
+/** Debian's kernel, as QEMU boots it fastest, and its modules. */
+
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Toolbox } from './toolbox.js';
+
+/** Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". */
+const SETUP_SECTS = 0x1f1;
+const PAYLOAD_OFFSET = 0x248;
+const PAYLOAD_LENGTH = 0x24c;
+const SECTOR = 512;
+
+/** How compressed data begin, and what unpacks them. */
+const DECOMPRESSORS: readonly (readonly [magic: string, command: string, ...args: string[]])[] = [
+  ['fd377a585a00', 'xz', '--decompress', '--stdout'],
+  ['28b52ffd', 'zstd', '--decompress', '--stdout', '--quiet'],
+  ['1f8b', 'gzip', '--decompress', '--stdout'],
+];
+
+/** The version of the unpacked kernel: the name of its folder of modules. */
+export function kernelVersion(root: string): string {
+  const [version] = readdirSync(join(root, 'usr', 'lib', 'modules'));
+  if (version === undefined) throw new Error(`no kernel modules in ${root}`);
+  return version;
+}
+
+/**
+ * Writes the kernel's ELF image, which QEMU enters directly (PVH): the boot loader's copy unpacks itself, which an emulated
+ * CPU needs four seconds for. Returns the image to boot.
+ */
+export function unpackKernel(tools: Toolbox, file: string): string {
+  const packed = join(tools.root, 'boot', `vmlinuz-${kernelVersion(tools.root)}`);
+  const image = readFileSync(packed);
+  const start = (image.readUInt8(SETUP_SECTS) + 1) * SECTOR + image.readUInt32LE(PAYLOAD_OFFSET);
+  const payload = image.subarray(start, start + image.readUInt32LE(PAYLOAD_LENGTH));
+  const head = payload.subarray(0, 8).toString('hex');
+  const [, command, ...args] = DECOMPRESSORS.find(([magic]) => head.startsWith(magic)) ?? [];
+  if (command === undefined) return packed;
+  // Behind the compressed data lies their length, which the programs call garbage: what they wrote counts.
+  let elf: Buffer;
+  try {
+    elf = tools.run(command, args, payload);
+  } catch (error) {
+    elf = (error as { stdout?: Buffer }).stdout ?? Buffer.alloc(0);
+  }
+  if (elf.subarray(0, 4).toString('latin1') !== '\x7fELF') return packed;
+  writeFileSync(file, elf);
+  return file;
+}
+
+/** The files of the modules in the order in which they must be loaded. The distribution's own configuration is left out:
+ * ndctl's hides libnvdimm. */
+export function moduleFiles(tools: Toolbox, names: readonly string[]): string[] {
+  const version = kernelVersion(tools.root);
+  const usr = join(tools.root, 'usr');
+  tools.runAs('kmod', 'depmod', ['--basedir', usr, version]);
+  const files = names.flatMap((name) => {
+    const args = ['--config', '/dev/null', '--set-version', version, '--dirname', usr, '--show-depends', name];
+    const lines = tools.runAs('kmod', 'modprobe', args).toString().split('\n');
+    return lines.flatMap((line) => /^insmod (\S+)/.exec(line)?.[1] ?? []);
+  });
+  return [...new Set(files)];
+}
+
+/** The module's bytes, unpacked: busybox loads nothing else. */
+export function moduleBytes(file: string): Buffer {
+  if (file.endsWith('.ko')) return readFileSync(file);
+  const command = file.endsWith('.zst') ? 'zstd' : file.endsWith('.xz') ? 'xz' : 'gzip';
+  return execFileSync(command, ['--decompress', '--stdout', file], { maxBuffer: 2 ** 28 });
+}

@@ -1,0 +1,44 @@
+/** Machines to test on: what a test file declares, and QEMU's and the guest's set-up follow. Sizes are in bytes. */
+
+/** What a part of an NVDIMM is used as, named so that a test finds it: `place('ext4')`. */
+export type Namespace = { readonly name: string; readonly size: number } & (
+  | { readonly mode: 'fsdax'; readonly fileSystem: 'ext4' | 'xfs' }
+  | { readonly mode: 'devdax'; readonly align: number }
+  | { readonly mode: 'sector'; readonly sectorSize: number }
+  | { readonly mode: 'raw' }
+);
+
+/** An emulated NVDIMM with a label area, so that it can hold several namespaces. */
+export interface Nvdimm {
+  /** A multiple of 16 MiB. */
+  readonly size: number;
+  readonly namespaces: readonly Namespace[];
+}
+
+/** A range of physical memory that the kernel is told to leave alone. */
+export interface MemoryRange {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** A guest. Everything but the NVDIMMs is optional. */
+export interface Machine {
+  readonly name: string;
+  readonly nvdimms: readonly Nvdimm[];
+  /** A QEMU CPU model; by default one with everything that QEMU can emulate. */
+  readonly cpu?: string;
+  /** More words for the kernel's command line. */
+  readonly kernelArguments?: string;
+  /** Bytes of ordinary memory, default 2 GiB. */
+  readonly memory?: number;
+  /** What the platform makes sure of on power failure: `mem-ctrl` (ADR, the default) or `cpu` (eADR). */
+  readonly persistence?: 'mem-ctrl' | 'cpu';
+  /** `memmap=size$start`: reserved, reachable through /dev/mem. */
+  readonly reserved?: MemoryRange;
+  /** `memmap=size!start`: a legacy pmem device. */
+  readonly legacy?: MemoryRange;
+  /** The size of an ivshmem device's memory, behind BAR 2. */
+  readonly bar?: number;
+  /** Sizes of virtio disks: one with a plain ext4, one that stays empty. */
+  readonly disks?: { readonly ext4: number; readonly empty: number };
+}

@@ -1,0 +1,49 @@
+/** The machines that tests choose from. */
+
+import type { Machine } from './machine.js';
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
+/** One of everything. */
+export const everything: Machine = {
+  name: 'everything',
+  nvdimms: [
+    {
+      size: GIB,
+      namespaces: [
+        { name: 'ext4', mode: 'fsdax', fileSystem: 'ext4', size: 256 * MIB },
+        { name: 'xfs', mode: 'fsdax', fileSystem: 'xfs', size: 400 * MIB },
+        { name: 'sector', mode: 'sector', sectorSize: 4096, size: 64 * MIB },
+        { name: 'raw', mode: 'raw', size: 64 * MIB },
+      ],
+    },
+    {
+      size: 4 * GIB,
+      namespaces: [
+        { name: 'dax-1g', mode: 'devdax', align: GIB, size: 3 * GIB },
+        { name: 'dax-2m', mode: 'devdax', align: 2 * MIB, size: 128 * MIB },
+        { name: 'dax-4k', mode: 'devdax', align: 4096, size: 64 * MIB },
+      ],
+    },
+  ],
+  reserved: { start: 0x5000_0000, size: 64 * MIB },
+  legacy: { start: 0x6000_0000, size: 64 * MIB },
+  bar: 16 * MIB,
+  disks: { ext4: 64 * MIB, empty: 64 * MIB },
+};
+
+/** Small and quick to start: one device-DAX namespace and one ext4. */
+export const small: Machine = {
+  name: 'small',
+  memory: GIB,
+  nvdimms: [
+    {
+      size: 256 * MIB,
+      namespaces: [
+        { name: 'ext4', mode: 'fsdax', fileSystem: 'ext4', size: 128 * MIB },
+        { name: 'dax-2m', mode: 'devdax', align: 2 * MIB, size: 64 * MIB },
+      ],
+    },
+  ],
+};

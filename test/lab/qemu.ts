@@ -1,0 +1,113 @@
+/** A machine as QEMU's command line, and the files that its devices keep their contents in. */
+
+import { closeSync, existsSync, ftruncateSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Folder } from './initramfs.js';
+import type { Machine, MemoryRange } from './machine.js';
+import type { Toolbox } from './toolbox.js';
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const LABELS = 2 * MIB;
+
+/** What distinguishes one start of a machine from another. */
+export interface Start {
+  readonly machine: Machine;
+  /** Where the images are; those that are missing are made, empty. */
+  readonly images: string;
+  /** The folder that the guest sees as `start`. */
+  readonly folder: string;
+  /** File descriptors of QEMU's, each of which the guest sees as the virtio port of that name. */
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+function image(directory: string, name: string, size: number): string {
+  const file = join(directory, name);
+  if (!existsSync(file)) {
+    const fd = openSync(file, 'wx');
+    ftruncateSync(fd, size);
+    closeSync(fd);
+  }
+  return file;
+}
+
+/** QEMU reads a comma as the end of a value. */
+function quoted(path: string): string {
+  return path.replaceAll(',', ',,');
+}
+
+function memmap({ start, size }: MemoryRange, kind: '$' | '!'): string {
+  return `memmap=0x${size.toString(16)}${kind}0x${start.toString(16)}`;
+}
+
+function backend(id: string, file: string, size: number, align?: number): string {
+  const aligned = align === undefined ? '' : `,align=${align}`;
+  return `memory-backend-file,id=${id},share=on,mem-path=${quoted(file)},size=${size}${aligned}`;
+}
+
+function nvdimms({ nvdimms: all }: Machine, images: string): string[] {
+  return all.flatMap(({ size }, i) => {
+    const whole = size + LABELS;
+    const file = image(images, `nvdimm${i}`, whole);
+    // Its physical address is aligned like this, and with it what can be mapped by large pages.
+    const align = size >= 2 * GIB ? GIB : 2 * MIB;
+    const object = ['-object', backend(`mem${i}`, file, whole, align)];
+    return [...object, '-device', `nvdimm,id=nv${i},memdev=mem${i},label-size=${LABELS}`];
+  });
+}
+
+function disk(name: string, file: string): string[] {
+  const drive = `if=none,id=${name},format=raw,cache=unsafe,file=${quoted(file)}`;
+  return ['-drive', drive, '-device', `virtio-blk-pci,drive=${name},serial=${name}`];
+}
+
+function folder(tag: Folder, path: string): string[] {
+  const options = 'security_model=none,readonly=on,multidevs=remap';
+  return ['-virtfs', `local,path=${quoted(path)},mount_tag=${tag},${options}`];
+}
+
+function ports(all: Readonly<Record<string, number>>): string[] {
+  return Object.entries(all).flatMap(([name, fd]) => [
+    '-chardev',
+    `socket,id=${name},fd=${fd}`,
+    '-device',
+    `virtserialport,chardev=${name},name=${name}`,
+  ]);
+}
+
+function kernelArguments({ reserved, legacy, kernelArguments: more }: Machine): string {
+  return [
+    // A kernel that is unwell ends at once, and says so.
+    'console=ttyS0 quiet panic=-1 oops=panic',
+    // An emulated CPU gains nothing by these.
+    'mitigations=off nokaslr audit=0 apparmor=0 cryptomgr.notests',
+    ...(reserved === undefined ? [] : [memmap(reserved, '$')]),
+    ...(legacy === undefined ? [] : [memmap(legacy, '!')]),
+    ...(more === undefined ? [] : [more]),
+  ].join(' ');
+}
+
+/** All of QEMU's arguments. The console is its standard input and output. */
+export function qemuArguments(tools: Toolbox, { machine, images, folder: start, ports: wanted }: Start): string[] {
+  const { cpu = 'max', memory = 2 * GIB, persistence = 'mem-ctrl', bar, disks } = machine;
+  const most = machine.nvdimms.reduce((sum, { size }) => sum + size + 2 * GIB, memory);
+  const slots = machine.nvdimms.length;
+  return [
+    // KVM would be faster where it works; emulation works everywhere, and emulates every CPU.
+    ...['-machine', `pc,accel=tcg,nvdimm=on,nvdimm-persistence=${persistence}`, '-cpu', cpu, '-smp', '2'],
+    ...['-m', `size=${memory / MIB}M,slots=${slots},maxmem=${Math.ceil(most / MIB)}M`],
+    ...nvdimms(machine, images),
+    ...(bar === undefined ? [] : ['-object', backend('bar', image(images, 'bar', bar), bar)]),
+    ...(bar === undefined ? [] : ['-device', 'ivshmem-plain,memdev=bar']),
+    ...(disks === undefined ? [] : disk('ext4', image(images, 'disk-ext4', disks.ext4))),
+    ...(disks === undefined ? [] : disk('empty', image(images, 'disk-empty', disks.empty))),
+    ...folder('host', '/'),
+    ...folder('tools', tools.root),
+    ...folder('start', start),
+    ...['-device', 'virtio-serial-pci', ...ports(wanted)],
+    ...['-device', 'virtio-rng-pci'],
+    ...['-kernel', tools.kernel, '-initrd', tools.initramfs, '-append', kernelArguments(machine)],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+  ];
+}

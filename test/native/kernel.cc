@@ -1,0 +1,165 @@
+// For tests only: the kernel asked directly, as a C program would, with none of the code that is tested in between.
+#include <fcntl.h>
+#include <node_api.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#ifndef MADV_HWPOISON
+#define MADV_HWPOISON 100
+#endif
+
+namespace {
+
+constexpr size_t kMost = 5;
+
+struct Arguments {
+  napi_env env;
+  size_t count = kMost;
+  napi_value values[kMost];
+
+  Arguments(napi_env e, napi_callback_info info) : env(e) {
+    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  }
+  int64_t number(size_t i) const {
+    int64_t value = 0;
+    napi_get_value_int64(env, values[i], &value);
+    return value;
+  }
+  std::string text(size_t i) const {
+    char bytes[4096];
+    size_t length = 0;
+    napi_get_value_string_utf8(env, values[i], bytes, sizeof(bytes), &length);
+    return std::string(bytes, length);
+  }
+  uint8_t* bytes(size_t i, size_t* length) const {
+    void* data = nullptr;
+    napi_get_buffer_info(env, values[i], &data, length);
+    return static_cast<uint8_t*>(data);
+  }
+  napi_value result(int64_t value) const {
+    napi_value number;
+    napi_create_int64(env, value, &number);
+    return number;
+  }
+};
+
+int64_t faults_of_this_thread() {
+  struct rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_minflt + usage.ru_majflt;
+}
+
+// touch(buffer, stride, store) -> page faults that reading, or storing into, one byte in each `stride` bytes costs.
+napi_value touch(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  size_t length = 0;
+  volatile uint8_t* bytes = arguments.bytes(0, &length);
+  const size_t stride = arguments.number(1);
+  const bool store = arguments.number(2) != 0;
+  faults_of_this_thread();  // its own page is there from now on
+  const int64_t before = faults_of_this_thread();
+  for (size_t at = 0; at < length; at += stride) {
+    // Read first, a page would be mapped twice: for reading, and then for storing.
+    if (store) {
+      bytes[at] = 1;
+    } else {
+      static_cast<void>(bytes[at]);
+    }
+  }
+  return arguments.result(faults_of_this_thread() - before);
+}
+
+// map(path, flags, offset, length) -> errno of a plain mmap for reading and writing, which is undone; 0 when it works.
+napi_value map(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const int fd = open(arguments.text(0).c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return arguments.result(errno);
+  const size_t length = arguments.number(3);
+  void* place = mmap(nullptr, length, PROT_READ | PROT_WRITE, arguments.number(1), fd, arguments.number(2));
+  const int error = place == MAP_FAILED ? errno : 0;
+  if (error == 0) munmap(place, length);
+  close(fd);
+  return arguments.result(error);
+}
+
+// copyOut(path, offset, length, at, target) -> errno. Copies what a plain mapping has from `at` on; SIGBUS if it has
+// nothing.
+napi_value copy_out(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const int fd = open(arguments.text(0).c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return arguments.result(errno);
+  const size_t length = arguments.number(2);
+  void* place = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, arguments.number(1));
+  const int error = place == MAP_FAILED ? errno : 0;
+  close(fd);
+  if (error != 0) return arguments.result(error);
+  size_t wanted = 0;
+  uint8_t* target = arguments.bytes(4, &wanted);
+  memcpy(target, static_cast<uint8_t*>(place) + arguments.number(3), wanted);
+  munmap(place, length);
+  return arguments.result(0);
+}
+
+// poison(buffer, offset) -> errno. The page there becomes what the hardware reports corrupt memory for.
+napi_value poison(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  size_t length = 0;
+  uint8_t* bytes = arguments.bytes(0, &length);
+  const long page = sysconf(_SC_PAGESIZE);
+  return arguments.result(madvise(bytes + arguments.number(1), page, MADV_HWPOISON) == 0 ? 0 : errno);
+}
+
+// poisonFile(path, offset) -> errno. The same to a page of a plain mapping, which nobody handles signals for.
+napi_value poison_file(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const int fd = open(arguments.text(0).c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return arguments.result(errno);
+  const size_t offset = arguments.number(1);
+  const size_t length = 2 << 20;  // device-DAX wants its alignment, a file has no need of an end
+  void* place = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (place == MAP_FAILED) return arguments.result(errno);
+  uint8_t* page = static_cast<uint8_t*>(place) + offset;
+  *const_cast<volatile uint8_t*>(page) = 1;
+  return arguments.result(madvise(page, sysconf(_SC_PAGESIZE), MADV_HWPOISON) == 0 ? 0 : errno);
+}
+
+// inFork(buffer) -> errno that a child made by fork(2) gets when it hands the kernel the first byte: EFAULT without the
+// memory.
+napi_value in_fork(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  size_t length = 0;
+  const uint8_t* bytes = arguments.bytes(0, &length);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return arguments.result(errno);
+  const pid_t child = fork();
+  if (child == 0) _exit(write(ends[1], bytes, 1) == 1 ? 0 : errno);
+  int status = 0;
+  const bool ended = child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status);
+  close(ends[0]);
+  close(ends[1]);
+  return arguments.result(ended ? WEXITSTATUS(status) : ECHILD);
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  const struct {
+    const char* name;
+    napi_callback call;
+  } calls[] = {{"touch", touch},   {"map", map}, {"copyOut", copy_out}, {"poison", poison}, {"poisonFile", poison_file},
+               {"inFork", in_fork}};
+  for (const auto& one : calls) {
+    napi_value function;
+    napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, nullptr, &function);
+    napi_set_named_property(env, exports, one.name, function);
+  }
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(kernel, init)

@@ -1,0 +1,49 @@
+/** The addons of test/native. */
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { ROOT } from './paths.js';
+
+const HOME = join(ROOT, 'test', 'native');
+
+/** The one that asks the kernel directly. Lengths and offsets are in bytes. */
+export interface KernelAddon {
+  /** Page faults that reading (or, with 1, storing into) a byte in each `stride` bytes costs this thread. */
+  touch(buffer: Uint8Array, stride: number, store: 0 | 1): number;
+  /** The errno of a plain mmap for reading and writing with these flags; 0 when it works. */
+  map(path: string, flags: number, offset: number, length: number): number;
+  /** Copies out of a plain shared mapping, from `at` on; the process dies by SIGBUS where there is no memory. Returns an errno. */
+  copyOut(path: string, offset: number, length: number, at: number, target: Uint8Array): number;
+  /** Makes the page at the offset one that the hardware reports as corrupt; returns an errno. */
+  poison(buffer: Uint8Array, offset: number): number;
+  /** The same to a page of a plain mapping of the file or device. */
+  poisonFile(path: string, offset: number): number;
+  /** The errno that a child made by fork(2) gets when it passes the buffer's first byte to the kernel; 0 when it has it. */
+  inFork(buffer: Uint8Array): number;
+}
+
+/** mmap(2), x86-64 and arm64. */
+export const MAP = { SHARED: 1, PRIVATE: 2, SHARED_VALIDATE: 3, SYNC: 0x80000 } as const;
+
+/** Builds them all where one is missing or older than its source, and returns the path of the one. */
+export function buildNative(name: 'signals' | 'kernel'): string {
+  const path = (one: string) => join(HOME, 'build', 'Release', `${one}.node`);
+  const sources = readdirSync(HOME).filter((file) => file.endsWith('.cc'));
+  const current = sources.every((file) => {
+    const built = path(file.replace('.cc', ''));
+    return existsSync(built) && statSync(built).mtimeMs >= statSync(join(HOME, file)).mtimeMs;
+  });
+  if (!current) {
+    const gyp = join(ROOT, 'node_modules', '.bin', 'node-gyp');
+    const { LD_PRELOAD, CXXFLAGS, LDFLAGS, ...env } = process.env;
+    execFileSync(gyp, ['rebuild', '--directory', HOME], { env, stdio: 'pipe' });
+  }
+  return path(name);
+}
+
+/** The addon `kernel`, in this process. */
+export function loadKernel(): KernelAddon {
+  return createRequire(import.meta.url)(buildNative('kernel')) as KernelAddon;
+}
