@@ -96,9 +96,9 @@ export class Explorer<Recovered, Detail> {
     const crashAt = (point: CrashPoint): Crash<Detail> =>
       Object.freeze({
         point: point.number,
-        finished: operations.slice(0, point.finished),
+        finished: Object.freeze(operations.slice(0, point.finished)),
         running: point.started > point.finished ? operations[point.finished] : undefined,
-        acknowledged: acknowledged.slice(0, point.acknowledged),
+        acknowledged: Object.freeze(acknowledged.slice(0, point.acknowledged)),
         duringRecovery: 0,
       });
     const { seed } = this.#options;

@@ -46,12 +46,18 @@ class Minimiser {
       }
       pending = left;
     }
-    // What cannot be spared is perhaps not torn, or not in the middle of the road.
+    // What cannot be spared is perhaps not torn, or all of it is needed, or nothing.
     for (const i of pending) {
-      change([i], (_, now) => (tornWords(now) === 0 ? now : choiceOf(wholePieces(now))));
-      change([i], (_, now) => (tornWords(now) === 0 ? now : choiceOf(wholePieces(now) + 1)));
-      change([i], () => 0);
-      change([i], (state) => state.whole);
+      const choice = best.choices[i] as Choice;
+      if (choice === 0 || choice === this.#states[i]?.whole) continue;
+      const whole = wholePieces(choice);
+      const simpler = [
+        0,
+        this.#states[i]?.whole ?? 0,
+        choiceOf(whole),
+        choiceOf(whole + (tornWords(choice) === 0 ? 0 : 1)),
+      ];
+      simpler.some((other) => change([i], () => other));
     }
     return best;
   }
@@ -73,5 +79,8 @@ export function minimise(
   const everything = (state: LineState) => state.whole;
   const fewestKept = minimiser.towards(start, nothing);
   const fewestLost = minimiser.towards(start, everything);
-  return minimiser.distance(fewestLost, everything) < minimiser.distance(fewestKept, nothing) ? fewestLost : fewestKept;
+  // What was lost says more than what was kept.
+  return minimiser.distance(fewestLost, everything) <= minimiser.distance(fewestKept, nothing)
+    ? fewestLost
+    : fewestKept;
 }
