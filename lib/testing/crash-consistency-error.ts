@@ -17,8 +17,6 @@ export interface CrashConsistencyDetails {
  */
 export class CrashConsistencyError extends PmemError {
   override readonly name = 'CrashConsistencyError';
-  /** What happened, in lines of text: the operation, the power cut, which stores were kept and lost, and their sources. */
-  readonly story: string;
   /** Pass it as option `replay` to run this image again. */
   readonly replay: string;
   /** What had been explored until then. */
@@ -26,8 +24,12 @@ export class CrashConsistencyError extends PmemError {
 
   constructor({ story, replay, statistics, cause }: CrashConsistencyDetails) {
     super('ERR_PMEM_CRASH_CONSISTENCY', story, { cause });
-    this.story = story;
     this.replay = replay;
     this.statistics = statistics;
+  }
+
+  /** What happened, in lines of text: the operation, the power cut, which stores were kept and lost, and their sources. */
+  get story(): string {
+    return this.message;
   }
 }
