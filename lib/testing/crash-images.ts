@@ -1,8 +1,9 @@
 /**
- * Which images of a crash point are looked at: all of them where they are few, else the ones in which bugs were found to
- * show (a store lost, or two, or all but one; Chipmunk, "Understanding and Testing Crash-Consistency of Persistent-Memory
- * File Systems", EuroSys 2023, found that few in-flight stores suffice), then random ones. Yat (USENIX ATC 2014) takes
- * them all, which is out of reach for more than a few lines; pmreorder of PMDK works likewise, on a recorded log.
+ * Which images of a crash point are looked at: all of them where they are few, else the ones in which bugs are known to show
+ * (one store lost, or two, or all but one: LeBlanc et al., "Chipmunk: Investigating Crash-Consistency in Persistent-Memory
+ * File Systems", EuroSys 2023, found its bugs with small subsets of what was in flight), then random ones. Lantz et al., "Yat:
+ * A Validation Framework for Persistent Memory Software", USENIX ATC 2014, goes through them all, which is out of reach for
+ * more than a few lines; PMDK's pmreorder chooses, as this does, from a recorded log.
  */
 
 import { type Choice, choiceOf, type LineState } from './in-flight.js';

@@ -88,12 +88,12 @@ export function judge({ violation, workload, statistics }: Exploration<unknown>)
  * together, except in torn and random images. So passing is no proof where points are not exhausted, but bugs are known to
  * show in few lines (LeBlanc et al., "Chipmunk", EuroSys 2023).
  *
- * **What is left out.** Images that have the same bytes as one that passed before, when `check` would be told the same. And
- * images that differ from one that passed only in lines that `recover` and `check` did not read there, or in which reading
- * lines in the order in which they are read leads to the same lines with the same bytes each time: a run would repeat
- * another one that passed. That is sound if both depend on nothing but their arguments; a run that contradicts an earlier
- * one throws `ERR_PMEM_NOT_REPEATABLE`. A view counts as read as a whole when it is made, lines that recovery stored into as
- * read. Bytes are compared by 85 bits of hash.
+ * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same. And
+ * images on which a run could not differ from one that passed: where the lines that that run read, in the order in which it
+ * read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is
+ * sound if `recover` and `check` depend on nothing but their arguments; a run that is seen to contradict an earlier one throws
+ * `ERR_PMEM_NOT_REPEATABLE`. All lines of a view count as read when it is made, and where recovery is crashed, so do the lines
+ * that it stored into. Bytes are compared by 85 bits of hash.
  *
  * ```js
  * exploreCrashes({

@@ -2,11 +2,12 @@
  * The lines whose stores are not durable yet, and what a power cut can make of each.
  *
  * A line on the media holds what was last guaranteed and then some of the *pieces* stored since, a piece being what one
- * call stored into the line. Pieces arrive in program order, since a line is written back as a whole and the CPU's stores
- * to it are seen in order (Intel SDM, volume 3, "Memory Ordering": writes are not reordered with other writes). The words
- * of one piece arrive in any order: `write` and `fill` do not promise one, libraries store the end of a short copy before
- * its middle, and a write-combining buffer that is evicted early goes out in parts (the same volume, "Buffering of Write
- * Combining Memory Locations").
+ * call stored into the line. Pieces arrive in program order, as the Memory contract promises: a line is written back as a
+ * whole, and x86 does not reorder ordinary stores with each other (Intel SDM, volume 3, "Memory Ordering"). The words of one
+ * piece arrive in any order: `write` and `fill` promise none, libraries store the end of a short copy before its middle, and a
+ * write-combining buffer that is evicted early goes out in parts (same volume, "Buffering of Write Combining Memory
+ * Locations"). A flush promises what was stored before it; that write-back may happen later and carry more is no promise
+ * (SDM, volume 2, CLWB).
  *
  *      guaranteed      flushed, durable        stored
  *                      by the next drain       only

@@ -33,7 +33,7 @@ export interface Crash<Detail> {
 export interface CrashContext<Detail> {
   /**
    * Runs one operation and returns what it returns. Operations follow each other; one within another throws
-   * `ERR_PMEM_NESTED_OPERATION`.
+   * `ERR_PMEM_NESTED_OPERATION`. One that throws has ended, too: what may fail is better caught within.
    *
    * @param name for the story of a failure
    * @param detail for `check`, which finds it in {@link Crash.finished} or {@link Crash.running}; not to be changed later
@@ -48,7 +48,7 @@ export interface CrashContext<Detail> {
  * depend on nothing but their arguments, and must end: a recovery that loops on some image hangs the exploration.
  */
 export interface CrashOptions<Recovered, Detail> {
-  /** Bytes of the memory, a multiple of 64. An exploration takes three times as much of ordinary memory. */
+  /** Bytes of the memory, a multiple of 64. An exploration takes two to three times as much of ordinary memory. */
   size: Size;
   /** Makes what is there before the workload. All of it is durable, flushed or not. Runs once. Default: all zero. */
   setup?: (memory: Memory) => void;

@@ -55,10 +55,14 @@ class Context<Detail> implements CrashContext<Detail> {
     this.#running = name;
     this.operations.push({ index: this.operations.length, name, detail });
     this.#recorder.mark('start');
-    const result = run();
+    let result: Result;
+    try {
+      result = run();
+    } finally {
+      this.#recorder.mark('end');
+      this.#running = undefined;
+    }
     refusePromise(`operation '${name}'`, result);
-    this.#recorder.mark('end');
-    this.#running = undefined;
     return result;
   }
 

@@ -198,6 +198,17 @@ describe('misuse of exploreCrashes', () => {
     });
   });
 
+  it('operations that throw have ended', () => {
+    const workload = (_: Memory, context: CrashContext<number>) => {
+      const fail = () => {
+        throw new Error('of the user');
+      };
+      assert.throws(() => context.operation('one', fail), /of the user/);
+      context.operation('two', () => {});
+    };
+    assert.equal(exploreCrashes(options({ workload })).operations, 2);
+  });
+
   it('operations have a name and something to do', () => {
     const run = (name: unknown, what: unknown) => () =>
       exploreCrashes(
