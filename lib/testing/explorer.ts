@@ -13,7 +13,8 @@ import { type Choices, chosenImages, countImages, everyImage, randomImages } fro
 import { type CrashPoint, crashPoints } from './crash-points.js';
 import { compose, InFlight, type LineState } from './in-flight.js';
 import { Judge } from './judge.js';
-import { type Hash, newHash, SeenImages, toggleLine } from './line-hash.js';
+import { contextOf, type Level, recoveryLevel, workloadLevel } from './level.js';
+import { type Hash, newHash, toggleLine } from './line-hash.js';
 import { LineVariants } from './line-variants.js';
 import { LINE, LINE_INTEGERS, lastLineOf, lineOf, type Media } from './lines.js';
 import { minimise } from './minimise.js';
@@ -23,8 +24,7 @@ import { ReadTree } from './read-tree.js';
 import type { Omission, Recording } from './recorder.js';
 import { type ReplayCut, replayChoices, replayMismatch } from './replay.js';
 import { StoreLog } from './store-log.js';
-import type { Undo } from './undo.js';
-import type { Failure, Violation } from './violation.js';
+import type { Violation } from './violation.js';
 import type { RecordedWorkload } from './workload.js';
 
 /**
@@ -35,6 +35,10 @@ const RECOVERY_SHARES = [32, 8, 2];
 /** Of the images of a point, the part that is left for random ones when there are more chosen ones than fit. */
 const RANDOM_PART = 1 / 4;
 
+/** Runs that a simpler story may cost; each runs all crashes of its recovery too where those are the story. */
+const MOST_TRIES = 1000;
+const FEW_TRIES = 100;
+
 /** How to explore. */
 export interface Settings<Recovered, Detail> {
   readonly options: CheckedOptions<Recovered, Detail>;
@@ -43,20 +47,6 @@ export interface Settings<Recovered, Detail> {
   readonly omission?: Omission | undefined;
   /** Called with what each recovery did, with its call sites. */
   readonly onRecovery?: (log: StoreLog) => void;
-}
-
-/** The log of the workload or of a recovery, being gone through. */
-interface Level<Detail> {
-  /** 0 for the workload, n for the recovery from n crashes. */
-  readonly depth: number;
-  readonly log: StoreLog;
-  /** Of the memory with what is durable at the point that was reached. */
-  readonly hash: Hash;
-  readonly seen: SeenImages;
-  /** Takes back what became durable; the workload's is never taken back. */
-  readonly undo: Undo | undefined;
-  readonly seed: number;
-  readonly crashAt: (point: CrashPoint) => Crash<Detail>;
 }
 
 /** What may be spent on one crash point. */
@@ -74,6 +64,8 @@ export class Explorer<Recovered, Detail> {
   readonly #settings: Settings<Recovered, Detail>;
   readonly #options: CheckedOptions<Recovered, Detail>;
   readonly #judge: Judge<Recovered, Detail>;
+  #simplifies = true;
+  readonly #again = new WeakMap<Crash<Detail>, Crash<Detail>>();
 
   constructor(settings: Settings<Recovered, Detail>, media: Media) {
     this.#settings = settings;
@@ -88,37 +80,7 @@ export class Explorer<Recovered, Detail> {
 
   /** The first violation found, if there is one within the budget. */
   explore(workload: RecordedWorkload<Detail>): Violation | undefined {
-    return this.#exploreLog(this.#workloadLevel(workload), this.#options.budget);
-  }
-
-  /** The workload's log, to be gone through. */
-  #workloadLevel({ log, operations, acknowledged }: RecordedWorkload<Detail>): Level<Detail> {
-    const crashAt = (point: CrashPoint): Crash<Detail> =>
-      Object.freeze({
-        point: point.number,
-        finished: Object.freeze(operations.slice(0, point.finished)),
-        running: point.started > point.finished ? operations[point.finished] : undefined,
-        acknowledged: Object.freeze(acknowledged.slice(0, point.acknowledged)),
-        duringRecovery: 0,
-      });
-    const { seed } = this.#options;
-    return { depth: 0, log, hash: newHash(), seen: new SeenImages(), undo: undefined, seed, crashAt };
-  }
-
-  /** What a recovery did to the memory as it is now. */
-  #recoveryLevel(
-    { depth, seed }: Level<Detail>,
-    log: StoreLog,
-    hash: Hash,
-    crash: Crash<Detail>,
-  ): Level<Detail> & { readonly undo: Undo } {
-    const seen = new SeenImages();
-    // The image that recovery started from was judged already.
-    seen.add(hash);
-    const again: Crash<Detail> = Object.freeze({ ...crash, duringRecovery: depth + 1 });
-    const undo = this.#judge.undo();
-    const other = Math.imul(seed ^ (crash.point + 1), 0x85ebca6b);
-    return { depth: depth + 1, log, hash: hash.slice(), seen, undo, seed: other, crashAt: () => again };
+    return this.#exploreLog(workloadLevel(workload, this.#options.seed), this.#options.budget);
   }
 
   /** The crash points of a level; the memory follows. */
@@ -146,15 +108,19 @@ export class Explorer<Recovered, Detail> {
     const own = level.depth === 0 ? Math.max(sizes.length, Math.ceil(budget / 2)) : Math.ceil(budget / 2);
     const shares = sharesOf(sizes, nests ? own : budget);
     let pool = Math.max(0, budget - shares.reduce((sum, share) => sum + share, 0));
+    // Points with more images than their share can use what recoveries leave over; one share stays for the others' recoveries.
+    let large = sizes.filter((size, i) => size > (shares[i] as number)).length;
     let before: CrashPoint | undefined;
     for (const point of this.#points(level)) {
       // The same bytes are judged again only when check is told something else.
       if (before !== undefined && contextOf(before) !== contextOf(point)) level.seen.clear();
       before = point;
       const share = shares[point.number] as number;
-      const recoveries = nests ? Math.floor(pool / (sizes.length - point.number)) : 0;
-      const images = this.counts.images;
       const all = sizes[point.number] as number;
+      const left = sizes.length - point.number;
+      const sharers = all > share ? Math.min(large-- + 1, left) : left;
+      const recoveries = nests ? Math.floor(pool / sharers) : 0;
+      const images = this.counts.images;
       const violation = this.#explorePoint(level, point, { share, recoveries }, all);
       if (violation !== undefined) return violation;
       pool -= Math.max(0, this.counts.images - images - share);
@@ -203,7 +169,7 @@ export class Explorer<Recovered, Detail> {
         continue;
       }
       const nests = recoveryShare !== undefined && recoveries - (spent() - own) >= recoveryShare;
-      const violation = this.#tryImage(level, point, choices, variants, hash, crash, nests);
+      const violation = this.#tryImage(level, point, choices, variants, crash, nests);
       if (violation !== undefined) return violation;
       if (prune && !tree.insert(choices, tracker?.trace ?? [])) throw notRepeatable();
     }
@@ -220,39 +186,48 @@ export class Explorer<Recovered, Detail> {
     yield* randomImages(states, random);
   }
 
+  /** Runs an image; a failure is made simple. */
   #tryImage(
     level: Level<Detail>,
     point: CrashPoint,
     choices: Choices,
     variants: LineVariants,
-    hash: Hash,
+    crash: Crash<Detail>,
+    nests: boolean,
+  ): Violation | undefined {
+    this.#judge.trackers[level.depth]?.begin();
+    const run = (image: Choices, nested: boolean) => this.#runImage(level, point, image, variants, crash, nested);
+    const found = run(choices, nests);
+    if (found === undefined || !this.#simplifies) return found;
+    if (found.cuts.length === 1)
+      return minimise(point.states, choices, found, (image) => run(image, false), MOST_TRIES);
+    // While the crash that comes before is made simple, any crash of its recovery will do; then that one is made simple.
+    this.#simplifies = false;
+    const best = minimise(point.states, choices, found, (image) => run(image, true), FEW_TRIES);
+    this.#simplifies = true;
+    return run(best.cuts[0]?.choices ?? choices, true) ?? best;
+  }
+
+  #runImage(
+    level: Level<Detail>,
+    point: CrashPoint,
+    choices: Choices,
+    variants: LineVariants,
     crash: Crash<Detail>,
     nests: boolean,
   ): Violation | undefined {
     const log = nests ? new StoreLog() : undefined;
-    const judge = (image: Choices, recording?: StoreLog): Failure | undefined => {
-      const undo = this.#judge.undo();
-      variants.apply(image, undo);
-      try {
-        return this.#judge.run(level.depth, crash, this.#recording(recording));
-      } finally {
-        undo.revert();
-      }
-    };
-    this.#judge.trackers[level.depth]?.begin();
-    const failure = judge(choices, log);
-    if (failure !== undefined) {
-      const { log: at } = level;
-      const minimal = minimise(point.states, { choices: choices.slice(), failure }, (image) => judge(image));
-      return { cuts: [{ log: at, point, choices: minimal.choices }], failure: minimal.failure };
-    }
-    if (log === undefined || !log.events.some(({ type }) => type === 'store')) return undefined;
+    const cut = { log: level.log, point, choices: choices.slice() };
     const undo = this.#judge.undo();
     variants.apply(choices, undo);
     try {
+      const failure = this.#judge.run(level.depth, crash, this.#recording(log));
+      if (failure !== undefined) return { cuts: [cut], failure };
+      if (log === undefined || !log.events.some(({ type }) => type === 'store')) return undefined;
+      const hash = level.hash.slice();
+      variants.hash(choices, hash);
       const violation = this.#crashRecovery(level, log, hash, crash);
-      if (violation === undefined) return undefined;
-      return { ...violation, cuts: [{ log: level.log, point, choices: choices.slice() }, ...violation.cuts] };
+      return violation && { ...violation, cuts: [cut, ...violation.cuts] };
     } finally {
       undo.revert();
     }
@@ -267,12 +242,13 @@ export class Explorer<Recovered, Detail> {
       for (let depth = 0; depth <= level.depth; depth++) this.#judge.trackers[depth]?.note(lineOf(event.offset), last);
     }
     this.#settings.onRecovery?.(log);
-    const nested = this.#recoveryLevel(level, log, hash, crash);
+    const undo = this.#judge.undo();
+    const nested = recoveryLevel(level, log, hash, undo, this.#crashAgain(crash));
     let violation: Violation | undefined;
     try {
       violation = this.#exploreLog(nested, RECOVERY_SHARES[level.depth] ?? 0);
     } finally {
-      nested.undo.revert();
+      undo.revert();
     }
     const [cut, ...further] = violation?.cuts ?? [];
     if (violation === undefined || cut === undefined) return undefined;
@@ -284,7 +260,7 @@ export class Explorer<Recovered, Detail> {
 
   /** Runs one image, named by its power cuts. */
   replay(workload: RecordedWorkload<Detail>, cuts: readonly ReplayCut[]): Violation | undefined {
-    return this.#replayLog(this.#workloadLevel(workload), cuts);
+    return this.#replayLog(workloadLevel(workload, this.#options.seed), cuts);
   }
 
   #replayLog(level: Level<Detail>, [cut, ...further]: readonly ReplayCut[]): Violation | undefined {
@@ -300,10 +276,20 @@ export class Explorer<Recovered, Detail> {
       const failure = this.#judge.run(level.depth, crash, this.#recording(told, true));
       if (failure !== undefined) return { cuts: [{ log, point, choices }], failure };
       if (further.length === 0) return undefined;
-      const violation = this.#replayLog(this.#recoveryLevel(level, told, newHash(), crash), further);
+      const nested = recoveryLevel(level, told, newHash(), this.#judge.undo(), this.#crashAgain(crash));
+      const violation = this.#replayLog(nested, further);
       return violation && { ...violation, cuts: [{ log, point, choices }, ...violation.cuts] };
     }
     throw replayMismatch();
+  }
+
+  /** One object for all recoveries from one crash point, as check is promised. */
+  #crashAgain(crash: Crash<Detail>): Crash<Detail> {
+    const known = this.#again.get(crash);
+    if (known !== undefined) return known;
+    const again = Object.freeze({ ...crash, duringRecovery: crash.duringRecovery + 1 });
+    this.#again.set(crash, again);
+    return again;
   }
 
   #recording(log: StoreLog | undefined, told = false): Recording | undefined {
@@ -314,11 +300,6 @@ export class Explorer<Recovered, Detail> {
     const here = typeof omission?.which === 'string' ? omission : undefined;
     return { log, sites: wanted ? sites : undefined, omission: here };
   }
-}
-
-/** What check is told, beside the number of the point. */
-function contextOf({ started, finished, acknowledged }: CrashPoint): string {
-  return `${started} ${finished} ${acknowledged}`;
 }
 
 function notRepeatable(): PmemError {

@@ -2,35 +2,34 @@
 
 import type { Choices } from './crash-images.js';
 import { type Choice, choiceOf, type LineState, tornWords, wholePieces } from './in-flight.js';
-import type { Failure } from './violation.js';
-
-/** Runs of recovery that a simpler story may cost. */
-const MOST_TRIES = 1000;
 
 /** An image and how it fails. */
-export interface Failing {
+interface Failing<Failure> {
   readonly choices: Choices;
   readonly failure: Failure;
 }
 
-class Minimiser {
-  readonly #states: readonly LineState[];
-  readonly #fails: (choices: Choices) => Failure | undefined;
-  #tries = 0;
+/** Runs an image. */
+type Fails<Failure> = (choices: Choices) => Failure | undefined;
 
-  constructor(states: readonly LineState[], fails: (choices: Choices) => Failure | undefined) {
+class Minimiser<Failure> {
+  readonly #states: readonly LineState[];
+  readonly #fails: Fails<Failure>;
+  #tries: number;
+
+  constructor(states: readonly LineState[], fails: Fails<Failure>, tries: number) {
     this.#states = states;
     this.#fails = fails;
+    this.#tries = tries;
   }
 
   /** The image with as many lines as possible at what `goal` says. */
-  towards(start: Failing, goal: (state: LineState) => Choice): Failing {
+  towards(start: Failing<Failure>, goal: (state: LineState) => Choice): Failing<Failure> {
     let best = start;
     const change = (lines: readonly number[], choose: (state: LineState, now: Choice) => Choice): boolean => {
       const choices = best.choices.slice();
       for (const i of lines) choices[i] = choose(this.#states[i] as LineState, choices[i] as Choice);
-      if (choices.every((choice, i) => choice === best.choices[i]) || this.#tries >= MOST_TRIES) return false;
-      this.#tries++;
+      if (choices.every((choice, i) => choice === best.choices[i]) || this.#tries-- <= 0) return false;
       const failure = this.#fails(choices);
       if (failure === undefined) return false;
       best = { choices, failure };
@@ -63,24 +62,28 @@ class Minimiser {
   }
 
   /** Lines that are not as the goal says. */
-  distance({ choices }: Failing, goal: (state: LineState) => Choice): number {
+  distance({ choices }: Failing<Failure>, goal: (state: LineState) => Choice): number {
     return this.#states.reduce((sum, state, i) => sum + (choices[i] === goal(state) ? 0 : 1), 0);
   }
 }
 
-/** The image nearest to everything lost or to everything kept, whichever is nearer, that still fails. */
-export function minimise(
+/** How the image fails that is nearest to everything lost or to everything kept, whichever is nearer. */
+export function minimise<Failure>(
   states: readonly LineState[],
-  start: Failing,
-  fails: (choices: Choices) => Failure | undefined,
-): Failing {
-  const minimiser = new Minimiser(states, fails);
+  choices: Choices,
+  failure: Failure,
+  fails: Fails<Failure>,
+  tries: number,
+): Failure {
+  const start = { choices: choices.slice(), failure };
   const nothing = () => 0;
   const everything = (state: LineState) => state.whole;
-  const fewestKept = minimiser.towards(start, nothing);
+  // Half of the tries for each direction, or the first would leave nothing to the other.
+  const fewestKept = new Minimiser(states, fails, tries / 2).towards(start, nothing);
+  const minimiser = new Minimiser(states, fails, tries / 2);
   const fewestLost = minimiser.towards(start, everything);
   // What was lost says more than what was kept.
-  return minimiser.distance(fewestLost, everything) <= minimiser.distance(fewestKept, nothing)
-    ? fewestLost
-    : fewestKept;
+  const best =
+    minimiser.distance(fewestLost, everything) <= minimiser.distance(fewestKept, nothing) ? fewestLost : fewestKept;
+  return best.failure;
 }
