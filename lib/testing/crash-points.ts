@@ -13,6 +13,8 @@ export interface CrashPoint {
   readonly number: number;
   /** The drain that was about to be waited for; absent at the end of an operation or of the log. */
   readonly drain: DrainEvent | undefined;
+  /** The end of the log, where that is not the end of an operation. */
+  readonly atEnd: boolean;
   /** Operations begun and ended, and acknowledgements made, before it. */
   readonly started: number;
   readonly finished: number;
@@ -31,8 +33,8 @@ export function* crashPoints(
   let started = 0;
   let finished = 0;
   let acknowledged = 0;
-  const point = (drain?: DrainEvent): CrashPoint => {
-    return { number: number++, drain, started, finished, acknowledged, states: [...inFlight.lines.values()] };
+  const point = (drain?: DrainEvent, atEnd = false): CrashPoint => {
+    return { number: number++, drain, atEnd, started, finished, acknowledged, states: [...inFlight.lines.values()] };
   };
   for (const event of log.events) {
     switch (event.type) {
@@ -58,5 +60,5 @@ export function* crashPoints(
         break;
     }
   }
-  if (log.events.at(-1)?.type !== 'end') yield point();
+  if (log.events.at(-1)?.type !== 'end') yield point(undefined, true);
 }

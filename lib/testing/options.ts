@@ -78,7 +78,7 @@ export interface CrashOptions<Recovered, Detail> {
   replay?: string;
 }
 
-/** What was done. The same for the same code, options and seed. */
+/** What was done; of a replay, with one image. The same for the same code, options and seed. */
 export interface CrashStatistics {
   /** Operations, stores, flushes and drains in the workload. */
   readonly operations: number;
@@ -97,7 +97,7 @@ export interface CrashStatistics {
   readonly pruned: number;
   /** Of `images`, those of crashes during recovery. */
   readonly duringRecovery: number;
-  /** Runs of recovery: `distinct - pruned`. */
+  /** Runs of recovery: `distinct - pruned`, or all `images` with `prune: false`; after a failure also what its story took. */
   readonly recoveries: number;
   readonly seed: number;
   readonly budget: number;

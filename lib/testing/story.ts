@@ -1,5 +1,6 @@
 /** Tells how an image came to be, in terms of the program. */
 
+import { inspect } from 'node:util';
 import type { CallSite } from './call-site.js';
 import { type Choice, type LineState, tornWords, wholePieces } from './in-flight.js';
 import { bitCount } from './lines.js';
@@ -76,15 +77,16 @@ function storesText(cut: Cut, heading: string, fates: readonly Fate[], note: (fa
   return texts.map((text, i) => `  ${(i === 0 ? heading : '').padEnd(INDENT.length - 2)}${text}`);
 }
 
-function cutText(cut: Cut, moment: string): string[] {
+function cutText(cut: Cut, who: 'workload' | 'recovery'): string[] {
   const fates = fatesOf(cut);
   const kept = fates.filter(({ words, arrived }) => arrived === words);
   const lost = fates.filter(({ arrived }) => arrived === 0);
   const torn = fates.filter(({ words, arrived }) => arrived > 0 && arrived < words);
-  const { drain, number } = cut.point;
-  const where = drain === undefined ? moment : `before the drain ${at(siteOf(cut, drain))}`;
+  const { drain, number, atEnd } = cut.point;
+  const end = atEnd ? `at the end of the ${who}` : 'at the end of the operation';
+  const where = drain === undefined ? end : `before the drain ${at(siteOf(cut, drain))}`;
   return [
-    `  power cut  ${number}, ${where}`,
+    `  power cut  at crash point ${number}, ${where}`,
     ...(fates.length === 0 ? [`  in flight  nothing: all that was stored is durable`] : []),
     ...storesText(cut, 'lost', lost, () => ''),
     ...storesText(cut, 'torn', torn, ({ words, arrived }) => `${arrived} of ${plural(words, 'word')} of the `),
@@ -102,7 +104,8 @@ function operationText({ point }: Cut, operations: readonly Operation<unknown>[]
 }
 
 function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  return typeof error === 'string' ? error : inspect(error);
 }
 
 /** The story of a violation, in lines. */
@@ -116,11 +119,11 @@ export function tellStory(
   const lines = [`after a power cut, ${said}: ${reason(failure.error)}`];
   if (first !== undefined) {
     lines.push(`  operation  ${operationText(first, operations)}`);
-    lines.push(...cutText(first, first.point.finished > 0 ? "at the operation's end" : "at the workload's end"));
+    lines.push(...cutText(first, 'workload'));
   }
   for (const cut of recoveries) {
     lines.push('  then       recovery ran, and the power was cut again');
-    lines.push(...cutText(cut, "at recovery's end"));
+    lines.push(...cutText(cut, 'recovery'));
   }
   if (replay !== undefined) lines.push(`  replay     '${replay}'`);
   return lines.join('\n');

@@ -234,7 +234,7 @@ describe('misuse of exploreCrashes', () => {
   });
 
   it('what recover or check throw is a violation, whatever it is', () => {
-    for (const thrown of [undefined, null, 'text', 7, new Error('of the user')]) {
+    for (const thrown of [undefined, null, 'text', 7, Symbol('s'), Object.create(null), new Error('of the user')]) {
       for (const name of ['recover', 'check']) {
         const fail = () => {
           throw thrown;

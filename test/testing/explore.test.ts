@@ -180,3 +180,50 @@ describe('exploring mutants', () => {
     throwsCode(() => exploreMutants(nothing), 'ERR_PMEM_NO_MUTANTS');
   });
 });
+
+describe('a story', () => {
+  const nothing = { size: 256, recover: () => {}, check: () => false };
+
+  it('names the moment', () => {
+    const moments: [CrashOptions<void, never>['workload'], RegExp][] = [
+      [
+        () => {},
+        /operation {2}none marked\n {2}power cut {2}at crash point 0, at the end of the workload\n {2}in flight {2}nothing/,
+      ],
+      [(memory) => memory.drain(), /at crash point 0, before the drain at .*explore\.test/],
+      [
+        (_, context) => context.operation('x', () => {}),
+        /after 'x', operation 1 of 1\n .* at the end of the operation/,
+      ],
+      [
+        (memory, context) => {
+          memory.drain();
+          context.operation('x', () => {});
+        },
+        /operation {2}before the first of 1/,
+      ],
+    ];
+    for (const [workload, expected] of moments) assert.match(violation({ ...nothing, workload }).story, expected);
+  });
+
+  it('does not list hundreds of stores', () => {
+    const { story } = violation({
+      ...nothing,
+      workload(memory) {
+        for (let i = 0; i < 300; i++) memory.store64((i % 32) * 8, 1n);
+      },
+    });
+    assert.match(story, /and 288 other stores/);
+    assert(story.split('\n').length < 40);
+  });
+
+  it('tells of stores through a view that they were found out', () => {
+    const { story } = violation({
+      ...nothing,
+      workload(memory) {
+        memory.view(64, 64)[0] = 1;
+      },
+    });
+    assert.match(story, /kept {7}store through a view, into the line at offset 64/);
+  });
+});
