@@ -20,7 +20,7 @@ export interface PmemErrorDetails {
  * package's own, which all begin with `ERR_PMEM_`.
  */
 export class PmemError extends Error {
-  override readonly name = 'PmemError';
+  override readonly name: string = 'PmemError';
   readonly code: string;
   // Declared only: what is not known must not show up as undefined.
   declare readonly errno?: number;

@@ -1,6 +1,7 @@
 /** Remembers the array that a hot call was given last, to spare asking V8 where its bytes are: a third of a small write. */
 
 import { native } from '../binding.js';
+import { bufferOf } from './checks.js';
 
 /** A larger array gains nothing from being remembered. */
 const MOST_KNOWN = 2 ** 16;
@@ -8,16 +9,6 @@ const MOST_KNOWN = 2 ** 16;
 const MOST_KEPT = 2 ** 20;
 /** Looking at an array's memory costs as much as it can gain, so only one in so many is looked at. */
 const PATIENCE = 8;
-
-function getter(name: string): (this: Uint8Array) => unknown {
-  const found = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), name)?.get;
-  if (found === undefined) throw new Error(`typed arrays have no ${name}`);
-  return found;
-}
-
-/** The length that an array has, whatever a property of its own may say: memory is read and written by it. */
-export const lengthOf = getter('length') as (this: Uint8Array) => number;
-const bufferOf = getter('buffer') as (this: Uint8Array) => ArrayBufferLike;
 
 /** Never given to anybody, so that it is nobody's. */
 const NONE = new Uint8Array(0);

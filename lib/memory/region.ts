@@ -20,9 +20,10 @@ import {
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import type { BackingKind } from './backing.js';
+import { checkByte, checkWord, lengthOf, rangeError, within, wrongMode } from './checks.js';
 import { type DeepFlush, deepFlush } from './deep-flush.js';
 import { closedError, failure, lastOutcome } from './failure.js';
-import { knownSource, knownTarget, lengthOf } from './known-bytes.js';
+import { knownSource, knownTarget } from './known-bytes.js';
 import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
 import { openMapping } from './open.js';
 import { checkAsyncOptions, checkOptions, checkPath, type RegionOptions } from './options.js';
@@ -83,17 +84,7 @@ function completionOf(mode: WriteMode): number {
   if (mode === 'persist') return Completion.persist;
   if (mode === 'store') return Completion.store;
   if (mode === 'flush') return Completion.flush;
-  throw wrongValue('mode', "'store', 'flush' or 'persist'", mode);
-}
-
-function within(offset: number, length: number, limit: number): boolean {
-  return (
-    Number.isSafeInteger(offset) &&
-    Number.isSafeInteger(length) &&
-    offset >= 0 &&
-    length >= 0 &&
-    offset + length <= limit
-  );
+  throw wrongMode(mode);
 }
 
 /** As far as it can be told from its looks; whether there is such a region only the addon knows. */
@@ -257,8 +248,7 @@ export class Region implements Memory, Disposable {
   /** @inheritdoc */
   fill(offset: number, length: number, byte = 0, mode: WriteMode = 'store'): void {
     if (!within(offset, length, this.#limit)) this.#refuse('fill', offset, length);
-    if (!(Number.isInteger(byte) && byte >= 0 && byte <= 255))
-      throw outOfRange('byte', 'an integer from 0 to 255', byte);
+    checkByte(byte);
     mailbox[HANDLE] = this.#handle;
     mailbox[OFFSET] = this.#base + offset;
     mailbox[LENGTH] = length;
@@ -278,8 +268,7 @@ export class Region implements Memory, Disposable {
 
   /** @inheritdoc */
   store64(offset: number, value: bigint): void {
-    if (typeof value !== 'bigint') throw wrongType('value', 'a bigint', value);
-    if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw outOfRange('value', 'from 0n to 2n ** 64n - 1n', value);
+    checkWord(value);
     this.#aim('store64', offset, 8);
     words[WORD] = value;
     store64();
@@ -379,8 +368,7 @@ export class Region implements Memory, Disposable {
 
   /** {@link fill} on another thread. */
   async fillAsync(offset: number, length: number, byte = 0, options: AsyncStoreOptions = {}): Promise<void> {
-    if (!(Number.isInteger(byte) && byte >= 0 && byte <= 255))
-      throw outOfRange('byte', 'an integer from 0 to 255', byte);
+    checkByte(byte);
     checkAsyncOptions(options);
     const completion = completionOf(options.mode ?? 'store');
     await this.#inPieces('fillAsync', offset, length, options, (at, count) =>
@@ -461,17 +449,7 @@ export class Region implements Memory, Disposable {
   /** Says what is wrong with a range that was found to be wrong. */
   #refuse(operation: string, offset: unknown, length: unknown): never {
     if (this.closed) throw closedError(operation, this.path);
-    const size = this.#size;
-    if (typeof offset !== 'number') throw wrongType('offset', 'a number of bytes', offset);
-    if (typeof length !== 'number') throw wrongType('length', 'a number of bytes', length);
-    if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
-      throw outOfRange('offset', `a whole number of bytes from 0 to ${size}, the region's size,`, offset);
-    }
-    throw outOfRange(
-      'length',
-      `a whole number of bytes from 0 to ${size - offset}, what is left of ${size} at ${offset},`,
-      length,
-    );
+    throw rangeError(offset, length, this.#size, 'region');
   }
 
   #failure(

@@ -10,6 +10,9 @@ import { installed } from './packed.js';
 const CONSUMER = `import {
   type Durability, type Explanation, explain, formatSize, type Memory, PmemError, Region, type RegionOptions, type RegionToken,
 } from 'pmem';
+import {
+  CrashConsistencyError, type CrashOptions, type CrashStatistics, exploreCrashes, exploreMutants, type MutantReport, SimulatedMemory,
+} from 'pmem/testing';
 
 const options: RegionOptions = { create: true, size: '1MiB' };
 {
@@ -25,6 +28,22 @@ const options: RegionOptions = { create: true, size: '1MiB' };
 const explanation: Explanation = explain('file');
 const error: unknown = new PmemError('EACCES', 'no');
 if (error instanceof PmemError) console.log(error.code.length, error.path?.length, explanation);
+const simulated: Memory = new SimulatedMemory('4KiB');
+const crashes: CrashOptions<bigint, string> = {
+  size: simulated.size,
+  workload: (memory, context) => context.operation('one', () => memory.persist(0, 8), 'detail'),
+  recover: (memory) => memory.load64(0),
+  check: (word, { finished, running }) => word === 0n && finished[0]?.detail?.length === running?.detail?.length,
+};
+const statistics: CrashStatistics = exploreCrashes(crashes);
+const report: MutantReport = exploreMutants({ ...crashes, by: 'occurrence' });
+exploreCrashes({
+  size: 64,
+  workload: (memory) => memory.drain(),
+  recover: (memory) => memory.load64(0).toString(),
+  check: (found) => found.length > 0,
+});
+if (error instanceof CrashConsistencyError) console.log(error.story.length, error.replay, statistics.images, report.survivors.length);
 `;
 
 const WRONG = `import { Region } from 'pmem';

@@ -7,10 +7,10 @@ import { fetchNode, X64_VERSIONS } from './nodes.js';
 import { npmProgram, run, succeed } from './npm.js';
 import { bareBin, installed } from './packed.js';
 
-/** The program that the README begins with. */
-function readmeExample(readme: string): string {
-  const [, example] = /<!-- example: readme -->\s*```js\n([\s\S]*?)```/.exec(readme) ?? [];
-  assert(example !== undefined, 'README.md has no example');
+/** A program in the README: the one that it begins with is `readme`. */
+function readmeExample(readme: string, name: string): string {
+  const [, example] = new RegExp(`<!-- example: ${name} -->\\s*\`\`\`js\\n([\\s\\S]*?)\`\`\``).exec(readme) ?? [];
+  assert(example !== undefined, `README.md has no example '${name}'`);
   return example;
 }
 
@@ -23,12 +23,19 @@ console.log(require('node:fs').readFileSync('required.pmem', 'latin1').slice(0, 
 describe('the installed package', () => {
   let project: string;
   let version: string;
+  /** What the README says that a flawed program is told. */
+  let told: string;
 
   before(() => {
     project = installed();
     const home = join(project, 'node_modules', 'pmem');
     ({ version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string });
-    writeFileSync(join(project, 'example.js'), readmeExample(readFileSync(join(home, 'README.md'), 'utf8')));
+    const readme = readFileSync(join(home, 'README.md'), 'utf8');
+    const testing = readmeExample(readme, 'testing');
+    [, told = 'nothing'] = /```\n(after a power cut[\s\S]*?)\n```/.exec(readme) ?? [];
+    writeFileSync(join(project, 'example.js'), readmeExample(readme, 'readme'));
+    writeFileSync(join(project, 'testing.js'), testing);
+    writeFileSync(join(project, 'flawed.js'), testing.replace(", 'persist')", ')'));
     writeFileSync(join(project, 'required.cjs'), REQUIRED);
   });
 
@@ -53,6 +60,14 @@ describe('the installed package', () => {
       it('runs the example of the README, which counts its runs', () => {
         assert.match(succeed(node, ['../example.js'], { cwd, env }), /^run 1 times; \S/);
         assert.match(succeed(node, ['../example.js'], { cwd, env }), /^run 2 times; \S/);
+      });
+
+      it('runs the example of crash exploration, which fails with a flush left out as the README says', () => {
+        assert.match(succeed(node, ['../testing.js'], { cwd, env }), /^survived \d+ power cuts at 9 moments\n$/);
+        const { status, stderr } = run(node, ['../flawed.js'], { cwd, env });
+        assert.equal(status, 1);
+        const bare = (text: string) => text.replaceAll(/\S*\b\w+\.js:/g, 'example.js:');
+        assert(bare(stderr).includes(bare(told)), stderr);
       });
 
       it('can be required', () => {

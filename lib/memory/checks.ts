@@ -1,0 +1,56 @@
+/** The checks of arguments that every Memory makes, so that all refuse the same with the same code. */
+
+import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import type { WriteMode } from './memory.js';
+
+function getter(name: string): (this: Uint8Array) => unknown {
+  const found = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), name)?.get;
+  if (found === undefined) throw new Error(`typed arrays have no ${name}`);
+  return found;
+}
+
+/** The length that an array has, whatever a property of its own may say: memory is read and written by it. */
+export const lengthOf = getter('length') as (this: Uint8Array) => number;
+export const bufferOf = getter('buffer') as (this: Uint8Array) => ArrayBufferLike;
+
+/** Whether the range is whole numbers of bytes within `limit`. */
+export function within(offset: number, length: number, limit: number): boolean {
+  return (
+    Number.isSafeInteger(offset) &&
+    Number.isSafeInteger(length) &&
+    offset >= 0 &&
+    length >= 0 &&
+    offset + length <= limit
+  );
+}
+
+/** The error for a range that is not {@link within}; `what` is what the limit is the size of. */
+export function rangeError(offset: unknown, length: unknown, limit: number, what: string): Error {
+  if (typeof offset !== 'number') return wrongType('offset', 'a number of bytes', offset);
+  if (typeof length !== 'number') return wrongType('length', 'a number of bytes', length);
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset > limit) {
+    return outOfRange('offset', `a whole number of bytes from 0 to ${limit}, the ${what}'s size,`, offset);
+  }
+  return outOfRange(
+    'length',
+    `a whole number of bytes from 0 to ${limit - offset}, what is left of ${limit} at ${offset},`,
+    length,
+  );
+}
+
+export function checkByte(byte: number): void {
+  if (!(Number.isInteger(byte) && byte >= 0 && byte <= 255)) throw outOfRange('byte', 'an integer from 0 to 255', byte);
+}
+
+export function checkWord(value: bigint): void {
+  if (typeof value !== 'bigint') throw wrongType('value', 'a bigint', value);
+  if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw outOfRange('value', 'from 0n to 2n ** 64n - 1n', value);
+}
+
+export function wrongMode(mode: unknown): Error {
+  return wrongValue('mode', "'store', 'flush' or 'persist'", mode);
+}
+
+export function checkMode(mode: WriteMode): void {
+  if (mode !== 'store' && mode !== 'flush' && mode !== 'persist') throw wrongMode(mode);
+}

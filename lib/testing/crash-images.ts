@@ -1,0 +1,227 @@
+/**
+ * Which images of a crash point are looked at: all of them where they are few, else the ones in which bugs are known to show
+ * (one store lost, or two, or all but one: LeBlanc et al., "Chipmunk: Investigating Crash-Consistency in Persistent-Memory
+ * File Systems", EuroSys 2023, found its bugs with small subsets of what was in flight), then random ones. Lantz et al., "Yat:
+ * A Validation Framework for Persistent Memory Software", USENIX ATC 2014, goes through them all, which is out of reach for
+ * more than a few lines; PMDK's pmreorder chooses, as this does, from a recorded log.
+ */
+
+import { type Choice, choiceOf, type LineState } from './in-flight.js';
+import { bitCount } from './lines.js';
+import type { Random } from './random.js';
+import { randomChoice } from './simulated-memory.js';
+
+/** For each line in flight what arrived of it. */
+export type Choices = Int32Array;
+
+/** More pairs than these are drawn at random. */
+const MOST_PAIRS = 4096;
+/** A count of images that is too large to go through. */
+const VAST = 2 ** 40;
+
+/** Lines that the same calls stored into: one copy to many lines is one thing to lose or to keep. */
+interface Unit {
+  /** Numbers of its lines in flight. */
+  readonly members: readonly number[];
+  /** Pieces in each of them. */
+  readonly pieces: number;
+}
+
+/** Proper parts of a piece: some of its words, but not none and not all. */
+function parts(mask: number): number {
+  return 2 ** bitCount(mask) - 2;
+}
+
+function choicesOf({ pieces }: LineState): number {
+  return pieces.reduce((sum, piece) => sum + 1 + parts(piece.mask), 1);
+}
+
+/** How many images there are, or {@link VAST} if they are more. */
+export function countImages(states: readonly LineState[]): number {
+  let count = 1;
+  for (const state of states) {
+    count *= choicesOf(state);
+    if (count >= VAST) return VAST;
+  }
+  return count;
+}
+
+/** Every choice of a line, the empty one first and the whole one last. */
+function everyChoice({ pieces }: LineState): Choice[] {
+  const choices = [choiceOf(0)];
+  pieces.forEach(({ mask }, i) => {
+    for (let words = (mask - 1) & mask; words !== 0; words = (words - 1) & mask) choices.push(choiceOf(i, words));
+    choices.push(choiceOf(i + 1));
+  });
+  return choices;
+}
+
+/** Every image. The array is the same one each time. */
+export function* everyImage(states: readonly LineState[]): Generator<Choices> {
+  const all = states.map(everyChoice);
+  const digits = new Array<number>(states.length).fill(0);
+  const choices: Choices = new Int32Array(states.length);
+  for (;;) {
+    yield choices;
+    let place = 0;
+    for (;;) {
+      const line = all[place];
+      if (line === undefined) return;
+      const digit = ((digits[place] as number) + 1) % line.length;
+      digits[place] = digit;
+      choices[place] = line[digit] as Choice;
+      if (digit !== 0) break;
+      place++;
+    }
+  }
+}
+
+function unitsOf(states: readonly LineState[]): Unit[] {
+  const units = new Map<string, { members: number[]; pieces: number }>();
+  states.forEach(({ pieces }, i) => {
+    const key = pieces.map(({ store }) => store.index).join();
+    const unit = units.get(key);
+    if (unit === undefined) units.set(key, { members: [i], pieces: pieces.length });
+    else unit.members.push(i);
+  });
+  return [...units.values()];
+}
+
+/** Makes one array after the other of the choices for all lines. */
+class Painter {
+  readonly choices: Choices;
+  readonly #states: readonly LineState[];
+
+  constructor(states: readonly LineState[]) {
+    this.#states = states;
+    this.choices = new Int32Array(states.length);
+  }
+
+  all(keep: boolean): void {
+    this.#states.forEach((state, i) => {
+      this.choices[i] = keep ? state.whole : 0;
+    });
+  }
+
+  unit(unit: Unit, pieces: number): void {
+    for (const i of unit.members) this.choices[i] = choiceOf(pieces);
+  }
+
+  /** All lost but the unit, or all kept but the unit; of the unit itself so many pieces arrive. */
+  only(unit: Unit, pieces: number, others: boolean): Choices {
+    this.all(others);
+    this.unit(unit, pieces);
+    return this.choices;
+  }
+}
+
+/** The ascending and the descending ways to tear a piece. */
+function tears(mask: number): number[] {
+  const found: number[] = [];
+  let low = 0;
+  for (let bit = 1; bit <= 0x80; bit <<= 1) {
+    if ((mask & bit) === 0) continue;
+    low |= bit;
+    if (low !== mask) found.push(low, mask & ~low);
+  }
+  return found;
+}
+
+/** A copy to several words or lines, torn: by lines, and by words of its first and last line. */
+function* tornImages(
+  states: readonly LineState[],
+  painter: Painter,
+  unit: Unit,
+  piece: number,
+  others: boolean,
+): Generator<Choices> {
+  const { members } = unit;
+  const last = members.length - 1;
+  if (last > 0) {
+    const arrived: ((n: number) => boolean)[] = [
+      (n) => n <= last / 2,
+      (n) => n > last / 2,
+      (n) => n === 0,
+      (n) => n === last,
+      (n) => n !== 0,
+      (n) => n !== last,
+    ];
+    for (const lines of arrived) {
+      painter.only(unit, piece, others);
+      members.forEach((i, n) => {
+        if (lines(n)) painter.choices[i] = choiceOf(piece + 1);
+      });
+      yield painter.choices;
+    }
+  }
+  for (const n of new Set([0, last])) {
+    const i = members[n] as number;
+    for (const words of tears(states[i]?.pieces[piece]?.mask ?? 0)) {
+      painter.only(unit, piece + (others ? 1 : 0), others);
+      painter.choices[i] = choiceOf(piece, words);
+      yield painter.choices;
+    }
+  }
+}
+
+function* pairsOf(units: readonly Unit[], random: Random): Generator<readonly [Unit, Unit]> {
+  const count = units.length;
+  if ((count * (count - 1)) / 2 <= MOST_PAIRS) {
+    // Neighbours first: stores that follow each other are the ones whose order matters.
+    for (let distance = 1; distance < count; distance++) {
+      for (let i = 0; i + distance < count; i++) yield [units[i] as Unit, units[i + distance] as Unit];
+    }
+    return;
+  }
+  for (let n = 0; n < MOST_PAIRS; n++) {
+    yield [units[random.below(count)] as Unit, units[random.below(count)] as Unit];
+  }
+}
+
+/** None, all, each, all but each, each one's earlier stores only, torn ones, pairs. */
+export function* chosenImages(states: readonly LineState[], random: Random): Generator<Choices> {
+  const painter = new Painter(states);
+  const units = unitsOf(states);
+  for (const keep of [false, true]) {
+    painter.all(keep);
+    yield painter.choices;
+  }
+  for (const unit of units) yield painter.only(unit, unit.pieces, false);
+  for (const unit of units) yield painter.only(unit, 0, true);
+  for (const others of [false, true]) {
+    for (const unit of units) {
+      for (let pieces = 1; pieces < unit.pieces; pieces++) yield painter.only(unit, pieces, others);
+    }
+  }
+  for (const unit of units) {
+    for (let piece = unit.pieces - 1; piece >= 0; piece--) {
+      for (const others of [false, true]) yield* tornImages(states, painter, unit, piece, others);
+    }
+  }
+  for (const [one, other] of pairsOf(units, random)) {
+    painter.only(one, one.pieces, false);
+    painter.unit(other, other.pieces);
+    yield painter.choices;
+    painter.only(one, 0, true);
+    painter.unit(other, 0);
+    yield painter.choices;
+  }
+}
+
+/** Random subsets, dense and sparse, of units and of single lines, with random prefixes and tears. Never ends. */
+export function* randomImages(states: readonly LineState[], random: Random): Generator<Choices> {
+  const units = unitsOf(states);
+  const choices: Choices = new Int32Array(states.length);
+  for (;;) {
+    const kept = random.below(9);
+    for (const { members, pieces } of units) {
+      const whole = random.below(8) < kept ? pieces : 0;
+      const together = random.below(4) === 0 ? random.below(pieces + 1) : whole;
+      const apart = random.below(4) === 0;
+      for (const i of members) {
+        choices[i] = apart ? randomChoice(states[i] as LineState, random) : choiceOf(together);
+      }
+    }
+    yield choices;
+  }
+}

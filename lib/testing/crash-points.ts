@@ -1,0 +1,64 @@
+/**
+ * The moments at which the power fails. Before each drain: what a power cut since the drain before could have left is among
+ * the images of this moment, as stores only add to what is in flight. And where what was promised changes: at the end of
+ * each operation, and of the workload.
+ */
+
+import type { Choice, InFlight, LineState } from './in-flight.js';
+import type { DrainEvent, StoreLog } from './store-log.js';
+
+/** A moment in a log. */
+export interface CrashPoint {
+  /** Its number in the log, from 0. */
+  readonly number: number;
+  /** The drain that was about to be waited for; absent at the end of an operation or of the log. */
+  readonly drain: DrainEvent | undefined;
+  /** The end of the log, where that is not the end of an operation. */
+  readonly atEnd: boolean;
+  /** Operations begun and ended, and acknowledgements made, before it. */
+  readonly started: number;
+  readonly finished: number;
+  readonly acknowledged: number;
+  /** What was stored and is not durable, in the order in which the lines were first stored into. */
+  readonly states: readonly LineState[];
+}
+
+/** Goes through the log, stopping at each crash point. `settle` makes bytes durable. */
+export function* crashPoints(
+  log: StoreLog,
+  inFlight: InFlight,
+  settle: (state: LineState, durable: Choice) => void,
+): Generator<CrashPoint> {
+  let number = 0;
+  let started = 0;
+  let finished = 0;
+  let acknowledged = 0;
+  const point = (drain?: DrainEvent, atEnd = false): CrashPoint => {
+    return { number: number++, drain, atEnd, started, finished, acknowledged, states: [...inFlight.lines.values()] };
+  };
+  for (const event of log.events) {
+    switch (event.type) {
+      case 'store':
+        inFlight.store(event);
+        break;
+      case 'flush':
+        inFlight.flush(event);
+        break;
+      case 'drain':
+        yield point(event);
+        inFlight.drain(settle);
+        break;
+      case 'start':
+        started++;
+        break;
+      case 'acknowledge':
+        acknowledged++;
+        break;
+      case 'end':
+        finished++;
+        yield point();
+        break;
+    }
+  }
+  if (log.events.at(-1)?.type !== 'end') yield point(undefined, true);
+}

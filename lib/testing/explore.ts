@@ -1,0 +1,122 @@
+/** Explores what power cuts do to a program. */
+
+import { CallSites } from './call-site.js';
+import { CrashConsistencyError } from './crash-consistency-error.js';
+import { Explorer, type Settings } from './explorer.js';
+import { type Media, newMedia } from './lines.js';
+import { type CheckedOptions, type CrashOptions, type CrashStatistics, checkCrashOptions } from './options.js';
+import type { Omission } from './recorder.js';
+import { parseReplay, replayMismatch, replayToken } from './replay.js';
+import type { StoreLog } from './store-log.js';
+import { tellStory } from './story.js';
+import type { Violation } from './violation.js';
+import { type RecordedWorkload, recordWorkload, setUp } from './workload.js';
+
+/** An exploration that came to an end. */
+export interface Exploration<Detail> {
+  readonly workload: RecordedWorkload<Detail>;
+  readonly statistics: CrashStatistics;
+  readonly violation: Violation | undefined;
+}
+
+function statisticsOf(
+  { operations, log }: RecordedWorkload<unknown>,
+  counts: Explorer<never, never>['counts'],
+  recoveries: number,
+  { seed, budget }: { seed: number; budget: number },
+): CrashStatistics {
+  const count = (type: string) => log.events.reduce((sum, event) => sum + (event.type === type ? 1 : 0), 0);
+  return {
+    operations: operations.length,
+    stores: count('store'),
+    flushes: count('flush'),
+    drains: count('drain'),
+    ...counts,
+    recoveries,
+    seed,
+    budget,
+  };
+}
+
+/** Explores without judging: the violation is returned. */
+export function runExploration<Recovered, Detail>(
+  options: CheckedOptions<Recovered, Detail>,
+  sites: CallSites,
+  omission?: Omission,
+  onRecovery?: (log: StoreLog) => void,
+): Exploration<Detail> {
+  const media: Media = newMedia(options.size);
+  setUp(options, media);
+  const work = newMedia(options.size);
+  work.bytes.set(media.bytes);
+  const workload = recordWorkload(options, work, sites, omission);
+  const settings: Settings<Recovered, Detail> = {
+    options,
+    sites,
+    omission,
+    ...(onRecovery === undefined ? {} : { onRecovery }),
+  };
+  const explorer = new Explorer(settings, media);
+  let violation: Violation | undefined;
+  if (options.replay === undefined) {
+    violation = explorer.explore(workload);
+  } else {
+    const { fingerprint, cuts } = parseReplay(options.replay);
+    if (fingerprint !== workload.log.fingerprint()) throw replayMismatch();
+    violation = explorer.replay(workload, cuts);
+  }
+  return { workload, statistics: statisticsOf(workload, explorer.counts, explorer.recoveries, options), violation };
+}
+
+/** @throws CrashConsistencyError if there was a violation. */
+export function judge({ violation, workload, statistics }: Exploration<unknown>): CrashStatistics {
+  if (violation === undefined) return statistics;
+  const replay = replayToken(workload.log.fingerprint(), violation.cuts);
+  const story = tellStory(violation, workload.operations, replay);
+  throw new CrashConsistencyError({ story, replay, statistics, cause: violation.failure.error });
+}
+
+/**
+ * Runs a program on simulated memory and looks at what a power cut would leave, at every moment at which that can be told
+ * from another: before each `drain`, at the end of each operation and at the end of the workload. For each image that it
+ * makes it runs `recover` and `check`; where recovery stores, it is crashed in its turn.
+ *
+ * **Which images.** What a power cut can leave is what {@link SimulatedMemory} describes. Of a crash point with few images all
+ * are made (`exhausted` counts those points). Of the others: everything in flight lost; everything kept; each line kept
+ * alone, and lost alone; each line with its earlier stores only; copies of several words or lines torn in several ways; pairs
+ * of lines; then random ones. Lines that the same calls stored into, such as those of one large copy, are lost and kept
+ * together, except in torn and random images. So passing is no proof where points are not exhausted, but bugs are known to
+ * show in few lines (LeBlanc et al., "Chipmunk", EuroSys 2023).
+ *
+ * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same. And
+ * images on which a run could not differ from one that passed: where the lines that that run read, in the order in which it
+ * read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is
+ * sound if `recover` and `check` depend on nothing but their arguments; a run that is seen to contradict an earlier one throws
+ * `ERR_PMEM_NOT_REPEATABLE`. All lines of a view count as read when it is made, and where recovery is crashed, so do the lines
+ * that it stored into. Bytes are compared by 85 bits of hash.
+ *
+ * ```js
+ * exploreCrashes({
+ *   size: '4KiB',
+ *   workload(memory, crash) {
+ *     const log = Log.open(memory);
+ *     for (const text of ['one', 'two', 'three']) crash.operation(`append ${text}`, () => log.append(text), text);
+ *   },
+ *   recover: (memory) => Log.open(memory).entries(),
+ *   check(entries, { finished, running }) {
+ *     const before = finished.map(({ detail }) => detail);
+ *     const after = running === undefined ? before : [...before, running.detail];
+ *     assert([before, after].some((state) => isDeepStrictEqual(entries, state)));
+ *   },
+ * });
+ * ```
+ *
+ * @returns statistics, the same each time for the same program, options and seed
+ * @throws {@link CrashConsistencyError} for the first violation found, made as simple as possible, with its story and a token for
+ *   `replay`; whatever `setup` or `workload` throw; TypeError and RangeError with a code for wrong options; PmemError
+ *   `ERR_PMEM_ASYNC` when a function returns a promise, `ERR_PMEM_REPLAY_MISMATCH` when the token is of another program.
+ */
+export function exploreCrashes<Recovered, Detail = unknown>(options: CrashOptions<Recovered, Detail>): CrashStatistics {
+  const checked = checkCrashOptions(options);
+  return judge(runExploration(checked, new CallSites(checked.skipFrames)));
+}

@@ -1,0 +1,19 @@
+/**
+ * For the authors of persistent data structures: memory that loses power, and an explorer of what that does to a program.
+ * No native part: works on every platform.
+ *
+ * @packageDocumentation
+ */
+
+export { type CrashConsistencyDetails, CrashConsistencyError } from './crash-consistency-error.js';
+export { exploreCrashes } from './explore.js';
+export {
+  exploreMutants,
+  type KilledMutant,
+  type Mutant,
+  type MutantOptions,
+  type MutantReport,
+  MutantSurvivedError,
+} from './mutants.js';
+export type { Crash, CrashContext, CrashOptions, CrashStatistics, Operation } from './options.js';
+export { type PowerCut, SimulatedMemory } from './simulated-memory.js';

@@ -1,0 +1,59 @@
+/** Runs recovery and check on what the memory holds, and takes back what they did to it. */
+
+import { LINE, type Media } from './lines.js';
+import { ObservedMemory } from './observed-memory.js';
+import type { CheckedOptions, Crash } from './options.js';
+import type { Recording } from './recorder.js';
+import { ReadTracker, Trial } from './trial.js';
+import { Stamps, Undo } from './undo.js';
+import type { Failure } from './violation.js';
+import { isThenable, refusePromise } from './workload.js';
+
+/** Owns the memory that all images of an exploration are made in. */
+export class Judge<Recovered, Detail> {
+  readonly media: Media;
+  /** For each depth of crashes in recovery, what runs on the images of the crash point at work have read. */
+  readonly trackers: readonly ReadTracker[];
+  /** Runs until now. */
+  runs = 0;
+  readonly #options: CheckedOptions<Recovered, Detail>;
+  readonly #stamps: Stamps;
+
+  constructor(options: CheckedOptions<Recovered, Detail>, media: Media) {
+    this.media = media;
+    this.#options = options;
+    const lines = media.bytes.length / LINE;
+    this.#stamps = new Stamps(lines);
+    this.trackers = Array.from({ length: options.recoveryDepth + 1 }, () => new ReadTracker(lines));
+  }
+
+  /** Remembers the memory as it is now. */
+  undo(): Undo {
+    return new Undo(this.media, this.#stamps);
+  }
+
+  /** How the user's code fails on the memory as it is now, if it does. The memory is the same afterwards. */
+  run(depth: number, crash: Crash<Detail>, recording: Recording | undefined): Failure | undefined {
+    this.runs++;
+    const { recover, check } = this.#options;
+    const trial = new Trial(this.media, this.undo(), this.trackers.slice(0, depth + 1), recording);
+    const memory = new ObservedMemory(this.media, trial);
+    let phase: Failure['phase'] = 'recover';
+    let recovered: Recovered;
+    let verdict: unknown;
+    try {
+      recovered = recover(memory);
+      trial.endRecovery();
+      phase = 'check';
+      if (!isThenable(recovered)) verdict = check(recovered, crash, memory);
+    } catch (error) {
+      return { phase, error };
+    } finally {
+      ObservedMemory.revoke(memory);
+      trial.end();
+    }
+    refusePromise('recover', recovered);
+    refusePromise('check', verdict);
+    return verdict === false ? { phase, error: new Error('check returned false') } : undefined;
+  }
+}

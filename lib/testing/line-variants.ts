@@ -1,0 +1,73 @@
+/** What the lines in flight at one crash point can look like, made once each. */
+
+import type { Choices } from './crash-images.js';
+import { type Choice, compose, type LineState } from './in-flight.js';
+import { type Hash, newHash, toggleHash, toggleLine } from './line-hash.js';
+import { LINE_INTEGERS, type Media } from './lines.js';
+import type { Undo } from './undo.js';
+
+interface Variant {
+  readonly integers: Int32Array;
+  /** What it changes in the hash of the memory. */
+  readonly hash: Hash;
+  /** The same number for the same bytes; 0 is the base. */
+  readonly content: number;
+}
+
+/** The lines in flight at one crash point, while the memory holds what is durable there. */
+export class LineVariants {
+  readonly #states: readonly LineState[];
+  readonly #media: Media;
+  readonly #variants: readonly Map<Choice, Variant>[];
+  readonly #contents: readonly Map<string, number>[];
+
+  constructor(states: readonly LineState[], media: Media) {
+    this.#states = states;
+    this.#media = media;
+    this.#variants = states.map(() => new Map());
+    this.#contents = states.map(() => new Map([[String(newHash()), 0]]));
+  }
+
+  /** Changes the hash of the memory into that of the image. */
+  hash(choices: Choices, hash: Hash): void {
+    for (let i = 0; i < choices.length; i++) {
+      const choice = choices[i] as Choice;
+      if (choice !== 0) toggleHash(hash, this.#variant(i, choice).hash);
+    }
+  }
+
+  /** The number of what the choice makes of the line. */
+  readonly contentOf = (i: number, choice: Choice): number => (choice === 0 ? 0 : this.#variant(i, choice).content);
+
+  /** Changes the memory into the image. */
+  apply(choices: Choices, undo: Undo): void {
+    const { integers } = this.#media;
+    for (let i = 0; i < choices.length; i++) {
+      const choice = choices[i] as Choice;
+      if (choice === 0) continue;
+      const { line } = this.#states[i] as LineState;
+      undo.save(line);
+      integers.set(this.#variant(i, choice).integers, line * LINE_INTEGERS);
+    }
+  }
+
+  #variant(i: number, choice: Choice): Variant {
+    const variants = this.#variants[i] as Map<Choice, Variant>;
+    const known = variants.get(choice);
+    if (known !== undefined) return known;
+    const state = this.#states[i] as LineState;
+    const at = state.line * LINE_INTEGERS;
+    const integers = this.#media.integers.slice(at, at + LINE_INTEGERS);
+    const hash = newHash();
+    toggleLine(hash, state.line, integers, 0);
+    compose(state, choice, new Uint8Array(integers.buffer), 0);
+    toggleLine(hash, state.line, integers, 0);
+    const contents = this.#contents[i] as Map<string, number>;
+    const key = String(hash);
+    const content = contents.get(key) ?? contents.size;
+    contents.set(key, content);
+    const variant = { integers, hash, content };
+    variants.set(choice, variant);
+    return variant;
+  }
+}

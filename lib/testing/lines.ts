@@ -1,0 +1,44 @@
+/** Cache lines, and the memory that crash images are made in. */
+
+/** Bytes in a cache line, which is what reaches the media at a time. */
+export const LINE = 64;
+/** Bytes in a word, the most that a power cut leaves whole. */
+export const WORD = 8;
+/** 32-bit integers in a line: the widest that JavaScript handles without a BigInt for each. */
+export const LINE_INTEGERS = LINE / 4;
+
+/** The line that a byte lies in. */
+export function lineOf(offset: number): number {
+  return Math.floor(offset / LINE);
+}
+
+/** The last line that a range of at least one byte touches. */
+export function lastLineOf(offset: number, length: number): number {
+  return Math.floor((offset + length - 1) / LINE);
+}
+
+/** The words of a line that its bytes from `start` up to `end` touch: bit 0 is the first. */
+export function wordMask(start: number, end: number): number {
+  const first = Math.floor(start / WORD);
+  const last = Math.floor((end - 1) / WORD);
+  return ((1 << (last + 1)) - 1) & ~((1 << first) - 1);
+}
+
+/** How many bits are set. */
+export function bitCount(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
+
+/** Memory with the two views that it is handled by. */
+export interface Media {
+  readonly bytes: Buffer;
+  readonly integers: Int32Array;
+}
+
+/** New memory, all zero. `size` is a multiple of {@link LINE}. */
+export function newMedia(size: number): Media {
+  const memory = new ArrayBuffer(size);
+  return { bytes: Buffer.from(memory), integers: new Int32Array(memory) };
+}

@@ -1,0 +1,100 @@
+/** What a program did to memory, in program order. */
+
+import type { CallSite } from './call-site.js';
+import { LINE, wordMask } from './lines.js';
+
+/** How a store was made; `view` is one that was found out by comparing. */
+export type StoreKind = 'write' | 'fill' | 'store64' | 'view';
+
+/** Bytes were stored, not durable yet. */
+export interface StoreEvent {
+  readonly type: 'store';
+  readonly index: number;
+  readonly kind: StoreKind;
+  readonly offset: number;
+  /** A copy of what was stored. */
+  readonly bytes: Uint8Array;
+  /** Words of the one line concerned, where it is not all that the range touches (`view`). */
+  readonly mask: number | undefined;
+  readonly site: CallSite | undefined;
+}
+
+/** The write-back of a range began. */
+export interface FlushEvent {
+  readonly type: 'flush';
+  readonly index: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly site: CallSite | undefined;
+}
+
+/** What was flushed is durable from here. */
+export interface DrainEvent {
+  readonly type: 'drain';
+  readonly index: number;
+  readonly site: CallSite | undefined;
+}
+
+/** An operation began or ended, or something was acknowledged: what `check` is told changes here. */
+export interface MarkEvent {
+  readonly type: 'start' | 'end' | 'acknowledge';
+  readonly index: number;
+}
+
+export type LogEvent = StoreEvent | FlushEvent | DrainEvent | MarkEvent;
+
+/** The part of a store that fell into the line, by words: bit 0 is the first. */
+export function maskInLine(store: StoreEvent, line: number): number {
+  if (store.mask !== undefined) return store.mask;
+  const start = Math.max(store.offset - line * LINE, 0);
+  const end = Math.min(store.offset + store.bytes.length - line * LINE, LINE);
+  return wordMask(start, end);
+}
+
+/** The log of one run. */
+export class StoreLog {
+  readonly events: LogEvent[] = [];
+
+  store(
+    kind: StoreKind,
+    offset: number,
+    bytes: Uint8Array,
+    site: CallSite | undefined,
+    mask: number | undefined = undefined,
+  ): void {
+    this.events.push({ type: 'store', index: this.events.length, kind, offset, bytes, mask, site });
+  }
+
+  flush(offset: number, length: number, site: CallSite | undefined): void {
+    this.events.push({ type: 'flush', index: this.events.length, offset, length, site });
+  }
+
+  drain(site: CallSite | undefined): void {
+    this.events.push({ type: 'drain', index: this.events.length, site });
+  }
+
+  mark(type: MarkEvent['type']): void {
+    this.events.push({ type, index: this.events.length });
+  }
+
+  /** Two runs with the same fingerprint did the same to memory, in the same order. FNV-1a, 32 bits. */
+  fingerprint(): string {
+    let hash = 0x811c9dc5;
+    const take = (integer: number) => {
+      hash = Math.imul(hash ^ (integer & 0xffff), 0x01000193);
+      hash = Math.imul(hash ^ (integer >>> 16), 0x01000193);
+    };
+    for (const event of this.events) {
+      for (let i = 0; i < event.type.length; i++) take(event.type.charCodeAt(i));
+      if (event.type === 'store') {
+        take(event.offset);
+        take(event.bytes.length);
+        for (const byte of event.bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+      } else if (event.type === 'flush') {
+        take(event.offset);
+        take(event.length);
+      }
+    }
+    return (hash >>> 0).toString(16).padStart(8, '0');
+  }
+}

@@ -1,0 +1,97 @@
+/** One run of recovery and check on a crash image: undone afterwards, and watched for what it depends on. */
+
+import { lastLineOf, lineOf, type Media } from './lines.js';
+import { Recorder, type Recording } from './recorder.js';
+import type { Undo } from './undo.js';
+
+/**
+ * The lines in flight at one crash point, and which of them a run has read, in order. Lines that are not in flight are
+ * the same in every image of the point, and need no watching.
+ */
+export class ReadTracker {
+  /** For each line of the memory its number in flight, from 1, or 0. */
+  readonly #numbers: Int32Array;
+  #lines: readonly number[] = [];
+  #read = new Uint8Array(0);
+  /** Numbers, from 0, of the lines in flight that were read, in order. */
+  trace: number[] = [];
+
+  constructor(lines: number) {
+    this.#numbers = new Int32Array(lines);
+  }
+
+  /** From here on these are the lines in flight. */
+  watch(lines: readonly number[]): void {
+    for (const line of this.#lines) this.#numbers[line] = 0;
+    lines.forEach((line, i) => {
+      this.#numbers[line] = i + 1;
+    });
+    this.#lines = lines;
+    this.#read = new Uint8Array(lines.length);
+    this.trace = [];
+  }
+
+  /** A new run begins. */
+  begin(): void {
+    for (const number of this.trace) this.#read[number] = 0;
+    this.trace = [];
+  }
+
+  /** A run depends on the lines from `first` to `last`. */
+  note(first: number, last: number): void {
+    if (this.#lines.length === 0) return;
+    for (let line = first; line <= last; line++) {
+      const number = this.#numbers[line] as number;
+      if (number === 0 || this.#read[number - 1] === 1) continue;
+      this.#read[number - 1] = 1;
+      this.trace.push(number - 1);
+    }
+  }
+}
+
+/** Observes the memory that recovery and check run on. */
+export class Trial extends Recorder {
+  readonly #undo: Undo;
+  readonly #trackers: readonly ReadTracker[];
+
+  constructor(media: Media, undo: Undo, trackers: readonly ReadTracker[], recording: Recording | undefined) {
+    super(media, recording);
+    this.#undo = undo;
+    this.#trackers = trackers;
+  }
+
+  override reading(offset: number, length: number): void {
+    const first = lineOf(offset);
+    const last = lastLineOf(offset, length);
+    for (const tracker of this.#trackers) tracker.note(first, last);
+  }
+
+  /** Who has a view may read it at any time: all of it counts as read. */
+  override viewing(offset: number, length: number): void {
+    this.reading(offset, length);
+    super.viewing(offset, length);
+  }
+
+  override storing(offset: number, length: number): void {
+    super.storing(offset, length);
+    const last = lastLineOf(offset, length);
+    for (let line = lineOf(offset); line <= last; line++) this.#undo.save(line);
+  }
+
+  protected override changed(line: number, before: Int32Array, at: number): void {
+    this.#undo.saveAs(line, before, at);
+    super.changed(line, before, at);
+  }
+
+  /** Recovery is over: what check stores is undone too, but no crash in it is looked at. */
+  endRecovery(): void {
+    this.lookAtViews();
+    this.recording = undefined;
+  }
+
+  /** The run is over. */
+  end(): void {
+    this.lookAtViews();
+    this.#undo.revert();
+  }
+}

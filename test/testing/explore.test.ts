@@ -1,0 +1,229 @@
+/** Sound programs pass, and each of their flushes and drains is needed; flawed ones are caught, at the right line. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import {
+  CrashConsistencyError,
+  type CrashOptions,
+  exploreCrashes,
+  exploreMutants,
+  MutantSurvivedError,
+} from 'pmem/testing';
+import { throwsCode } from '../support/errors.js';
+import { appends, updates } from './programs.js';
+
+/** The violation that must be found. */
+function violation<Recovered, Detail>(options: CrashOptions<Recovered, Detail>): CrashConsistencyError {
+  try {
+    exploreCrashes(options);
+  } catch (error) {
+    if (error instanceof CrashConsistencyError) return error;
+    throw error;
+  }
+  throw new assert.AssertionError({ message: 'no violation was found' });
+}
+
+/** The source lines that the story names in a paragraph (`lost`, `kept`, `torn`, `power cut`). */
+function sourcesOf(story: string, heading: string): string {
+  const paragraphs = story.split(/\n(?= {2}\S)/);
+  return paragraphs
+    .filter((paragraph) => paragraph.startsWith(`  ${heading}`))
+    .flatMap((paragraph) => [...paragraph.matchAll(/([^\s(]+):(\d+):\d+/g)])
+    .map(([, file, line]) => readFileSync(file as string, 'utf8').split('\n')[Number(line) - 1] as string)
+    .join('\n');
+}
+
+describe('exploring crashes', () => {
+  it('finds nothing wrong with a sound log', () => {
+    const statistics = exploreCrashes(appends());
+    assert.equal(statistics.operations, 3);
+    assert.equal(statistics.stores, 6);
+    assert.equal(statistics.flushes, 6);
+    assert.equal(statistics.drains, 6);
+    assert.equal(statistics.crashPoints, 9);
+    assert.equal(statistics.recoveries, statistics.distinct - statistics.pruned);
+    assert(statistics.pruned > 0 && statistics.recoveries >= 9, JSON.stringify(statistics));
+  });
+
+  it('finds nothing wrong with a sound undo log, and crashes its recovery', () => {
+    const statistics = exploreCrashes(updates());
+    assert.equal(statistics.exhausted, statistics.crashPoints);
+    assert(statistics.duringRecovery > 100, `${statistics.duringRecovery} images during recovery`);
+    assert(exploreCrashes({ ...updates(), recoveryDepth: 2 }).duringRecovery > statistics.duringRecovery);
+    assert.equal(exploreCrashes({ ...updates(), recoveryDepth: 0 }).duringRecovery, 0);
+  });
+
+  describe('catches a log', () => {
+    it('with a flush missing', () => {
+      const { story, message, code, name } = violation(appends('no flush'));
+      assert.equal(code, 'ERR_PMEM_CRASH_CONSISTENCY');
+      assert.equal(name, 'CrashConsistencyError');
+      assert.equal(message, story);
+      assert.match(story, /during 'append one', operation 1 of 3/);
+      assert.match(story, /write of 128 bytes at offset 64, not flushed/);
+      assert.match(sourcesOf(story, 'power cut'), /the end/);
+      assert.match(sourcesOf(story, 'lost') || sourcesOf(story, 'torn'), /the entry/);
+      assert.match(sourcesOf(story, 'kept'), /the commit/);
+    });
+
+    it('with a drain missing', () => {
+      const { story } = violation(appends('no drain'));
+      assert.match(story, /write of 128 bytes at offset 64, flushed at \S+:\d+:\d+, but not drained since/);
+      assert.match(sourcesOf(story, 'lost') || sourcesOf(story, 'torn'), /the entry/);
+    });
+
+    it('that commits first', () => {
+      const { story } = violation(appends('commit first'));
+      assert.match(story, /operation {2}during 'append one'/);
+      assert.match(sourcesOf(story, 'kept'), /commit first: the commit/);
+    });
+
+    it('that flushes one of two lines', () => {
+      const { story } = violation(appends('short flush'));
+      assert.match(story, /during 'append a tex', operation 2 of 3/);
+      assert.match(sourcesOf(story, 'lost'), /the entry/);
+      assert.match(story, /write of 128 bytes at offset 192, not flushed/);
+    });
+
+    it('with a commit of sixteen bytes, torn', () => {
+      const { story, cause } = violation(appends('torn commit'));
+      assert.match(story, /recovery fails: the sum is wrong/);
+      assert.match(story, /torn {7}1 of 2 words of the write of 16 bytes at offset 0/);
+      assert.match(sourcesOf(story, 'torn'), /torn$/m);
+      assert.match((cause as Error).message, /the sum is wrong/);
+    });
+  });
+
+  describe('catches a recovery', () => {
+    for (const [flaw, expected] of [
+      ['recovery forgets first', /undo of the/],
+      ['recovery does not flush', /undo of the first/],
+      ['recovery drains too late', /undo of the/],
+    ] as const) {
+      it(`in which ${flaw.replace('recovery ', 'it ')}`, () => {
+        const { story } = violation(updates(flaw));
+        assert.match(story, /then {7}recovery ran, and the power was cut again/);
+        assert.match(story, /operation {2}during 'set 10 and 90'/);
+        assert.match(sourcesOf(story, 'lost') + sourcesOf(story, 'kept'), expected);
+        exploreCrashes({ ...updates(flaw), recoveryDepth: 0 });
+      });
+    }
+  });
+});
+
+describe('exploring mutants', () => {
+  it('kills every mutant of a sound log', () => {
+    const { killed, survivors } = exploreMutants(appends());
+    assert.deepEqual(survivors, []);
+    assert.equal(killed.length, 4);
+    for (const { source, story, omitted } of killed) {
+      assert(story.startsWith(`without the ${omitted} at ${source}, after a power cut, `), story);
+    }
+  });
+
+  it('kills every mutant of a sound log, one by one', () => {
+    const { killed, survivors } = exploreMutants({ ...appends(), by: 'occurrence' });
+    assert.deepEqual(survivors, []);
+    assert.equal(killed.length, 12);
+    assert.deepEqual(
+      killed.filter(({ omitted }) => omitted === 'flush').map(({ occurrence }) => occurrence),
+      [0, 1, 2, 3, 4, 5],
+    );
+  });
+
+  it('kills every mutant of a sound undo log and of its recovery', () => {
+    const { killed, survivors } = exploreMutants(updates());
+    assert.deepEqual(survivors, []);
+    assert.equal(killed.length, 12);
+  });
+
+  it('lets mutants of recovery live where recovery is not crashed', () => {
+    const { survivors } = exploreMutants({ ...updates(), recoveryDepth: 0, report: true });
+    assert.deepEqual(survivors, []);
+  });
+
+  it('names a flush that is not needed', () => {
+    try {
+      exploreMutants(appends('needless flush'));
+    } catch (error) {
+      assert(error instanceof MutantSurvivedError);
+      assert.equal(error.code, 'ERR_PMEM_MUTANT_SURVIVED');
+      assert.equal(error.name, 'MutantSurvivedError');
+      const [survivor, ...others] = error.report.survivors;
+      assert.deepEqual(others, []);
+      assert.equal(survivor?.omitted, 'flush');
+      const [, file = '', line = ''] = /^(.*):(\d+):\d+$/.exec(survivor?.source ?? '') ?? [];
+      assert.match(readFileSync(file, 'utf8').split('\n')[Number(line) - 1] ?? '', /needless$/);
+      assert(error.message.includes(survivor?.source ?? '?'));
+      assert.equal(exploreMutants({ ...appends('needless flush'), report: true }).survivors.length, 1);
+      return;
+    }
+    assert.fail('it survives');
+  });
+
+  it('shows a check that checks nothing', () => {
+    throwsCode(
+      () => exploreMutants({ ...appends(), recover: () => [], check: () => true }),
+      'ERR_PMEM_MUTANT_SURVIVED',
+      {
+        message: /4 of 4 mutants survive/,
+      },
+    );
+  });
+
+  it('does not begin with a program that fails as it is', () => {
+    throwsCode(() => exploreMutants(appends('no drain')), 'ERR_PMEM_CRASH_CONSISTENCY');
+  });
+
+  it('has nothing to do without flushes and drains', () => {
+    const nothing = { size: 64, workload: () => {}, recover: () => 0, check: () => true };
+    throwsCode(() => exploreMutants(nothing), 'ERR_PMEM_NO_MUTANTS');
+  });
+});
+
+describe('a story', () => {
+  const nothing = { size: 256, recover: () => {}, check: () => false };
+
+  it('names the moment', () => {
+    const moments: [CrashOptions<void, never>['workload'], RegExp][] = [
+      [
+        () => {},
+        /operation {2}none marked\n {2}power cut {2}at crash point 0, at the end of the workload\n {2}in flight {2}nothing/,
+      ],
+      [(memory) => memory.drain(), /at crash point 0, before the drain at .*explore\.test/],
+      [
+        (_, context) => context.operation('x', () => {}),
+        /after 'x', operation 1 of 1\n .* at the end of the operation/,
+      ],
+      [
+        (memory, context) => {
+          memory.drain();
+          context.operation('x', () => {});
+        },
+        /operation {2}before the first of 1/,
+      ],
+    ];
+    for (const [workload, expected] of moments) assert.match(violation({ ...nothing, workload }).story, expected);
+  });
+
+  it('does not list hundreds of stores', () => {
+    const { story } = violation({
+      ...nothing,
+      workload(memory) {
+        for (let i = 0; i < 300; i++) memory.store64((i % 32) * 8, 1n);
+      },
+    });
+    assert.match(story, /and 288 other stores/);
+    assert(story.split('\n').length < 40);
+  });
+
+  it('tells of stores through a view that they were found out', () => {
+    const { story } = violation({
+      ...nothing,
+      workload(memory) {
+        memory.view(64, 64)[0] = 1;
+      },
+    });
+    assert.match(story, /kept {7}store through a view, into the line at offset 64/);
+  });
+});

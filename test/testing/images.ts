@@ -1,0 +1,180 @@
+/** All images that the explorer makes of a program, and all that there are by another, plainer, reckoning. */
+
+import type { Memory } from 'pmem';
+import { exploreCrashes } from 'pmem/testing';
+
+/** A step of a program, as data. */
+export type Step =
+  | {
+      readonly op: 'write';
+      readonly offset: number;
+      readonly bytes: Buffer;
+      readonly mode?: 'store' | 'flush' | 'persist';
+    }
+  | { readonly op: 'fill'; readonly offset: number; readonly length: number; readonly byte: number }
+  | { readonly op: 'store64'; readonly offset: number; readonly value: bigint }
+  | { readonly op: 'flush' | 'persist'; readonly offset: number; readonly length: number }
+  | { readonly op: 'drain' };
+
+export function perform(memory: Memory, step: Step): void {
+  switch (step.op) {
+    case 'write':
+      memory.write(step.offset, step.bytes, step.mode);
+      break;
+    case 'fill':
+      memory.fill(step.offset, step.length, step.byte);
+      break;
+    case 'store64':
+      memory.store64(step.offset, step.value);
+      break;
+    case 'drain':
+      memory.drain();
+      break;
+    default:
+      memory[step.op](step.offset, step.length);
+  }
+}
+
+/** The images of each crash point, in hexadecimal; every image must have been made. */
+export function exploredImages(size: number, workload: (memory: Memory) => void): Set<string>[] {
+  const points: Set<string>[] = [];
+  const statistics = exploreCrashes({
+    size,
+    budget: 1e9,
+    recoveryDepth: 0,
+    prune: false,
+    workload,
+    recover(memory) {
+      const bytes = Buffer.alloc(size);
+      memory.read(0, bytes);
+      return bytes.toString('hex');
+    },
+    check(image, { point }) {
+      let images = points[point];
+      if (images === undefined) {
+        images = new Set();
+        points[point] = images;
+      }
+      images.add(image);
+    },
+  });
+  if (statistics.exhausted !== statistics.crashPoints) throw new Error('some images were not made');
+  return points;
+}
+
+/** Part of a store that cannot be torn. */
+interface Atom {
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
+/** What happened to one line since it was last known: the stores, each of atoms, and how many of them are flushed. */
+interface Line {
+  base: Buffer;
+  stores: Atom[][];
+  flushed: number;
+}
+
+function applied(base: Buffer, atoms: readonly Atom[]): Buffer {
+  const bytes = Buffer.from(base);
+  for (const atom of atoms) atom.bytes.copy(bytes, atom.at);
+  return bytes;
+}
+
+/** Everything that a power cut can make of a line: some whole stores, and a part of the next. */
+function contents({ base, stores }: Line): string[] {
+  const found = new Set<string>([base.toString('hex')]);
+  let before = base;
+  for (const atoms of stores) {
+    for (let subset = 0; subset < 2 ** atoms.length; subset++) {
+      const some = atoms.filter((_, i) => Math.floor(subset / 2 ** i) % 2 === 1);
+      found.add(applied(before, some).toString('hex'));
+    }
+    before = applied(before, atoms);
+  }
+  return [...found];
+}
+
+/** What can be told from the contract alone, step by step and line by line. */
+export class PlainModel {
+  readonly #lines: Line[];
+
+  constructor(size: number) {
+    this.#lines = Array.from({ length: size / 64 }, () => ({ base: Buffer.alloc(64), stores: [], flushed: 0 }));
+  }
+
+  store(offset: number, bytes: Buffer): void {
+    this.#lines.forEach((line, number) => {
+      const atoms: Atom[] = [];
+      for (let word = number * 64; word < number * 64 + 64; word += 8) {
+        const from = Math.max(word, offset);
+        const to = Math.min(word + 8, offset + bytes.length);
+        if (from < to) atoms.push({ at: from - number * 64, bytes: bytes.subarray(from - offset, to - offset) });
+      }
+      if (atoms.length > 0) line.stores.push(atoms);
+    });
+  }
+
+  flush(offset: number, length: number): void {
+    this.#lines.forEach((line, number) => {
+      if (length > 0 && offset < number * 64 + 64 && offset + length > number * 64) line.flushed = line.stores.length;
+    });
+  }
+
+  drain(): void {
+    for (const line of this.#lines) {
+      line.base = applied(line.base, line.stores.slice(0, line.flushed).flat());
+      line.stores = line.stores.slice(line.flushed);
+      line.flushed = 0;
+    }
+  }
+
+  images(): Set<string> {
+    let images = [''];
+    for (const line of this.#lines) {
+      const all = contents(line);
+      images = images.flatMap((image) => all.map((content) => image + content));
+    }
+    return new Set(images);
+  }
+}
+
+/** The images of each crash point of a program: before each drain, and at the end. */
+export function plainImages(size: number, steps: readonly Step[]): Set<string>[] {
+  const model = new PlainModel(size);
+  const points: Set<string>[] = [];
+  const drain = () => {
+    points.push(model.images());
+    model.drain();
+  };
+  for (const step of steps) {
+    switch (step.op) {
+      case 'write':
+        model.store(step.offset, step.bytes);
+        if (step.mode === 'flush' || step.mode === 'persist') model.flush(step.offset, step.bytes.length);
+        if (step.mode === 'persist') drain();
+        break;
+      case 'fill':
+        model.store(step.offset, Buffer.alloc(step.length, step.byte));
+        break;
+      case 'store64': {
+        const bytes = Buffer.alloc(8);
+        bytes.writeBigUInt64LE(step.value);
+        model.store(step.offset, bytes);
+        break;
+      }
+      case 'flush':
+        model.flush(step.offset, step.length);
+        break;
+      case 'persist':
+        model.flush(step.offset, step.length);
+        drain();
+        break;
+      case 'drain':
+        drain();
+        break;
+    }
+  }
+  points.push(model.images());
+  return points;
+}

@@ -1,0 +1,64 @@
+/** The structures, ready to be explored. */
+
+import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+import type { CrashOptions } from 'pmem/testing';
+import { AppendLog, type Flaw as LogFlaw } from './structures/append-log.js';
+import { type Pair, type Flaw as PairFlaw, UndoPair } from './structures/undo-pair.js';
+
+const TEXTS = ['one', 'a text that goes on into the second line, and that is not all of it', 'three'];
+
+/** Appends, and expects what was appended, with or without the last one. */
+export function appends(flaw?: LogFlaw): CrashOptions<string[], string> {
+  return {
+    size: 1024,
+    workload(memory, context) {
+      const log = new AppendLog(memory, flaw);
+      for (const text of TEXTS) context.operation(`append ${text.slice(0, 5)}`, () => log.append(text), text);
+    },
+    recover: (memory) => new AppendLog(memory, flaw).entries(),
+    check(entries, { finished, running }) {
+      const before = finished.map(({ detail }) => detail);
+      if (running !== undefined && isDeepStrictEqual(entries, [...before, running.detail])) return;
+      assert.deepEqual(entries, before);
+    },
+  };
+}
+
+const START: Pair = [50n, 50n];
+const PAIRS: readonly Pair[] = [
+  [10n, 90n],
+  [20n, 80n],
+];
+/** What recovery goes on with, so that crashes in it show what it left behind. */
+const NEXT: Pair = [30n, 70n];
+
+/** Updates, and expects the pair before or after; recovery goes on to work. */
+export function updates(flaw?: PairFlaw): CrashOptions<Pair, Pair> {
+  return {
+    size: 512,
+    setup(memory) {
+      memory.store64(64, START[0]);
+      memory.store64(128, START[1]);
+    },
+    workload(memory, context) {
+      const pair = new UndoPair(memory);
+      for (const next of PAIRS) context.operation(`set ${next.join(' and ')}`, () => pair.set(next), next);
+    },
+    recover(memory) {
+      const pair = new UndoPair(memory, flaw);
+      const found = pair.get();
+      pair.set(NEXT);
+      return found;
+    },
+    check(found, { finished, running, duringRecovery }, memory) {
+      const allowed: (Pair | undefined)[] = [finished.at(-1)?.detail ?? START, running?.detail];
+      if (duringRecovery > 0) allowed.push(NEXT);
+      assert(
+        allowed.some((one) => isDeepStrictEqual(one, found)),
+        `found ${found.join(' and ')}`,
+      );
+      assert.deepEqual(new UndoPair(memory).get(), NEXT);
+    },
+  };
+}

@@ -1,0 +1,150 @@
+/** Images left out hide nothing: with and without leaving them out, the same is found. */
+
+import assert from 'node:assert/strict';
+import type { Memory } from 'pmem';
+import { CrashConsistencyError, type CrashOptions, exploreCrashes } from 'pmem/testing';
+import { throwsCode } from '../support/errors.js';
+import { Random } from '../support/random.js';
+import { perform, type Step } from './images.js';
+
+const SIZE = 256;
+const WORDS = SIZE / 8;
+
+function randomStep(random: Random): Step {
+  const offset = random.below(WORDS) * 8;
+  switch (random.below(7)) {
+    case 0:
+      return { op: 'write', offset: random.below(SIZE - 16), bytes: random.bytes(1 + random.below(16)) };
+    case 1:
+      return { op: 'flush', offset, length: random.below(SIZE - offset) };
+    case 2:
+      return { op: 'drain' };
+    default:
+      return { op: 'store64', offset, value: BigInt(random.below(4)) };
+  }
+}
+
+/** A function of what it reads, which decides what it reads next: some words, or a view of some. */
+function wander(memory: Memory, seed: number, steps: number): number {
+  let state = seed;
+  for (let i = 0; i < steps; i++) {
+    const next = new Random(state);
+    const offset = next.below(WORDS) * 8;
+    if (next.below(8) === 0) {
+      for (const byte of memory.view(offset, Math.min(80, SIZE - offset))) state = (Math.imul(state, 31) + byte) | 0;
+    } else {
+      state = (Math.imul(state, 31) + Number(memory.load64(offset) & 0xffffn)) | 0;
+    }
+  }
+  return state;
+}
+
+/** A program, a recovery and a check that mean nothing, but are wrong on a few images. */
+function nonsense(seed: number): CrashOptions<number, number> {
+  const random = new Random(seed);
+  const steps = Array.from({ length: 4 + random.below(8) }, () => randomStep(random));
+  const repairs = Array.from({ length: random.below(4) }, () => random.below(WORDS) * 8);
+  const rarity = 2 ** random.below(9);
+  const start = random.below(2 ** 31);
+  return {
+    size: SIZE,
+    budget: 1e7,
+    seed,
+    workload(memory, context) {
+      let left = [...steps];
+      while (left.length > 0) {
+        const some = left.slice(0, 3);
+        left = left.slice(3);
+        context.operation('some steps', () => {
+          for (const step of some) perform(memory, step);
+        });
+        context.acknowledge(left.length);
+      }
+    },
+    recover(memory) {
+      const found = wander(memory, start, 3);
+      // Not every image needs a repair, and what is repaired depends on what is there.
+      if ((found & 1) === 0) return found;
+      for (const [i, offset] of repairs.entries()) {
+        memory.store64(offset, BigInt(i + 1));
+        if (i % 2 === 0) memory.flush(offset, 8);
+      }
+      memory.drain();
+      return found;
+    },
+    check(found, { finished }, memory) {
+      const end = wander(memory, found + finished.length, 2);
+      return ((end ^ (end >>> 7)) & (rarity - 1)) !== 0 || rarity === 1;
+    },
+  };
+}
+
+function fails(options: CrashOptions<number, number>): { fails: boolean; pruned: number; exhausted: boolean } {
+  try {
+    const { pruned, exhausted, crashPoints } = exploreCrashes(options);
+    return { fails: false, pruned, exhausted: exhausted === crashPoints };
+  } catch (error) {
+    if (!(error instanceof CrashConsistencyError)) throw error;
+    return { fails: true, pruned: error.statistics.pruned, exhausted: false };
+  }
+}
+
+describe('leaving out images that recovery cannot tell apart', () => {
+  for (const recoveryDepth of [0, 1, 2]) {
+    it(`finds what is found without, with recovery crashed ${recoveryDepth} times`, () => {
+      let failing = 0;
+      let passing = 0;
+      let pruned = 0;
+      const programs = recoveryDepth === 2 ? 100 : 250;
+      for (let seed = 1; seed <= programs; seed++) {
+        const options = { ...nonsense(seed), recoveryDepth };
+        const all = fails({ ...options, prune: false });
+        const some = fails(options);
+        assert.equal(some.fails, all.fails, `seed ${seed}`);
+        if (all.fails) failing++;
+        else {
+          passing++;
+          assert(all.exhausted && some.exhausted, `seed ${seed}`);
+          assert.equal(all.pruned, 0);
+          pruned += some.pruned;
+        }
+      }
+      // Otherwise the comparison would prove little.
+      assert(failing > 20 && passing > 20, `${failing} fail, ${passing} pass`);
+      assert(pruned > 1000, `${pruned} pruned`);
+    });
+  }
+
+  it('finds one line among many that nobody reads', () => {
+    const lines = 64;
+    const options: CrashOptions<bigint, never> = {
+      size: lines * 64,
+      budget: 5000,
+      workload(memory) {
+        for (let line = 0; line < lines; line++) memory.store64(line * 64, 1n);
+      },
+      recover: (memory) => memory.load64(17 * 64),
+      check: () => true,
+    };
+    const { images, pruned, recoveries, exhausted } = exploreCrashes(options);
+    assert.equal(exhausted, 0);
+    assert.equal(images, 5000);
+    assert.equal(pruned, 4998);
+    assert.equal(recoveries, 2);
+    throwsCode(() => exploreCrashes({ ...options, check: (word) => word === 0n }), 'ERR_PMEM_CRASH_CONSISTENCY');
+  });
+
+  it('notices a recovery that is not repeatable', () => {
+    let calls = 0;
+    const options: CrashOptions<bigint, never> = {
+      size: 512,
+      workload(memory) {
+        for (let line = 0; line < 4; line++) memory.store64(line * 64, 1n);
+      },
+      recover: (memory) => memory.load64((calls++ % 4) * 64),
+      check: () => true,
+    };
+    throwsCode(() => exploreCrashes(options), 'ERR_PMEM_NOT_REPEATABLE', { message: /prune: false/ });
+    assert.equal(exploreCrashes({ ...options, prune: false }).recoveries, 16);
+  });
+});
