@@ -76,11 +76,24 @@ void warn(const char* sentence) {
   static_cast<void>(ignored);
 }
 
-// Another process, or nobody yet, met corrupt memory that is mapped here too (sigaction(2), BUS_MCEERR_AO). Nothing was
-// interrupted and nothing is lost; whoever touches the page is told then.
-bool is_only_news(int signal, const siginfo_t* info) {
-  return signal == SIGBUS && info->si_code == BUS_MCEERR_AO &&
-         find(reinterpret_cast<uintptr_t>(info->si_addr)) != nullptr;
+// Whether the signal stands for the instruction that it interrupted. News of corrupt memory (BUS_MCEERR_AO: another
+// process met it, or nobody yet) comes from the kernel too, but interrupts anything.
+bool is_synchronous(int signal, const siginfo_t* info) {
+  return info->si_code > 0 && !(signal == SIGBUS && info->si_code == BUS_MCEERR_AO);
+}
+
+// Takes note of such news about a mapping of ours. Persistent memory itself tells whoever touches it, and until then
+// nothing is lost. A page of the page cache is gone, with all that was stored into it, and the next touch reads the
+// disk.
+bool take_news(int signal, const siginfo_t* info) {
+  if (signal != SIGBUS || info->si_code != BUS_MCEERR_AO) return false;
+  const uint8_t* address = static_cast<const uint8_t*>(info->si_addr);
+  Mapping* mapping = find(reinterpret_cast<uintptr_t>(address));
+  if (mapping == nullptr) return false;
+  if (!mapping->synchronous()) {
+    mapping->mark_damaged(Damage::kCorruptPage, static_cast<size_t>(address - mapping->base()));
+  }
+  return true;
 }
 
 // Puts private memory where the faulting page was, so that the interrupted instruction can be repeated.
@@ -156,7 +169,7 @@ void die_by_default(int signal, const siginfo_t* info) {
   fallback.sa_handler = SIG_DFL;
   sigaction(signal, &fallback, nullptr);
   // A faulting instruction is repeated on return and kills with the right core; a sent signal must be sent again.
-  if (info->si_code <= 0) raise(signal);
+  if (!is_synchronous(signal, info)) raise(signal);
 }
 
 // Calls the handler behind ours as the kernel would have called it.
@@ -167,7 +180,7 @@ void chain(int signal, siginfo_t* info, void* context, const void* frame) {
   const bool nested = t_chaining.context == context && frame < t_chaining.frame;
   struct sigaction& there = nested ? behind.first : behind.latest;
   const struct sigaction action = there;
-  if (is_default(action) || (is_ignore(action) && info->si_code > 0)) {
+  if (is_default(action) || (is_ignore(action) && is_synchronous(signal, info))) {
     die_by_default(signal, info);
     return;
   }
@@ -201,9 +214,8 @@ void restore_mask(const void* context) {
 
 void on_fault(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  const bool synchronous = info->si_code > 0;
-  if (synchronous) {
-    if (is_only_news(signal, info)) return;
+  if (take_news(signal, info)) return;
+  if (is_synchronous(signal, info)) {
     GuardState& state = guard_state;
     const uint8_t* address = static_cast<const uint8_t*>(info->si_addr);
     const size_t length = state.length;

@@ -27,7 +27,7 @@ enum class Damage : uint32_t {
   kLostPage = 1,          // a page was gone (file truncated, disk full, media failed) when a Buffer touched it
   kReadOnlyViolated = 2,  // a Buffer of a read-only mapping was stored into; the store went to a private copy
   kSyncFailed = 3,   // msync failed: the kernel may have dropped the dirty pages and would report success next time
-  kCorruptPage = 4,  // the hardware reported corrupt memory when a Buffer touched it
+  kCorruptPage = 4,  // the hardware reported corrupt memory, outside of our own copies
 };
 
 struct MapRequest {

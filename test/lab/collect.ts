@@ -17,7 +17,8 @@ export interface GuestJob {
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-function testFiles(folder: string): string[] {
+/** The lab's own tests. */
+export function testFiles(folder: 'guest' | 'host'): string[] {
   const names = readdirSync(join(HERE, folder)).filter((name) => name.endsWith('.test.js'));
   return names.sort().map((name) => join(HERE, folder, name));
 }
@@ -45,18 +46,17 @@ async function look(file: string, grep: RegExp | undefined): Promise<{ machines:
   return { machines, matches };
 }
 
-/** As mocha reads it: the text, or a regular expression between slashes. */
-function pattern(grep: string): RegExp {
-  const [, source, flags] = /^\/(.*)\/([gimy]*)$/.exec(grep) ?? [];
+/** What `--grep` asks for: the text, or the regular expression between slashes. */
+export function pattern(grep: string): RegExp {
+  const [, source, flags] = /^\/(.*)\/(i?)$/.exec(grep) ?? [];
   return source === undefined ? new RegExp(grep.replace(/[|\\{}()[\]^$+*?.]/g, '\\$&')) : new RegExp(source, flags);
 }
 
 /** The tests of the guests, by machine. A file that declares none is for one with everything. */
-export async function guestJobs(named: readonly string[], grep: string | undefined): Promise<GuestJob[]> {
-  const files = named.length > 0 ? named : testFiles('guest');
+export async function guestJobs(files: readonly string[], grep: RegExp | undefined): Promise<GuestJob[]> {
   const jobs = new Map<string, { machine: Machine; files: string[] }>();
   for (const file of files) {
-    const { machines, matches } = await look(file, grep === undefined ? undefined : pattern(grep));
+    const { machines, matches } = await look(file, grep);
     if (!matches) continue;
     for (const machine of machines.length > 0 ? machines : [everything]) {
       const job = jobs.get(machine.name) ?? { machine, files: [] };
@@ -68,11 +68,14 @@ export async function guestJobs(named: readonly string[], grep: string | undefin
   return [...jobs.values()];
 }
 
-/** The tests that start guests themselves. */
-export async function hostFiles(grep: string | undefined): Promise<string[]> {
+/** Those of the files that have a test which matches. */
+export async function matching(files: readonly string[], grep: RegExp | undefined): Promise<string[]> {
   const found: string[] = [];
-  for (const file of testFiles('host')) {
-    if ((await look(file, grep === undefined ? undefined : pattern(grep))).matches) found.push(file);
-  }
+  for (const file of files) if ((await look(file, grep)).matches) found.push(file);
   return found;
+}
+
+/** Whether the file's tests start guests themselves. */
+export function isForHost(file: string): boolean {
+  return dirname(file) === join(HERE, 'host');
 }

@@ -21,7 +21,7 @@ export interface GuestOptions {
   readonly plan: Plan;
   /** Its images, kept from one start to the next, and what is particular to this start. */
   readonly directory: string;
-  /** Seconds until it counts as hanging. */
+  /** Seconds without a sign of life after which it counts as hanging. */
   readonly limit: number;
   /** Called with what the guest's command prints. */
   readonly onOutput?: (text: string) => void;
@@ -40,23 +40,31 @@ const PORTS = [OUTPUT, STATUS, RESULTS] as const;
 /** Behind standard input, output and errors. */
 const FIRST_PORT = 3;
 const TAIL_LINES = 40;
+/** Characters of output that are kept for the case of a failure. */
+const MOST_KEPT = 10_000;
 const INSIDE = join(dirname(fileURLToPath(import.meta.url)), 'inside', 'init.js');
 
 function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Console output as a person would want to read it. */
-function readable(console: string): string {
+/** The end of what was printed, as a person would want to read it. */
+function tail(console: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal control sequences are what is removed
   const plain = console.replace(/\x1b(\[[0-9;?]*[A-Za-z]|c)/g, '').replaceAll('\r', '');
   return plain.trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
 }
 
+const running = new Set<Guest>();
+
+/** Ends all guests of this process. */
+export function killAll(): void {
+  for (const guest of running) guest.kill();
+}
+
 /** A started guest. */
 export class Guest {
   readonly #child: ChildProcess;
-  #console = '';
   #killed = false;
   /**
    * How it ended.
@@ -77,53 +85,68 @@ export class Guest {
     const args = qemuArguments(tools, { machine: plan.machine, images: directory, folder, ports });
     const qemu = tools.qemu();
     const terminal = interactive ? 'inherit' : 'pipe';
-    this.#child = spawn(qemu.command, [...qemu.args, ...args], {
+    // Whatever becomes of this process, QEMU ends with it.
+    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', qemu.command, ...qemu.args, ...args], {
       env: qemu.env,
       stdio: [interactive ? 'inherit' : 'ignore', terminal, terminal, ...PORTS.map(() => 'pipe' as const)],
     });
-    this.ended = this.#follow(options);
+    running.add(this);
+    this.ended = this.#follow(options).finally(() => running.delete(this));
     // Whoever awaits it is told; a guest that nobody awaits must not end the process.
     this.ended.catch(() => {});
   }
 
-  /** Ends QEMU at once, as if the power button were pulled off the process: nothing in the guest is told. */
+  /** Ends QEMU by SIGKILL: nothing in the guest is told. */
   kill(): void {
     this.#killed = true;
     this.#child.kill('SIGKILL');
   }
 
-  #text(stream: Readable | null | undefined, add: (text: string) => void): void {
-    stream?.setEncoding('utf8').on('data', add);
-  }
-
   #follow({ limit, onOutput, interactive = false }: GuestOptions): Promise<GuestEnd> {
     const child = this.#child;
     const [output, status, results] = PORTS.map((_, i) => child.stdio[FIRST_PORT + i] as Readable);
+    let console = '';
+    let printed = '';
     let answer = '';
     let counts = '';
-    this.#text(child.stdout, (text) => {
-      this.#console += text;
+    let late = false;
+    let timer: NodeJS.Timeout | undefined;
+    const alive = () => {
+      clearTimeout(timer);
+      if (interactive) return;
+      timer = setTimeout(() => {
+        late = true;
+        child.kill('SIGKILL');
+      }, limit * 1000);
+    };
+    const follow = (stream: Readable | null | undefined, add: (text: string) => void) => {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        alive();
+        add(text);
+      });
+    };
+    alive();
+    for (const stream of [child.stdout, child.stderr]) {
+      follow(stream, (text) => {
+        console += text;
+      });
+    }
+    follow(output, (text) => {
+      printed = (printed + text).slice(-MOST_KEPT);
+      onOutput?.(text);
     });
-    this.#text(child.stderr, (text) => {
-      this.#console += text;
-    });
-    this.#text(output, (text) => onOutput?.(text));
-    this.#text(results, (text) => {
+    follow(results, (text) => {
       counts += text;
     });
-    let late = false;
-    const timer = interactive
-      ? undefined
-      : setTimeout(() => {
-          late = true;
-          child.kill('SIGKILL');
-        }, limit * 1000);
-    this.#text(status, (text) => {
+    follow(status, (text) => {
       answer += text;
       if (answer.endsWith('\n')) child.kill('SIGKILL');
     });
     return new Promise((resolve, reject) => {
-      child.once('error', reject);
+      child.once('error', (error) => {
+        clearTimeout(timer);
+        reject(new GuestFailure(`QEMU could not be started: ${error.message}`));
+      });
       child.once('close', (code, signal) => {
         clearTimeout(timer);
         if (answer.endsWith('\n')) {
@@ -131,11 +154,12 @@ export class Guest {
           return;
         }
         const how = late
-          ? `the guest did not answer within ${limit} s`
+          ? `the guest gave no sign of life for ${limit} s`
           : this.#killed
             ? 'the guest was killed'
             : `the guest ended without an answer (QEMU: ${signal ?? `status ${code}`})`;
-        reject(new GuestFailure(`${how}; its console:\n${readable(this.#console)}`));
+        const last = printed === '' ? 'It had printed nothing.' : `Its last output:\n${tail(printed)}`;
+        reject(new GuestFailure(`${how}; its console:\n${tail(console)}\n${last}`));
       });
     });
   }

@@ -1,6 +1,6 @@
 /** The guest's first root: loads what it takes to reach the machine's own files, and goes there. */
 
-import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { moduleBytes, moduleFiles } from './kernel.js';
 import type { Toolbox } from './toolbox.js';
@@ -15,12 +15,15 @@ export const FIRST = 'first';
 
 const MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'virtio_console'];
 
+/** Where the script mounts things. */
+const DIRECTORIES = ['dev', 'proc', 'sys', 'host', 'tools', 'top', 'root'];
+/** The programs that the script calls; to link all that busybox has would take an emulated CPU a second. */
+const PROGRAMS = ['mount', 'insmod', 'mkdir', 'switch_root'];
+
 const INIT = `#!/bin/busybox sh
 export PATH=/bin
-busybox mkdir -p /bin /dev /proc /sys /host /tools /top /root
-busybox mount -t proc proc /proc
-busybox --install -s /bin
 mount -t devtmpfs dev /dev
+mount -t proc proc /proc
 mount -t sysfs sys /sys
 while read -r module; do insmod "/modules/$module"; done </modules/order
 share() { mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro "$1" "$2"; }
@@ -43,33 +46,20 @@ exec switch_root /root /bin/sh ${START}/${FIRST}
 export function buildInitramfs(tools: Toolbox, file: string): void {
   const tree = `${file}.tree`;
   rmSync(tree, { recursive: true, force: true });
-  mkdirSync(join(tree, 'modules'), { recursive: true });
-  mkdirSync(join(tree, 'bin'));
+  for (const name of ['modules', 'bin', ...DIRECTORIES]) mkdirSync(join(tree, name), { recursive: true });
   try {
     copyFileSync(tools.busybox, join(tree, 'bin', 'busybox'));
+    for (const name of PROGRAMS) symlinkSync('busybox', join(tree, 'bin', name));
     const modules = moduleFiles(tools, MODULES);
     const names = modules.map((path) => basename(path).replace(/\.ko.*$/, '.ko'));
     for (const [i, path] of modules.entries())
-      writeFileSync(join(tree, 'modules', names[i] as string), moduleBytes(path));
+      writeFileSync(join(tree, 'modules', names[i] as string), moduleBytes(tools, path));
     writeFileSync(join(tree, 'modules', 'order'), `${names.join('\n')}\n`);
     writeFileSync(join(tree, 'init'), INIT);
     chmodSync(join(tree, 'init'), 0o755);
-    const entries = [
-      '.',
-      'init',
-      'bin',
-      'bin/busybox',
-      'modules',
-      'modules/order',
-      ...names.map((name) => `modules/${name}`),
-    ];
-    const archive = tools.run(
-      tools.busybox,
-      ['cpio', '-o', '-H', 'newc'],
-      Buffer.from(`${entries.join('\n')}\n`),
-      tree,
-    );
-    writeFileSync(file, archive);
+    const entries = ['.', ...(readdirSync(tree, { recursive: true, encoding: 'utf8' }) as string[]).sort()];
+    const list = Buffer.from(`${entries.join('\n')}\n`);
+    writeFileSync(file, tools.run(tools.busybox, ['cpio', '-o', '-H', 'newc'], list, tree));
   } finally {
     rmSync(tree, { recursive: true, force: true });
   }

@@ -9,6 +9,11 @@ import { Guest, GuestFailure } from './guest.js';
 import { mochaCommand } from './mocha.js';
 import type { Toolbox } from './toolbox.js';
 
+/** Seconds that a test may take in a guest whose CPU is emulated. */
+const TEST_TIMEOUT = 120;
+/** Seconds that a test may take which starts guests; each of these has a limit of its own. */
+const HOST_TEST_TIMEOUT = 3600;
+
 /** How many tests passed, failed and were skipped. */
 export interface Counts {
   passed: number;
@@ -19,8 +24,8 @@ export interface Counts {
 /** What all jobs have in common. */
 export interface Settings {
   readonly tools: Toolbox;
-  readonly grep: string | undefined;
-  /** Seconds until a guest counts as hanging. */
+  readonly grep: RegExp | undefined;
+  /** Seconds without a sign of life after which a guest counts as hanging. */
   readonly limit: number;
   /** Where images are kept; each job has a directory of its own there. */
   readonly directory: string;
@@ -46,9 +51,10 @@ function sum(lines: string): Counts | undefined {
 }
 
 /** Tests that ended as they should have told their counts; that something else went wrong must not be lost. */
-function judged(results: string, code: number | null, how: string, print: (text: string) => void): Counts {
+export function judged(results: string, code: number | null, how: string, print: (text: string) => void): Counts {
   const counts = sum(results);
-  if (counts !== undefined && (code === 0 || counts.failed > 0)) return counts;
+  const ran = counts !== undefined && counts.passed + counts.failed + counts.skipped > 0;
+  if (ran && (code === 0 || counts.failed > 0)) return counts;
   print(`\n${how}\n`);
   const { passed, failed, skipped } = counts ?? { passed: 0, failed: 0, skipped: 0 };
   return { passed, failed: failed + 1, skipped };
@@ -68,7 +74,7 @@ export function guestJob({ machine, files }: GuestJob, { tools, grep, limit, dir
     async run(print) {
       const guest = new Guest({
         tools,
-        plan: { machine, format: true, command: mochaCommand(files, grep), cwd: ROOT, env: passedOn() },
+        plan: { machine, format: true, command: mochaCommand(files, grep, TEST_TIMEOUT), cwd: ROOT, env: passedOn() },
         directory: join(directory, machine.name),
         limit,
         onOutput: print,
@@ -86,17 +92,22 @@ export function guestJob({ machine, files }: GuestJob, { tools, grep, limit, dir
 }
 
 /** Tests that run here and start guests themselves. */
-export function hostJob(file: string, { grep, directory }: Settings): Job {
+export function hostJob(file: string, { grep, directory, limit }: Settings): Job {
   const name = basename(file, '.test.js');
   return {
     title: `around guests: ${name}`,
     run(print) {
       const counts = join(directory, `${name}.counts`);
       writeFileSync(counts, '');
-      const [command, ...args] = mochaCommand([file], grep);
+      const [command, ...args] = mochaCommand([file], grep, HOST_TEST_TIMEOUT);
       const child = spawn(command as string, args, {
         cwd: ROOT,
-        env: { ...process.env, PMEM_TEST_RESULTS: counts, PMEM_LAB_DIRECTORY: join(directory, name) },
+        env: {
+          ...process.env,
+          PMEM_TEST_RESULTS: counts,
+          PMEM_LAB_DIRECTORY: join(directory, name),
+          PMEM_LAB_LIMIT: String(limit),
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', print);
@@ -111,6 +122,15 @@ export function hostJob(file: string, { grep, directory }: Settings): Job {
   };
 }
 
+async function runJob(job: Job, print: (text: string) => void): Promise<Counts> {
+  try {
+    return await job.run(print);
+  } catch (error) {
+    print(`\n${(error as Error).stack}\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
 /** As many as the two cores that every machine has can emulate. */
 const AT_A_TIME = 2;
 
@@ -122,7 +142,7 @@ export async function runJobs(jobs: readonly Job[]): Promise<Counts> {
     for (let job = pending.shift(); job !== undefined; job = pending.shift()) {
       const began = Date.now();
       let text = '';
-      const counts = await job.run((piece) => {
+      const counts = await runJob(job, (piece) => {
         if (jobs.length === 1) process.stdout.write(piece);
         else text += piece;
       });

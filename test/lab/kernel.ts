@@ -1,6 +1,5 @@
 /** Debian's kernel, as QEMU boots it fastest, and its modules. */
 
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Toolbox } from './toolbox.js';
@@ -37,16 +36,22 @@ export function unpackKernel(tools: Toolbox, file: string): string {
   const head = payload.subarray(0, 8).toString('hex');
   const [, command, ...args] = DECOMPRESSORS.find(([magic]) => head.startsWith(magic)) ?? [];
   if (command === undefined) return packed;
-  // Behind the compressed data lies their length, which the programs call garbage: what they wrote counts.
+  // The last four bytes are the length of the whole, which the programs call garbage: what they wrote counts.
   let elf: Buffer;
   try {
     elf = tools.run(command, args, payload);
   } catch (error) {
     elf = (error as { stdout?: Buffer }).stdout ?? Buffer.alloc(0);
   }
-  if (elf.subarray(0, 4).toString('latin1') !== '\x7fELF') return packed;
+  const isWhole = elf.length === payload.readUInt32LE(payload.length - 4);
+  if (!isWhole || elf.subarray(0, 4).toString('latin1') !== '\x7fELF') return packed;
   writeFileSync(file, elf);
   return file;
+}
+
+/** Makes the index of the modules that modprobe needs, here and in the guest. */
+export function indexModules(tools: Toolbox): void {
+  tools.runAs('kmod', 'depmod', ['--basedir', join(tools.root, 'usr'), kernelVersion(tools.root)]);
 }
 
 /** The files of the modules in the order in which they must be loaded. The distribution's own configuration is left out:
@@ -54,18 +59,17 @@ export function unpackKernel(tools: Toolbox, file: string): string {
 export function moduleFiles(tools: Toolbox, names: readonly string[]): string[] {
   const version = kernelVersion(tools.root);
   const usr = join(tools.root, 'usr');
-  tools.runAs('kmod', 'depmod', ['--basedir', usr, version]);
   const files = names.flatMap((name) => {
     const args = ['--config', '/dev/null', '--set-version', version, '--dirname', usr, '--show-depends', name];
     const lines = tools.runAs('kmod', 'modprobe', args).toString().split('\n');
-    return lines.flatMap((line) => /^insmod (\S+)/.exec(line)?.[1] ?? []);
+    return lines.flatMap((line) => /^insmod (.*\.ko\S*)/.exec(line)?.[1] ?? []);
   });
   return [...new Set(files)];
 }
 
 /** The module's bytes, unpacked: busybox loads nothing else. */
-export function moduleBytes(file: string): Buffer {
+export function moduleBytes(tools: Toolbox, file: string): Buffer {
   if (file.endsWith('.ko')) return readFileSync(file);
   const command = file.endsWith('.zst') ? 'zstd' : file.endsWith('.xz') ? 'xz' : 'gzip';
-  return execFileSync(command, ['--decompress', '--stdout', file], { maxBuffer: 2 ** 28 });
+  return tools.run(command, ['--decompress', '--stdout', file]);
 }

@@ -2,7 +2,7 @@
 
 /** What a part of an NVDIMM is used as, named so that a test finds it: `place('ext4')`. */
 export type Namespace = { readonly name: string; readonly size: number } & (
-  | { readonly mode: 'fsdax'; readonly fileSystem: 'ext4' | 'xfs' }
+  | { readonly mode: 'fsdax'; readonly fileSystem: 'ext4' | 'xfs' | 'none' }
   | { readonly mode: 'devdax'; readonly align: number }
   | { readonly mode: 'sector'; readonly sectorSize: number }
   | { readonly mode: 'raw' }
@@ -27,6 +27,8 @@ export interface Machine {
   readonly nvdimms: readonly Nvdimm[];
   /** A QEMU CPU model; by default one with everything that QEMU can emulate. */
   readonly cpu?: string;
+  /** CPUs, default 1. */
+  readonly cpus?: number;
   /** More words for the kernel's command line. */
   readonly kernelArguments?: string;
   /** Bytes of ordinary memory, default 2 GiB. */

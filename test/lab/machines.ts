@@ -8,6 +8,7 @@ const GIB = 2 ** 30;
 /** One of everything. */
 export const everything: Machine = {
   name: 'everything',
+  cpus: 2,
   nvdimms: [
     {
       size: GIB,
@@ -16,6 +17,7 @@ export const everything: Machine = {
         { name: 'xfs', mode: 'fsdax', fileSystem: 'xfs', size: 400 * MIB },
         { name: 'sector', mode: 'sector', sectorSize: 4096, size: 64 * MIB },
         { name: 'raw', mode: 'raw', size: 64 * MIB },
+        { name: 'blank', mode: 'fsdax', fileSystem: 'none', size: 64 * MIB },
       ],
     },
     {
@@ -43,6 +45,23 @@ export const small: Machine = {
       namespaces: [
         { name: 'ext4', mode: 'fsdax', fileSystem: 'ext4', size: 128 * MIB },
         { name: 'dax-2m', mode: 'devdax', align: 2 * MIB, size: 64 * MIB },
+      ],
+    },
+  ],
+};
+
+/** A platform that flushes the CPU caches on power failure, with devices that tests may spoil. */
+export const eadr: Machine = {
+  name: 'eADR',
+  persistence: 'cpu',
+  nvdimms: [
+    {
+      size: GIB,
+      namespaces: [
+        { name: 'ext4', mode: 'fsdax', fileSystem: 'ext4', size: 128 * MIB },
+        { name: 'dax-2m', mode: 'devdax', align: 2 * MIB, size: 64 * MIB },
+        // As ordinary memory it comes in blocks of 128 MiB.
+        { name: 'spare', mode: 'devdax', align: 2 * MIB, size: 512 * MIB },
       ],
     },
   ],

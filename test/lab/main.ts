@@ -1,31 +1,37 @@
 /** The command `npm run lab`. */
 
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildNative } from '../support/native.js';
-import { compiled, guestJobs, hostFiles } from './collect.js';
-import { Guest } from './guest.js';
+import { ROOT } from '../support/paths.js';
+import { compiled, type GuestJob, guestJobs, isForHost, matching, pattern, testFiles } from './collect.js';
+import { Guest, killAll } from './guest.js';
 import { type Counts, guestJob, hostJob, runJobs, type Settings } from './jobs.js';
 import type { Machine } from './machine.js';
-import * as machines from './machines.js';
+import { everything } from './machines.js';
 import { CACHE, openToolbox, type Toolbox } from './toolbox.js';
 import { LabUnavailable } from './unavailable.js';
-
-/** Seconds for a script on standard input; who sits at a terminal may take longer. */
-const SHELL_LIMIT = 24 * 60 * 60;
-
-const known = Object.values(machines);
 
 const USAGE = `Usage: npm run lab -- [options] [FILE…]
 
 Runs tests on a real Linux kernel with emulated persistent-memory devices: those of test/lab, or the test files given.
 
   -g, --grep TEXT      only tests whose title contains the text, or matches /the expression/
-      --shell          an interactive shell in the guest, which ends with 'exit'; or runs the script on standard input
-  -m, --machine NAME   what the shell runs on: ${known.map(({ name }) => name).join(', ')} (default: ${machines.everything.name})
+  -m, --machine NAME   only on this machine
+      --shell          an interactive shell in the guest, which ends with 'exit', or with Ctrl-A X if it hangs; or the
+                       script on standard input. On the machine '${everything.name}' unless --machine says otherwise
       --keep           keep the images of the guests' devices, and say where they are
-      --timeout SECS   seconds until a guest counts as hanging (default: 300)
+      --timeout SECS   seconds without a sign of life after which a guest counts as hanging (default: 300)
   -h, --help
 `;
 
@@ -40,7 +46,7 @@ function parse(args: string[]) {
       options: {
         grep: { type: 'string', short: 'g' },
         shell: { type: 'boolean', default: false },
-        machine: { type: 'string', short: 'm', default: machines.everything.name },
+        machine: { type: 'string', short: 'm' },
         keep: { type: 'boolean', default: false },
         timeout: { type: 'string', default: '300' },
         help: { type: 'boolean', short: 'h', default: false },
@@ -51,10 +57,11 @@ function parse(args: string[]) {
   }
 }
 
-function machineNamed(name: string): Machine {
-  const found = known.find((machine) => machine.name === name);
-  if (found !== undefined) return found;
-  throw new UsageError(`There is no machine '${name}'; there are ${known.map((one) => one.name).join(', ')}`);
+function seconds(text: string): number {
+  const value = Number(text);
+  // Timers take no more.
+  if (value > 0 && value < 2 ** 31 / 1000) return value;
+  throw new UsageError(`--timeout must be a number of seconds; got '${text}'`);
 }
 
 function existing(file: string): string {
@@ -62,13 +69,33 @@ function existing(file: string): string {
   throw new UsageError(`There is no test file '${file}'`);
 }
 
-function seconds(text: string): number {
-  const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new UsageError(`--timeout must be a number of seconds; got '${text}'`);
+function expression(grep: string): RegExp {
+  try {
+    return pattern(grep);
+  } catch (error) {
+    throw new UsageError(`--grep: ${(error as Error).message}`);
+  }
 }
 
-async function shell(tools: Toolbox, machine: Machine, directory: string): Promise<number> {
+function onMachine<T extends { machine: Machine }>(all: readonly T[], name: string | undefined): T[] {
+  if (name === undefined) return [...all];
+  const found = all.filter(({ machine }) => machine.name === name);
+  if (found.length > 0) return found;
+  const names = [...new Set([everything.name, ...all.map(({ machine }) => machine.name)])];
+  throw new UsageError(`There is no machine '${name}' here; there are: ${names.join(', ')}`);
+}
+
+/** In a guest these are its own. */
+const HIDDEN = ['/dev', '/proc', '/sys', '/run'];
+
+function checkPlace(): void {
+  for (const path of [ROOT, process.execPath]) {
+    const hidden = HIDDEN.find((directory) => path.startsWith(`${directory}/`));
+    if (hidden !== undefined) throw new UsageError(`The guest has its own ${hidden}, and would not find ${path}`);
+  }
+}
+
+async function shell(tools: Toolbox, machine: Machine, limit: number, directory: string): Promise<number> {
   const { stdin } = process;
   const interactive = stdin.isTTY === true;
   const command = interactive ? undefined : ['bash', '-c', readFileSync(0, 'utf8')];
@@ -77,7 +104,7 @@ async function shell(tools: Toolbox, machine: Machine, directory: string): Promi
   const onOutput = (text: string) => process.stdout.write(text);
   if (interactive) stdin.setRawMode(true);
   try {
-    const { status } = await new Guest({ tools, plan, directory, limit: SHELL_LIMIT, interactive, onOutput }).ended;
+    const { status } = await new Guest({ tools, plan, directory, limit, interactive, onOutput }).ended;
     if (status.error !== undefined) console.error(status.error);
     return status.code ?? 1;
   } finally {
@@ -85,16 +112,30 @@ async function shell(tools: Toolbox, machine: Machine, directory: string): Promi
   }
 }
 
-async function tests(files: readonly string[], settings: Settings): Promise<Counts> {
-  const { grep } = settings;
+/** What is to be run: the files given, or all. */
+interface Selection {
+  readonly hosts: readonly string[];
+  readonly guests: readonly GuestJob[];
+}
+
+async function select(
+  files: readonly string[],
+  grep: RegExp | undefined,
+  machine: string | undefined,
+): Promise<Selection> {
+  const forHosts = files.length > 0 ? files.filter(isForHost) : testFiles('host');
+  const forGuests = files.length > 0 ? files.filter((file) => !isForHost(file)) : testFiles('guest');
+  const guests = onMachine(await guestJobs(forGuests, grep), machine);
+  const hosts = machine === undefined ? await matching(forHosts, grep) : [];
+  if (guests.length + hosts.length === 0) throw new UsageError('No test matches');
+  return { hosts, guests };
+}
+
+function runAll({ hosts, guests }: Selection, settings: Settings): Promise<Counts> {
   // There is nothing to build with in a guest.
   buildNative('kernel');
-  const guests = await guestJobs(files, grep);
-  const hosts = files.length > 0 ? [] : await hostFiles(grep);
   // Those that start many guests take longest.
-  const jobs = [...hosts.map((file) => hostJob(file, settings)), ...guests.map((job) => guestJob(job, settings))];
-  if (jobs.length === 0) throw new UsageError('No test matches');
-  return runJobs(jobs);
+  return runJobs([...hosts.map((file) => hostJob(file, settings)), ...guests.map((job) => guestJob(job, settings))]);
 }
 
 function report(counts: Counts): void {
@@ -103,35 +144,88 @@ function report(counts: Counts): void {
   console.log(`The lab: ${counts.passed} tests passed, ${counts.failed} failed, ${counts.skipped} were skipped`);
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** A directory for this run. What runs that were killed left behind is removed. */
+function runDirectory(): string {
+  const runs = join(CACHE, 'runs');
+  mkdirSync(runs, { recursive: true });
+  for (const name of readdirSync(runs)) {
+    const [, pid] = /^run-(\d+)-/.exec(name) ?? [];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(runs, name), { recursive: true, force: true });
+  }
+  return mkdtempSync(join(runs, `run-${process.pid}-`));
+}
+
+function putAway(directory: string, keep: boolean): void {
+  if (!keep) {
+    rmSync(directory, { recursive: true, force: true });
+    return;
+  }
+  const kept = directory.replace(/run-(?=[^/]*$)/, 'kept-');
+  renameSync(directory, kept);
+  console.log(`The images are in ${kept}`);
+}
+
+/** The toolbox; undefined where there can be none and that is no failure. */
+function toolbox(mustHave: boolean): Toolbox | undefined {
+  try {
+    return openToolbox();
+  } catch (error) {
+    if (!(error instanceof LabUnavailable) || mustHave) throw error;
+    console.log(`The lab cannot run here, and is skipped.\n${error.message}`);
+    report({ passed: 0, failed: 0, skipped: 1 });
+    return undefined;
+  }
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parse(process.argv.slice(2));
   if (values.help) {
     console.log(USAGE);
     return 0;
   }
-  const machine = machineNamed(values.machine);
+  checkPlace();
   const limit = seconds(values.timeout);
-  let tools: Toolbox;
-  try {
-    tools = openToolbox();
-  } catch (error) {
-    if (!(error instanceof LabUnavailable) || values.shell || process.env['CI'] === 'true') throw error;
-    console.log(`The lab cannot run here, and is skipped.\n${error.message}`);
-    report({ passed: 0, failed: 0, skipped: 1 });
-    return 0;
+  const grep = values.grep === undefined ? undefined : expression(values.grep);
+  const files = positionals.map(existing);
+  const selected = values.shell ? undefined : await select(files, grep, values.machine);
+  const machine = values.shell ? await shellMachine(values.machine) : everything;
+  const tools = toolbox(values.shell || process.env['CI'] === 'true');
+  if (tools === undefined) return 0;
+  const directory = runDirectory();
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const) {
+    process.once(signal, () => {
+      killAll();
+      putAway(directory, false);
+      process.exit(128 + number);
+    });
   }
-  const runs = join(CACHE, 'runs');
-  mkdirSync(runs, { recursive: true });
-  const directory = mkdtempSync(join(runs, 'run-'));
   try {
-    if (values.shell) return await shell(tools, machine, directory);
-    const counts = await tests(positionals.map(existing), { tools, grep: values.grep, limit, directory });
+    if (selected === undefined) return await shell(tools, machine, limit, directory);
+    const counts = await runAll(selected, { tools, grep, limit, directory });
     report(counts);
     return counts.failed === 0 ? 0 : 1;
   } finally {
-    if (values.keep) console.log(`The images are in ${directory}`);
-    else rmSync(directory, { recursive: true, force: true });
+    putAway(directory, values.keep);
   }
+}
+
+/** Any that a test declares. */
+async function shellMachine(name: string | undefined): Promise<Machine> {
+  if (name === undefined || name === everything.name) return everything;
+  const [found] = onMachine(await guestJobs(testFiles('guest'), undefined), name);
+  return found?.machine ?? everything;
 }
 
 try {

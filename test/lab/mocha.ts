@@ -3,10 +3,8 @@
 import { join } from 'node:path';
 import { ROOT } from '../support/paths.js';
 
-/** What a test may take in a guest whose CPU is emulated. */
-const TEST_TIMEOUT = 120_000;
-
-export function mochaCommand(files: readonly string[], grep: string | undefined): string[] {
+/** `timeout` is what a test may take, in seconds. */
+export function mochaCommand(files: readonly string[], grep: RegExp | undefined, timeout: number): string[] {
   return [
     ...[
       process.execPath,
@@ -15,9 +13,9 @@ export function mochaCommand(files: readonly string[], grep: string | undefined)
       join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js'),
     ],
     ...['--no-package', '--reporter', join(ROOT, 'out', 'test', 'support', 'reporter.js')],
-    ...['--timeout', String(TEST_TIMEOUT)],
+    ...['--timeout', String(timeout * 1000)],
     ...(process.stdout.isTTY ? ['--color'] : []),
-    ...(grep === undefined ? [] : ['--grep', grep]),
+    ...(grep === undefined ? [] : ['--grep', String(grep)]),
     ...files,
   ];
 }

@@ -1,19 +1,19 @@
 /** What the lab needs from Debian or Ubuntu, unpacked into a folder of its own: nothing is installed. */
 
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabUnavailable } from './unavailable.js';
 
 /** Programs that may come from the machine, if it has them installed, and else from the folder. */
-export const PROGRAMS = ['qemu-system-x86', 'kmod', 'ndctl', 'daxctl', 'e2fsprogs', 'xfsprogs', 'xz-utils', 'zstd'];
+const PROGRAMS = ['qemu-system-x86', 'kmod', 'ndctl', 'daxctl', 'e2fsprogs', 'xfsprogs', 'xz-utils', 'zstd'];
 /** Always unpacked: it goes into the initramfs, where no library is. */
 const STATIC = ['busybox-static'];
 /** The distributions' current kernels; the first that there is. */
 const KERNELS = ['linux-image-amd64', 'linux-image-generic'];
 
-const HOW = `The lab needs x86-64 Debian or Ubuntu with apt-get, and its package lists: run 'apt-get update' as root.
-Elsewhere, run it in a container or virtual machine of one of them`;
+const HOW = `The lab needs x86-64 Debian (from 12) or Ubuntu (from 24.04), apt-get with its package lists ('apt-get update' as root), and
+their archive or a mirror of it. Elsewhere, run it in a container or a virtual machine of one of them.`;
 
 function output(command: string, args: readonly string[], cwd?: string): string {
   const env = { ...process.env, LC_ALL: 'C' };
@@ -53,6 +53,12 @@ function kernelPackages(): string[] {
     if (found.size > 0) return [...found];
   }
   throw new LabUnavailable(`No kernel package is known here (${KERNELS.join(', ')}). ${HOW}`);
+}
+
+/** What the choice of packages depends on. */
+export function machineState(): string[] {
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  return [release, ...PROGRAMS.filter(isInstalled)];
 }
 
 /** What apt-get would install for the programs that are not there, each with what it depends on. */

@@ -89,12 +89,12 @@ function kernelArguments({ reserved, legacy, kernelArguments: more }: Machine): 
 
 /** All of QEMU's arguments. The console is its standard input and output. */
 export function qemuArguments(tools: Toolbox, { machine, images, folder: start, ports: wanted }: Start): string[] {
-  const { cpu = 'max', memory = 2 * GIB, persistence = 'mem-ctrl', bar, disks } = machine;
+  const { cpu = 'max', cpus = 1, memory = 2 * GIB, persistence = 'mem-ctrl', bar, disks } = machine;
   const most = machine.nvdimms.reduce((sum, { size }) => sum + size + 2 * GIB, memory);
   const slots = machine.nvdimms.length;
   return [
     // KVM would be faster where it works; emulation works everywhere, and emulates every CPU.
-    ...['-machine', `pc,accel=tcg,nvdimm=on,nvdimm-persistence=${persistence}`, '-cpu', cpu, '-smp', '2'],
+    ...['-machine', `pc,accel=tcg,nvdimm=on,nvdimm-persistence=${persistence}`, '-cpu', cpu, '-smp', String(cpus)],
     ...['-m', `size=${memory / MIB}M,slots=${slots},maxmem=${Math.ceil(most / MIB)}M`],
     ...nvdimms(machine, images),
     ...(bar === undefined ? [] : ['-object', backend('bar', image(images, 'bar', bar), bar)]),
@@ -108,6 +108,6 @@ export function qemuArguments(tools: Toolbox, { machine, images, folder: start, 
     ...['-device', 'virtio-rng-pci'],
     ...['-kernel', tools.kernel, '-initrd', tools.initramfs, '-append', kernelArguments(machine)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+    ...['-chardev', 'stdio,id=console,signal=off,mux=on', '-serial', 'chardev:console'],
   ];
 }

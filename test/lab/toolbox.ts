@@ -16,8 +16,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT } from '../support/paths.js';
 import { buildInitramfs } from './initramfs.js';
-import { unpackKernel } from './kernel.js';
-import { fetchPackages } from './packages.js';
+import { indexModules, unpackKernel } from './kernel.js';
+import { fetchPackages, machineState } from './packages.js';
+import { LabUnavailable } from './unavailable.js';
 
 /** The lab's folder, ignored by git. */
 export const CACHE = join(ROOT, '.cache', 'lab');
@@ -77,40 +78,62 @@ export class Toolbox {
   }
 }
 
-/** A name that changes when the recipe does. */
-function recipe(...modules: string[]): string {
+/** A name that changes when any of the texts does. */
+function nameOf(...texts: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
-  for (const name of modules) hash.update(readFileSync(join(dirname(fileURLToPath(import.meta.url)), `${name}.js`)));
+  for (const text of texts) hash.update(text).update('\0');
   return hash.digest('hex').slice(0, 16);
 }
 
-/** The directory of that name, made by `make` unless it is there; of others with the same prefix nothing is kept. */
-function kept(prefix: string, key: string, make: (directory: string) => void): string {
-  const directory = join(CACHE, `${prefix}-${key}`);
+function source(module: string): Buffer {
+  return readFileSync(join(dirname(fileURLToPath(import.meta.url)), `${module}.js`));
+}
+
+/**
+ * The directory of that name, made by `make` unless it is there. Others with the same prefix are removed: their recipe is
+ * out of date. Whoever makes the same one at the same time makes an equal one, and the first stays.
+ */
+export function kept(home: string, prefix: string, key: string, make: (directory: string) => void): string {
+  const name = `${prefix}-${key}`;
+  const directory = join(home, name);
   if (existsSync(directory)) return directory;
-  mkdirSync(CACHE, { recursive: true });
-  const unfinished = mkdtempSync(join(CACHE, 'unfinished-'));
+  mkdirSync(home, { recursive: true });
+  const unfinished = mkdtempSync(join(home, 'unfinished-'));
   try {
     make(join(unfinished, 'new'));
-    for (const name of readdirSync(CACHE)) {
-      if (name.startsWith(`${prefix}-`)) rmSync(join(CACHE, name), { recursive: true });
-    }
-    renameSync(join(unfinished, 'new'), directory);
+    if (!existsSync(directory)) renameSync(join(unfinished, 'new'), directory);
+  } catch (error) {
+    if (!existsSync(directory)) throw error;
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
+  }
+  for (const other of readdirSync(home)) {
+    if (other.startsWith(`${prefix}-`) && other !== name) rmSync(join(home, other), { recursive: true, force: true });
   }
   return directory;
 }
 
-/** Whether QEMU starts: what it needs of the machine may have been removed since. */
-function works(root: string): boolean {
+/** The first that emulates AVX. */
+const OLDEST_QEMU = [7, 2] as const;
+
+/** Why QEMU cannot be used; undefined when it can. What it needs of the machine may have been removed since. */
+function complaint(root: string): string | undefined {
   const { command, env } = new Toolbox(root).qemu();
+  let version: string;
   try {
-    execFileSync(command, ['--version'], { env, stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
+    version = execFileSync(command, ['--version'], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (error) {
+    return `QEMU does not start: ${(error as { stderr?: string }).stderr ?? error}`;
   }
+  const [, major = 0, minor = 0] = (/version (\d+)\.(\d+)/.exec(version) ?? []).map(Number);
+  const [oldMajor, oldMinor] = OLDEST_QEMU;
+  if (major > oldMajor || (major === oldMajor && minor >= oldMinor)) return undefined;
+  return `QEMU ${OLDEST_QEMU.join('.')} or later is needed (Debian 12, Ubuntu 24.04); this is ${version.split('\n')[0]}`;
+}
+
+function makePackages(root: string): void {
+  fetchPackages(root);
+  indexModules(new Toolbox(root));
 }
 
 /**
@@ -119,14 +142,19 @@ function works(root: string): boolean {
  * @throws LabUnavailable when this machine cannot have it
  */
 export function openToolbox(): Toolbox {
-  const key = recipe('packages');
-  let root = kept('packages', key, fetchPackages);
-  if (!works(root)) {
-    rmSync(root, { recursive: true });
-    root = kept('packages', key, fetchPackages);
+  const packages = nameOf(source('packages'), ...machineState());
+  let root = kept(CACHE, 'packages', packages, makePackages);
+  if (complaint(root) !== undefined) {
+    for (const name of readdirSync(CACHE)) {
+      if (/^(packages|boot)-/.test(name)) rmSync(join(CACHE, name), { recursive: true, force: true });
+    }
+    root = kept(CACHE, 'packages', packages, makePackages);
   }
+  const unusable = complaint(root);
+  if (unusable !== undefined) throw new LabUnavailable(unusable);
   const tools = new Toolbox(root);
-  const boot = kept('boot', `${key}-${recipe('kernel', 'initramfs')}`, (directory) => {
+  const key = nameOf(packages, source('kernel'), source('initramfs'));
+  const boot = kept(CACHE, 'boot', key, (directory) => {
     console.log('lab: making the kernel image and the initramfs');
     mkdirSync(directory);
     const image = unpackKernel(tools, join(directory, 'vmlinux'));

@@ -106,6 +106,22 @@ napi_value copy_out(napi_env env, napi_callback_info info) {
   return arguments.result(0);
 }
 
+// msync(buffer) -> errno. The buffer begins where its mapping does.
+napi_value sync(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  size_t length = 0;
+  uint8_t* bytes = arguments.bytes(0, &length);
+  return arguments.result(msync(bytes, length, MS_SYNC) == 0 ? 0 : errno);
+}
+
+// advise(buffer, advice) -> errno of madvise.
+napi_value advise(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  size_t length = 0;
+  uint8_t* bytes = arguments.bytes(0, &length);
+  return arguments.result(madvise(bytes, length, arguments.number(1)) == 0 ? 0 : errno);
+}
+
 // poison(buffer, offset) -> errno. The page there becomes what the hardware reports corrupt memory for.
 napi_value poison(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
@@ -150,8 +166,8 @@ napi_value init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
     napi_callback call;
-  } calls[] = {{"touch", touch},   {"map", map}, {"copyOut", copy_out}, {"poison", poison}, {"poisonFile", poison_file},
-               {"inFork", in_fork}};
+  } calls[] = {{"touch", touch},    {"map", map},       {"copyOut", copy_out},       {"msync", sync},
+               {"madvise", advise}, {"poison", poison}, {"poisonFile", poison_file}, {"inFork", in_fork}};
   for (const auto& one : calls) {
     napi_value function;
     napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, nullptr, &function);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -115,6 +116,11 @@ napi_value set_default(napi_env, napi_callback_info) {
   return nullptr;
 }
 
+napi_value ignore(napi_env, napi_callback_info) {
+  signal(SIGBUS, SIG_IGN);
+  return nullptr;
+}
+
 // fault(signal) -> whether a handler jumped out of it.
 napi_value fault(napi_env env, napi_callback_info info) {
   size_t count = 1;
@@ -139,6 +145,27 @@ napi_value fault(napi_env env, napi_callback_info info) {
   napi_value result;
   napi_get_boolean(env, jumped, &result);
   return result;
+}
+
+// announce(buffer, offset): the kernel's news of corrupt memory there, which interrupts anything; without a buffer, of
+// none of ours.
+napi_value announce(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  void* address = missing;
+  if (count == 2) {
+    size_t length = 0;
+    napi_get_buffer_info(env, arguments[0], &address, &length);
+    address = static_cast<uint8_t*>(address) + integer(env, arguments[1]);
+  }
+  siginfo_t news = {};
+  news.si_signo = SIGBUS;
+  news.si_code = BUS_MCEERR_AO;
+  news.si_addr = address;
+  // A process may claim anything towards itself.
+  if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGBUS, &news) != 0) _exit(96);
+  return nullptr;
 }
 
 // state() -> [calls of 0: SIGSEGV, SIGBUS, calls of 1: SIGSEGV, SIGBUS, wrong addresses, either signal is blocked]
@@ -167,7 +194,8 @@ napi_value init(napi_env env, napi_value exports) {
     const char* name;
     napi_callback call;
   } calls[] = {
-      {"install", install}, {"reset", reset}, {"setDefault", set_default}, {"fault", fault}, {"state", state},
+      {"install", install},   {"reset", reset}, {"setDefault", set_default}, {"ignore", ignore}, {"fault", fault},
+      {"announce", announce}, {"state", state},
   };
   for (const auto& one : calls) {
     napi_value function;

@@ -16,6 +16,10 @@ export interface KernelAddon {
   map(path: string, flags: number, offset: number, length: number): number;
   /** Copies out of a plain shared mapping, from `at` on; the process dies by SIGBUS where there is no memory. Returns an errno. */
   copyOut(path: string, offset: number, length: number, at: number, target: Uint8Array): number;
+  /** The errno of msync(2) of the buffer. */
+  msync(buffer: Uint8Array): number;
+  /** The errno of madvise(2) on the buffer. */
+  madvise(buffer: Uint8Array, advice: number): number;
   /** Makes the page at the offset one that the hardware reports as corrupt; returns an errno. */
   poison(buffer: Uint8Array, offset: number): number;
   /** The same to a page of a plain mapping of the file or device. */

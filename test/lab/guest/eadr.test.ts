@@ -4,11 +4,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain, Region } from 'pmem';
-import type { Machine } from '../machine.js';
-import { small } from '../machines.js';
+import { eadr } from '../machines.js';
 import { place } from '../places.js';
 
-export const machines: readonly Machine[] = [{ ...small, name: 'eADR', persistence: 'cpu' }];
+export const machines = [eadr];
 
 describe('on a platform with eADR', () => {
   for (const name of ['ext4', 'dax-2m']) {

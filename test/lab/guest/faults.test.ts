@@ -65,9 +65,11 @@ describe('page faults of a file on DAX', () => {
       assert.deepEqual({ first, again }, { first: LENGTH / (2 * MIB), again: 0 });
     });
 
-    it(`on ${name}: pages of 4 KiB where the address is not aligned`, () => {
-      const path = join(place(name).path, 'aligned');
-      // One page into the file, at an address with the same remainder: large pages still fit, from the next 2 MiB on.
+    it(`on ${name}: a mapping that begins between 2 MiB has small pages up to the next, and large ones from there`, () => {
+      const path = join(place(name).path, 'shifted');
+      Region.open(path, { create: true, size: LENGTH }).close();
+      assert(hasAlignedExtents(path), 'the file system did not align its extents');
+      // At an address with the same remainder as the offset.
       using shifted = Region.open(path, { offset: PAGE });
       const { touch } = loadKernel();
       const length = shifted.size;

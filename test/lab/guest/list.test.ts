@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { explain, listDevices } from 'pmem';
 import { ROOT } from '../../support/paths.js';
 import { everything } from '../machines.js';
 import { place } from '../places.js';
@@ -51,8 +52,6 @@ interface Listed extends NdctlNamespace {
   readonly region?: string;
   readonly provider?: string;
   readonly persistence_domain?: string;
-  readonly resource?: number;
-  readonly mountpoints: readonly string[];
 }
 
 /** By name; what both know. */
@@ -99,9 +98,11 @@ describe('pmem list', () => {
   it('agrees with daxctl list', () => {
     type Dax = { chardev: string; size: number; align?: number; target_node: number; mode: string };
     const theirs = json<Dax[]>('daxctl', 'list', '-D');
-    const ours = pmem<Listed[]>('list').filter(({ chardev }) => chardev !== undefined);
+    const ours = listDevices().filter(({ charDevice }) => charDevice !== undefined);
     assert.deepEqual(
-      ours.map(({ chardev, size, target_node, mode }) => ({ chardev, size, target_node, mode })).sort(byName),
+      ours
+        .map(({ charDevice, size, targetNode, mode }) => ({ chardev: charDevice, size, target_node: targetNode, mode }))
+        .sort(byName),
       theirs.map(({ chardev, size, target_node, mode }) => ({ chardev, size, target_node, mode })).sort(byName),
     );
   });
@@ -124,23 +125,23 @@ describe('pmem list', () => {
     const mounts = readFileSync('/proc/mounts', 'utf8')
       .split('\n')
       .map((line) => line.split(' '));
-    for (const { blockdev, mountpoints } of pmem<Listed[]>('list')) {
-      const expected = mounts.filter(([device]) => device === `/dev/${blockdev}`).map(([, directory]) => directory);
-      assert.deepEqual(mountpoints, expected);
+    for (const { blockDevice, mountPoints } of listDevices()) {
+      const expected = mounts.filter(([device]) => device === `/dev/${blockDevice}`).map(([, directory]) => directory);
+      assert.deepEqual(mountPoints, expected);
     }
   });
 
   it('says physical addresses that the kernel has under these names', () => {
     const iomem = readFileSync('/proc/iomem', 'utf8');
-    const listed = pmem<Listed[]>('list').filter(({ mode }) => mode !== 'sector');
+    const listed = listDevices().filter(({ mode }) => mode !== 'sector');
     assert(listed.length >= 6);
-    for (const { dev, chardev, resource = 0, size } of listed) {
-      const [, first, last] = new RegExp(`^ *([0-9a-f]+)-([0-9a-f]+) : ${chardev ?? dev}$`, 'm').exec(iomem) ?? [];
+    for (const { name, charDevice, resource = 0, size = 0 } of listed) {
+      const [, first, last] = new RegExp(`^ *([0-9a-f]+)-([0-9a-f]+) : ${charDevice ?? name}$`, 'm').exec(iomem) ?? [];
       const begin = parseInt(first ?? '', 16);
       const end = parseInt(last ?? '', 16) + 1;
       // Before the data of a namespace lie the kernel's own records; a character device is all data.
-      const told = `${dev}: ${size} bytes at ${resource}, and ${begin} to ${end} by the kernel`;
-      assert(chardev === undefined ? resource >= begin && resource + size <= end : resource === begin, told);
+      const told = `${name}: ${size} bytes at ${resource}, and ${begin} to ${end} by the kernel`;
+      assert(charDevice === undefined ? resource >= begin : resource === begin, told);
       assert.equal(resource + size, end, told);
     }
   });
@@ -151,33 +152,15 @@ function byName(a: { chardev?: string | undefined }, b: { chardev?: string | und
 }
 
 describe('pmem info and pmem explain', () => {
-  interface Info {
-    readonly size: number;
-    readonly alignment: number;
-    readonly persistenceDomain: string | null;
-    readonly numaNode: number | null;
-    readonly durability: { readonly granularity: string; readonly mapSync: boolean; readonly reason: string };
-  }
-
-  it('of a device node agree with ndctl on its size, alignment, node and persistence domain', () => {
-    for (const their of byNdctl()) {
-      const node = their['blockdev'] ?? their['chardev'];
-      const info = pmem<Info>('info', `/dev/${node}`);
-      assert.equal(info.size, their['size'], String(node));
-      if (their['mode'] === 'devdax') assert.equal(info.alignment, their['align']);
-      if (their['numa_node'] !== undefined) assert.equal(info.numaNode, their['numa_node']);
-      assert.equal(info.persistenceDomain ?? 'unknown', their['persistence_domain']);
-    }
-  });
-
-  it('of a mounted file system agree on the same', () => {
-    for (const name of ['ext4', 'xfs', 'legacy']) {
-      const { path, namespace } = place(name);
-      const info = pmem<Info>('info', path);
-      const their = byNdctl().find(({ dev }) => dev === namespace);
-      assert.equal(info.persistenceDomain ?? 'unknown', their?.['persistence_domain']);
-      assert.deepEqual(pmem<Info>('explain', path).durability, info.durability);
-    }
+  it('print what explain() found', () => {
+    const { path } = place('ext4');
+    const { cpu, ...info } = pmem<{ cpu: unknown }>('info', path);
+    const found = explain(path);
+    assert(cpu !== undefined);
+    // What is not known is null to scripts.
+    assert.deepEqual(info, JSON.parse(JSON.stringify(found, (_, value) => value ?? null)));
+    const { kind, durability, obstacles } = found;
+    assert.deepEqual(pmem('explain', path), { path, kind, durability, obstacles });
   });
 
   it('say in words what a person would ask', () => {
@@ -185,5 +168,36 @@ describe('pmem info and pmem explain', () => {
     assert.match(text, /granularity 'cache-line'/);
     assert.match(text, /Pages of 2 MiB/);
     assert.match(text, /Nothing stands in the way/);
+  });
+});
+
+describe('what explain() says', () => {
+  it('of a device node agrees with ndctl on its size, alignment, node and persistence domain', () => {
+    for (const their of byNdctl()) {
+      const node = their['blockdev'] ?? their['chardev'];
+      const found = explain(`/dev/${node}`);
+      assert.equal(found.size, their['size'], String(node));
+      if (their['mode'] === 'devdax') assert.equal(found.alignment, their['align']);
+      if (their['numa_node'] !== undefined) assert.equal(found.numaNode, their['numa_node']);
+      assert.equal(found.persistenceDomain ?? 'unknown', their['persistence_domain']);
+    }
+  });
+
+  it('of a mounted file system agrees on the same, and of a directory with what a file in it has', () => {
+    const all = byNdctl();
+    for (const name of ['ext4', 'xfs', 'legacy']) {
+      const { path, namespace } = place(name);
+      const found = explain(path);
+      const their = all.find(({ dev }) => dev === namespace);
+      assert.equal(found.persistenceDomain ?? 'unknown', their?.['persistence_domain']);
+      if (their?.['numa_node'] !== undefined) assert.equal(found.numaNode, their['numa_node']);
+      const file = join(path, 'explained');
+      writeFileSync(file, Buffer.alloc(4096));
+      const { reason, ...durability } = explain(file).durability;
+      const { reason: imagined, ...same } = found.durability;
+      assert.deepEqual(same, durability);
+      assert.match(imagined, /^of a file in it: /);
+      assert.match(reason, /MAP_SYNC/);
+    }
   });
 });

@@ -1,16 +1,20 @@
 /** Memory that the hardware reports as corrupt, as the kernel injects it: an error, and not the end of the process. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Region } from 'pmem';
 import { type ChildResult, inChild } from '../../support/child.js';
 import { buildNative } from '../../support/native.js';
-import type { Machine } from '../machine.js';
-import { small } from '../machines.js';
+import { eadr } from '../machines.js';
 import { place } from '../places.js';
 
-/** A machine of its own: what is poisoned stays so. */
-export const machines: readonly Machine[] = [{ ...small, name: 'poison' }];
+/** What is poisoned stays so. */
+export const machines = [eadr];
+
+/** Whether processes are told of corrupt memory that they have mapped and not touched. */
+const EARLY_KILL = '/proc/sys/vm/memory_failure_early_kill';
 
 const PAGE = 4096;
 const FILE = 16 * PAGE;
@@ -68,6 +72,9 @@ function regionPath(name: string): string {
 }
 
 describe('corrupt memory', () => {
+  before(() => writeFileSync(EARLY_KILL, '1'));
+  after(() => writeFileSync(EARLY_KILL, '0'));
+
   for (const name of ['ext4', 'dax-2m']) {
     it(`on ${name}: the region says so and refuses, until it is opened again`, async () => {
       const result: ChildResult<Outcome> = await poison(meetCorruption, regionPath(name), 4 * PAGE);
@@ -84,8 +91,11 @@ describe('corrupt memory', () => {
       const path = regionPath(name);
       using region = Region.open(path, { shared: true });
       region.fill(0, FILE, 1, 'persist');
+      execFileSync('dmesg', ['--clear']);
       const { signal } = await poison(meetUnprepared, path, 8 * PAGE);
       assert.equal(signal, 'SIGBUS', 'who has no handler is killed');
+      const told = new RegExp(`Sending SIGBUS to \\S+:${process.pid} due to hardware memory corruption`);
+      assert.match(execFileSync('dmesg', { encoding: 'utf8' }), told);
       region.write(0, Buffer.from('still here'), 'persist');
       assert.equal(region.view(0, 10).toString(), 'still here');
     });

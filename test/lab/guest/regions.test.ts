@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { openSync, readFileSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { explain, Region, type RegionOptions } from 'pmem';
 import { mapsOf } from '../../support/maps.js';
@@ -180,7 +180,7 @@ describe('a region on each device of a real kernel', () => {
         assert.equal(region.size, sizeByKernel(one));
       });
 
-      it('holds at both ends what was stored and made durable', () => {
+      it('holds at both ends what was stored, and made durable where it can be', () => {
         using region = open(one);
         const last = region.size - PATTERN.length;
         for (const offset of [0, last]) {
@@ -249,7 +249,9 @@ describe('what was made durable is on the device itself', () => {
     using region = Region.open('/dev/mem', { offset: reserved.start, length: reserved.size });
     region.write(8192, PATTERN, 'persist');
     const found = Buffer.alloc(PATTERN.length);
-    assert.equal(readSync(openSync('/dev/mem', 'r'), found, 0, found.length, reserved.start + 8192), found.length);
+    const fd = openSync('/dev/mem', 'r');
+    assert.equal(readSync(fd, found, 0, found.length, reserved.start + 8192), found.length);
+    closeSync(fd);
     assert(found.equals(PATTERN));
   });
 

@@ -2,10 +2,21 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import {
+  closeSync,
+  fsyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Region } from 'pmem';
+import { explain, Region } from 'pmem';
 import { inChild } from '../../support/child.js';
 import { throwsCode } from '../../support/errors.js';
 import { buildNative, loadKernel, MAP } from '../../support/native.js';
@@ -16,6 +27,8 @@ import { place } from '../places.js';
 export const machines = [everything];
 
 const { EINVAL, EOPNOTSUPP, EPERM } = constants.errno;
+/** madvise(2). */
+const MADV_DOFORK = 11;
 const MIB = 2 ** 20;
 const ALIGNMENTS = { 'dax-4k': 4096, 'dax-2m': 2 * MIB, 'dax-1g': 1024 * MIB } as const;
 const { reserved } = everything;
@@ -25,9 +38,11 @@ const kernel = () => loadKernel();
 
 /** A range that the kernel uses as ordinary memory. */
 function systemRam(): { offset: number; length: number } {
-  const [, start] = /^([0-9a-f]+)-[0-9a-f]+ : System RAM$/m.exec(readFileSync('/proc/iomem', 'utf8').slice(100)) ?? [];
+  const ranges = [...readFileSync('/proc/iomem', 'utf8').matchAll(/^([0-9a-f]+)-[0-9a-f]+ : System RAM$/gm)];
+  // Of the first MiB the kernel lets anybody have some.
+  const start = ranges.map(([, first]) => parseInt(first ?? '', 16)).find((first) => first >= MIB);
   assert(start !== undefined);
-  return { offset: Math.ceil(parseInt(start, 16) / 4096) * 4096, length: 4096 };
+  return { offset: start, length: 4096 };
 }
 
 /** Touches with a plain mapping what lies at the end; the signal that the process died by, if any. */
@@ -80,6 +95,20 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       throwsCode(() => Region.open(path(), { offset: size }), 'ERR_OUT_OF_RANGE');
     });
 
+    it('is neither read nor written nor synced by system calls, and needs none to be made durable', () => {
+      const fd = openSync(path(), 'r+');
+      try {
+        throwsCode(() => readSync(fd, Buffer.alloc(8)), 'EINVAL');
+        throwsCode(() => writeSync(fd, Buffer.alloc(8)), 'EINVAL');
+        throwsCode(() => fsyncSync(fd), 'EINVAL');
+      } finally {
+        closeSync(fd);
+      }
+      using region = Region.open(path());
+      assert.equal(kernel().msync(region.view(0, align)), EINVAL);
+      region.persist(0, align);
+    });
+
     it('cannot be made longer or shorter', () => {
       throwsCode(() => Region.open(path(), { create: true, size: align }), 'ERR_PMEM_SIZE_MISMATCH');
     });
@@ -107,20 +136,66 @@ describe('the rules of /dev/mem', () => {
     throwsCode(() => Region.open('/dev/mem', { offset: reserved.start }), 'EINVAL', { message: /offset and length/ });
   });
 
-  it('keeps the CPU caches: a mapping of reserved memory is not slow to read', () => {
-    // O_DSYNC would make it uncached. PAT tells, where the kernel shows it.
+  /** How the CPU caches what is mapped of the range, as the kernel's list of such (PAT) has it. */
+  function caching(): string | undefined {
     execFileSync('mount', ['-t', 'debugfs', 'debugfs', '/sys/kernel/debug']);
+    try {
+      const list = readFileSync('/sys/kernel/debug/x86/pat_memtype_list', 'utf8');
+      const start = reserved?.start.toString(16);
+      return new RegExp(`PAT: \\[mem 0x0*${start}-0x[0-9a-f]+\\] (\\S+)`).exec(list)?.[1];
+    } finally {
+      execFileSync('umount', ['/sys/kernel/debug']);
+    }
+  }
+
+  it('is mapped write-back, through the CPU caches', () => {
+    assert.equal(caching(), undefined);
     using region = Region.open('/dev/mem', { offset: reserved.start, length: reserved.size });
     region.load64(0);
-    const list = readFileSync('/sys/kernel/debug/x86/pat_memtype_list', 'utf8');
-    execFileSync('umount', ['/sys/kernel/debug']);
-    const start = reserved.start.toString(16);
-    const line = list.split('\n').find((one) => one.includes(`0x${start}`) || one.includes(`${start}-`));
-    assert.match(line ?? list, /write-back/);
+    assert.equal(caching(), 'write-back');
+  });
+
+  it('cannot be synced, nor given to children again: EINVAL', () => {
+    using region = Region.open('/dev/mem', { offset: reserved.start, length: reserved.size });
+    assert.equal(kernel().msync(region.view()), EINVAL);
+    assert.equal(kernel().madvise(region.view(), MADV_DOFORK), EINVAL);
+    region.persist(0, region.size);
+  });
+});
+
+describe('the rules of PCI devices', () => {
+  it('map a prefetchable BAR write-combining too: the same memory', () => {
+    using region = Region.open(place('bar').path);
+    using combining = Region.open(`${place('bar').path}_wc`);
+    assert.equal(combining.kind, 'pci');
+    combining.write(4096, Buffer.from('combined'), 'persist');
+    assert.equal(region.view(4096, 8).toString(), 'combined');
   });
 });
 
 describe('the rules of files', () => {
+  it('ext4 takes DAX with blocks as large as pages only, and explain says so', () => {
+    const { path: device } = place('blank');
+    const directory = mkdtempSync(join(tmpdir(), 'blocks-'));
+    const mount = (...options: string[]) => execFileSync('mount', [...options, device, directory], { stdio: 'pipe' });
+    const obstacles = () => {
+      const file = join(directory, 'file');
+      writeFileSync(file, Buffer.alloc(8192));
+      const found = explain(file).obstacles.map(({ code }) => code);
+      execFileSync('umount', [directory]);
+      return found;
+    };
+    execFileSync('mkfs.ext4', ['-q', '-F', '-b', '1024', device]);
+    assert.throws(() => mount('-o', 'dax'), 'mounted with small blocks and DAX');
+    mount();
+    assert(obstacles().includes('block-size'));
+    execFileSync('mkfs.ext4', ['-q', '-F', '-b', '4096', device]);
+    mount('-o', 'dax=never');
+    assert.deepEqual(obstacles(), ['not-mounted-with-dax']);
+    mount('-o', 'dax');
+    assert.deepEqual(obstacles(), []);
+  });
+
   it('MAP_SYNC is granted with DAX and refused without', () => {
     for (const name of ['ext4', 'xfs', 'legacy', 'disk', 'tmpfs']) {
       const file = join(place(name).path, 'sync');
@@ -138,7 +213,6 @@ describe('the rules of files', () => {
       truncateSync(file, 4096);
       throwsCode(() => region.read(8192, Buffer.alloc(8)), 'ERR_PMEM_TRUNCATED');
       region.write(0, Buffer.from('still here'), 'persist');
-      rmSync(file);
     }
   });
 
@@ -159,8 +233,11 @@ describe('the rules of files', () => {
     const fill = () => {
       for (; offset < region.size; offset += piece.length) region.write(offset, piece, 'persist');
     };
-    throwsCode(fill, 'ERR_PMEM_FAULT', { message: /the disk is full/ });
-    assert(offset > 0);
-    rmSync(file);
+    try {
+      throwsCode(fill, 'ERR_PMEM_FAULT', { message: /the disk is full/ });
+      assert(offset > 0);
+    } finally {
+      rmSync(file);
+    }
   });
 });

@@ -5,18 +5,10 @@ import { execFileSync } from 'node:child_process';
 import { basename } from 'node:path';
 import { explain, listDevices, Region } from 'pmem';
 import { throwsCode } from '../../support/errors.js';
-import type { Machine } from '../machine.js';
+import { eadr } from '../machines.js';
 import { place } from '../places.js';
 
-const MIB = 2 ** 20;
-
-export const machines: readonly Machine[] = [
-  {
-    name: 'system-ram',
-    // Memory comes in blocks of 128 MiB.
-    nvdimms: [{ size: 1024 * MIB, namespaces: [{ name: 'dax', mode: 'devdax', align: 2 * MIB, size: 512 * MIB }] }],
-  },
-];
+export const machines = [eadr];
 
 interface Dax {
   readonly chardev: string;
@@ -32,38 +24,44 @@ function daxctl(...args: string[]): Dax[] {
 function listed() {
   return listDevices()
     .filter(({ charDevice }) => charDevice !== undefined)
-    .map(({ charDevice, size, targetNode, mode }) => ({ chardev: charDevice, size, target_node: targetNode, mode }));
+    .map(({ charDevice, size, targetNode, mode }) => ({ chardev: charDevice, size, target_node: targetNode, mode }))
+    .sort(byName);
 }
 
 function byDaxctl() {
-  return daxctl('list', '-D').map(({ chardev, size, target_node, mode }) => ({ chardev, size, target_node, mode }));
+  return daxctl('list', '-D')
+    .map(({ chardev, size, target_node, mode }) => ({ chardev, size, target_node, mode }))
+    .sort(byName);
+}
+
+function byName(a: { chardev: string | undefined }, b: { chardev: string | undefined }): number {
+  return String(a.chardev).localeCompare(String(b.chardev));
 }
 
 describe('a DAX device in mode system-ram', () => {
   before(() => {
     execFileSync('modprobe', ['--config', '/dev/null', 'kmem']);
-    daxctl('reconfigure-device', '--mode=system-ram', '--no-online', basename(place('dax').path));
+    daxctl('reconfigure-device', '--mode=system-ram', '--no-online', basename(place('spare').path));
   });
 
   it('cannot be opened: ENXIO, as the kernel says, and in words', () => {
-    const { path } = place('dax');
+    const { path } = place('spare');
     throwsCode(() => Region.open(path), 'ENXIO', { message: /system-ram/ });
     throwsCode(() => explain(path), 'ENXIO', { message: /system-ram/ });
   });
 
   it('is listed as daxctl lists it, as volatile and without a path', () => {
     assert.deepEqual(listed(), byDaxctl());
-    const [device] = listDevices();
-    assert.equal(device?.mode, 'system-ram');
-    assert.equal(device.volatile, true);
+    const device = listDevices().find(({ mode }) => mode === 'system-ram');
+    assert.equal(device?.volatile, true);
     assert.equal(device.path, undefined);
   });
 
   it('is what it was when it is a device again', () => {
-    daxctl('reconfigure-device', '--mode=devdax', '--force', basename(place('dax').path));
+    daxctl('reconfigure-device', '--mode=devdax', '--force', basename(place('spare').path));
     assert.deepEqual(listed(), byDaxctl());
-    using region = Region.open(place('dax').path);
+    using region = Region.open(place('spare').path);
     region.write(0, Buffer.from('a device again'), 'persist');
-    assert.equal(region.durability.granularity, 'cache-line');
+    assert.equal(region.durability.granularity, 'byte');
   });
 });

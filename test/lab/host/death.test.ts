@@ -18,14 +18,13 @@ import { Guest, GuestFailure } from '../guest.js';
 import type { Machine } from '../machine.js';
 import { small } from '../machines.js';
 import { openToolbox } from '../toolbox.js';
-import { jobDirectory } from './directory.js';
+import { guestLimit, jobDirectory } from './directory.js';
 
 const MIB = 2 ** 20;
 const ROUNDS = 20;
 const SEED = 20261121;
 /** Milliseconds from the first acknowledgement to the kill, at most. */
 const MOST_DELAY = 400;
-const LIMIT = 200;
 const WRITER = join(ROOT, 'out', 'test', 'lab', 'inside', 'writer.js');
 
 const machine: Machine = { ...small, name: 'death', memory: 512 * MIB };
@@ -56,7 +55,7 @@ async function round(start: {
     tools: openToolbox(),
     plan: { machine: start.machine, format, command, cwd: ROOT, env: {} },
     directory,
-    limit: LIMIT,
+    limit: guestLimit(),
     onOutput: (text) => {
       printed += text;
       if (timer === undefined && printed.includes('acknowledged ')) timer = setTimeout(() => guest.kill(), delay);
@@ -73,8 +72,7 @@ async function round(start: {
 }
 
 describe('killing QEMU', () => {
-  it(`${ROUNDS} times loses no acknowledged record, neither of files on DAX nor of device-DAX`, async function () {
-    this.timeout(20 * 60_000);
+  it(`${ROUNDS} times loses no acknowledged record, neither of files on DAX nor of device-DAX`, async () => {
     const random = new Random(SEED);
     const directory = jobDirectory();
     const targets = ['file', 'sparse', 'device'];

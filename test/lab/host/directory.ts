@@ -1,7 +1,8 @@
-/** A directory for the images of one test file, kept when `--keep` is given. */
+/** What the host gives to tests that start guests. */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { killAll } from '../guest.js';
 import { CACHE } from '../toolbox.js';
 
 let count = 0;
@@ -18,6 +19,14 @@ export function jobDirectory(): string {
   mkdirSync(directory, { recursive: true });
   return directory;
 }
+
+/** Seconds without a sign of life after which a guest counts as hanging. */
+export function guestLimit(): number {
+  return Number(process.env['PMEM_LAB_LIMIT'] ?? 300);
+}
+
+// A test that failed half-way must not leave its guests behind.
+afterEach(killAll);
 
 after(() => {
   if (own !== undefined) rmSync(own, { recursive: true, force: true });

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { MACHINE, OUTPUT, PLACES, type Plan, STATUS, type Status } from '../plan.js';
+import { MACHINE, OUTPUT, PLACES, type Plan, RESULTS, STATUS, type Status } from '../plan.js';
 import { setUp, tearDown } from './setup.js';
 
 /** The node of the virtio port of that name. There is no udev that would make links for them. */
@@ -33,7 +33,7 @@ function start(plan: Plan, env: NodeJS.ProcessEnv, output: number): Promise<Stat
 }
 
 async function perform(plan: Plan): Promise<Status> {
-  const results = port('results');
+  const results = port(RESULTS);
   const env: Record<string, string> = {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: '/root',
@@ -46,11 +46,15 @@ async function perform(plan: Plan): Promise<Status> {
   const output = port(OUTPUT);
   try {
     env[PLACES] = JSON.stringify(setUp(plan));
-    const status = await start(plan, env, output === undefined ? 1 : openSync(output, 'w'));
+  } catch (error) {
+    return { code: null, signal: null, error: `the guest could not be set up: ${(error as Error).stack}` };
+  }
+  const status = await start(plan, env, output === undefined ? 1 : openSync(output, 'w'));
+  try {
     tearDown();
     return status;
   } catch (error) {
-    return { code: null, signal: null, error: `the guest could not be set up: ${(error as Error).stack}` };
+    return { ...status, error: `what was mounted could not be unmounted: ${(error as Error).stack}` };
   }
 }
 

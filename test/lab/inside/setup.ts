@@ -1,12 +1,13 @@
 /** Runs in the guest: makes of the bare devices what the machine declares. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Machine, Namespace } from '../machine.js';
 import type { Place, Plan } from '../plan.js';
 
-const HOME = '/lab';
+/** In the guest's own memory, whatever the machine has of that name. */
+const HOME = '/run/devices';
 
 /** Only those that are needed: an emulated CPU takes a while to load one. */
 function modulesOf({ nvdimms, legacy, disks }: Machine): string[] {
@@ -110,7 +111,7 @@ function namespacePlace(namespace: Namespace, { dev, blockdev, chardev, daxregio
   const node = blockdev ?? character;
   if (node === undefined) throw new Error(`${dev} has no device`);
   const device = `/dev/${node}`;
-  if (namespace.mode !== 'fsdax') return { path: device, device, namespace: dev };
+  if (namespace.mode !== 'fsdax' || namespace.fileSystem === 'none') return { path: device, device, namespace: dev };
   if (format) makeFileSystem(namespace.fileSystem, device);
   return { path: mount(namespace.fileSystem, device, namespace.name, 'dax'), device, namespace: dev };
 }
@@ -182,6 +183,6 @@ export function setUp({ machine, format }: Pick<Plan, 'machine' | 'format'>): Re
 
 /** Unmounts what {@link setUp} mounted, so that the images are as after a shutdown. */
 export function tearDown(): void {
-  for (const name of readdirSync(HOME)) run('umount', '--lazy', join(HOME, basename(name)));
+  if (existsSync(HOME)) for (const name of readdirSync(HOME)) run('umount', '--lazy', join(HOME, name));
   run('sync');
 }

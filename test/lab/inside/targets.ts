@@ -13,10 +13,10 @@ const SIZE = 32 * MIB;
 
 export const TARGETS = {
   /** All blocks allocated before the first record. */
-  file: { path: '/lab/ext4/records', options: { create: true, size: SIZE } },
+  file: { path: '/run/devices/ext4/records', options: { create: true, size: SIZE } },
   /** A block is allocated by each record: lost with it, if the kernel had not made that durable too (MAP_SYNC). */
-  sparse: { path: '/lab/ext4/sparse', options: { create: true, sparse: true, size: SIZE } },
+  sparse: { path: '/run/devices/ext4/sparse', options: { create: true, sparse: true, size: SIZE } },
   device: { path: '/dev/dax0.1', options: {} },
   /** A lie: flushed from the CPU, but only into the guest's page cache. */
-  liar: { path: '/lab/disk/records', options: { create: true, size: SIZE, assumePersistent: true } },
+  liar: { path: '/run/devices/disk/records', options: { create: true, size: SIZE, assumePersistent: true } },
 } satisfies Readonly<Record<string, Target>>;
