@@ -16,7 +16,7 @@
  * Numbers are little-endian. On disks with larger sectors the record is the beginning of sector 0.
  */
 
-import { chsBytes } from '../geometry.js';
+import { chsBytes, hasChs } from '../geometry.js';
 
 export const BOOT_RECORD_BYTES = 512;
 export const RECORDS = 4;
@@ -94,6 +94,13 @@ export function writeRecord(sector: Buffer, index: number, record: NewRecord, or
   bytes.set(chsBytes(first + record.count - 1), 5);
   bytes.writeUInt32LE(record.start, 8);
   bytes.writeUInt32LE(record.count, 12);
+}
+
+/** The partition that protects a GPT. Its last sector has no address as cylinder, head and sector on large disks: FF FF FF. */
+export function writeProtective(sector: Buffer, sectorCount: number): void {
+  const last = sectorCount - 1;
+  writeRecord(sector, 0, { type: PROTECTIVE, start: 1, count: Math.min(last, 0xffff_ffff) });
+  if (!hasChs(last)) sector.fill(0xff, RECORD + 5, RECORD + 8);
 }
 
 export function writeDiskSignature(sector: Buffer, signature: number): void {
