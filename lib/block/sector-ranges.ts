@@ -37,8 +37,9 @@ export class SectorRanges implements Iterable<SectorRange> {
   first(start: number, count: number): SectorRange | undefined {
     const found = this.#ranges[this.#indexBehind(start)];
     const end = start + count;
-    if (found === undefined || found.start >= end) return undefined;
+    if (found === undefined) return undefined;
     const begin = Math.max(found.start, start);
+    if (begin >= end) return undefined;
     return { start: begin, count: Math.min(found.end, end) - begin };
   }
 
