@@ -4,6 +4,7 @@ import type { Durability, Memory, WriteMode } from 'pmem';
 import type { Random } from './random.js';
 
 const WORD = 8;
+const PAGE = 4096;
 
 interface Span {
   readonly offset: number;
@@ -87,9 +88,12 @@ export class LossyMemory implements Memory {
     const image = Buffer.from(this.#media);
     // None, all, or of each word one or the other.
     const odds = random.pick([0, 1, 0.5]);
-    for (let at = 0; at < image.length; at += WORD) {
-      if (this.#seen.readBigUInt64LE(at) === this.#media.readBigUInt64LE(at)) continue;
-      if (random.below(1000) < odds * 1000) this.#seen.copy(image, at, at, at + WORD);
+    for (let page = 0; page < image.length; page += PAGE) {
+      const end = Math.min(page + PAGE, image.length);
+      if (this.#seen.subarray(page, end).equals(this.#media.subarray(page, end))) continue;
+      for (let at = page; at < end; at += WORD) {
+        if (random.below(1000) < odds * 1000) this.#seen.copy(image, at, at, at + WORD);
+      }
     }
     return image;
   }

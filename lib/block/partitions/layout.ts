@@ -94,12 +94,8 @@ export function place(wanted: readonly NewPartition[], name: string, space: Spac
   let behind = first;
   for (const [i, one] of wanted.entries()) {
     const start = starts[i] ?? alignUp(behind + gap, alignment);
-    const end = limitOf(start, starts, space);
-    const left = end - start;
-    const size = sectorsOf(one.size, `${name}[${i}].size`, sectorSize);
-    // What is left ends at the alignment too, if that leaves anything.
-    const alignedEnd = end - (end % alignment);
-    const count = size ?? (alignedEnd > start ? alignedEnd : end) - start;
+    const left = limitOf(start, starts, space) - start;
+    const count = sectorsOf(one.size, `${name}[${i}].size`, sectorSize) ?? left;
     if (left < 1 || count < 1 || count > left) {
       const most = Math.max(0, left) * sectorSize;
       const limit = `from 1 sector to ${most} bytes, what is free from sector ${start} on,`;
