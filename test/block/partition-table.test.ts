@@ -4,7 +4,7 @@ import { throwsCode } from '../support/errors.js';
 import { edit, editHeader, IMAGES, IMAGES_4096 } from '../support/images.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';
-import { onDisk } from '../support/temp.js';
+import { onTmpfs } from '../support/temp.js';
 import { needsTools, succeedTool } from '../support/tools.js';
 
 const GUID = '11111111-2222-3333-4444-555555555555';
@@ -15,7 +15,7 @@ function places(table: PartitionTable | undefined): [number, number, number][] {
 
 describe('readPartitionTable', () => {
   needsTools('fdisk', 'sfdisk', 'sgdisk');
-  const file = onDisk();
+  const file = onTmpfs();
 
   /** Makes an image, and reads its table. */
   function read(make: ((path: string) => void) | undefined, sectorSize: 512 | 4096 = 512): PartitionTable | undefined {

@@ -14,7 +14,7 @@ import { codeOf, throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';
 import { newRegion } from '../support/regions.js';
-import { onDisk } from '../support/temp.js';
+import { onTmpfs } from '../support/temp.js';
 import { needsTools, succeedTool } from '../support/tools.js';
 
 const MIB = 2 ** 20;
@@ -46,7 +46,7 @@ const MBR: NewMbr = {
 };
 
 describe('writePartitionTable', () => {
-  const file = onDisk();
+  const file = onTmpfs();
 
   describe('writes tables that others read', () => {
     needsTools('fdisk', 'sfdisk', 'sgdisk');

@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { longSize, shortSize } from '#dist/cli/fdisk/sizes.js';
 import { IMAGES, IMAGES_4096, makeImage } from '../support/images.js';
-import { onDisk } from '../support/temp.js';
+import { onTmpfs } from '../support/temp.js';
 import { needsTools, runTool } from '../support/tools.js';
 import { pmem } from './run.js';
 
@@ -18,7 +18,7 @@ async function same(words: readonly string[], cwd?: string): Promise<string> {
 }
 
 describe('pmem fdisk -l', () => {
-  const file = onDisk();
+  const file = onTmpfs();
 
   describe('prints what fdisk prints', () => {
     needsTools('fdisk', 'sfdisk', 'sgdisk');

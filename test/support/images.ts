@@ -1,6 +1,6 @@
 /** Disk images with partition tables of every kind and in every state, made by util-linux and gdisk. */
 
-import { closeSync, copyFileSync, ftruncateSync, openSync, readSync, truncateSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, readSync, truncateSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { runTool, succeedTool } from './tools.js';
 
@@ -75,15 +75,27 @@ function editEntry(path: string, change: (entry: Buffer) => void): void {
 const SIZE = 64 * MIB;
 const BACKUP = SIZE - 512;
 
-function gpt(path: string): void {
-  makeImage(path, SIZE);
-  sfdisk(path, ...GPT);
+/** Makes the table once; images with it are then put together from the few pages that are not zeroes. */
+function once(lines: readonly string[]): (path: string) => void {
+  let pages: { at: number; bytes: Buffer }[] | undefined;
+  return (path) => {
+    makeImage(path, SIZE);
+    if (pages === undefined) {
+      sfdisk(path, ...lines);
+      pages = [];
+      const whole = readFileSync(path);
+      for (let at = 0; at < SIZE; at += 4096) {
+        const bytes = whole.subarray(at, at + 4096);
+        if (!bytes.equals(NO_PAGE)) pages.push({ at, bytes: Buffer.from(bytes) });
+      }
+    }
+    for (const { at, bytes } of pages) edit(path, at, bytes.length, (old) => bytes.copy(old));
+  };
 }
 
-function chain(path: string): void {
-  makeImage(path, SIZE);
-  sfdisk(path, ...CHAIN);
-}
+const NO_PAGE = Buffer.alloc(4096);
+const gpt = once(GPT);
+const chain = once(CHAIN);
 
 /** Makes a GPT and then does something to it. */
 function withGpt(change: (path: string) => void): (path: string) => void {
@@ -296,9 +308,3 @@ export const IMAGES_4096: Readonly<Record<string, (path: string) => void>> = {
   'no table': (path) => makeImage(path, SIZE),
   'one sector': (path) => makeImage(path, 4096),
 };
-
-/** A copy to be changed. */
-export function copyImage(from: string, to: string): string {
-  copyFileSync(from, to);
-  return to;
-}
