@@ -29,5 +29,5 @@ export interface SuiteRunner {
   readonly it: (name: string, body: () => void | Promise<void>) => unknown;
 }
 
-/** Declares a test that has media to itself. @internal */
+/** Declares a test that has media to itself. */
 export type DeclareTest = (name: string, run: (media: BlockDeviceMedia) => void | Promise<void>) => void;
