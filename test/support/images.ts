@@ -268,6 +268,9 @@ export const IMAGES: Readonly<Record<string, (path: string) => void>> = {
   'a GPT whose backup is said to be far away': withGpt((path) =>
     editHeader(path, 512, (header) => header.writeBigUInt64LE(2n ** 64n - 1n, 32)),
   ),
+  'a GPT whose backup is said to be a sector too far': withGpt((path) =>
+    editHeader(path, 512, (header) => header.writeBigUInt64LE(BigInt(SIZE / 512), 32)),
+  ),
   'a GPT whose entries are far away': withGpt((path) =>
     editHeader(path, 512, (header) => header.writeBigUInt64LE(2n ** 63n, 72)),
   ),

@@ -104,13 +104,15 @@ function ofGpt({ header, entries }: RawGpt): Label {
   };
 }
 
-function gptRemarks({ copy, isOtherDamaged, isBackupMisplaced }: RawGpt): Remark[] {
+function gptRemarks({ copy, header, isOtherDamaged, isBackupMisplaced }: RawGpt, sectorCount: number): Remark[] {
   const remarks: Remark[] = [];
   if (isOtherDamaged) {
     const [damaged, used] = copy === 'primary' ? ['backup', 'primary'] : ['primary', 'backup'];
     remarks.push(warning(`The ${damaged} GPT table is corrupt, but the ${used} appears OK, so that will be used.`));
   }
-  if (isBackupMisplaced) remarks.push(warning('The backup GPT table is not on the end of the device.'));
+  // A sector too far, util-linux says nothing.
+  if (isBackupMisplaced && header.other !== BigInt(sectorCount))
+    remarks.push(warning('The backup GPT table is not on the end of the device.'));
   return remarks;
 }
 
@@ -132,7 +134,7 @@ export function readLabel(device: BlockDevice): { label: Label | undefined; rema
       remarks.push(warning(text));
     }
     const gpt = readGpt(device);
-    if (gpt !== undefined) return { label: ofGpt(gpt), remarks: [...remarks, ...gptRemarks(gpt)] };
+    if (gpt !== undefined) return { label: ofGpt(gpt), remarks: [...remarks, ...gptRemarks(gpt, device.sectorCount)] };
   }
   const mbr = readMbr(device, { followLoops: true });
   if (mbr === undefined) return { label: undefined, remarks };
