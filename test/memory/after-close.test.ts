@@ -43,7 +43,18 @@ const EMPTY_CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
 };
 
 /** These say what the region was, and end what is ended. */
-const ALLOWED = new Set(['constructor', 'close', 'size', 'path', 'kind', 'durability', 'readOnly', 'closed']);
+const ALLOWED = new Set([
+  'constructor',
+  'close',
+  'size',
+  'path',
+  'kind',
+  'fileOffset',
+  'device',
+  'durability',
+  'readOnly',
+  'closed',
+]);
 
 async function settledCode(call: () => unknown): Promise<string | undefined> {
   try {
