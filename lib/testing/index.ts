@@ -5,6 +5,8 @@
  * @packageDocumentation
  */
 
+export type { BlockDeviceMedia, BlockDeviceSetup, SuiteRunner } from './block-device-setup.js';
+export { blockDeviceSuite } from './block-device-suite.js';
 export { type CrashConsistencyDetails, CrashConsistencyError } from './crash-consistency-error.js';
 export { exploreCrashes } from './explore.js';
 export {

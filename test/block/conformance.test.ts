@@ -1,5 +1,5 @@
 import { PmemDisk, SubDisk } from 'pmem';
-import { blockDeviceSuite } from '#dist/testing/block-device-suite.js';
+import { blockDeviceSuite } from 'pmem/testing';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';
 import { newRegion } from '../support/regions.js';

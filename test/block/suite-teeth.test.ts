@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type BlockDevice, PmemDisk } from 'pmem';
-import { type BlockDeviceSetup, blockDeviceSuite } from '#dist/testing/block-device-suite.js';
+import { type BlockDeviceSetup, blockDeviceSuite } from 'pmem/testing';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';
 
