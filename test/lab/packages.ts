@@ -6,7 +6,18 @@ import { join } from 'node:path';
 import { LabUnavailable } from './unavailable.js';
 
 /** Programs that may come from the machine, if it has them installed, and else from the folder. */
-const PROGRAMS = ['qemu-system-x86', 'kmod', 'ndctl', 'daxctl', 'e2fsprogs', 'xfsprogs', 'xz-utils', 'zstd'];
+const PROGRAMS = [
+  'qemu-system-x86',
+  'kmod',
+  'ndctl',
+  'daxctl',
+  'e2fsprogs',
+  'xfsprogs',
+  'fdisk',
+  'gdisk',
+  'xz-utils',
+  'zstd',
+];
 /** Always unpacked: it goes into the initramfs, where no library is. */
 const STATIC = ['busybox-static'];
 /** The distributions' current kernels; the first that there is. */
