@@ -4,6 +4,28 @@
  * @packageDocumentation
  */
 
+export { type BadBlockOptions, BadBlocks } from './block/bad-blocks.js';
+export type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block/block-device.js';
+export { type CarveOptions, carve } from './block/carve.js';
+export type { PmemDiskOptions } from './block/disk-options.js';
+export type { Geometry } from './block/geometry.js';
+export type { NewGpt, NewGptPartition } from './block/partitions/gpt-write.js';
+export type { NewPartition } from './block/partitions/layout.js';
+export type { NewMbr, NewMbrPartition } from './block/partitions/mbr-write.js';
+export {
+  type GptPartition,
+  type GptTable,
+  type MbrPartition,
+  type MbrTable,
+  openPartition,
+  type Partition,
+  type PartitionTable,
+  readPartitionTable,
+  writePartitionTable,
+} from './block/partitions/partition-table.js';
+export { PmemDisk } from './block/pmem-disk.js';
+export type { SectorRange } from './block/sector-ranges.js';
+export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
 export { PmemError, type PmemErrorDetails } from './errors.js';
 export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';

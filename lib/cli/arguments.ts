@@ -28,11 +28,13 @@ function checkOption({ name, rawName, value }: OptionToken, options: Command['op
 }
 
 function checkOperands(operands: readonly string[], command: Command): void {
-  const most = command.operands === '' ? 0 : 1;
+  const most = { '': 0, PATH: 1, '[PATH]': 1, 'PATH...': Number.POSITIVE_INFINITY }[command.operands];
   const extra = operands[most];
   if (extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`, command.name);
-  if (command.operands === 'PATH' && operands.length === 0) throw new UsageError('PATH is missing', command.name);
-  if (operands[0] === '') throw new UsageError('PATH is empty', command.name);
+  if (command.operands.startsWith('PATH') && operands.length === 0) {
+    throw new UsageError('PATH is missing', command.name);
+  }
+  if (operands.includes('')) throw new UsageError('PATH is empty', command.name);
 }
 
 /**

@@ -21,8 +21,8 @@ export interface Arguments {
 /** One command. */
 export interface Command {
   readonly name: string;
-  /** The operands as the help shows them: `PATH`, `[PATH]` or nothing. */
-  readonly operands: '' | 'PATH' | '[PATH]';
+  /** The operands as the help shows them: `PATH`, `[PATH]`, `PATH...` (one or more) or nothing. */
+  readonly operands: '' | 'PATH' | '[PATH]' | 'PATH...';
   /** One line, for the list of commands. */
   readonly summary: string;
   /** Paragraphs. */

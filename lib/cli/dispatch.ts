@@ -4,6 +4,7 @@ import { parse } from './arguments.js';
 import { type Command, UsageError } from './command.js';
 import { demo } from './demo.js';
 import { explainCommand } from './explain.js';
+import { fdisk } from './fdisk.js';
 import { commandHelp, generalHelp } from './help.js';
 import { info } from './info.js';
 import { list } from './list.js';
@@ -11,7 +12,7 @@ import { print } from './output.js';
 import { didYouMean } from './suggest.js';
 import { version } from './version.js';
 
-const COMMANDS: readonly Command[] = [info, explainCommand, list, demo];
+const COMMANDS: readonly Command[] = [info, explainCommand, list, fdisk, demo];
 
 function find(name: string): Command {
   const found = COMMANDS.find((command) => command.name === name);

@@ -173,6 +173,16 @@ export class Region implements Memory, Disposable {
     return this.#shared.kind;
   }
 
+  /** Where the region begins in the file or device, in bytes. */
+  get fileOffset(): number {
+    return this.#shared.fileOffset + this.#base;
+  }
+
+  /** Directory in sysfs of the device that the bytes are on; undefined where the kernel does not tell. */
+  get device(): string | undefined {
+    return this.#shared.device;
+  }
+
   get durability(): Durability {
     return this.#shared.durability;
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ROOT } from '../support/paths.js';
 import { pmem } from './run.js';
 
-const COMMANDS = ['info', 'explain', 'list', 'demo'];
+const COMMANDS = ['info', 'explain', 'list', 'fdisk', 'demo'];
 const ESCAPE = String.fromCharCode(27);
 
 /** Every line fits into 80 columns. */
@@ -33,7 +33,7 @@ describe('pmem: help', () => {
       ]);
       assert.equal(first.code, 0);
       assert.match(first.stdout, new RegExp(`^Usage: pmem ${command}\\b`));
-      assert.match(first.stdout, /--json /);
+      if (command !== 'fdisk') assert.match(first.stdout, /--json /);
       assert.match(first.stdout, /-h, --help /);
       fits(first.stdout);
       assert.deepEqual(second, first);
@@ -79,6 +79,9 @@ describe('pmem: wrong usage', () => {
     [['info', ''], /PATH is empty/, 'help info'],
     [['info', 'a', 'b'], /unexpected argument 'b'/, 'help info'],
     [['explain'], /PATH is missing/, 'help explain'],
+    [['fdisk', '-l'], /PATH is missing/, 'help fdisk'],
+    [['fdisk', '-l', 'a', ''], /PATH is empty/, 'help fdisk'],
+    [['fdisk', 'a', 'b'], /--list is missing/, 'help fdisk'],
     [['demo', 'a', 'b'], /unexpected argument 'b'/, 'help demo'],
     [['demo', '--round', '3'], /unknown option '--round'\. Did you mean '--rounds'\?/, 'help demo'],
     [['demo', '--rounds'], /option '--rounds' needs a value: --rounds N/, 'help demo'],

@@ -1,0 +1,41 @@
+/** Checks of the arguments that block devices take. */
+
+import { isUint8Array } from 'node:util/types';
+import { wrongType, wrongValue } from '../errors.js';
+import { lengthOf } from '../memory/known-bytes.js';
+import type { BlockWriteOptions } from './block-device.js';
+
+/** The length that an array really has, in bytes. */
+export function bytesOf(bytes: Uint8Array, name: string): number {
+  if (!isUint8Array(bytes)) throw wrongType(name, 'a Buffer or Uint8Array', bytes);
+  return lengthOf.call(bytes);
+}
+
+/** Whether options ask for durability on return. */
+export function isFua(options: BlockWriteOptions | undefined): boolean {
+  if (options === undefined) return false;
+  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+  const { fua = false } = options;
+  if (typeof fua !== 'boolean') throw wrongType('options.fua', 'a boolean', fua);
+  return fua;
+}
+
+/** Refuses names that are no options: a misspelt one would be ignored in silence. */
+export function onlyKnown(options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw wrongValue('options', `made of ${known.join(', ')}`, name);
+  }
+}
+
+/** A boolean option. */
+export function booleanOption(value: unknown, name: string): boolean | undefined {
+  if (value !== undefined && typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
+  return value;
+}
+
+/** The lengths of several arrays, all checked before any is used. */
+export function listOf(arrays: readonly Uint8Array[], name: string): number[] {
+  if (!Array.isArray(arrays)) throw wrongType(name, 'an array of Buffers or Uint8Arrays', arrays);
+  return Array.from(arrays, (one: Uint8Array, i) => bytesOf(one, `${name}[${i}]`));
+}

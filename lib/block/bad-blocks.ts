@@ -1,0 +1,118 @@
+/** The sectors that cannot be read. */
+
+import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import { type SectorRange, SectorRanges } from './sector-ranges.js';
+
+/** Bytes in a sector of such a list, whatever the device's own sectors are, as in Linux (block/badblocks.c). */
+export const BAD_BLOCK_UNIT = 512;
+
+/** Options of {@link BadBlocks.add}. */
+export interface BadBlockOptions {
+  /**
+   * Writing does not help: the media's error can be cleared in other ways only. Such sectors refuse to be written, as
+   * those of Linux's pmem driver do when the error could not be cleared (pmem_do_write, drivers/nvdimm/pmem.c).
+   */
+  readonly lasting?: boolean;
+}
+
+/** A whole number that a sector can have. */
+function checkSector(value: unknown, name: string): void {
+  if (typeof value !== 'number') throw wrongType(name, 'a number of sectors of 512 bytes', value);
+  if (!Number.isSafeInteger(value) || value < 0) throw outOfRange(name, 'a whole number of sectors', value);
+}
+
+function checkRange(start: number, count: number): void {
+  checkSector(start, 'start');
+  checkSector(count, 'count');
+  if (!Number.isSafeInteger(start + count)) throw outOfRange('start + count', 'at most 2^53 - 1', start + count);
+}
+
+/**
+ * The bad sectors of a device, counted from the device's beginning in units of 512 bytes. It lives in memory: whoever opens
+ * the device again learns of a bad sector from the kernel, or by meeting it.
+ */
+export class BadBlocks implements Iterable<SectorRange> {
+  /** Cleared by writing. */
+  readonly #passing = new SectorRanges();
+  readonly #lasting = new SectorRanges();
+  #isEmpty = true;
+
+  /** @param ranges in sectors of 512 bytes; writing to them clears them */
+  constructor(ranges: Iterable<SectorRange> = []) {
+    if (typeof ranges !== 'object' || ranges === null || typeof ranges[Symbol.iterator] !== 'function') {
+      throw wrongType('ranges', 'an array of { start, count }', ranges);
+    }
+    for (const range of ranges) {
+      if (typeof range !== 'object' || range === null) throw wrongType('range', '{ start, count }', range);
+      this.add(range.start, range.count);
+    }
+  }
+
+  /** Reads the kernel's form: a line `start count` for each range, in sectors of 512 bytes. */
+  static parse(text: string, options: BadBlockOptions = {}): BadBlocks {
+    if (typeof text !== 'string') throw wrongType('text', 'a string', text);
+    const list = new BadBlocks();
+    for (const line of text.split('\n').map((one) => one.trim())) {
+      if (line === '') continue;
+      const match = /^(\d+) (\d+)$/.exec(line);
+      if (match === null) throw wrongValue('text', "lines of 'start count'", line);
+      list.add(Number(match[1]), Number(match[2]), options);
+    }
+    return list;
+  }
+
+  /** No sector is bad. */
+  get isEmpty(): boolean {
+    return this.#isEmpty;
+  }
+
+  /** Notes sectors that cannot be read. */
+  add(start: number, count: number, { lasting = false }: BadBlockOptions = {}): void {
+    checkRange(start, count);
+    (lasting ? this.#lasting : this.#passing).add(start, count);
+    this.#noteEmptiness();
+  }
+
+  /** They can be read again, whatever was wrong with them. */
+  clear(start: number, count: number): void {
+    checkRange(start, count);
+    this.#passing.remove(start, count);
+    this.#lasting.remove(start, count);
+    this.#noteEmptiness();
+  }
+
+  /** They were written: those that writing helps can be read again. */
+  written(start: number, count: number): void {
+    this.#passing.remove(start, count);
+    this.#noteEmptiness();
+  }
+
+  /** The first bad sectors within the range, or undefined. */
+  first(start: number, count: number): SectorRange | undefined {
+    const passing = this.#passing.first(start, count);
+    const lasting = this.#lasting.first(start, count);
+    if (passing === undefined || lasting === undefined) return passing ?? lasting;
+    return passing.start < lasting.start ? passing : lasting;
+  }
+
+  /** The first sectors within the range that no writing helps, or undefined. */
+  firstLasting(start: number, count: number): SectorRange | undefined {
+    return this.#lasting.first(start, count);
+  }
+
+  #noteEmptiness(): void {
+    this.#isEmpty = this.#passing.length === 0 && this.#lasting.length === 0;
+  }
+
+  *[Symbol.iterator](): Generator<SectorRange> {
+    const all = new SectorRanges();
+    for (const { start, count } of this.#passing) all.add(start, count);
+    for (const { start, count } of this.#lasting) all.add(start, count);
+    yield* all;
+  }
+
+  /** The kernel's form, as {@link BadBlocks.parse} reads it. */
+  toString(): string {
+    return [...this].map(({ start, count }) => `${start} ${count}\n`).join('');
+  }
+}

@@ -1,0 +1,47 @@
+/** Several equal disks from one range, as the PRD driver's START, COUNT and SIZE made /dev/pmem0, /dev/pmem1, …. */
+
+import { outOfRange, wrongType } from '../errors.js';
+import type { Memory } from '../memory/memory.js';
+import { parseSize, type Size } from '../units.js';
+import { onlyKnown } from './arguments.js';
+import { checkMemory } from './disk-options.js';
+import { PmemDisk } from './pmem-disk.js';
+
+/** Options of {@link carve}. Sizes are bytes, or strings such as `'64KiB'`. */
+export interface CarveOptions {
+  /** Where the first disk begins in the memory. Default 0. */
+  start?: Size;
+  /** Number of disks. */
+  count: number;
+  /** Bytes of each. */
+  size: Size;
+  /** Bytes of a sector, of which `start` and `size` are multiples. Default 512. */
+  sectorSize?: 512 | 4096;
+  /** Refuse to store. Default: whether the memory is read-only. */
+  readOnly?: boolean;
+}
+
+const KNOWN = ['start', 'count', 'size', 'sectorSize', 'readOnly'] as const satisfies (keyof CarveOptions)[];
+
+/**
+ * `count` disks of `size` bytes, one behind the other from `start` on. Changes nothing in the memory, which keeps no record
+ * of it: carve it the same way each time.
+ *
+ * @throws RangeError when they do not all fit into the memory.
+ */
+export function carve(memory: Memory, options: CarveOptions): PmemDisk[] {
+  checkMemory(memory);
+  onlyKnown(options, KNOWN);
+  const { count, start: first, size: each, ...rest } = options;
+  const start = first === undefined ? 0 : parseSize(first, 'options.start');
+  const size = parseSize(each, 'options.size');
+  if (typeof count !== 'number') throw wrongType('options.count', 'a number of disks', count);
+  if (!Number.isSafeInteger(count) || count < 1) throw outOfRange('options.count', 'a whole number from 1 on', count);
+  if (size === 0) throw outOfRange('options.size', 'more than 0', each);
+  if (start + count * size > memory.size) {
+    const most = Math.max(0, Math.floor((memory.size - start) / size));
+    const limit = `at most ${most}, as ${memory.size} bytes from ${start} on have room for so many disks of ${size} bytes,`;
+    throw outOfRange('options.count', limit, count);
+  }
+  return Array.from({ length: count }, (_, i) => PmemDisk.open(memory, { ...rest, start: start + i * size, size }));
+}

@@ -1,0 +1,88 @@
+/** What `PmemDisk.open` can be asked for, checked before anything is used. */
+
+import { outOfRange, wrongType } from '../errors.js';
+import type { Memory } from '../memory/memory.js';
+import { parseSize, type Size } from '../units.js';
+import { booleanOption, onlyKnown } from './arguments.js';
+import { BadBlocks } from './bad-blocks.js';
+import { deviceBadBlocks, type MappedDevice } from './device-bad-blocks.js';
+import type { SectorRange } from './sector-ranges.js';
+
+/** Options of `PmemDisk.open`. Sizes are bytes, or strings such as `'64KiB'`. */
+export interface PmemDiskOptions {
+  /** Bytes of a sector. Default 512. */
+  sectorSize?: 512 | 4096;
+  /** Where the disk begins in the memory: a multiple of the sector size. Default 0. */
+  start?: Size;
+  /** Bytes of the disk: a multiple of the sector size. Default: all whole sectors up to the memory's end. */
+  size?: Size;
+  /** Refuse to store. Default: whether the memory is read-only. */
+  readOnly?: boolean;
+  /**
+   * The sectors that cannot be read, in units of 512 bytes from the disk's beginning; a {@link BadBlocks} stays the
+   * caller's to look at. Default: what the kernel knows of the device, if the memory is one.
+   */
+  badBlocks?: BadBlocks | Iterable<SectorRange>;
+}
+
+/** Options with their defaults filled in. */
+export interface CheckedDiskOptions {
+  readonly sectorSize: number;
+  readonly start: number;
+  readonly size: number;
+  readonly readOnly: boolean;
+  readonly badBlocks: BadBlocks;
+}
+
+const KNOWN = ['sectorSize', 'start', 'size', 'readOnly', 'badBlocks'] as const satisfies (keyof PmemDiskOptions)[];
+
+const METHODS = ['view', 'read', 'write', 'fill', 'flush', 'drain', 'persist'] as const;
+
+/** Throws unless it has what a disk needs of a memory. */
+export function checkMemory(memory: Memory): void {
+  const there: Partial<Memory> | null = typeof memory === 'object' ? memory : null;
+  if (there === null || typeof there.size !== 'number' || METHODS.some((name) => typeof there[name] !== 'function')) {
+    throw wrongType('memory', 'a Memory, such as a Region', memory);
+  }
+}
+
+function isMappedDevice(memory: Memory): memory is Memory & MappedDevice {
+  return 'kind' in memory && 'device' in memory && 'fileOffset' in memory;
+}
+
+function badBlocksOf(memory: Memory, given: PmemDiskOptions['badBlocks'], start: number, size: number): BadBlocks {
+  if (given !== undefined) return given instanceof BadBlocks ? given : new BadBlocks(given);
+  if (!isMappedDevice(memory)) return new BadBlocks();
+  const { kind, device, fileOffset } = memory;
+  return deviceBadBlocks({ kind, device, fileOffset: fileOffset + start, size }) ?? new BadBlocks();
+}
+
+/** Checks types and ranges; nothing has been touched yet when it throws. */
+export function checkDiskOptions(memory: Memory, options: PmemDiskOptions): CheckedDiskOptions {
+  checkMemory(memory);
+  onlyKnown(options, KNOWN);
+  const { sectorSize = 512 } = options;
+  if (typeof sectorSize !== 'number') throw wrongType('options.sectorSize', '512 or 4096', sectorSize);
+  if (sectorSize !== 512 && sectorSize !== 4096) throw outOfRange('options.sectorSize', '512 or 4096', sectorSize);
+  const start = options.start === undefined ? 0 : parseSize(options.start, 'options.start');
+  if (start % sectorSize !== 0) {
+    throw outOfRange('options.start', `a multiple of the sector size, ${sectorSize},`, options.start);
+  }
+  const left = memory.size - start;
+  if (left < sectorSize) {
+    throw outOfRange(
+      'options.start',
+      `within the memory of ${memory.size} bytes, a sector of ${sectorSize} before its end`,
+      start,
+    );
+  }
+  const size = options.size === undefined ? left - (left % sectorSize) : parseSize(options.size, 'options.size');
+  if (size === 0 || size % sectorSize !== 0) {
+    throw outOfRange('options.size', `a multiple of the sector size, ${sectorSize}, and not 0`, options.size);
+  }
+  if (size > left) throw outOfRange('options.size', `at most ${left}, what the memory has from ${start} on`, size);
+  const ownReadOnly = 'readOnly' in memory && memory.readOnly === true;
+  const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || ownReadOnly;
+  const badBlocks = badBlocksOf(memory, options.badBlocks, start, size);
+  return { sectorSize, start, size, readOnly, badBlocks };
+}

@@ -1,0 +1,168 @@
+/** Writes a fresh GPT. */
+
+import { randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import type { Size } from '../../units.js';
+import { onlyKnown } from '../arguments.js';
+import type { BlockDevice } from '../block-device.js';
+import {
+  ENTRY_BYTES,
+  type GptEntry,
+  LEAST_ARRAY_BYTES,
+  NAME_CHARACTERS,
+  writeEntry,
+  writeHeader,
+} from './gpt-format.js';
+import { GPT_ALIASES, gptTypeOf } from './gpt-types.js';
+import { isGuid } from './guid.js';
+import { alignmentOf, type NewPartition, place } from './layout.js';
+import { clearRecords, writeDiskSignature, writeProtective } from './mbr-format.js';
+import { writeBootSector } from './mbr-write.js';
+
+/** A partition of a new GPT. */
+export interface NewGptPartition extends NewPartition {
+  /** A GUID, or `'linux'` (default), `'swap'`, `'home'`, `'efi'`, `'raid'`, `'lvm'`, `'bios-boot'`, `'microsoft-data'`. */
+  readonly type?: string;
+  /** At most 36 UTF-16 code units. */
+  readonly name?: string;
+  /** The partition's own GUID. Default: random. */
+  readonly guid?: string;
+  /** 64 bits (UEFI 2.11, table 5-7). Default 0n. */
+  readonly attributes?: bigint;
+}
+
+/** A new GPT. */
+export interface NewGpt {
+  readonly label: 'gpt';
+  readonly partitions: readonly NewGptPartition[];
+  /** The disk's GUID. Default: random. */
+  readonly guid?: string;
+  /** Bytes to whose multiples partitions are placed. Default 1 MiB. */
+  readonly alignment?: Size;
+  /** Makes the GUIDs that are not given. Default: random ones (RFC 9562, version 4). */
+  readonly randomGuid?: () => string;
+}
+
+const KNOWN = ['label', 'partitions', 'guid', 'alignment', 'randomGuid'] as const satisfies (keyof NewGpt)[];
+const KNOWN_OF_PARTITION = [
+  'start',
+  'size',
+  'type',
+  'name',
+  'guid',
+  'attributes',
+] as const satisfies (keyof NewGptPartition)[];
+
+const ENTRIES = LEAST_ARRAY_BYTES / ENTRY_BYTES;
+
+function guidOf(value: unknown, name: string, random: () => string): string {
+  const guid = value ?? random();
+  if (!isGuid(guid)) throw wrongValue(name, "a GUID such as '0FC63DAF-8483-4772-8E79-3D69D8477DE4'", guid);
+  return guid.toUpperCase();
+}
+
+function typeOf(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw wrongType(name, 'a string', value);
+  const type = gptTypeOf(value);
+  if (type === undefined || /^[0-]*$/.test(type)) {
+    throw wrongValue(name, `a GUID or one of ${GPT_ALIASES.join(', ')}`, value);
+  }
+  return type;
+}
+
+function nameOf(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw wrongType(name, 'a string', value);
+  if (value.length > NAME_CHARACTERS || value.includes('\0')) {
+    throw outOfRange(name, `at most ${NAME_CHARACTERS} UTF-16 code units without NUL`, value);
+  }
+  return value;
+}
+
+function attributesOf(value: unknown, name: string): bigint {
+  if (typeof value !== 'bigint') throw wrongType(name, 'a bigint', value);
+  if (value < 0n || value >= 2n ** 64n) throw outOfRange(name, 'from 0n to 2n ** 64n - 1n', value);
+  return value;
+}
+
+/** A table that was checked and laid out, ready to be stored. */
+interface Planned {
+  readonly primary: Buffer;
+  readonly backup: Buffer;
+  readonly array: Buffer;
+  readonly backupArrayAt: number;
+}
+
+function plan(device: BlockDevice, table: NewGpt): Planned {
+  onlyKnown(table, KNOWN);
+  const { sectorSize, sectorCount } = device;
+  const { partitions, randomGuid = randomUUID } = table;
+  if (!Array.isArray(partitions)) throw wrongType('partitions', 'an array', partitions);
+  if (partitions.length > ENTRIES) throw outOfRange('partitions', `at most ${ENTRIES}`, partitions.length);
+  if (typeof randomGuid !== 'function') throw wrongType('randomGuid', 'a function', randomGuid);
+  const arraySectors = Math.ceil(LEAST_ARRAY_BYTES / sectorSize);
+  const first = 2 + arraySectors;
+  const end = sectorCount - 1 - arraySectors;
+  if (end <= first) {
+    throw outOfRange('device', `of at least ${first + arraySectors + 2} sectors, to have a GPT`, sectorCount);
+  }
+  const guid = guidOf(table.guid, 'guid', randomGuid);
+  const alignment = alignmentOf(table.alignment, sectorSize);
+  const extents = place(partitions, 'partitions', { sectorSize, first, end, alignment });
+  const array = Buffer.alloc(arraySectors * sectorSize);
+  for (const [i, one] of partitions.entries()) {
+    onlyKnown(one, KNOWN_OF_PARTITION);
+    const { start, count } = extents[i] as { start: number; count: number };
+    const entry: GptEntry = {
+      number: i + 1,
+      type: typeOf(one.type ?? 'linux', `partitions[${i}].type`),
+      guid: guidOf(one.guid, `partitions[${i}].guid`, randomGuid),
+      first: BigInt(start),
+      last: BigInt(start + count - 1),
+      attributes: attributesOf(one.attributes ?? 0n, `partitions[${i}].attributes`),
+      name: nameOf(one.name ?? '', `partitions[${i}].name`),
+    };
+    writeEntry(array, entry);
+  }
+  const last = sectorCount - 1;
+  const common = {
+    guid,
+    firstUsable: BigInt(first),
+    lastUsable: BigInt(end - 1),
+    entryCount: ENTRIES,
+    entryBytes: ENTRY_BYTES,
+    entriesCrc: crc32(array.subarray(0, LEAST_ARRAY_BYTES)),
+  };
+  const [one, other] = [1n, BigInt(last)];
+  return {
+    primary: writeHeader({ ...common, own: one, other, entriesAt: 2n }, sectorSize),
+    backup: writeHeader({ ...common, own: other, other: one, entriesAt: BigInt(end) }, sectorSize),
+    array,
+    backupArrayAt: end,
+  };
+}
+
+/** UEFI 2.11, 5.2.3, tables 5-3 and 5-4: no signature, and one partition over all of the disk behind sector 0. */
+function protect(sector: Buffer, sectorCount: number): void {
+  writeDiskSignature(sector, 0);
+  clearRecords(sector);
+  writeProtective(sector, sectorCount);
+}
+
+/**
+ * Checks and lays out all of the table, then stores it. Each step is durable before the next one begins:
+ *
+ * 1. the backup's entries, then its header: until it is whole the old table is;
+ * 2. the primary's entries, then its header: until it is whole the old primary's checksums fail, or there was none, and
+ *    the backup is used;
+ * 3. the protective MBR, if there is none yet: until then an old MBR is in force, which the first two steps do not touch.
+ */
+export function writeGpt(device: BlockDevice, table: NewGpt): void {
+  const { primary, backup, array, backupArrayAt } = plan(device, table);
+  const { sectorCount } = device;
+  device.write(backupArrayAt, array, { fua: true });
+  device.write(sectorCount - 1, backup, { fua: true });
+  device.write(2, array, { fua: true });
+  device.write(1, primary, { fua: true });
+  writeBootSector(device, (sector) => protect(sector, sectorCount));
+}

@@ -1,0 +1,118 @@
+/** Reads a GPT: the primary copy if it is whole, else the backup. */
+
+import { crc32 } from 'node:zlib';
+import { PmemError } from '../../errors.js';
+import type { BlockDevice } from '../block-device.js';
+import {
+  type GptEntry,
+  type GptHeader,
+  HEADER_BYTES,
+  hasGptMagic,
+  headerCrc,
+  isReadableArray,
+  readEntries,
+  readHeader,
+} from './gpt-format.js';
+import { readSector } from './mbr.js';
+import { hasMagic, PROTECTIVE, RECORDS, readRecord } from './mbr-format.js';
+
+/** One of the two copies, found to be whole. */
+interface Copy {
+  readonly header: GptHeader;
+  readonly array: Buffer;
+}
+
+/** The partition in the MBR that protects a GPT. */
+export interface ProtectiveMbr {
+  /** 1 to 4: which record it is. */
+  readonly number: number;
+  /** The first sector, which should be 1. */
+  readonly start: number;
+  /** Sectors that it says the disk has beside sector 0. */
+  readonly count: number;
+  /** Other partitions are in the MBR too. */
+  readonly isHybrid: boolean;
+}
+
+/** A GPT as it is on the disk. */
+export interface RawGpt {
+  /** The copy that the rest is from. */
+  readonly copy: 'primary' | 'backup';
+  readonly header: GptHeader;
+  readonly entries: readonly GptEntry[];
+  /** The other copy is damaged or missing. */
+  readonly isOtherDamaged: boolean;
+  /** The primary copy says that the backup does not lie in the disk's last sector: the disk has grown. */
+  readonly isBackupMisplaced: boolean;
+}
+
+/**
+ * The protective partition in sector 0, of type EE (UEFI 2.11, 5.2.3); without it there is no GPT. Where it begins is not
+ * asked: it should be sector 1, and programs that know no GPT are kept away all the same.
+ */
+export function readProtectiveMbr(device: BlockDevice): ProtectiveMbr | undefined {
+  const sector = readSector(device, 0);
+  if (sector === undefined || !hasMagic(sector)) return undefined;
+  const records = Array.from({ length: RECORDS }, (_, i) => readRecord(sector, i));
+  const index = records.findIndex(({ type }) => type === PROTECTIVE);
+  const found = records[index];
+  if (found === undefined) return undefined;
+  const { start, count } = found;
+  return { number: index + 1, start, count, isHybrid: records.some(({ type }) => type !== 0 && type !== PROTECTIVE) };
+}
+
+/** Whether what a header with a right checksum says can be: 5.3.2 lists what has to be checked. */
+function isSane({ firstUsable, lastUsable, own }: GptHeader, lba: number, last: number): boolean {
+  const header = BigInt(lba);
+  if (own !== header || firstUsable > lastUsable || lastUsable > BigInt(last)) return false;
+  // The header itself is no usable space.
+  return !(firstUsable < header && header < lastUsable);
+}
+
+/** The copy whose header lies in the sector, if header and entries are whole, and can be read. */
+function readCopy(device: BlockDevice, lba: number): Copy | undefined {
+  try {
+    return readWholeCopy(device, lba);
+  } catch (error) {
+    // A bad sector under one copy is what the other one is for.
+    if (error instanceof PmemError && error.code === 'EIO') return undefined;
+    throw error;
+  }
+}
+
+function readWholeCopy(device: BlockDevice, lba: number): Copy | undefined {
+  const sector = readSector(device, lba);
+  if (sector === undefined || !hasGptMagic(sector)) return undefined;
+  const header = readHeader(sector);
+  const { headerBytes, entryCount, entryBytes, entriesAt } = header;
+  if (headerBytes < HEADER_BYTES || headerBytes > device.sectorSize) return undefined;
+  if (headerCrc(sector, headerBytes) !== header.headerCrc) return undefined;
+  if (!isSane(header, lba, device.sectorCount - 1) || !isReadableArray(header)) return undefined;
+  const bytes = entryCount * entryBytes;
+  const sectors = Math.ceil(bytes / device.sectorSize);
+  if (entriesAt > BigInt(device.sectorCount - sectors)) return undefined;
+  const array = Buffer.alloc(sectors * device.sectorSize);
+  device.read(Number(entriesAt), array);
+  return crc32(array.subarray(0, bytes)) === header.entriesCrc ? { header, array } : undefined;
+}
+
+/** The sector as a number that may lie behind any device's end. */
+function sectorOf(lba: bigint): number {
+  return lba > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(lba);
+}
+
+/** The GPT, whether or not an MBR protects it; undefined where neither copy is whole. */
+export function readGpt(device: BlockDevice): RawGpt | undefined {
+  const last = device.sectorCount - 1;
+  const primary = readCopy(device, 1);
+  const backup = readCopy(device, primary === undefined ? last : sectorOf(primary.header.other));
+  const used = primary ?? backup;
+  if (used === undefined) return undefined;
+  return {
+    copy: primary === undefined ? 'backup' : 'primary',
+    header: used.header,
+    entries: readEntries(used.array, used.header),
+    isOtherDamaged: primary === undefined || backup === undefined,
+    isBackupMisplaced: primary !== undefined && primary.header.other !== BigInt(last),
+  };
+}

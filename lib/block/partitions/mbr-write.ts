@@ -1,0 +1,201 @@
+/** Writes a fresh MBR, with its logical partitions. */
+
+import { randomBytes } from 'node:crypto';
+import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import type { Size } from '../../units.js';
+import { booleanOption, onlyKnown } from '../arguments.js';
+import type { BlockDevice } from '../block-device.js';
+import { hasGptMagic } from './gpt-format.js';
+import { alignmentOf, alignUp, type Extent, type NewPartition, place } from './layout.js';
+import {
+  clearRecords,
+  hasMagic,
+  isExtended,
+  PROTECTIVE,
+  RECORDS,
+  writeDiskSignature,
+  writeMagic,
+  writeRecord,
+} from './mbr-format.js';
+import { MBR_ALIASES, mbrTypeOf } from './mbr-types.js';
+
+/** A partition of a new MBR. */
+export interface NewMbrPartition extends NewPartition {
+  /** Two hexadecimal digits, or `'linux'` (default), `'swap'`, `'efi'`, `'raid'`, `'lvm'`, `'fat32'`, `'ntfs'`. */
+  readonly type?: string;
+  /** Marked as the one to start from. Default false. */
+  readonly bootable?: boolean;
+}
+
+/** A new MBR. */
+export interface NewMbr {
+  readonly label: 'mbr';
+  /** At most 4; 3 beside logical ones. */
+  readonly partitions: readonly NewMbrPartition[];
+  /** Partitions within an extended one, which takes all that is left behind the others; they are numbered from 5 on. */
+  readonly logical?: readonly NewMbrPartition[];
+  /** The disk's signature, 32 bits. Default: random. */
+  readonly signature?: number;
+  /** Bytes to whose multiples partitions are placed. Default 1 MiB. */
+  readonly alignment?: Size;
+}
+
+const KNOWN = ['label', 'partitions', 'logical', 'signature', 'alignment'] as const satisfies (keyof NewMbr)[];
+const KNOWN_OF_PARTITION = ['start', 'size', 'type', 'bootable'] as const satisfies (keyof NewMbrPartition)[];
+
+const MOST_32 = 0xffff_ffff;
+const MOST_LOGICAL = 56;
+const EXTENDED = 0x05;
+
+/** A partition that was checked and placed. */
+interface Planned extends Extent {
+  readonly type: number;
+  readonly active: boolean;
+}
+
+function typeOf(value: unknown, name: string): number {
+  if (typeof value !== 'string') throw wrongType(name, 'a string', value);
+  const type = mbrTypeOf(value);
+  if (type === undefined || type === 0 || type === PROTECTIVE || isExtended(type)) {
+    const limit = `two hexadecimal digits, but no extended or protective type, or one of ${MBR_ALIASES.join(', ')}`;
+    throw wrongValue(name, limit, value);
+  }
+  return type;
+}
+
+function planned(wanted: readonly NewMbrPartition[], name: string, extents: readonly Extent[]): Planned[] {
+  return wanted.map((one, i) => {
+    onlyKnown(one, KNOWN_OF_PARTITION);
+    return {
+      ...(extents[i] as Extent),
+      type: typeOf(one.type ?? 'linux', `${name}[${i}].type`),
+      active: booleanOption(one.bootable, `${name}[${i}].bootable`) ?? false,
+    };
+  });
+}
+
+function signatureOf(value: unknown): number {
+  if (value === undefined) return randomBytes(4).readUInt32LE();
+  if (typeof value !== 'number') throw wrongType('signature', 'a number', value);
+  if (!Number.isInteger(value) || value < 0 || value > MOST_32) {
+    throw outOfRange('signature', 'an unsigned 32-bit integer', value);
+  }
+  return value;
+}
+
+/** Extended boot records, by their sectors. */
+type BootRecords = readonly { readonly lba: number; readonly sector: Buffer }[];
+
+/** Each lies an alignment before its partition, and links to the next one's. */
+function bootRecords(
+  logical: readonly Planned[],
+  extended: Extent,
+  alignment: number,
+  sectorSize: number,
+): BootRecords {
+  return logical.map((one, i) => {
+    const sector = Buffer.alloc(sectorSize);
+    const lba = one.start - alignment;
+    writeRecord(sector, 0, { type: one.type, active: one.active, start: alignment, count: one.count }, lba);
+    const next = logical[i + 1];
+    if (next !== undefined) {
+      const start = next.start - alignment - extended.start;
+      writeRecord(sector, 1, { type: EXTENDED, start, count: alignment + next.count }, extended.start);
+    }
+    writeMagic(sector);
+    return { lba, sector };
+  });
+}
+
+interface Plan {
+  readonly signature: number;
+  readonly primary: readonly Planned[];
+  readonly records: BootRecords;
+}
+
+function checkList(value: unknown, name: string, most: number): void {
+  if (!Array.isArray(value)) throw wrongType(name, 'an array', value);
+  if (value.length > most) throw outOfRange(name, `at most ${most}`, value.length);
+}
+
+function plan(device: BlockDevice, table: NewMbr): Plan {
+  onlyKnown(table, KNOWN);
+  const { sectorSize, sectorCount } = device;
+  const { partitions, logical = [] } = table;
+  checkList(logical, 'logical', MOST_LOGICAL);
+  checkList(partitions, 'partitions', logical.length > 0 ? RECORDS - 1 : RECORDS);
+  const signature = signatureOf(table.signature);
+  const alignment = alignmentOf(table.alignment, sectorSize);
+  // A record counts in 32 bits: what lies behind is out of its reach.
+  const space = { sectorSize, alignment, first: 1, end: Math.min(sectorCount, MOST_32) };
+  const primary = planned(partitions, 'partitions', place(partitions, 'partitions', space));
+  if (logical.length === 0) return { signature, primary, records: [] };
+  const start = alignUp(Math.max(space.first, ...primary.map((one) => one.start + one.count)), alignment);
+  const inside = { ...space, first: start, gap: alignment };
+  const placed = planned(logical, 'logical', place(logical, 'logical', inside));
+  for (const [i, one] of placed.entries()) {
+    const before = placed[i - 1];
+    if (before !== undefined && one.start < before.start) {
+      throw wrongValue(`logical[${i}].start`, 'behind the logical partition before it', table.logical?.[i]?.start);
+    }
+  }
+  const extended: Planned = { start, count: space.end - start, type: EXTENDED, active: false };
+  const records = bootRecords(placed, extended, alignment, sectorSize);
+  return { signature, primary: [...primary, extended], records };
+}
+
+/**
+ * Changes sector 0, keeping its boot code. Where the device tears sectors, the sector is no boot record while it is changed:
+ * first its last 8 bytes lose the magic number, at last they get it back, each with a store that cannot tear.
+ */
+export function writeBootSector(device: BlockDevice, change: (sector: Buffer) => void): void {
+  const old = Buffer.alloc(device.sectorSize);
+  device.read(0, old);
+  const changed = Buffer.from(old);
+  change(changed);
+  writeMagic(changed);
+  if (changed.equals(old)) return;
+  if (!device.supports.atomicSectors) {
+    if (hasMagic(old)) {
+      writeMagic(old, false);
+      device.write(0, old, { fua: true });
+    }
+    const hidden = Buffer.from(changed);
+    writeMagic(hidden, false);
+    device.write(0, hidden, { fua: true });
+  }
+  device.write(0, changed, { fua: true });
+}
+
+/** An old GPT would be taken for the table again if sector 0 were ever lost: its headers go. */
+function wipeGpt(device: BlockDevice, used: readonly number[]): void {
+  const sector = Buffer.alloc(device.sectorSize);
+  for (const lba of [1, device.sectorCount - 1]) {
+    if (lba >= device.sectorCount || lba < 1 || used.includes(lba)) continue;
+    device.read(lba, sector);
+    if (hasGptMagic(sector)) device.writeZeroes(lba, 1, { fua: true });
+  }
+}
+
+/**
+ * Checks and lays out all of the table, then stores it. Each step is durable before the next one begins:
+ *
+ * 1. the logical partitions' records, where nothing links to them yet;
+ * 2. sector 0, which changes from the old table to none to the new one;
+ * 3. the headers of an old GPT are wiped: without a protective partition in sector 0 they were not in force any more.
+ */
+export function writeMbr(device: BlockDevice, table: NewMbr): void {
+  const { signature, primary, records } = plan(device, table);
+  for (const { lba, sector } of records) device.write(lba, sector, { fua: true });
+  writeBootSector(device, (sector) => {
+    clearRecords(sector);
+    writeDiskSignature(sector, signature);
+    for (const [i, { active, type, start, count }] of primary.entries()) {
+      writeRecord(sector, i, { active, type, start, count });
+    }
+  });
+  wipeGpt(
+    device,
+    records.map(({ lba }) => lba),
+  );
+}

@@ -1,0 +1,201 @@
+/** Partition tables: what divides a disk. */
+
+import { PmemError, wrongType, wrongValue } from '../../errors.js';
+import type { BlockDevice } from '../block-device.js';
+import { SubDisk } from '../sub-disk.js';
+import { type RawGpt, readGpt, readProtectiveMbr } from './gpt.js';
+import type { GptEntry } from './gpt-format.js';
+import { gptTypeName } from './gpt-types.js';
+import { type NewGpt, writeGpt } from './gpt-write.js';
+import { NO_GUID } from './guid.js';
+import { type MbrEntry, type MbrNote, type RawMbr, readMbr } from './mbr.js';
+import { isActive } from './mbr-format.js';
+import { mbrTypeName } from './mbr-types.js';
+import { type NewMbr, writeMbr } from './mbr-write.js';
+
+/** A partition: sectors `start` to `start + count - 1` of the disk. */
+export interface Partition {
+  /** As Linux numbers them: `/dev/pmem0p1`. */
+  readonly number: number;
+  readonly start: number;
+  readonly count: number;
+  /** GPT: an upper-case GUID; MBR: two hexadecimal digits. */
+  readonly type: string;
+  /** What util-linux calls the type; undefined if nothing. */
+  readonly typeName: string | undefined;
+}
+
+export interface MbrPartition extends Partition {
+  readonly kind: 'primary' | 'extended' | 'logical';
+  readonly bootable: boolean;
+}
+
+export interface GptPartition extends Partition {
+  readonly guid: string;
+  readonly name: string;
+  readonly attributes: bigint;
+}
+
+/** An MBR. Of the records, `partitions` has those that have a type and lie on the disk. */
+export interface MbrTable {
+  readonly label: 'mbr';
+  readonly signature: number;
+  readonly partitions: readonly MbrPartition[];
+  /** What is wrong with it, a sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** A GPT. Of the entries, `partitions` has those that have a type and lie in the usable sectors. */
+export interface GptTable {
+  readonly label: 'gpt';
+  readonly guid: string;
+  /** The copy that was read: the primary one, unless that is damaged. */
+  readonly copy: 'primary' | 'backup';
+  readonly firstUsable: number;
+  readonly lastUsable: number;
+  readonly partitions: readonly GptPartition[];
+  /** What is wrong with it, a sentence each. */
+  readonly problems: readonly string[];
+}
+
+export type PartitionTable = MbrTable | GptTable;
+
+function checkDevice(device: BlockDevice): void {
+  if (typeof device !== 'object' || device === null || typeof device.sectorCount !== 'number') {
+    throw wrongType('device', 'a BlockDevice', device);
+  }
+}
+
+/** Overlaps are told, not judged: hybrid tables have them. Extended partitions hold the logical ones. */
+function overlaps(partitions: readonly Partition[]): string[] {
+  const order = [...partitions].sort((a, b) => a.start - b.start);
+  return order.flatMap((one, i) => {
+    const before = order[i - 1];
+    if (before === undefined || before.start + before.count <= one.start) return [];
+    return [`partitions ${before.number} and ${one.number} overlap`];
+  });
+}
+
+function gptPartition(entry: GptEntry): GptPartition {
+  const { number, first, last, type, guid, name, attributes } = entry;
+  const start = Number(first);
+  const count = Number(last) - start + 1;
+  return { number, start, count, type, typeName: gptTypeName(type), guid, name, attributes };
+}
+
+function gptTable(raw: RawGpt): GptTable {
+  const { header, copy } = raw;
+  const problems: string[] = [];
+  if (raw.isOtherDamaged) problems.push(`the ${copy === 'primary' ? 'backup' : 'primary'} copy is damaged or missing`);
+  if (raw.isBackupMisplaced) problems.push("the backup copy does not lie in the disk's last sector");
+  const used = raw.entries.filter(({ type }) => type !== NO_GUID);
+  const isInside = ({ first, last }: GptEntry) =>
+    first <= last && first >= header.firstUsable && last <= header.lastUsable;
+  for (const { number } of used.filter((one) => !isInside(one))) {
+    problems.push(`partition ${number} does not lie in the usable sectors`);
+  }
+  const partitions = used.filter(isInside).map(gptPartition);
+  return {
+    label: 'gpt',
+    guid: header.guid,
+    copy,
+    firstUsable: Number(header.firstUsable),
+    lastUsable: Number(header.lastUsable),
+    partitions,
+    problems: [...problems, ...overlaps(partitions)],
+  };
+}
+
+function problemOf(note: MbrNote): string {
+  switch (note.kind) {
+    case 'second-extended':
+      return `partition ${note.number} is a second extended one, whose logical partitions do not count`;
+    case 'bad-extended':
+      return 'the extended partition begins at sector 0';
+    case 'outside':
+      return `the chain of logical partitions leads to sector ${note.lba}, behind the disk's end`;
+    case 'loop':
+      return `the chain of logical partitions comes back to sector ${note.lba}`;
+    case 'too-many':
+      return `partitions behind number ${note.number} do not count`;
+    case 'extra-link':
+      return `the record of partition ${note.number} has more than one link`;
+    case 'extra-data':
+      return `the record of partition ${note.number} has more than one partition`;
+    case 'empty-logical':
+      return `logical partition ${note.number} is empty, and left out`;
+    case 'bad-magic':
+      return `the record of partition ${note.number} does not end in 55 AA`;
+  }
+}
+
+function mbrPartition(entry: MbrEntry): MbrPartition {
+  const { number, start, count, type, kind } = entry;
+  const id = type.toString(16).padStart(2, '0');
+  return { number, start, count, type: id, typeName: mbrTypeName(type), kind, bootable: isActive(entry) };
+}
+
+function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): MbrTable {
+  const problems = notes.map(problemOf);
+  const used = entries.filter(({ type }) => type !== 0);
+  const isOnDisk = ({ start, count }: MbrEntry) => count > 0 && start > 0 && start + count <= sectorCount;
+  for (const { number } of used.filter((one) => !isOnDisk(one))) {
+    problems.push(`partition ${number} does not lie on the disk`);
+  }
+  const partitions = used.filter(isOnDisk).map(mbrPartition);
+  const apart = partitions.filter(({ kind }) => kind !== 'logical');
+  const logical = partitions.filter(({ kind }) => kind === 'logical');
+  problems.push(...overlaps(apart), ...overlaps(logical));
+  return { label: 'mbr', signature, partitions, problems };
+}
+
+/**
+ * Reads the partition table, whatever its state: a GPT if an MBR protects it, by its backup if the primary copy is damaged,
+ * else an MBR; undefined if there is neither. What is wrong but can be lived with is in `problems`.
+ *
+ * @throws PmemError `ERR_PMEM_PARTITION_TABLE` where the MBR says that there is a GPT and both of its copies are damaged:
+ *   taken for an MBR, the disk would look full or free. `EIO` where sector 0 cannot be read.
+ */
+export function readPartitionTable(device: BlockDevice): PartitionTable | undefined {
+  checkDevice(device);
+  if (readProtectiveMbr(device) !== undefined) {
+    const gpt = readGpt(device);
+    if (gpt !== undefined) return gptTable(gpt);
+    throw new PmemError(
+      'ERR_PMEM_PARTITION_TABLE',
+      `the MBR says that there is a GPT, and neither its copy from sector 1 on nor the one at the disk's end is whole. ` +
+        `If the sector size is not ${device.sectorSize}, open the disk with the right one; else restore a copy, or write a new table`,
+    );
+  }
+  const mbr = readMbr(device);
+  return mbr === undefined ? undefined : mbrTable(mbr, device.sectorCount);
+}
+
+/** A partition as a block device of its own. It ends with the disk. */
+export function openPartition(device: BlockDevice, partition: Pick<Partition, 'start' | 'count'>): SubDisk {
+  checkDevice(device);
+  if (typeof partition !== 'object' || partition === null) throw wrongType('partition', 'a Partition', partition);
+  const { start, count } = partition;
+  return SubDisk.open(device, { start, count });
+}
+
+/**
+ * Writes a new table in place of whatever there was; durable on return. Everything is checked before anything is stored.
+ * The partitions' contents are left alone.
+ *
+ * A power cut in the middle leaves the old table or the new one in force, or none at all, never a mixture of both: see
+ * `writeGpt` and `writeMbr` for the order of the stores. (Where an old partition covers the sectors of the new backup or of
+ * the new logical partitions' records, its contents are changed before.)
+ *
+ * @throws TypeError and RangeError where the table makes no sense or does not fit; `EPERM` on a read-only device.
+ */
+export function writePartitionTable(device: BlockDevice, table: NewGpt | NewMbr): PartitionTable {
+  checkDevice(device);
+  if (typeof table !== 'object' || table === null) throw wrongType('table', 'an object', table);
+  if (table.label === 'gpt') writeGpt(device, table);
+  else if (table.label === 'mbr') writeMbr(device, table);
+  else throw wrongValue('table.label', "'gpt' or 'mbr'", (table as { label?: unknown }).label);
+  const written = readPartitionTable(device);
+  if (written === undefined) throw new PmemError('EIO', 'EIO: the table that was written cannot be read back');
+  return written;
+}

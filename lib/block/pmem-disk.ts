@@ -1,0 +1,282 @@
+/** A disk on memory: what Linux's pmem block driver is to an NVDIMM (drivers/nvdimm/pmem.c). */
+
+import { wrongValue } from '../errors.js';
+import type { Memory } from '../memory/memory.js';
+import { bytesOf, isFua, listOf } from './arguments.js';
+import { BAD_BLOCK_UNIT, type BadBlocks } from './bad-blocks.js';
+import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
+import { closedDevice, type DeviceFacts, readOnlyDevice, refuseRange } from './block-errors.js';
+import { type CheckedDiskOptions, checkDiskOptions, type PmemDiskOptions } from './disk-options.js';
+import { badSectors, caught } from './faults.js';
+import { type Geometry, geometryOf } from './geometry.js';
+
+const SUPPORTS: BlockDeviceSupport = Object.freeze({
+  fua: true,
+  discard: true,
+  discardZeroes: false,
+  writeZeroes: true,
+  directAccess: true,
+  atomicSectors: false,
+});
+
+const OPEN = Symbol('open');
+
+/**
+ * Raw sectors of a memory: sector `n` is the `sectorSize` bytes from `start + n * sectorSize` on, and nothing else is
+ * stored anywhere.
+ *
+ * **It tears.** A power cut, or the end of the process, in the middle of a write leaves a mixture of old and new in its
+ * sectors: only aligned 8 bytes are all old or all new. What needs whole sectors needs a BTT, or a log, above it.
+ *
+ * **Durability.** A write copies with stores that pass the caches by, or starts their write-back (`'flush'` of
+ * {@link Memory.write}), and returns; {@link flush} waits for all of them at once. Linux's driver does the same with
+ * memcpy_flushcache and REQ_PREFLUSH. With `fua` the write itself waits. On memory of granularity `page` a write only
+ * takes note, and {@link flush} is an msync.
+ *
+ * The disk does not own the memory: {@link close} leaves it open, and a closed Region makes every call throw
+ * `ERR_PMEM_CLOSED`.
+ */
+export class PmemDisk implements BlockDevice {
+  readonly #memory: Memory;
+  readonly #base: number;
+  readonly #sectorSize: number;
+  readonly #sectorCount: number;
+  readonly #readOnly: boolean;
+  readonly #badBlocks: BadBlocks;
+  /** `sectorCount`, and -1 once closed: one comparison then refuses every range. */
+  #limit: number;
+
+  /** @internal Use {@link PmemDisk.open}. */
+  constructor(guard: typeof OPEN, memory: Memory, options: CheckedDiskOptions) {
+    if (guard !== OPEN) throw wrongValue('PmemDisk', 'made by PmemDisk.open', 'new');
+    this.#memory = memory;
+    this.#base = options.start;
+    this.#sectorSize = options.sectorSize;
+    this.#sectorCount = options.size / options.sectorSize;
+    this.#readOnly = options.readOnly;
+    this.#badBlocks = options.badBlocks;
+    this.#limit = this.#sectorCount;
+  }
+
+  /**
+   * A disk on all of the memory, or on a part of it. Changes nothing, and takes no lock beside the memory's own.
+   *
+   * @throws TypeError and RangeError for options that are wrong or do not fit the memory.
+   */
+  static open(memory: Memory, options: PmemDiskOptions = {}): PmemDisk {
+    return new PmemDisk(OPEN, memory, checkDiskOptions(memory, options));
+  }
+
+  get sectorSize(): number {
+    return this.#sectorSize;
+  }
+
+  get sectorCount(): number {
+    return this.#sectorCount;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#sectorCount * this.#sectorSize;
+  }
+
+  /** Where the disk begins in the memory, in bytes. */
+  get start(): number {
+    return this.#base;
+  }
+
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  get closed(): boolean {
+    return this.#limit < 0;
+  }
+
+  get supports(): BlockDeviceSupport {
+    return SUPPORTS;
+  }
+
+  /** The sectors that cannot be read, as far as is known; it changes when one is met, or written. */
+  get badBlocks(): BadBlocks {
+    return this.#badBlocks;
+  }
+
+  /** 255 heads, 63 sectors, as PC firmware translates every large disk. */
+  get geometry(): Geometry {
+    return geometryOf(this.#sectorCount);
+  }
+
+  /**
+   * Copies sectors out, guarded.
+   *
+   * @throws PmemError `EIO` that names the sectors, where one is bad: none was read then. A page that turns out to be gone
+   *   counts as bad from then on.
+   */
+  read(lba: number, target: Uint8Array): void {
+    const length = bytesOf(target, 'target');
+    this.#check('read', lba, length / this.#sectorSize, length);
+    if (!this.#badBlocks.isEmpty) this.#avoidBad('read', lba, length / this.#sectorSize);
+    try {
+      this.#memory.read(this.#base + lba * this.#sectorSize, target);
+    } catch (error) {
+      throw this.#caught('read', error, lba, length / this.#sectorSize);
+    }
+  }
+
+  /**
+   * Copies sectors in; durable after {@link flush}, or on return with `fua`. Tears at a power cut, at multiples of 8 bytes.
+   * Sectors that were bad are good afterwards, unless the media is at fault (`lasting`): those are `EIO`.
+   */
+  write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
+    const length = bytesOf(source, 'source');
+    const fua = options !== undefined && isFua(options);
+    this.#check('write', lba, length / this.#sectorSize, length);
+    this.#checkWritable('write', lba, length / this.#sectorSize);
+    try {
+      this.#memory.write(this.#base + lba * this.#sectorSize, source, fua ? 'persist' : 'flush');
+    } catch (error) {
+      throw this.#caught('write', error, lba, length / this.#sectorSize);
+    }
+    if (!this.#badBlocks.isEmpty) this.#written(lba, length / this.#sectorSize);
+  }
+
+  /** @inheritdoc */
+  readv(lba: number, targets: readonly Uint8Array[]): void {
+    const lengths = this.#checkList('readv', lba, listOf(targets, 'targets'));
+    let at = lba;
+    for (const [i, target] of targets.entries()) {
+      this.read(at, target);
+      at += (lengths[i] ?? 0) / this.#sectorSize;
+    }
+  }
+
+  /** Copies sectors in from several arrays; with `fua` it waits once, at the end. */
+  writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
+    const fua = isFua(options);
+    const lengths = this.#checkList('writev', lba, listOf(sources, 'sources'));
+    this.#checkWritable('writev', lba, lengths.reduce((sum, one) => sum + one, 0) / this.#sectorSize);
+    let at = lba;
+    for (const [i, source] of sources.entries()) {
+      this.write(at, source);
+      at += (lengths[i] ?? 0) / this.#sectorSize;
+    }
+    if (fua) this.flush();
+  }
+
+  /** Waits until everything written before is durable: a fence, or on `page` granularity an msync. */
+  flush(): void {
+    this.#check('flush', 0, 0);
+    this.#memory.drain();
+  }
+
+  /** Takes note that the contents are not needed any more, and does nothing: memory has nothing to give back. */
+  discard(lba: number, count: number): void {
+    this.#check('discard', lba, count);
+    this.#refuseReadOnly('discard');
+  }
+
+  /** Fills sectors with zeroes; durable after {@link flush}, or on return with `fua`. Clears bad sectors as {@link write} does. */
+  writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
+    const fua = isFua(options);
+    this.#check('writeZeroes', lba, count);
+    this.#checkWritable('writeZeroes', lba, count);
+    const length = count * this.#sectorSize;
+    try {
+      this.#memory.fill(this.#base + lba * this.#sectorSize, length, 0, fua ? 'persist' : 'flush');
+    } catch (error) {
+      throw this.#caught('writeZeroes', error, lba, count);
+    }
+    if (!this.#badBlocks.isEmpty) this.#written(lba, count);
+  }
+
+  /**
+   * A zero-copy Buffer on the sectors, as the driver's direct_access gives addresses. It is the memory's: it outlives the
+   * disk, and ends with the Region. Stores into it are durable after {@link persist}; those into a read-only disk's Buffer
+   * are not refused here.
+   *
+   * @throws PmemError `EIO` where a sector is bad, as loading from it would be.
+   */
+  directAccess(lba: number, count: number): Buffer {
+    this.#check('directAccess', lba, count);
+    if (!this.#badBlocks.isEmpty) this.#avoidBad('directAccess', lba, count);
+    return this.#memory.view(this.#base + lba * this.#sectorSize, count * this.#sectorSize);
+  }
+
+  /** @inheritdoc */
+  persist(lba: number, count: number): void {
+    this.#check('persist', lba, count);
+    this.#memory.persist(this.#base + lba * this.#sectorSize, count * this.#sectorSize);
+  }
+
+  /** Ends the disk; the memory stays open. Makes nothing durable. Closing twice is harmless. */
+  close(): void {
+    this.#limit = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Throws unless they are sectors of the disk; a `count` that is no whole number fails too. */
+  #check(operation: string, lba: number, count: number, length?: number): void {
+    if (
+      !(
+        Number.isSafeInteger(lba) &&
+        Number.isSafeInteger(count) &&
+        lba >= 0 &&
+        count >= 0 &&
+        lba + count <= this.#limit
+      )
+    ) {
+      this.#refuse(operation, lba, count, length);
+    }
+  }
+
+  /** All of the arrays together; returns their lengths in bytes. */
+  #checkList(operation: string, lba: number, lengths: number[]): number[] {
+    for (const length of lengths) this.#check(operation, 0, length / this.#sectorSize, length);
+    const total = lengths.reduce((sum, one) => sum + one, 0);
+    this.#check(operation, lba, total / this.#sectorSize, total);
+    return lengths;
+  }
+
+  #refuse(operation: string, lba: unknown, count: unknown, length: number | undefined): never {
+    if (this.closed) throw closedDevice(operation, 'the disk');
+    return refuseRange(operation, this.#facts(), lba, count, length);
+  }
+
+  #facts(): DeviceFacts {
+    return { noun: 'the disk', sectorSize: this.#sectorSize, sectorCount: this.#sectorCount };
+  }
+
+  #refuseReadOnly(operation: string): void {
+    if (this.#readOnly) throw readOnlyDevice(operation, 'the disk');
+  }
+
+  #checkWritable(operation: string, lba: number, count: number): void {
+    this.#refuseReadOnly(operation);
+    if (this.#badBlocks.isEmpty) return;
+    const units = this.#sectorSize / BAD_BLOCK_UNIT;
+    const bad = this.#badBlocks.firstLasting(lba * units, count * units);
+    if (bad !== undefined) throw badSectors(operation, bad, this.#sectorSize, true);
+  }
+
+  #avoidBad(operation: string, lba: number, count: number): void {
+    const units = this.#sectorSize / BAD_BLOCK_UNIT;
+    const bad = this.#badBlocks.first(lba * units, count * units);
+    if (bad === undefined) return;
+    const lasting = this.#badBlocks.firstLasting(bad.start, bad.count) !== undefined;
+    throw badSectors(operation, bad, this.#sectorSize, lasting);
+  }
+
+  #written(lba: number, count: number): void {
+    const units = this.#sectorSize / BAD_BLOCK_UNIT;
+    this.#badBlocks.written(lba * units, count * units);
+  }
+
+  #caught(operation: string, error: unknown, lba: number, count: number): unknown {
+    const place = { base: this.#base, sectorSize: this.#sectorSize };
+    return caught(operation, error, this.#badBlocks, place, lba, count);
+  }
+}

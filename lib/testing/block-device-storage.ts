@@ -1,0 +1,133 @@
+/** Tests: what lasts, and the ways to store that a device may support or not. */
+
+import assert from 'node:assert/strict';
+import type { BlockDeviceSupport } from '../block/block-device.js';
+import type { DeclareTest } from './block-device-setup.js';
+import { pattern, sameBytes, sectorsOf, throwsCoded, using } from './block-device-support.js';
+
+export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): void {
+  test('keeps what was flushed, over closing and a power cut', (media) => {
+    const bytes = using(media, (device) => {
+      const written = pattern(device, 16, 1);
+      device.write(0, written.subarray(0, 4 * device.sectorSize));
+      device.writev(4, [written.subarray(4 * device.sectorSize)]);
+      device.flush();
+      device.flush();
+      return written;
+    });
+    media.cutPower?.();
+    using(media, (device) => sameBytes(sectorsOf(device, 0, 16), bytes, 'the device'));
+  });
+
+  test('keeps what was written with fua, without a flush', (media) => {
+    const bytes = using(media, (device) => {
+      const written = pattern(device, 4, 2);
+      device.write(1, written.subarray(0, device.sectorSize), { fua: true });
+      device.writev(2, [written.subarray(device.sectorSize)], { fua: true });
+      if (!supports.writeZeroes) return written;
+      device.writeZeroes(4, 1, { fua: true });
+      written.fill(0, 3 * device.sectorSize);
+      return written;
+    });
+    media.cutPower?.();
+    using(media, (device) => sameBytes(sectorsOf(device, 1, 4), bytes, 'the sectors'));
+  });
+
+  test('does not give back what was not flushed as something else than old or new', (media) => {
+    const [old, fresh] = using(media, (device) => {
+      const [first, second] = [pattern(device, 4, 3), pattern(device, 4, 4)];
+      device.write(0, first);
+      device.flush();
+      device.write(0, second);
+      return [first, second];
+    });
+    media.cutPower?.();
+    using(media, (device) => {
+      const unit = supports.atomicSectors ? device.sectorSize : 8;
+      const found = sectorsOf(device, 0, 4);
+      for (let at = 0; at < found.length; at += unit) {
+        const piece = found.subarray(at, at + unit);
+        const isOneOf = [old, fresh].some((one) => piece.equals(one.subarray(at, at + unit)));
+        assert.ok(isOneOf, `the ${unit} bytes at ${at} are neither old nor new`);
+      }
+    });
+  });
+
+  if (supports.writeZeroes) {
+    test('writes zeroes, and nothing around them', (media) => {
+      using(media, (device) => {
+        const { sectorSize } = device;
+        const expected = pattern(device, 16, 5);
+        device.write(0, expected);
+        device.writeZeroes(3, 7);
+        expected.fill(0, 3 * sectorSize, 10 * sectorSize);
+        sameBytes(sectorsOf(device, 0, 16), expected, 'the device');
+        device.writeZeroes(0, device.sectorCount);
+        assert.ok(sectorsOf(device, 0, 16).every((byte) => byte === 0));
+      });
+    });
+  }
+
+  if (supports.discard) {
+    test('discards, and nothing around; what was discarded can be read and written', (media) => {
+      using(media, (device) => {
+        const { sectorSize } = device;
+        const bytes = pattern(device, 16, 6);
+        device.write(0, bytes);
+        device.discard(4, 8);
+        device.flush();
+        sameBytes(sectorsOf(device, 0, 4), bytes.subarray(0, 4 * sectorSize), 'the sectors before');
+        sameBytes(sectorsOf(device, 12, 4), bytes.subarray(12 * sectorSize), 'the sectors behind');
+        const discarded = sectorsOf(device, 4, 8);
+        if (supports.discardZeroes) assert.ok(discarded.every((byte) => byte === 0));
+        device.write(4, pattern(device, 8, 7));
+        sameBytes(sectorsOf(device, 4, 8), pattern(device, 8, 7), 'what was written after');
+      });
+    });
+  }
+
+  if (supports.directAccess) {
+    test('gives direct access: one view of what is read and written, neighbours being neighbours', (media) => {
+      using(media, (device) => {
+        const { sectorSize } = device;
+        device.write(2, pattern(device, 4, 8));
+        const view = device.directAccess(2, 4);
+        sameBytes(view, pattern(device, 4, 8), 'the view');
+        view.fill(0x77, sectorSize - 5, sectorSize + 5);
+        device.persist(2, 4);
+        const expected = pattern(device, 4, 8).fill(0x77, sectorSize - 5, sectorSize + 5);
+        sameBytes(sectorsOf(device, 2, 4), expected, 'the sectors');
+        device.write(3, pattern(device, 1, 9));
+        sameBytes(view.subarray(sectorSize, 2 * sectorSize), pattern(device, 1, 9), 'the view after a write');
+        assert.equal(device.directAccess(0, 0).length, 0);
+      });
+    });
+
+    test('keeps what was persisted through direct access over a power cut', (media) => {
+      using(media, (device) => {
+        device.write(6, pattern(device, 2, 10), { fua: true });
+        device.directAccess(6, 2).fill(0x11, 1, 9);
+        device.persist(6, 2);
+      });
+      media.cutPower?.();
+      using(media, (device) => {
+        sameBytes(sectorsOf(device, 6, 2), pattern(device, 2, 10).fill(0x11, 1, 9), 'the sectors');
+      });
+    });
+  }
+
+  test('says EOPNOTSUPP to what it does not support', (media) => {
+    using(media, (device) => {
+      const calls: [string, boolean, () => unknown][] = [
+        ['discard', supports.discard, () => device.discard(0, 1)],
+        ['writeZeroes', supports.writeZeroes, () => device.writeZeroes(0, 1)],
+        ['directAccess', supports.directAccess, () => device.directAccess(0, 1)],
+        ['persist', supports.directAccess, () => device.persist(0, 1)],
+      ];
+      for (const [name, isSupported, call] of calls) {
+        if (isSupported) call();
+        else throwsCoded(call, 'EOPNOTSUPP', 'PmemError', name);
+      }
+    });
+  });
+}

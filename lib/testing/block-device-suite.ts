@@ -1,0 +1,51 @@
+/** What every BlockDevice must do, as tests that its author runs. */
+
+import { dataTests } from './block-device-data.js';
+import { lifeTests } from './block-device-life.js';
+import { refusalTests } from './block-device-refusals.js';
+import type { BlockDeviceSetup, DeclareTest, SuiteRunner } from './block-device-setup.js';
+import { storageTests } from './block-device-storage.js';
+
+export type { BlockDeviceMedia, BlockDeviceSetup, SuiteRunner } from './block-device-setup.js';
+
+function globalRunner(): SuiteRunner {
+  const { describe, it } = globalThis as Partial<SuiteRunner>;
+  if (typeof describe === 'function' && typeof it === 'function') return { describe, it };
+  throw new TypeError('there are no global describe and it; pass { describe, it } of your test runner');
+}
+
+/**
+ * Declares the tests that every `BlockDevice` passes: data, bounds, wrong arguments, read-only and closed devices,
+ * and, by what `supports` says, discarding, zeroes and direct access.
+ *
+ * ```ts
+ * blockDeviceSuite('my disk', {
+ *   supports: { fua: true, discard: false, discardZeroes: false, writeZeroes: true, directAccess: false, atomicSectors: true },
+ *   create: () => {
+ *     const media = makeMedia('1MiB');
+ *     return { open: ({ readOnly }) => MyDisk.open(media, { readOnly }), release: () => media.remove() };
+ *   },
+ * });
+ * ```
+ *
+ * @param runner default: the global `describe` and `it`
+ */
+export function blockDeviceSuite(name: string, setup: BlockDeviceSetup, runner: SuiteRunner = globalRunner()): void {
+  const { describe, it } = runner;
+  const declare: DeclareTest = (title, run) => {
+    it(title, async () => {
+      const media = await setup.create();
+      try {
+        await run(media);
+      } finally {
+        media.release?.();
+      }
+    });
+  };
+  describe(`${name}: a block device`, () => {
+    describe('data', () => dataTests(declare, setup.supports));
+    describe('storage', () => storageTests(declare, setup.supports));
+    describe('refusals', () => refusalTests(declare, setup.supports));
+    describe('life', () => lifeTests(declare, setup.supports));
+  });
+}

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { BadBlocks, PmemDisk, type SectorRange } from 'pmem';
+import { childValue } from '../support/child.js';
+import { throwsCode } from '../support/errors.js';
+import { LossyMemory } from '../support/lossy-memory.js';
+import { Random } from '../support/random.js';
+import { onDisk } from '../support/temp.js';
+
+function ranges(list: Iterable<SectorRange>): [number, number][] {
+  return [...list].map(({ start, count }) => [start, count]);
+}
+
+describe('BadBlocks', () => {
+  it('keeps ranges in order, joined where they touch', () => {
+    const list = new BadBlocks([
+      { start: 10, count: 2 },
+      { start: 4, count: 1 },
+      { start: 12, count: 3 },
+      { start: 5, count: 1 },
+      { start: 20, count: 0 },
+    ]);
+    assert.deepEqual(ranges(list), [
+      [4, 2],
+      [10, 5],
+    ]);
+    list.add(0, 30);
+    assert.deepEqual(ranges(list), [[0, 30]]);
+    list.clear(7, 1);
+    assert.deepEqual(ranges(list), [
+      [0, 7],
+      [8, 22],
+    ]);
+    list.clear(0, 100);
+    assert.equal(list.isEmpty, true);
+  });
+
+  it('agrees with a set of numbers over 2,000 operations', () => {
+    const random = new Random(11);
+    const list = new BadBlocks();
+    const passing = new Set<number>();
+    const lasting = new Set<number>();
+    for (let i = 0; i < 2000; i++) {
+      const [start, count] = [random.below(60), random.below(9)];
+      const span = Array.from({ length: count }, (_, j) => start + j);
+      const kind = random.below(4);
+      if (kind === 0) {
+        list.add(start, count);
+        for (const one of span) passing.add(one);
+      } else if (kind === 1) {
+        list.add(start, count, { lasting: true });
+        for (const one of span) lasting.add(one);
+      } else if (kind === 2) {
+        list.written(start, count);
+        for (const one of span) passing.delete(one);
+      } else {
+        list.clear(start, count);
+        for (const one of span) [passing, lasting].map((set) => set.delete(one));
+      }
+      const expected = [...new Set([...passing, ...lasting])].sort((a, b) => a - b);
+      const found = [...list].flatMap((one) => Array.from({ length: one.count }, (_, j) => one.start + j));
+      assert.deepEqual(found, expected, `operation ${i}`);
+      assert.equal(list.isEmpty, expected.length === 0);
+      const [from, length] = [random.below(60), random.below(9)];
+      const inside = (set: Iterable<number>) => [...set].filter((one) => one >= from && one < from + length);
+      assert.equal(list.first(from, length)?.start, inside(expected)[0]);
+      assert.equal(list.firstLasting(from, length)?.start, inside(lasting).sort((a, b) => a - b)[0]);
+    }
+  });
+
+  it('reads and writes what the kernel writes', () => {
+    const text = '8 1\n100 24\n';
+    assert.equal(BadBlocks.parse(text).toString(), text);
+    assert.equal(BadBlocks.parse('').isEmpty, true);
+    assert.deepEqual(ranges(BadBlocks.parse(' 5 3 \n\n8 1')), [[5, 4]]);
+  });
+
+  for (const text of ['x', '1', '1 2 3', '-1 2', '1.5 2', '0x10 1', '1, 2']) {
+    it(`refuses the text '${text}'`, () => throwsCode(() => BadBlocks.parse(text), 'ERR_INVALID_ARG_VALUE'));
+  }
+
+  it('refuses what is no range', () => {
+    throwsCode(() => BadBlocks.parse(undefined as never), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(() => BadBlocks.parse('99999999999999999999 1'), 'ERR_OUT_OF_RANGE');
+    throwsCode(() => new BadBlocks().add('1' as never, 1), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(() => new BadBlocks().add(1, Number.NaN), 'ERR_OUT_OF_RANGE');
+    throwsCode(() => new BadBlocks().add(2 ** 53 - 1, 1), 'ERR_OUT_OF_RANGE');
+    throwsCode(() => new BadBlocks().clear(-1, 1), 'ERR_OUT_OF_RANGE');
+  });
+});
+
+describe('a disk with bad blocks', () => {
+  function disk(sectorSize: 512 | 4096 = 512): PmemDisk {
+    return PmemDisk.open(new LossyMemory(2 ** 16), { sectorSize, badBlocks: [{ start: 16, count: 3 }] });
+  }
+
+  it('does not read them, names them, and touches nothing', () => {
+    const target = Buffer.alloc(8 * 512, 0x33);
+    throwsCode(() => disk().read(10, target), 'EIO', { message: /sectors 16-17 of the disk are bad/ });
+    throwsCode(() => disk().read(18, target), 'EIO', { message: /sector 18 of the disk is bad/ });
+    throwsCode(() => disk().readv(15, [target.subarray(0, 512), target.subarray(512)]), 'EIO');
+    throwsCode(() => disk().directAccess(18, 1), 'EIO', { message: /sector 18/ });
+    assert.ok(target.subarray(512).every((byte) => byte === 0x33));
+    disk().read(8, target);
+    disk().read(19, target);
+  });
+
+  it('counts them in its own sectors', () => {
+    const target = Buffer.alloc(4096);
+    throwsCode(() => disk(4096).read(2, target), 'EIO', { message: /sector 2 of the disk is bad/ });
+    disk(4096).read(1, target);
+    disk(4096).read(3, target);
+  });
+
+  it('tells the offset of the first one', () => {
+    assert.throws(
+      () => disk().read(10, Buffer.alloc(20 * 512)),
+      (error: { offset?: number }) => error.offset === 16 * 512,
+    );
+  });
+
+  it('has those that were written back', () => {
+    const one = disk();
+    one.write(17, Buffer.alloc(512, 1));
+    throwsCode(() => one.read(16, Buffer.alloc(512)), 'EIO');
+    one.read(17, Buffer.alloc(512));
+    one.writeZeroes(16, 1);
+    one.read(16, Buffer.alloc(1024));
+    assert.deepEqual(ranges(one.badBlocks), [[18, 1]]);
+    one.writev(18, [Buffer.alloc(512), Buffer.alloc(512)], { fua: true });
+    assert.equal(one.badBlocks.isEmpty, true);
+    one.directAccess(16, 3);
+  });
+
+  it('has those back too that a larger sector covers', () => {
+    const one = disk(4096);
+    one.write(2, Buffer.alloc(4096));
+    assert.equal(one.badBlocks.isEmpty, true);
+  });
+
+  it('stores nothing where the media is at fault', () => {
+    const badBlocks = new BadBlocks();
+    badBlocks.add(4, 1, { lasting: true });
+    const memory = new LossyMemory(2 ** 14);
+    const one = PmemDisk.open(memory, { badBlocks });
+    memory.calls.length = 0;
+    throwsCode(() => one.write(3, Buffer.alloc(1024)), 'EIO', { message: /sector 4 .* ndctl clear-errors/s });
+    throwsCode(() => one.writev(3, [Buffer.alloc(512), Buffer.alloc(512)]), 'EIO');
+    throwsCode(() => one.writeZeroes(0, 8), 'EIO');
+    assert.deepEqual(memory.calls, []);
+    throwsCode(() => one.read(4, Buffer.alloc(512)), 'EIO', { message: /ndctl clear-errors/ });
+    badBlocks.clear(4, 1);
+    one.write(3, Buffer.alloc(1024));
+  });
+
+  it('discards them without making them good', () => {
+    const one = disk();
+    one.discard(16, 3);
+    throwsCode(() => one.read(16, Buffer.alloc(512)), 'EIO');
+  });
+});
+
+describe('a disk on memory that is gone', () => {
+  const file = onDisk();
+
+  it('counts sectors as bad that the guarded copy could not have, until they can be written again', async () => {
+    const seen = await childValue(
+      async (path: string) => {
+        const { truncateSync } = await import('node:fs');
+        const { PmemDisk, Region } = await import('pmem');
+        const region = Region.open(path, { create: true, size: 65536, assumePersistent: true });
+        const disk = PmemDisk.open(region, { start: 4096 });
+        const outcomes: Record<string, string> = {};
+        const attempt = (name: string, run: () => unknown) => {
+          try {
+            run();
+            outcomes[name] = 'done';
+          } catch (error) {
+            const { code, offset, message } = error as NodeJS.ErrnoException & { offset?: number };
+            outcomes[name] = `${code} at ${offset}: ${/sectors? [\d-]+/.exec(message)?.[0]}`;
+          }
+        };
+        const block = Buffer.alloc(4096, 1);
+        disk.write(0, Buffer.alloc(disk.size, 9), { fua: true });
+        truncateSync(path, 8192);
+        attempt('read', () => disk.read(6, block));
+        attempt('read of it again', () => disk.read(8, block));
+        attempt('read before it', () => disk.read(0, block));
+        attempt('read behind it', () => disk.read(40, block));
+        attempt('write', () => disk.write(8, block));
+        attempt('writeZeroes', () => disk.writeZeroes(40, 4));
+        outcomes['list'] = disk.badBlocks.toString().trim().replaceAll('\n', ', ');
+        truncateSync(path, 65536);
+        attempt('write, the file being long again', () => disk.write(8, block));
+        attempt('read, after the write', () => disk.read(8, block));
+        outcomes['list at last'] = disk.badBlocks.toString().trim();
+        return outcomes;
+      },
+      [file('truncated')],
+    );
+    assert.deepEqual(seen, {
+      read: 'EIO at 4096: sector 8',
+      'read of it again': 'EIO at 4096: sector 8',
+      'read before it': 'done',
+      'read behind it': 'EIO at 20480: sector 40',
+      write: 'EIO at 4096: sector 8',
+      writeZeroes: 'EIO at 20480: sector 40',
+      list: '8 1, 40 1',
+      'write, the file being long again': 'done',
+      'read, after the write': 'done',
+      'list at last': '40 1',
+    });
+  });
+
+  it('leaves other errors as they are: an array that is gone is no bad block', () => {
+    class Broken extends LossyMemory {
+      override read(): void {
+        throw Object.assign(new Error('no'), { code: 'ERR_OTHER' });
+      }
+    }
+    const disk = PmemDisk.open(new Broken(4096));
+    throwsCode(() => disk.read(0, Buffer.alloc(512)), 'ERR_OTHER');
+    assert.equal(disk.badBlocks.isEmpty, true);
+  });
+});

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { carve, SubDisk } from 'pmem';
+import { throwsCode } from '../support/errors.js';
+import { LossyMemory } from '../support/lossy-memory.js';
+
+const KIB = 2 ** 10;
+
+describe('carve', () => {
+  it('makes equal disks, one behind the other', () => {
+    const memory = new LossyMemory(64 * KIB);
+    const disks = carve(memory, { start: '4KiB', count: 3, size: '8KiB' });
+    assert.deepEqual(
+      disks.map(({ start, size }) => [start, size]),
+      [
+        [4096, 8192],
+        [12288, 8192],
+        [20480, 8192],
+      ],
+    );
+    for (const [i, disk] of disks.entries()) disk.write(0, Buffer.alloc(disk.size, i + 1));
+    const bytes = memory.view(0, memory.size);
+    for (const [at, byte] of [
+      [4095, 0],
+      [4096, 1],
+      [12287, 1],
+      [12288, 2],
+      [20480, 3],
+      [28671, 3],
+      [28672, 0],
+    ] as const) {
+      assert.equal(bytes[at], byte, `byte ${at}`);
+    }
+  });
+
+  it('takes all of the memory, and passes options on', () => {
+    const disks = carve(new LossyMemory(64 * KIB), { count: 4, size: '16KiB', sectorSize: 4096, readOnly: true });
+    assert.deepEqual(
+      disks.map(({ sectorCount, readOnly }) => [sectorCount, readOnly]),
+      Array(4).fill([4, true]),
+    );
+  });
+
+  const refused: [options: unknown, code: string][] = [
+    [undefined, 'ERR_INVALID_ARG_TYPE'],
+    [{}, 'ERR_INVALID_ARG_TYPE'],
+    [{ count: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ count: '1', size: 512 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ count: 0, size: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ count: 1.5, size: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ count: 1, size: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ count: 1, size: 513 }, 'ERR_OUT_OF_RANGE'],
+    [{ count: 5, size: '16KiB' }, 'ERR_OUT_OF_RANGE'],
+    [{ count: 2 ** 53, size: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 512, count: 4, size: '16KiB' }, 'ERR_OUT_OF_RANGE'],
+    [{ start: '1MiB', count: 1, size: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 8, count: 1, size: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ count: 1, size: 512, badBlocks: [] }, 'ERR_INVALID_ARG_VALUE'],
+  ];
+  for (const [options, code] of refused) {
+    it(`refuses ${JSON.stringify(options)}`, () => {
+      throwsCode(() => carve(new LossyMemory(64 * KIB), options as never), code);
+    });
+  }
+});
+
+describe('SubDisk.open', () => {
+  const disk = carve(new LossyMemory(64 * KIB), { count: 1, size: '32KiB' })[0];
+
+  const refused: [options: unknown, code: string][] = [
+    [undefined, 'ERR_INVALID_ARG_TYPE'],
+    [{}, 'ERR_INVALID_ARG_TYPE'],
+    [{ start: '0', count: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ start: 0, count: 1n }, 'ERR_INVALID_ARG_TYPE'],
+    [{ start: -1, count: 1 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 64, count: 1 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 0, count: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 0, count: 65 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 63, count: 2 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 0.5, count: 1 }, 'ERR_OUT_OF_RANGE'],
+    [{ start: 0, count: 1, readOnly: 'no' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ start: 0, count: 1, size: 1 }, 'ERR_INVALID_ARG_VALUE'],
+  ];
+  for (const [options, code] of refused) {
+    it(`refuses ${JSON.stringify(options, (_, value) => (typeof value === 'bigint' ? `${value}n` : value))}`, () => {
+      throwsCode(() => SubDisk.open(disk as never, options as never), code);
+    });
+  }
+
+  it('refuses what is no device', () => {
+    for (const wrong of [undefined, null, 7, {}]) {
+      throwsCode(() => SubDisk.open(wrong as never, { start: 0, count: 1 }), 'ERR_INVALID_ARG_TYPE');
+    }
+  });
+
+  it('ends with its device, and is read-only if that is', () => {
+    const [outer] = carve(new LossyMemory(8192), { count: 1, size: 8192, readOnly: true });
+    assert(outer !== undefined);
+    const part = SubDisk.open(outer, { start: 1, count: 2 });
+    assert.equal(part.readOnly, true);
+    throwsCode(() => part.write(0, Buffer.alloc(512)), 'EPERM');
+    outer.close();
+    assert.equal(part.closed, true);
+    throwsCode(() => part.read(0, Buffer.alloc(512)), 'ERR_PMEM_CLOSED');
+  });
+
+  it('tells of bad sectors where it begins', () => {
+    const [outer] = carve(new LossyMemory(8192), { count: 1, size: 8192 });
+    assert(outer !== undefined);
+    outer.badBlocks.add(5, 1);
+    const part = SubDisk.open(outer, { start: 3, count: 8 });
+    assert.throws(
+      () => part.read(0, Buffer.alloc(2048)),
+      (error: NodeJS.ErrnoException & { offset?: number }) =>
+        error.code === 'EIO' && error.offset === 1024 && /begins at sector 3 .*sector 5/.test(error.message),
+    );
+  });
+});

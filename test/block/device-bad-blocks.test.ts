@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PmemDisk } from 'pmem';
+import { deviceBadBlocks } from '#dist/block/device-bad-blocks.js';
+import { throwsCode } from '../support/errors.js';
+import { LossyMemory } from '../support/lossy-memory.js';
+import { Machine, nvdimms } from '../support/machine.js';
+
+const MIB = 2 ** 20;
+
+describe('bad blocks that the kernel knows', () => {
+  let root = '';
+  let machine: Machine;
+  let region = '';
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
+    machine = new Machine(root);
+    region = nvdimms(machine);
+  });
+
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  it('of a block device, for the part that is mapped', () => {
+    const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '8 1\n2048 16\n9000 1' });
+    const whole = deviceBadBlocks({ kind: 'block', device, fileOffset: 0, size: 16 * MIB });
+    assert.equal(String(whole), '8 1\n2048 16\n9000 1\n');
+    const part = deviceBadBlocks({ kind: 'block', device, fileOffset: MIB + 4096, size: MIB });
+    assert.equal(String(part), '0 8\n');
+    assert.deepEqual(part?.firstLasting(0, 1), { start: 0, count: 1 });
+  });
+
+  it('of a partition', () => {
+    machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '2060 2' });
+    const device = machine.device(`${region}/namespace0.0/block/pmem0/pmem0p1`, { start: 2048 });
+    assert.equal(String(deviceBadBlocks({ kind: 'block', device, fileOffset: 0, size: MIB })), '12 2\n');
+  });
+
+  it('of device-DAX, which begins somewhere in its region', () => {
+    machine.device(region, { badblocks: '4100 1', resource: '0x100000000' });
+    const device = machine.device(`${region}/dax0.0/dax0.0`, { resource: '0x100200000' });
+    assert.equal(String(deviceBadBlocks({ kind: 'devdax', device, fileOffset: 0, size: MIB })), '4 1\n');
+  });
+
+  it('of device-DAX without root: an empty list needs no place, another one is unknown', () => {
+    machine.device(region, { badblocks: '' });
+    const device = machine.device(`${region}/dax0.0/dax0.0`);
+    const asked = { kind: 'devdax', device, fileOffset: 0, size: MIB } as const;
+    assert.equal(deviceBadBlocks(asked)?.isEmpty, true);
+    machine.device(region, { badblocks: '5 1' });
+    assert.equal(deviceBadBlocks(asked), undefined);
+  });
+
+  it('of nothing else', () => {
+    const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '8 1' });
+    for (const kind of ['file', 'devmem', 'pci'] as const) {
+      assert.equal(deviceBadBlocks({ kind, device, fileOffset: 0, size: MIB }), undefined);
+    }
+    assert.equal(deviceBadBlocks({ kind: 'block', device: undefined, fileOffset: 0, size: MIB }), undefined);
+    const bare = machine.device('virtual/block/loop0');
+    assert.equal(deviceBadBlocks({ kind: 'block', device: bare, fileOffset: 0, size: MIB }), undefined);
+  });
+
+  it('are those of a disk that is opened on the device', () => {
+    const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '20 1' });
+    const mapped = Object.assign(new LossyMemory(MIB), { kind: 'block', device, fileOffset: 4096 });
+    const disk = PmemDisk.open(mapped, { start: 4096 });
+    assert.equal(String(disk.badBlocks), '4 1\n');
+    throwsCode(() => disk.read(4, Buffer.alloc(512)), 'EIO');
+    throwsCode(() => disk.write(4, Buffer.alloc(512)), 'EIO');
+    assert.equal(PmemDisk.open(mapped, { badBlocks: [] }).badBlocks.isEmpty, true);
+  });
+});

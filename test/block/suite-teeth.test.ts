@@ -1,0 +1,120 @@
+/** The conformance suite is run on devices that are wrong in one thing each, and must notice. */
+
+import assert from 'node:assert/strict';
+import { type BlockDevice, PmemDisk } from 'pmem';
+import { type BlockDeviceSetup, blockDeviceSuite } from '#dist/testing/block-device-suite.js';
+import { LossyMemory } from '../support/lossy-memory.js';
+import { Random } from '../support/random.js';
+
+type Break = (device: BlockDevice, memory: LossyMemory) => Partial<BlockDevice>;
+
+/** A device with some of its methods replaced. */
+function broken(device: BlockDevice, changes: Partial<BlockDevice>): BlockDevice {
+  return new Proxy(device, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(Object.hasOwn(changes, name) ? changes : target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Names of the suite's tests that fail. */
+async function failures(change: Break): Promise<string[]> {
+  const tests: [name: string, body: () => void | Promise<void>][] = [];
+  const setup: BlockDeviceSetup = {
+    supports: PmemDisk.open(new LossyMemory(512)).supports,
+    create: () => {
+      const memory = new LossyMemory(2 ** 15);
+      const random = new Random(5);
+      return {
+        open: (options) => {
+          const device = PmemDisk.open(memory, options);
+          return broken(device, change(device, memory));
+        },
+        cutPower: () => memory.cutPower(random),
+      };
+    },
+  };
+  blockDeviceSuite('broken', setup, {
+    describe: (_, body) => body(),
+    it: (name, body) => tests.push([name, body]),
+  });
+  const failed: string[] = [];
+  for (const [name, body] of tests) {
+    await Promise.resolve()
+      .then(body)
+      .catch(() => failed.push(name));
+  }
+  return failed;
+}
+
+const BROKEN: Record<string, Break> = {
+  'a flush that does nothing': () => ({ flush: () => {} }),
+  'fua that is ignored': (device) => ({ write: (lba, source) => device.write(lba, source) }),
+  'fua that is ignored by writev': (device) => ({ writev: (lba, sources) => device.writev(lba, sources) }),
+  'fua that is ignored by writeZeroes': (device) => ({ writeZeroes: (lba, count) => device.writeZeroes(lba, count) }),
+  'a persist that does nothing': (device) => ({ persist: (lba, count) => void device.directAccess(lba, count) }),
+  'a direct access that is a copy': (device) => ({
+    directAccess: (lba, count) => Buffer.from(device.directAccess(lba, count)),
+  }),
+  'writev that stops after the first array': (device) => ({
+    writev: (lba, sources, options) => device.writev(lba, sources.slice(0, 1), options),
+  }),
+  'readv in the wrong order': (device) => ({ readv: (lba, targets) => device.readv(lba, [...targets].reverse()) }),
+  'zeroes one sector too many': (device) => ({
+    writeZeroes: (lba, count, options) =>
+      device.writeZeroes(lba, count + (count > 0 && lba + count < device.sectorCount ? 1 : 0), options),
+  }),
+  'a write one sector too far': (device) => ({
+    write: (lba, source, options) => device.write(lba === 5 ? 6 : lba, source, options),
+  }),
+  'a size that is not the sectors': (device) => ({ size: device.size + 1 }),
+  'a range error instead of EIO': (device) => ({
+    read: (lba, target) => {
+      if (lba >= device.sectorCount && target.length > 0) throw new RangeError('no');
+      device.read(lba, target);
+    },
+  }),
+  'a refused write that is half done': (device) => ({
+    writev: (lba, sources, options) => {
+      if (sources[0] instanceof Uint8Array && sources[0].length === device.sectorSize) device.write(0, sources[0]);
+      device.writev(lba, sources, options);
+    },
+  }),
+  'a read-only device that stores': (device) => ({
+    discard: (lba, count) => (device.readOnly ? undefined : device.discard(lba, count)),
+  }),
+  'closing that can be done once': (device) => ({
+    close: () => {
+      if (device.closed) throw new Error('closed');
+      device.close();
+    },
+  }),
+  'a closed device that can be flushed': (device) => ({ flush: () => (device.closed ? undefined : device.flush()) }),
+};
+
+describe('the conformance suite', () => {
+  it('has nothing against a device that is right', async () => {
+    assert.deepEqual(await failures(() => ({})), []);
+  });
+
+  for (const [name, change] of Object.entries(BROKEN)) {
+    it(`notices ${name}`, async () => {
+      assert.notDeepEqual(await failures(change), []);
+    });
+  }
+
+  it('says so where there is no runner', () => {
+    const { describe: global } = globalThis;
+    try {
+      Reflect.deleteProperty(globalThis, 'describe');
+      const setup: BlockDeviceSetup = {
+        supports: PmemDisk.open(new LossyMemory(512)).supports,
+        create: () => ({ open: () => PmemDisk.open(new LossyMemory(512)) }),
+      };
+      assert.throws(() => blockDeviceSuite('x', setup), TypeError);
+    } finally {
+      globalThis.describe = global;
+    }
+  });
+});

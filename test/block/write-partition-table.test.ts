@@ -1,0 +1,337 @@
+import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
+import {
+  type BlockDevice,
+  type NewGpt,
+  type NewMbr,
+  type PartitionTable,
+  PmemDisk,
+  Region,
+  readPartitionTable,
+  writePartitionTable,
+} from 'pmem';
+import { codeOf, throwsCode } from '../support/errors.js';
+import { LossyMemory } from '../support/lossy-memory.js';
+import { Random } from '../support/random.js';
+import { newRegion } from '../support/regions.js';
+import { onTmpfs } from '../support/temp.js';
+import { needsTools, succeedTool } from '../support/tools.js';
+
+const MIB = 2 ** 20;
+
+/** GUIDs that are the same on every run. */
+function counted(): () => string {
+  let count = 0;
+  return () => `00000000-0000-4000-8000-${String(++count).padStart(12, '0')}`;
+}
+
+const GPT: NewGpt = {
+  label: 'gpt',
+  guid: 'a0000000-0000-4000-8000-00000000000a',
+  randomGuid: counted(),
+  partitions: [
+    { size: '2MiB', type: 'efi', name: 'Bööt' },
+    { size: '1MiB', type: 'swap', attributes: 2n ** 63n },
+    { start: '8MiB', guid: 'B0000000-0000-4000-8000-00000000000B' },
+  ],
+};
+const MBR: NewMbr = {
+  label: 'mbr',
+  signature: 0xcafe_f00d,
+  partitions: [
+    { size: '2MiB', bootable: true },
+    { size: '1MiB', type: 'efi' },
+  ],
+  logical: [{ size: '1MiB' }, { size: '2MiB', type: 'swap' }, {}],
+};
+
+describe('writePartitionTable', () => {
+  const file = onTmpfs();
+
+  describe('writes tables that others read', () => {
+    needsTools('fdisk', 'sfdisk', 'sgdisk');
+
+    function written(table: NewGpt | NewMbr, size = '64MiB', sectorSize: 512 | 4096 = 512): string {
+      const path = file('written');
+      const region = newRegion(path, size, { sparse: true });
+      writePartitionTable(PmemDisk.open(region, { sectorSize }), table);
+      region.close();
+      return path;
+    }
+
+    it('a GPT, which sgdisk and sfdisk find nothing to say against', () => {
+      const path = written(GPT);
+      assert.match(succeedTool('sgdisk', ['-v', path]), /^No problems found/m);
+      assert.match(succeedTool('sfdisk', ['--verify', path]), /No errors detected/);
+      const { partitiontable } = JSON.parse(succeedTool('sfdisk', ['-J', path])) as {
+        partitiontable: { label: string; id: string; partitions: Record<string, unknown>[] };
+      };
+      assert.equal(partitiontable.label, 'gpt');
+      assert.equal(partitiontable.id, 'A0000000-0000-4000-8000-00000000000A');
+      assert.deepEqual(
+        partitiontable.partitions.map(({ start, size, type, name, attrs }) => [start, size, type, name, attrs]),
+        [
+          [2048, 4096, 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B', 'Bööt', undefined],
+          [6144, 2048, '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F', undefined, 'GUID:63'],
+          [16384, 114655, '0FC63DAF-8483-4772-8E79-3D69D8477DE4', undefined, undefined],
+        ],
+      );
+      assert.equal(partitiontable.partitions[2]?.['uuid'], 'B0000000-0000-4000-8000-00000000000B');
+    });
+
+    it('a GPT with 128 partitions, and one with none', () => {
+      const many: NewGpt = { label: 'gpt', partitions: Array(128).fill({ size: 4096 }), alignment: 4096 };
+      assert.match(succeedTool('sgdisk', ['-v', written(many)]), /^No problems found/m);
+      assert.match(succeedTool('sgdisk', ['-v', written({ label: 'gpt', partitions: [] })]), /^No problems found/m);
+    });
+
+    it('a GPT on a disk that is larger than an MBR can tell', () => {
+      const path = written({ label: 'gpt', partitions: [{}] }, '5TiB');
+      assert.match(succeedTool('sgdisk', ['-v', path]), /^No problems found/m);
+      assert.match(succeedTool('sfdisk', ['--verify', path]), /No errors detected/);
+    });
+
+    it('an MBR with logical partitions', () => {
+      const path = written(MBR);
+      assert.match(succeedTool('sfdisk', ['--verify', path]), /No errors detected/);
+      const dump = succeedTool('sfdisk', ['-d', path]);
+      assert.match(dump, /label-id: 0xcafef00d/);
+      const lines = [...dump.matchAll(/(\d+) : start= *(\d+), size= *(\d+), type=(\w+)(, bootable)?/g)];
+      assert.deepEqual(
+        lines.map(([, ...fields]) => fields),
+        [
+          ['1', '2048', '4096', '83', ', bootable'],
+          ['2', '6144', '2048', 'ef', undefined],
+          ['3', '8192', '122880', '5', undefined],
+          ['5', '10240', '2048', '83', undefined],
+          ['6', '14336', '4096', '82', undefined],
+          ['7', '20480', '110592', '83', undefined],
+        ],
+      );
+    });
+
+    it('in sectors of 4096 bytes', () => {
+      const gpt = succeedTool('fdisk', ['-b', '4096', '-l', written(GPT, '64MiB', 4096)]);
+      assert.match(gpt, /1 +256 +767 +512 +2M EFI System\n/);
+      const mbr = succeedTool('fdisk', ['-b', '4096', '-l', written(MBR, '64MiB', 4096)]);
+      assert.match(mbr, /7 +2560 +16383 +13824 +54M 83 Linux\n/);
+    });
+
+    it('over each other, and nothing of the old one is left', () => {
+      const path = written(GPT);
+      const region = Region.open(path, { assumePersistent: true });
+      const disk = PmemDisk.open(region);
+      assert.equal(writePartitionTable(disk, MBR).label, 'mbr');
+      region.close();
+      assert.match(succeedTool('sfdisk', ['--verify', path]), /No errors detected/);
+      assert.match(succeedTool('sgdisk', ['-p', path]), /converting MBR to GPT format/);
+    });
+  });
+
+  function newDisk(size = 16 * MIB, sectorSize: 512 | 4096 = 512): PmemDisk {
+    return PmemDisk.open(new LossyMemory(size), { sectorSize });
+  }
+
+  it('returns what was written', () => {
+    const disk = newDisk();
+    const table = writePartitionTable(disk, GPT);
+    assert.deepEqual(table, readPartitionTable(disk));
+    assert.deepEqual(
+      table.partitions.map(({ start, count }) => [start, count]),
+      [
+        [2048, 4096],
+        [6144, 2048],
+        [16384, 16351],
+      ],
+    );
+  });
+
+  it('keeps the boot code', () => {
+    const disk = newDisk();
+    disk.write(0, Buffer.alloc(512, 0x90));
+    writePartitionTable(disk, MBR);
+    writePartitionTable(disk, GPT);
+    const sector = Buffer.alloc(512);
+    disk.read(0, sector);
+    assert.ok(sector.subarray(0, 440).every((byte) => byte === 0x90));
+  });
+
+  const refused: [table: unknown, code: string][] = [
+    [undefined, 'ERR_INVALID_ARG_TYPE'],
+    [{}, 'ERR_INVALID_ARG_VALUE'],
+    [{ label: 'bsd', partitions: [] }, 'ERR_INVALID_ARG_VALUE'],
+    ...(['gpt', 'mbr'] as const).flatMap((label): [unknown, string][] => [
+      [{ label }, 'ERR_INVALID_ARG_TYPE'],
+      [{ label, partitions: {} }, 'ERR_INVALID_ARG_TYPE'],
+      [{ label, partitions: [null] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ label, partitions: [7] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ label, partitions: [], uuid: '' }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, partitions: [{ begin: 0 }] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, partitions: [{ size: 0 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ size: 100 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ size: -512 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ size: '16MiB' }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ size: '9MiB' }, { size: '9MiB' }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{}, {}] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ start: 0 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ start: 513 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ start: '16MiB' }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ start: '4MiB', size: '13MiB' }] }, 'ERR_OUT_OF_RANGE'],
+      [
+        {
+          label,
+          partitions: [
+            { start: '4MiB', size: '2MiB' },
+            { start: '5MiB', size: '2MiB' },
+          ],
+        },
+        'ERR_OUT_OF_RANGE',
+      ],
+      [{ label, partitions: [{ start: '4MiB' }, { start: '4MiB' }] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, partitions: [{ type: 7 }] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ label, partitions: [{ type: 'beos' }] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, partitions: [{ type: 'toString' }] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, partitions: [], alignment: 0 }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [], alignment: 100 }, 'ERR_OUT_OF_RANGE'],
+    ]),
+    [{ label: 'gpt', partitions: Array(129).fill({ size: 512 }), alignment: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'gpt', partitions: [], guid: 'x' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ label: 'gpt', partitions: [], randomGuid: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ label: 'gpt', partitions: [], randomGuid: () => 'x' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ label: 'gpt', partitions: [{ guid: 'x' }] }, 'ERR_INVALID_ARG_VALUE'],
+    [{ label: 'gpt', partitions: [{ name: 7 }] }, 'ERR_INVALID_ARG_TYPE'],
+    [{ label: 'gpt', partitions: [{ name: 'x'.repeat(37) }] }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'gpt', partitions: [{ name: 'a\0b' }] }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'gpt', partitions: [{ attributes: 7 }] }, 'ERR_INVALID_ARG_TYPE'],
+    [{ label: 'gpt', partitions: [{ attributes: -1n }] }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'gpt', partitions: [{ type: '00000000-0000-0000-0000-000000000000' }] }, 'ERR_INVALID_ARG_VALUE'],
+    [{ label: 'gpt', partitions: [{ bootable: true }] }, 'ERR_INVALID_ARG_VALUE'],
+    [{ label: 'mbr', partitions: Array(5).fill({ size: 512 }), alignment: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'mbr', partitions: Array(4).fill({ size: 512 }), logical: [{}], alignment: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'mbr', partitions: [], logical: Array(57).fill({ size: 512 }), alignment: 512 }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'mbr', partitions: [], logical: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ label: 'mbr', partitions: [{}], logical: [{}] }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'mbr', partitions: [], logical: [{ start: 0 }] }, 'ERR_OUT_OF_RANGE'],
+    [
+      {
+        label: 'mbr',
+        partitions: [],
+        logical: [
+          { start: '8MiB', size: '1MiB' },
+          { start: '4MiB', size: '1MiB' },
+        ],
+      },
+      'ERR_INVALID_ARG_VALUE',
+    ],
+    [{ label: 'mbr', partitions: [], signature: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'mbr', partitions: [], signature: '1' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ label: 'mbr', partitions: [{ bootable: 1 }] }, 'ERR_INVALID_ARG_TYPE'],
+    [{ label: 'mbr', partitions: [{ name: 'x' }] }, 'ERR_INVALID_ARG_VALUE'],
+    ...['00', '05', '0f', '85', 'ee', '0xEE', '100', ''].map((type): [unknown, string] => [
+      { label: 'mbr', partitions: [{ type }] },
+      'ERR_INVALID_ARG_VALUE',
+    ]),
+  ];
+  it('refuses what makes no sense, and touches nothing', () => {
+    const memory = new LossyMemory(16 * MIB);
+    const disk = PmemDisk.open(memory);
+    for (const [table, code] of refused) {
+      memory.calls.length = 0;
+      assert.equal(
+        codeOf(() => writePartitionTable(disk, table as never)),
+        code,
+        inspect(table),
+      );
+      assert.deepEqual(
+        memory.calls.filter((call) => call.startsWith('write')),
+        [],
+      );
+    }
+  });
+
+  it('refuses a disk that is too small, or read-only, or none', () => {
+    throwsCode(() => writePartitionTable(newDisk(67 * 512), { label: 'gpt', partitions: [] }), 'ERR_OUT_OF_RANGE');
+    writePartitionTable(newDisk(69 * 512), { label: 'gpt', partitions: [{}], alignment: 512 });
+    const readOnly = PmemDisk.open(new LossyMemory(16 * MIB), { readOnly: true });
+    throwsCode(() => writePartitionTable(readOnly, GPT), 'EPERM');
+    throwsCode(() => writePartitionTable(readOnly, MBR), 'EPERM');
+    throwsCode(() => writePartitionTable({} as never, GPT), 'ERR_INVALID_ARG_TYPE');
+  });
+
+  it('gives random GUIDs and signatures', () => {
+    const plain: NewGpt = { label: 'gpt', partitions: [{ size: '1MiB' }, { size: '1MiB' }] };
+    const guids = [newDisk(), newDisk()].flatMap((disk) => {
+      const table = writePartitionTable(disk, plain);
+      assert(table.label === 'gpt');
+      return [table.guid, ...table.partitions.map(({ guid }) => guid)];
+    });
+    assert.equal(new Set(guids).size, 6);
+  });
+});
+
+describe('writePartitionTable under power cuts', () => {
+  /** What is in force, told apart by the table's own name. */
+  function inForce(image: Buffer, sectorSize: 512 | 4096): string {
+    let table: PartitionTable | undefined;
+    try {
+      table = readPartitionTable(PmemDisk.open(new LossyMemory(image), { sectorSize }));
+    } catch (error) {
+      return String((error as NodeJS.ErrnoException).code);
+    }
+    if (table === undefined) return 'none';
+    const places = table.partitions.map(({ number, start, count, type }) => [number, start, count, type]);
+    return JSON.stringify([table.label === 'gpt' ? table.guid : table.signature, places]);
+  }
+
+  /** Every state that cuts leave while the table is written: one in each image. */
+  function cuts(old: Buffer, table: NewGpt | NewMbr, sectorSize: 512 | 4096, random: Random): Set<string> {
+    const memory = new LossyMemory(old);
+    const disk: BlockDevice = PmemDisk.open(memory, { sectorSize });
+    const seen = new Set<string>();
+    memory.onDrain = () => {
+      for (let i = 0; i < 40; i++) seen.add(inForce(memory.image(random), sectorSize));
+    };
+    writePartitionTable(disk, table);
+    return seen;
+  }
+
+  const SIZE = 4 * MIB;
+  const smallGpt: NewGpt = { ...GPT, alignment: 4096, partitions: [{ size: '1MiB' }, { size: '64KiB', name: 'x' }] };
+  const smallMbr: NewMbr = {
+    ...MBR,
+    alignment: 4096,
+    partitions: [{ size: '512KiB' }, { size: '64KiB' }],
+    logical: [{ size: '64KiB' }, { size: '64KiB' }],
+  };
+  const tables: Record<string, NewGpt | NewMbr | undefined> = {
+    nothing: undefined,
+    'an MBR': { label: 'mbr', signature: 5, partitions: [{ size: '1MiB' }, { size: '1MiB', type: 'swap' }] },
+    'a GPT': { label: 'gpt', partitions: Array(9).fill({ size: '256KiB', type: 'swap' }), alignment: 4096 },
+  };
+
+  for (const sectorSize of [512, 4096] as const) {
+    for (const [name, before] of Object.entries(tables)) {
+      for (const after of [smallGpt, smallMbr]) {
+        it(`from ${name} to ${after.label}, sectors of ${sectorSize} bytes: the old table, the new one, or none`, () => {
+          const random = new Random(99);
+          const memory = new LossyMemory(SIZE);
+          const disk = PmemDisk.open(memory, { sectorSize });
+          if (before !== undefined) writePartitionTable(disk, { alignment: 4096, ...before } as NewGpt | NewMbr);
+          disk.flush();
+          const old = memory.image(random);
+          const fresh = new LossyMemory(old);
+          writePartitionTable(PmemDisk.open(fresh, { sectorSize }), after);
+          const allowed = [inForce(old, sectorSize), inForce(fresh.image(random), sectorSize), 'none'];
+          const fixed = after.label === 'gpt' ? { ...after, randomGuid: counted() } : after;
+          for (const state of cuts(old, fixed, sectorSize, random)) {
+            assert.ok(allowed.includes(state), `${state} is none of ${allowed.join('  ')}`);
+          }
+          // Between two GPTs there is never none.
+          if (name === 'a GPT' && after.label === 'gpt') {
+            assert.ok(!cuts(old, fixed, sectorSize, random).has('none'));
+          }
+        });
+      }
+    }
+  }
+});

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { longSize, shortSize } from '#dist/cli/fdisk/sizes.js';
+import { IMAGES, IMAGES_4096, makeImage } from '../support/images.js';
+import { onTmpfs } from '../support/temp.js';
+import { needsTools, runTool } from '../support/tools.js';
+import { pmem } from './run.js';
+
+/** Both programs print the same, byte for byte, on both streams. */
+async function same(words: readonly string[], cwd?: string): Promise<string> {
+  const theirs = runTool('fdisk', words);
+  const { code, stdout, stderr } = await pmem(['fdisk', ...words], cwd === undefined ? {} : { cwd });
+  assert.equal(stdout, theirs.stdout);
+  assert.equal(stderr, theirs.stderr);
+  assert.equal(code, theirs.status);
+  return stdout;
+}
+
+describe('pmem fdisk -l', () => {
+  const file = onTmpfs();
+
+  describe('prints what fdisk prints', () => {
+    needsTools('fdisk', 'sfdisk', 'sgdisk');
+
+    for (const [name, make] of Object.entries(IMAGES)) {
+      it(name, async () => {
+        const path = file('image');
+        make(path);
+        assert.match(await same(['-l', path]), /^(Invalid flag .*\n|omitting .*\n)*Disk /);
+      });
+    }
+
+    for (const [name, make] of Object.entries(IMAGES_4096)) {
+      it(`${name}, in sectors of 4096 bytes`, async () => {
+        const path = file('image');
+        make(path);
+        assert.match(await same(['-b', '4096', '-l', path]), /sectors of 1 \* 4096 = 4096 bytes/);
+      });
+    }
+
+    it('names that are short, long, end in a digit, or are links', async () => {
+      const path = file('x');
+      IMAGES['a GPT']?.(path);
+      for (const name of ['a', 'disk7', 'a-name-that-is-longer-than-most-names-of-images-are.img']) {
+        const other = file(name);
+        copyFileSync(path, other);
+        await same(['-l', other]);
+      }
+      const link = file('link');
+      symlinkSync(path, link);
+      await same(['-l', link]);
+    });
+
+    it('several images, some of which are not there', async () => {
+      const [one, two] = [file('one'), file('two')];
+      IMAGES['a GPT']?.(one);
+      IMAGES['an MBR']?.(two);
+      const [none, empty, directory] = [file('none'), file('empty'), file('directory')];
+      makeImage(empty, 0);
+      mkdirSync(directory);
+      await same(['-l', one, two]);
+      await same(['-l', none, one, empty, two, directory]);
+      await same(['-l', one, none]);
+      await same(['-b', '512', '-l', one, two]);
+    });
+
+    it('what is too small, and what is no disk', async () => {
+      const [empty, tiny, sector] = [file('empty'), file('tiny'), file('sector')];
+      makeImage(empty, 0);
+      makeImage(tiny, 511);
+      makeImage(sector, 4095);
+      for (const path of [empty, tiny, dirname(empty), '/dev/null', `${tiny}/in-a-file`]) await same(['-l', path]);
+      await same(['-b', '4096', '-l', sector]);
+    });
+
+    it('what may not be read', async function () {
+      if (process.getuid?.() === 0) this.skip();
+      const path = file('forbidden');
+      makeImage(path, 512);
+      chmodSync(path, 0);
+      await same(['-l', path]);
+    });
+  });
+
+  it('writes sizes as util-linux does', () => {
+    const sizes: [bytes: number, short: string, long: string][] = [
+      [0, '0B', '0 B'],
+      [512, '512B', '512 B'],
+      [1023, '1023B', '1023 B'],
+      [1024, '1K', '1 KiB'],
+      [1536, '1.5K', '1.5 KiB'],
+      [999_936, '976.5K', '976.5 KiB'],
+      [1_992_192, '1.9M', '1.9 MiB'],
+      [9_999_872, '9.5M', '9.54 MiB'],
+      [15_360_000, '14.6M', '14.65 MiB'],
+      [2 ** 30 - 1, '1024M', '1024 MiB'],
+      [5e12, '4.5T', '4.55 TiB'],
+    ];
+    for (const [bytes, short, long] of sizes) {
+      assert.equal(shortSize(BigInt(bytes)), short);
+      assert.equal(longSize(BigInt(bytes)), long);
+    }
+  });
+
+  it('wants to be told to list, and a path', async () => {
+    const path = file('image');
+    makeImage(path, 512);
+    const silent = await pmem(['fdisk', path]);
+    assert.equal(silent.code, 2);
+    assert.match(silent.stderr, /--list is missing/);
+    assert.equal((await pmem(['fdisk', '-l'])).code, 2);
+    assert.equal((await pmem(['fdisk', '-l', path, ''])).code, 2);
+    for (const size of ['0', '520', '4k', 'many']) {
+      const { code, stderr } = await pmem(['fdisk', '-l', '-b', size, path]);
+      assert.equal(code, 2);
+      assert.match(stderr, /--sector-size must be 512 or 4096/);
+    }
+  });
+
+  it('is the same for --list, and for a path beside it', async () => {
+    const path = file('image');
+    makeImage(path, 4096);
+    const name = basename(path);
+    const long = await pmem(['fdisk', '--list', '--sector-size', '4096', name], { cwd: dirname(path) });
+    assert.equal(long.stderr, '');
+    assert.match(long.stdout, new RegExp(`^Disk ${name}: 4 KiB, 4096 bytes, 1 sectors\n`));
+  });
+});

@@ -1,0 +1,310 @@
+/** Disk images with partition tables of every kind and in every state, made by util-linux and gdisk. */
+
+import { closeSync, ftruncateSync, openSync, readFileSync, readSync, truncateSync, writeSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { runTool, succeedTool } from './tools.js';
+
+const MIB = 2 ** 20;
+
+/** Makes an empty file. */
+export function makeImage(path: string, size: number): void {
+  const fd = openSync(path, 'w');
+  ftruncateSync(fd, size);
+  closeSync(fd);
+}
+
+/** Reads, changes and writes back a piece of a file. */
+export function edit(path: string, offset: number, length: number, change: (bytes: Buffer) => void): void {
+  const fd = openSync(path, 'r+');
+  try {
+    const bytes = Buffer.alloc(length);
+    readSync(fd, bytes, 0, length, offset);
+    change(bytes);
+    writeSync(fd, bytes, 0, length, offset);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Lets sfdisk make a table. */
+export function sfdisk(path: string, ...lines: string[]): void {
+  succeedTool('sfdisk', ['-q', path], `${lines.join('\n')}\n`);
+}
+
+const GUID = '11111111-2222-3333-4444-555555555555';
+const GPT = [
+  'label: gpt',
+  `label-id: ${GUID}`,
+  'start=2048,size=20480,type=L,name="root fs"',
+  'size=10240,type=U',
+  'size=4000,type=S',
+];
+const CHAIN = [
+  'label: dos',
+  'label-id: 0x1234abcd',
+  'start=2048,size=2048,type=83,bootable',
+  'size=2048,type=c',
+  'size=2048,type=ef',
+  'size=100000,type=5',
+  'size=5000,type=83',
+  'size=6000,type=82',
+  'size=7000',
+];
+/** Where the extended boot records of CHAIN lie. */
+export const LINKS = [8192, 16384, 24576] as const;
+
+/** Changes a field of a GPT header, and makes its checksum right again. */
+export function editHeader(path: string, at: number, change: (header: Buffer) => void): void {
+  edit(path, at, 512, (bytes) => {
+    change(bytes);
+    bytes.writeUInt32LE(0, 16);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, 92)), 16);
+  });
+}
+
+/** Changes the first entry of the primary copy, and makes its checksums right again. */
+function editEntry(path: string, change: (entry: Buffer) => void): void {
+  let sum = 0;
+  edit(path, 1024, 16384, (array) => {
+    change(array.subarray(0, 128));
+    sum = crc32(array);
+  });
+  editHeader(path, 512, (header) => header.writeUInt32LE(sum, 88));
+}
+
+const SIZE = 64 * MIB;
+const BACKUP = SIZE - 512;
+
+/** Makes the table once; images with it are then put together from the few pages that are not zeroes. */
+function once(lines: readonly string[]): (path: string) => void {
+  let pages: { at: number; bytes: Buffer }[] | undefined;
+  return (path) => {
+    makeImage(path, SIZE);
+    if (pages === undefined) {
+      sfdisk(path, ...lines);
+      pages = [];
+      const whole = readFileSync(path);
+      for (let at = 0; at < SIZE; at += 4096) {
+        const bytes = whole.subarray(at, at + 4096);
+        if (!bytes.equals(NO_PAGE)) pages.push({ at, bytes: Buffer.from(bytes) });
+      }
+    }
+    for (const { at, bytes } of pages) edit(path, at, bytes.length, (old) => bytes.copy(old));
+  };
+}
+
+const NO_PAGE = Buffer.alloc(4096);
+const gpt = once(GPT);
+const chain = once(CHAIN);
+
+/** Makes a GPT and then does something to it. */
+function withGpt(change: (path: string) => void): (path: string) => void {
+  return (path) => {
+    gpt(path);
+    change(path);
+  };
+}
+
+function withChain(change: (path: string) => void): (path: string) => void {
+  return (path) => {
+    chain(path);
+    change(path);
+  };
+}
+
+/** Changes the byte, whatever it is. */
+function flip(path: string, at: number): void {
+  edit(path, at, 1, (bytes) => bytes.fill((bytes[0] ?? 0) ^ 0xff));
+}
+
+function record(at: number, index: number): number {
+  return at * 512 + 446 + 16 * index;
+}
+
+/** Each makes an image at a path. */
+export const IMAGES: Readonly<Record<string, (path: string) => void>> = {
+  'no table': (path) => makeImage(path, 10 * MIB),
+  'a size that is no round number': (path) => makeImage(path, 1_992_294),
+  'one sector': (path) => makeImage(path, 512),
+  'a sector and a half': (path) => makeImage(path, 800),
+  '3 TiB': (path) => {
+    makeImage(path, 3 * 2 ** 40);
+    sfdisk(path, 'label: gpt', `label-id: ${GUID}`, 'start=2048,size=20480', 'size=+');
+  },
+  '3 TiB, the protective MBR too small': (path) => {
+    makeImage(path, 3 * 2 ** 40);
+    sfdisk(path, 'label: gpt', `label-id: ${GUID}`, 'start=2048,size=20480');
+    edit(path, record(0, 0) + 12, 4, (bytes) => bytes.writeUInt32LE(77));
+  },
+
+  'an MBR': (path) => {
+    makeImage(path, SIZE);
+    sfdisk(path, 'label: dos', 'label-id: 0x1', 'start=2048,size=20480,type=83,bootable', 'size=10240,type=c');
+  },
+  'an MBR without partitions': (path) => {
+    makeImage(path, 8 * MIB);
+    sfdisk(path, 'label: dos', 'label-id: 0x1');
+  },
+  'an MBR of tiny partitions and unknown types': (path) => {
+    makeImage(path, 8 * MIB);
+    sfdisk(path, 'label: dos', 'label-id: 0x1', 'start=40,size=1', 'start=50,size=3,type=1f');
+  },
+  'an MBR in disorder': (path) => {
+    makeImage(path, SIZE);
+    sfdisk(path, 'label: dos', 'label-id: 0x2', 'start=30000,size=100', 'start=2048,size=100,type=82');
+  },
+  'an MBR whose partition lies behind the end': (path) => {
+    makeImage(path, SIZE);
+    sfdisk(path, 'label: dos', 'label-id: 0x2', 'start=30000,size=100');
+    truncateSync(path, 8 * MIB);
+  },
+  'an MBR of empty records and odd indicators': (path) => {
+    makeImage(path, SIZE);
+    sfdisk(path, 'label: dos', 'label-id: 0x2', 'start=30000,size=100', 'start=40000,size=100');
+    edit(path, record(0, 0), 16, (bytes) => {
+      bytes[0] = 0x81;
+      bytes.writeUInt32LE(0, 12);
+    });
+    edit(path, record(0, 1), 16, (bytes) => {
+      bytes[4] = 0;
+    });
+  },
+  'logical partitions': chain,
+  'an extended partition without any': (path) => {
+    makeImage(path, SIZE);
+    sfdisk(path, 'label: dos', 'label-id: 0x2', 'start=2048,size=100', 'size=50000,type=f');
+  },
+  'logical partitions, a record without 55 AA': withChain((path) => edit(path, 16384 * 512 + 510, 2, (b) => b.fill(0))),
+  'logical partitions in a loop': withChain((path) =>
+    edit(path, record(LINKS[2], 1), 16, (bytes) => {
+      bytes[4] = 5;
+      bytes.writeUInt32LE(LINKS[1] - LINKS[0], 8);
+      bytes.writeUInt32LE(100, 12);
+    }),
+  ),
+  'logical partitions that lead to themselves': withChain((path) =>
+    edit(path, record(LINKS[0], 1) + 8, 4, (bytes) => bytes.writeUInt32LE(0)),
+  ),
+  'logical partitions that lead behind the end': withChain((path) =>
+    edit(path, record(LINKS[1], 1) + 8, 4, (bytes) => bytes.writeUInt32LE(0x7fffffff)),
+  ),
+  'logical partitions, one of them empty': withChain((path) =>
+    edit(path, record(LINKS[1], 0) + 12, 4, (bytes) => bytes.writeUInt32LE(0)),
+  ),
+  'logical partitions with too much in a record': withChain((path) => {
+    edit(path, record(LINKS[0], 2), 16, (bytes) => {
+      bytes[4] = 0x83;
+      bytes.writeUInt32LE(9, 12);
+    });
+    edit(path, record(LINKS[1], 2), 16, (bytes) => {
+      bytes[4] = 5;
+      bytes.writeUInt32LE(9, 12);
+    });
+  }),
+  'two extended partitions': withChain((path) =>
+    edit(path, record(0, 1), 16, (bytes) => {
+      bytes[4] = 0x0f;
+      bytes.writeUInt32LE(100_000, 8);
+    }),
+  ),
+  'an extended partition at sector 0': withChain((path) =>
+    edit(path, record(0, 3) + 8, 4, (bytes) => bytes.writeUInt32LE(0)),
+  ),
+
+  'a GPT': gpt,
+  'a GPT without partitions': (path) => {
+    makeImage(path, 8 * MIB);
+    sfdisk(path, 'label: gpt', `label-id: ${GUID}`);
+  },
+  'a GPT of tiny partitions and unknown types': (path) => {
+    makeImage(path, 8 * MIB);
+    const type = '00000000-1234-1234-1234-123456781234';
+    sfdisk(path, 'label: gpt', `label-id: ${GUID}`, 'first-lba: 34', 'start=40,size=1', `start=50,size=3,type=${type}`);
+  },
+  'a GPT in disorder': (path) => {
+    makeImage(path, SIZE);
+    sfdisk(path, 'label: gpt', `label-id: ${GUID}`, 'start=40000,size=10', 'start=2048,size=10');
+  },
+  'a GPT with one partition of many': (path) => {
+    makeImage(path, SIZE);
+    sfdisk(path, 'label: gpt', `label-id: ${GUID}`);
+    succeedTool('sgdisk', ['-n', '100:2048:4095', '-t', '100:8300', path]);
+  },
+  'a GPT by sgdisk': (path) => {
+    makeImage(path, SIZE);
+    succeedTool('sgdisk', ['-U', GUID, '-n', '1:0:+8M', '-t', '1:ef00', '-n', '2:0:0', '-t', '2:fd00', path]);
+  },
+  'a hybrid MBR': withGpt((path) => runTool('sgdisk', ['-h', '1:2', path])),
+  'a GPT without an MBR': withGpt((path) => edit(path, 0, 512, (bytes) => bytes.fill(0))),
+  'a GPT under an MBR of another kind': withGpt((path) =>
+    edit(path, record(0, 0), 16, (bytes) => {
+      bytes[4] = 0x83;
+    }),
+  ),
+  'a protective MBR alone': withGpt((path) => {
+    edit(path, 512, 512, (bytes) => bytes.fill(0));
+    edit(path, BACKUP, 512, (bytes) => bytes.fill(0));
+  }),
+  'a GPT, its primary header damaged': withGpt((path) => flip(path, 512 + 60)),
+  'a GPT, its primary entries damaged': withGpt((path) => flip(path, 1024 + 60)),
+  'a GPT, its backup header damaged': withGpt((path) => flip(path, BACKUP + 60)),
+  'a GPT, its backup entries damaged': withGpt((path) => flip(path, BACKUP - 16384 + 60)),
+  'a GPT, both headers damaged': withGpt((path) => {
+    flip(path, 512 + 60);
+    flip(path, BACKUP + 60);
+  }),
+  'a GPT, both entries damaged': withGpt((path) => {
+    flip(path, 1024 + 60);
+    flip(path, BACKUP - 16384 + 60);
+  }),
+  'a GPT on a disk that grew': withGpt((path) => truncateSync(path, 70 * MIB)),
+  'a GPT on a disk that shrank': withGpt((path) => truncateSync(path, 60 * MIB)),
+  'a GPT whose header says it is elsewhere': withGpt((path) =>
+    editHeader(path, 512, (header) => header.writeBigUInt64LE(7n, 24)),
+  ),
+  'a GPT whose usable sectors are none': withGpt((path) =>
+    editHeader(path, 512, (header) => header.writeBigUInt64LE(99n, 48)),
+  ),
+  'a GPT whose backup is said to be far away': withGpt((path) =>
+    editHeader(path, 512, (header) => header.writeBigUInt64LE(2n ** 64n - 1n, 32)),
+  ),
+  'a GPT whose entries are far away': withGpt((path) =>
+    editHeader(path, 512, (header) => header.writeBigUInt64LE(2n ** 63n, 72)),
+  ),
+  'a GPT without entries': withGpt((path) => editHeader(path, 512, (header) => header.writeUInt32LE(0, 80))),
+  'a GPT of four billion entries': withGpt((path) =>
+    editHeader(path, 512, (header) => header.writeUInt32LE(0xffff_ffff, 80)),
+  ),
+  'a GPT whose header is too short': withGpt((path) => editHeader(path, 512, (header) => header.writeUInt32LE(91, 12))),
+  'a GPT whose header is too long': withGpt((path) => editHeader(path, 512, (header) => header.writeUInt32LE(513, 12))),
+  'a GPT whose partition ends before it begins': withGpt((path) =>
+    editEntry(path, (entry) => entry.writeBigUInt64LE(100n, 40)),
+  ),
+  'a GPT whose partition is endless': withGpt((path) =>
+    editEntry(path, (entry) => entry.writeBigUInt64LE(2n ** 64n - 1n, 40)),
+  ),
+  'a GPT whose partition has no type': withGpt((path) => editEntry(path, (entry) => entry.fill(0, 0, 16))),
+};
+
+/** Sectors of 4096 bytes: made by fdisk, as sfdisk asks the device only. */
+export const IMAGES_4096: Readonly<Record<string, (path: string) => void>> = {
+  'an MBR': (path) => {
+    makeImage(path, SIZE);
+    succeedTool('fdisk', ['-b', '4096', path], 'o\nn\np\n1\n\n+8M\nw\n');
+  },
+  'logical partitions': (path) => {
+    makeImage(path, SIZE);
+    succeedTool('fdisk', ['-b', '4096', path], 'o\nn\np\n1\n\n+8M\nn\ne\n2\n\n\nn\nl\n\n+4M\nn\nl\n\n+4M\nw\n');
+  },
+  'a GPT': (path) => {
+    makeImage(path, SIZE);
+    succeedTool('fdisk', ['-b', '4096', path], 'g\nn\n1\n\n+8M\nn\n2\n\n+4M\nw\n');
+  },
+  'a GPT, its primary header damaged': (path) => {
+    IMAGES_4096['a GPT']?.(path);
+    flip(path, 4096 + 60);
+  },
+  'a GPT of sectors of 512 bytes': gpt,
+  'no table': (path) => makeImage(path, SIZE),
+  'one sector': (path) => makeImage(path, 4096),
+};
