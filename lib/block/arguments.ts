@@ -2,7 +2,7 @@
 
 import { isUint8Array } from 'node:util/types';
 import { wrongType, wrongValue } from '../errors.js';
-import { lengthOf } from '../memory/known-bytes.js';
+import { lengthOf } from '../memory/checks.js';
 import type { BlockWriteOptions } from './block-device.js';
 
 /** The length that an array really has, in bytes. */
