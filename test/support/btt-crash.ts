@@ -112,7 +112,7 @@ export function exploration(
           });
         },
         zero: (lba, count, { fua = false, discard = false } = {}) => {
-          const change: Change = { kind: 'zero', lba, values: new Array<number>(count).fill(0), fua };
+          const change: Change = { kind: 'zero', lba, values: new Array<number>(count).fill(0), fua: fua && !discard };
           const run = () => (discard ? device.discard(lba, count) : device.writeZeroes(lba, count, { fua }));
           step(`zero ${count} from ${lba} on`, run, change);
         },

@@ -1,7 +1,7 @@
 /** What power cuts do to formatting and repairing. */
 
 import assert from 'node:assert/strict';
-import { Btt, type BttInfo, type Memory } from 'pmem';
+import { Btt, type BttInfo, type BttReport, type Memory } from 'pmem';
 import type { CrashOptions } from 'pmem/testing';
 import { check } from '#dist/block/btt/check.js';
 import { discover } from '#dist/block/btt/discover.js';
@@ -34,21 +34,26 @@ export const OLD_CONTENTS: Buffer = Buffer.concat(
 );
 
 /** What was found: a BTT and its sectors, or the code of why there is none. */
-export type Found = { readonly info: BttInfo; readonly bytes: Buffer } | string;
+export type Found = { readonly info: BttInfo; readonly bytes: Buffer; readonly before: BttReport['status'] } | string;
 
 /** Repairs what can be, and reads. */
 function contents(memory: Memory): Found {
-  let status = '';
+  let before: BttReport['status'] = 'unsafe';
   const code = codeOf(() => {
-    status = atOnce(check(memory, true, OLD.limits)).status;
+    before = atOnce(check(memory, false, OLD.limits)).status;
+    atOnce(check(memory, true, OLD.limits));
   });
   if (code !== undefined) return code;
-  if (status === 'unsafe') return 'ERR_PMEM_BTT_CORRUPT';
+  if (before === 'unsafe') {
+    // What is not fit to be written to must not be opened, and without looking at its map.
+    assert.match(String(codeOf(() => Btt.open(memory).close())), /^ERR_PMEM_BTT_(CORRUPT|NOT_FOUND)$/);
+    return 'ERR_PMEM_BTT_CORRUPT';
+  }
   assert.equal(atOnce(check(memory, false, OLD.limits)).status, 'clean');
   using btt = Btt.open(memory);
   const bytes = Buffer.alloc(OLD.sectors * btt.sectorSize);
   btt.read(0, bytes);
-  return { info: btt.info, bytes };
+  return { info: btt.info, bytes, before };
 }
 
 /** Formats again, with another layout: what is found is the old BTT, or none, or the new one, and never a mixture. */
@@ -70,6 +75,7 @@ export const FORMATTING: CrashOptions<Found, undefined> = {
       assert.ok(found.bytes.equals(OLD_CONTENTS), 'the old BTT with other contents');
     } else {
       assert.equal(found.info.arenas.length, 2);
+      if (finished.length > 0) assert.equal(found.before, 'clean');
     }
   },
 };
@@ -92,8 +98,9 @@ export function repairing(damage: (memory: Memory) => void): CrashOptions<Found,
       for (let i = 0; i < 6; i++) btt.write(OLD.sectors, sectorOf(9, OLD.sectors, OLD.sectorSize));
       return found;
     },
-    check: (found, _, memory) => {
+    check: (found, { finished, duringRecovery }, memory) => {
       assert.ok(typeof found !== 'string', String(found));
+      if (finished.length > 0 && duringRecovery === 0) assert.equal(found.before, 'clean');
       assert.ok(found.bytes.equals(OLD_CONTENTS));
       const again = contents(memory);
       assert.ok(typeof again !== 'string' && again.bytes.equals(OLD_CONTENTS));

@@ -28,7 +28,6 @@ type Candidate = { readonly info: InfoBlock; readonly block: Buffer };
 const VERSIONS: readonly BttVersion[] = ['1.1', '2.0'];
 
 function infoAt(memory: Memory, at: number, room: number, version: BttVersion): Candidate | { readonly why: string } {
-  if (at < 0 || at + PAGE > memory.size) return { why: 'it would lie behind the end of the memory' };
   const block = tryRead(memory, at, PAGE);
   if (block === undefined) return { why: 'it cannot be read' };
   const parsed = parseInfo(block, room);
@@ -39,7 +38,6 @@ function infoAt(memory: Memory, at: number, room: number, version: BttVersion): 
 
 /** Whether an info block was once stored there, sound or not. */
 function leftAt(memory: Memory, at: number): boolean {
-  if (at < 0 || at + PAGE > memory.size) return false;
   const block = tryRead(memory, at, PAGE);
   return block !== undefined && hasSignature(block);
 }

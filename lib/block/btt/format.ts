@@ -39,14 +39,15 @@ function plan(memory: Memory, options: CheckedFormat, limits: ArenaLimits): Plan
 }
 
 /**
- * Nothing of an older BTT may be found, or restored, once its map is gone: first the copies of its info blocks go, then the
- * info blocks themselves. In between it is what it was.
+ * Nothing of an older BTT may be found, or restored, once its map is changed. Until all of it is durable the old BTT is whole but
+ * for info blocks, or lost.
  */
 function wipe(memory: Memory, limits: ArenaLimits): void {
   const old = discover(memory, limits)?.arenas ?? [];
-  for (const { offset, info } of old) memory.fill(offset + info.infoCopyOffset, PAGE, 0, 'flush');
-  memory.drain();
-  for (const { offset } of old) memory.fill(offset, PAGE, 0, 'flush');
+  for (const { offset, info } of old) {
+    memory.fill(offset, PAGE, 0, 'flush');
+    memory.fill(offset + info.infoCopyOffset, PAGE, 0, 'flush');
+  }
   // And what is damaged, or was left by an older format with the other layout.
   for (const start of Object.values(START)) {
     const block = tryRead(memory, start, PAGE);
@@ -67,6 +68,8 @@ function writeFlog(memory: Memory, { offset, info }: Plan): void {
 export function refuseFormat(memory: Memory, { force }: Pick<CheckedFormat, 'force'>): void {
   if (isReadOnly(memory)) throw readOnlyDevice('format', 'the memory');
   refuseBusy('format', memory, true);
+  // Where nothing can be made durable this throws, and says why: before anything is gone, not halfway.
+  if (memory.durability.volatile) memory.drain();
   const data = force ? undefined : dataOn(memory);
   if (data === undefined) return;
   throw new PmemError('ERR_PMEM_IN_USE', `format: the memory seems to hold ${data}; force destroys it`);

@@ -10,8 +10,9 @@ export function isFault(error: unknown): error is PmemError {
   return error instanceof PmemError && FAULTS.has(error.code);
 }
 
-/** Bytes of the memory, or undefined where they cannot be read. */
+/** Bytes of the memory, or undefined where they cannot be read, or where there is no memory. */
 export function tryRead(memory: Memory, offset: number, length: number): Buffer | undefined {
+  if (!(offset >= 0 && offset + length <= memory.size)) return undefined;
   const bytes = Buffer.alloc(length);
   try {
     memory.read(offset, bytes);

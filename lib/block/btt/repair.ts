@@ -14,8 +14,8 @@ interface Repairable {
 }
 
 /**
- * Each step can be interrupted and done again: a map entry is one word; a copy of an info block is stored while the info block is
- * durable, and an info block while its copy is.
+ * Can be interrupted at any point and done again: a map entry is one word, and of an info block and its copy only one is stored,
+ * from the other.
  */
 export function repair(memory: Memory, { discovery, flogs, problems }: Repairable): void {
   for (const [i, { pending }] of flogs.entries()) {
@@ -29,14 +29,9 @@ export function repair(memory: Memory, { discovery, flogs, problems }: Repairabl
   for (const { code, arena } of problems) {
     const found = discovery.arenas[arena];
     if (found === undefined) continue;
-    if (code === 'info-missing') memory.write(found.offset, found.block, 'flush');
-  }
-  memory.drain();
-  for (const { code, arena } of problems) {
-    const found = discovery.arenas[arena];
-    if (code === 'info-copy' && found !== undefined) {
-      memory.write(found.offset + found.info.infoCopyOffset, found.block, 'flush');
-    }
+    const { offset, info, block } = found;
+    if (code === 'info-missing') memory.write(offset, block, 'flush');
+    if (code === 'info-copy') memory.write(offset + info.infoCopyOffset, block, 'flush');
   }
   memory.drain();
 }

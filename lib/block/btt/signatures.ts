@@ -43,9 +43,6 @@ const SIGNATURES: readonly Signature[] = [
 
 /** The first thing found that looks like data, in words. */
 export function dataOn(memory: Memory): string | undefined {
-  const found = SIGNATURES.find(({ offset, bytes }) => {
-    if (offset + bytes.length > memory.size) return false;
-    return tryRead(memory, offset, bytes.length)?.equals(bytes) ?? false;
-  });
+  const found = SIGNATURES.find(({ offset, bytes }) => tryRead(memory, offset, bytes.length)?.equals(bytes) === true);
   return found?.what;
 }
