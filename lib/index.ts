@@ -6,6 +6,18 @@
 
 export { type BadBlockOptions, BadBlocks } from './block/bad-blocks.js';
 export type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block/block-device.js';
+export { Btt } from './block/btt/btt.js';
+export type { BttReport } from './block/btt/check.js';
+export type { BttArenaInfo, BttInfo } from './block/btt/info.js';
+export type { ArenaLayout, BttSectorSize, BttVersion } from './block/btt/layout.js';
+export type {
+  BttAsyncOptions,
+  BttCheckOptions,
+  BttFormatOptions,
+  BttOpenOptions,
+  BttProgress,
+} from './block/btt/options.js';
+export { BttCorruptError, type BttProblem, type BttProblemCode } from './block/btt/problems.js';
 export { type CarveOptions, carve } from './block/carve.js';
 export type { PmemDiskOptions } from './block/disk-options.js';
 export type { Geometry } from './block/geometry.js';

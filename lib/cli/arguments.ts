@@ -28,7 +28,9 @@ function checkOption({ name, rawName, value }: OptionToken, options: Command['op
 }
 
 function checkOperands(operands: readonly string[], command: Command): void {
-  const most = { '': 0, PATH: 1, '[PATH]': 1, 'PATH...': Number.POSITIVE_INFINITY }[command.operands];
+  const most = { '': 0, PATH: 1, '[PATH]': 1, 'PATH...': Number.POSITIVE_INFINITY, 'format|check|info PATH': 2 }[
+    command.operands
+  ];
   const extra = operands[most];
   if (extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`, command.name);
   if (command.operands.startsWith('PATH') && operands.length === 0) {

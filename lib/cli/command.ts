@@ -21,8 +21,11 @@ export interface Arguments {
 /** One command. */
 export interface Command {
   readonly name: string;
-  /** The operands as the help shows them: `PATH`, `[PATH]`, `PATH...` (one or more) or nothing. */
-  readonly operands: '' | 'PATH' | '[PATH]' | 'PATH...';
+  /**
+   * The operands as the help shows them: `PATH`, `[PATH]`, `PATH...` (one or more), nothing, or what to do and where, which
+   * the command checks itself.
+   */
+  readonly operands: '' | 'PATH' | '[PATH]' | 'PATH...' | 'format|check|info PATH';
   /** One line, for the list of commands. */
   readonly summary: string;
   /** Paragraphs. */

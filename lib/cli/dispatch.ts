@@ -1,6 +1,7 @@
 /** Finds the command that was asked for, and runs it. */
 
 import { parse } from './arguments.js';
+import { btt } from './btt.js';
 import { type Command, UsageError } from './command.js';
 import { demo } from './demo.js';
 import { explainCommand } from './explain.js';
@@ -12,7 +13,7 @@ import { print } from './output.js';
 import { didYouMean } from './suggest.js';
 import { version } from './version.js';
 
-const COMMANDS: readonly Command[] = [info, explainCommand, list, fdisk, demo];
+const COMMANDS: readonly Command[] = [info, explainCommand, list, fdisk, btt, demo];
 
 function find(name: string): Command {
   const found = COMMANDS.find((command) => command.name === name);

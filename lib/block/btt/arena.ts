@@ -1,0 +1,330 @@
+/** An open arena: sectors are read through the map, and written to free blocks. */
+
+import type { Memory } from '../../memory/memory.js';
+import { inputOutput } from '../block-errors.js';
+import type { FoundArena } from './discover.js';
+import type { FlogFindings } from './flog-check.js';
+import { Lanes } from './lanes.js';
+import { blockOf, ERROR, half, isError, isZero, NORMAL, storeEntry, word, wordOffset, ZERO } from './map.js';
+import { isFault } from './media.js';
+import { BttCorruptError, problem } from './problems.js';
+import { ReadTracking } from './read-tracking.js';
+
+/**
+ * **A write**, and why a power cut at any point of it leaves the sector old or new:
+ *
+ * 1. The data go to the lane's free block, which no sector has. *Drain.* Also durable now: the lane's last change of the map.
+ * 2. The lane's older flog entry is overwritten, its second word last. *Drain.* The write is committed: if the map does not show
+ *    it, opening the BTT changes the map. The entry before, which was the way back to an earlier map, is not needed any more.
+ * 3. The map entry is changed and its write-back begun. Nothing has to wait for it: the drain of step 1 of the lane's next write
+ *    comes before the flog entry is overwritten that could still bring the change about.
+ * 4. The sector's old block is the lane's free block.
+ *
+ * Several sectors at a time take a lane each and share the drains.
+ */
+export class Arena {
+  readonly index: number;
+  readonly sectorCount: number;
+  readonly #memory: Memory;
+  readonly #sectorSize: number;
+  readonly #blockSize: number;
+  readonly #blockCount: number;
+  readonly #data: number;
+  readonly #map: number;
+  readonly #lanes: Lanes;
+  /** Changes of the map that a read-only device cannot make, by sector. */
+  readonly #overlay = new Map<number, number>();
+  /** Blocks that could not be read. */
+  readonly #bad = new Set<number>();
+  /** Lanes and old map entries of the sectors that are written together. */
+  readonly #batch: Uint32Array;
+  readonly tracking = new ReadTracking();
+  /** Why nothing can be stored any more. */
+  #failure: unknown;
+
+  constructor(memory: Memory, { index, offset, info }: FoundArena, { lanes, second, pending }: FlogFindings) {
+    this.index = index;
+    this.sectorCount = info.sectorCount;
+    this.#memory = memory;
+    this.#sectorSize = info.sectorSize;
+    this.#blockSize = info.blockSize;
+    this.#blockCount = info.blockCount;
+    this.#data = offset + info.dataOffset;
+    this.#map = offset + info.mapOffset;
+    this.#lanes = new Lanes(lanes, second, offset + info.flogOffset);
+    this.#batch = new Uint32Array(2 * lanes.length);
+    for (const { sector, block } of pending) this.#overlay.set(sector, block);
+  }
+
+  /** How many more blocks may be read by those who come back later, so that a writer finds a free one all the same. */
+  get readersLeft(): number {
+    return this.#lanes.usable - 1 - this.tracking.count;
+  }
+
+  /** Completes the writes that a power cut interrupted behind their commit. */
+  recover(): void {
+    for (const [sector, block] of this.#overlay) {
+      storeEntry(this.#memory, this.#map, sector, (block | NORMAL) >>> 0);
+    }
+    this.#overlay.clear();
+  }
+
+  /** Reads `count` sectors to `target[at]`; `base` is the device's number of the arena's first one, for messages. */
+  read(base: number, first: number, count: number, target: Uint8Array, at: number): void {
+    const size = this.#sectorSize;
+    for (let i = 0; i < count; ) {
+      const entry = this.#entry(first + i);
+      const begin = at + i * size;
+      if (isZero(entry)) {
+        target.fill(0, begin, begin + size);
+        i++;
+        continue;
+      }
+      const block = this.#sound('read', base, first + i, entry);
+      let run = 1;
+      while (i + run < count && this.#blockSize === size && this.#follows(first + i + run, block + run)) run++;
+      const whole = begin === 0 && run * size === target.length;
+      const piece = whole ? target : target.subarray(begin, begin + run * size);
+      this.#readBlocks(base + first + i, block, run, piece);
+      i += run;
+    }
+  }
+
+  /** The block of a sector and what its entry says, for a reader that comes back later. */
+  locate(base: number, sector: number): { readonly offset: number; readonly block: number } | undefined {
+    const entry = this.#entry(sector);
+    if (isZero(entry)) return undefined;
+    const block = this.#sound('read', base, sector, entry);
+    return { offset: this.#data + block * this.#blockSize, block };
+  }
+
+  /** A reader could not read a sector's block. Returns what to throw. */
+  unreadable(sector: number, block: number, error: unknown): unknown {
+    if (!isFault(error)) return error;
+    this.#bad.add(block);
+    const sentence = `sector ${sector} of the BTT cannot be had; writing it makes it good again: ${error.message}`;
+    return inputOutput('read', sentence, { path: error.path, cause: error });
+  }
+
+  /** Writes `count` sectors from `source[at]`. Each is durable, old or new, from then on; on return all are new. */
+  write(base: number, first: number, count: number, source: Uint8Array, at: number): void {
+    const size = this.#sectorSize;
+    this.#refuseBroken('write');
+    for (let done = 0; done < count; ) {
+      const begin = at + done * size;
+      const several = Math.min(count - done, this.#lanes.usable);
+      // Suspects are looked at one by one, and so is everything while readers are about.
+      if (several > 1 && !this.tracking.isActive && this.#writeSeveral(first + done, several, source, begin)) {
+        done += several;
+        continue;
+      }
+      const whole = begin === 0 && source.length === size;
+      this.#writeOne(base, first + done, whole ? source : source.subarray(begin, begin + size));
+      done++;
+    }
+  }
+
+  /** The sectors read as zeroes; durable after the next drain. Their blocks stay theirs. */
+  zero(base: number, first: number, count: number): void {
+    this.#refuseBroken('write');
+    const end = first + count;
+    for (let sector = first; sector < end; sector++) {
+      const entry = this.#entry(sector);
+      const block = this.#checkBlock('write', base, sector, blockOf(entry, sector));
+      // The block is one that could not be read: it has to be exchanged, not hidden.
+      if (isError(entry)) this.#writeOne(base, sector, new Uint8Array(this.#sectorSize));
+      else if (!isZero(entry)) storeEntry(this.#memory, this.#map, sector, (block | ZERO) >>> 0);
+    }
+  }
+
+  #entry(sector: number): number {
+    if (this.#overlay.size > 0) {
+      const block = this.#overlay.get(sector);
+      if (block !== undefined) return (block | NORMAL) >>> 0;
+    }
+    word[0] = this.#memory.load64(wordOffset(this.#map, sector));
+    return half[sector % 2] as number;
+  }
+
+  /** Whether a sector can be read together with the one before, whose block comes before this one. */
+  #follows(sector: number, block: number): boolean {
+    const entry = this.#entry(sector);
+    return block < this.#blockCount && !isZero(entry) && !isError(entry) && blockOf(entry, sector) === block;
+  }
+
+  #checkBlock(operation: string, base: number, sector: number, block: number): number {
+    if (block < this.#blockCount) return block;
+    const detail = `the map of sector ${base + sector} names block ${block} of ${this.#blockCount}`;
+    throw new BttCorruptError(operation, [problem('map-bounds', this.index, detail)]);
+  }
+
+  #sound(operation: string, base: number, sector: number, entry: number): number {
+    if (isError(entry)) {
+      throw inputOutput(
+        operation,
+        `sector ${base + sector} of the BTT is marked as bad; writing it makes it good again`,
+      );
+    }
+    return this.#checkBlock(operation, base, sector, blockOf(entry, sector));
+  }
+
+  #readBlocks(sector: number, block: number, count: number, target: Uint8Array): void {
+    try {
+      this.#memory.read(this.#data + block * this.#blockSize, target);
+    } catch (error) {
+      if (!isFault(error) || count === 1) throw this.unreadable(sector, block, error);
+      // One of them: which one is found by reading them one by one.
+      for (let i = 0; i < count; i++) {
+        const piece = target.subarray(i * this.#sectorSize, (i + 1) * this.#sectorSize);
+        this.#readBlocks(sector + i, block + i, 1, piece);
+      }
+    }
+  }
+
+  #refuseBroken(operation: string): void {
+    if (this.#failure === undefined) return;
+    const sentence =
+      'an earlier write to this arena of the BTT failed half-way; open it again, which completes or undoes it';
+    throw inputOutput(operation, sentence, { cause: this.#failure });
+  }
+
+  /** A lane whose free block can be written to now. */
+  #lane(): number {
+    for (let tries = 0; tries < 2 * this.#lanes.count && this.#lanes.usable > 0; tries++) {
+      const lane = this.#lanes.next();
+      if (this.tracking.isRead(this.#lanes.freeBlock(lane))) continue;
+      if (!this.#lanes.isSuspect(lane) || this.#mend(lane)) return lane;
+    }
+    if (this.#lanes.usable > 0) {
+      throw inputOutput('write', 'every free block of the BTT is being read; write again when readAsync has ended');
+    }
+    throw inputOutput('write', 'no free block of the BTT can be written to: the media is at fault');
+  }
+
+  /** Overwrites a block that was bad, and reads it. A mapping cannot mend every error: then the lane rests. */
+  #mend(lane: number): boolean {
+    const at = this.#data + this.#lanes.freeBlock(lane) * this.#blockSize;
+    try {
+      this.#memory.fill(at, this.#blockSize, 0, 'persist');
+      this.#memory.read(at, new Uint8Array(this.#blockSize));
+      this.#lanes.trust(lane);
+      return true;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#lanes.retire(lane);
+      return false;
+    }
+  }
+
+  /** What the map says of a sector, for the flog: the block, and with the error flag if it was bad. */
+  #oldMap(entry: number, block: number): number {
+    return isError(entry) || this.#bad.has(block) ? (block | ERROR) >>> 0 : block;
+  }
+
+  #writeOne(base: number, sector: number, source: Uint8Array): void {
+    const memory = this.#memory;
+    const at = wordOffset(this.#map, sector);
+    const side = sector % 2;
+    word[0] = memory.load64(at);
+    const entry = half[side] as number;
+    const neighbour = half[1 - side] as number;
+    const old = this.#checkBlock('write', base, sector, blockOf(entry, sector));
+
+    let lane: number;
+    for (;;) {
+      lane = this.#lane();
+      try {
+        memory.write(this.#data + this.#lanes.freeBlock(lane) * this.#blockSize, source, 'persist');
+        break;
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        this.#lanes.retire(lane);
+      }
+    }
+    try {
+      const block = this.#lanes.freeBlock(lane);
+      const oldMap = this.#oldMap(entry, old);
+      const flog = this.#lanes.entryOffset(lane);
+      this.#storeFlog(flog, lane, sector, oldMap);
+      memory.persist(flog, 16);
+
+      half[side] = (block | NORMAL) >>> 0;
+      half[1 - side] = neighbour;
+      memory.store64(at, word[0]);
+      memory.flush(at, 8);
+      this.#swap(lane, oldMap, old);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** The words of a lane's new entry, the one that makes it count last. */
+  #storeFlog(at: number, lane: number, sector: number, oldMap: number): void {
+    half[0] = sector;
+    half[1] = oldMap;
+    this.#memory.store64(at, word[0] as bigint);
+    half[0] = this.#lanes.freeBlock(lane);
+    half[1] = this.#lanes.sequence(lane);
+    this.#memory.store64(at + 8, word[0] as bigint);
+  }
+
+  #swap(lane: number, oldMap: number, old: number): void {
+    const isBad = oldMap !== old;
+    this.#lanes.swap(lane, old, isBad);
+    if (isBad) this.#bad.delete(old);
+  }
+
+  /** From here on it is not known how far a write came. */
+  #fail(error: unknown): unknown {
+    this.#failure = error;
+    return isFault(error) ? inputOutput('write', `the BTT's flog or map: ${error.message}`, { cause: error }) : error;
+  }
+
+  /** Writes sectors with a lane each; false, with nothing committed, where that does not go smoothly. */
+  #writeSeveral(first: number, count: number, source: Uint8Array, begin: number): boolean {
+    const memory = this.#memory;
+    const size = this.#sectorSize;
+    const lanes = this.#batch.subarray(0, count);
+    const olds = this.#batch.subarray(this.#lanes.count, this.#lanes.count + count);
+    for (let i = 0; i < count; i++) {
+      const entry = this.#entry(first + i);
+      const block = blockOf(entry, first + i);
+      if (block >= this.#blockCount) return false;
+      olds[i] = this.#oldMap(entry, block);
+      const lane = this.#lanes.next();
+      lanes[i] = lane;
+      if (this.#lanes.isSuspect(lane)) return false;
+      const piece = source.subarray(begin + i * size, begin + (i + 1) * size);
+      try {
+        memory.write(this.#data + this.#lanes.freeBlock(lane) * this.#blockSize, piece, 'flush');
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        this.#lanes.retire(lane);
+        return false;
+      }
+    }
+    memory.drain();
+    try {
+      for (let i = 0; i < count; i++) {
+        const lane = lanes[i] as number;
+        const at = this.#lanes.entryOffset(lane);
+        this.#storeFlog(at, lane, first + i, olds[i] as number);
+        memory.flush(at, 16);
+      }
+      memory.drain();
+      for (let i = 0; i < count; i++) {
+        const lane = lanes[i] as number;
+        const oldMap = olds[i] as number;
+        storeEntry(memory, this.#map, first + i, (this.#lanes.freeBlock(lane) | NORMAL) >>> 0);
+        this.#swap(lane, oldMap, blockWithoutError(oldMap));
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    return true;
+  }
+}
+
+function blockWithoutError(oldMap: number): number {
+  return (oldMap & ~ERROR) >>> 0;
+}

@@ -1,0 +1,379 @@
+/** A disk whose sectors are written whole or not at all: what Linux's BTT is to an NVDIMM (drivers/nvdimm/btt.c). */
+
+import { wrongValue } from '../../errors.js';
+import type { Memory } from '../../memory/memory.js';
+import { bytesOf, isFua, listOf, onlyKnown } from '../arguments.js';
+import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
+import { closedDevice, readOnlyDevice, refuseRange, unsupported } from '../block-errors.js';
+import { Arena } from './arena.js';
+import { type BttReport, check } from './check.js';
+import { type Discovery, discover } from './discover.js';
+import { readFlog } from './flog-check.js';
+import { format } from './format.js';
+import { type BttInfo, describe } from './info.js';
+import {
+  type BttAsyncOptions,
+  type BttCheckOptions,
+  type BttFormatOptions,
+  type BttOpenOptions,
+  checkAsyncOptions,
+  checkCheckOptions,
+  checkFormatOptions,
+  checkMemory,
+  checkOpenOptions,
+  FORMAT_OPTIONS,
+} from './options.js';
+import { BttCorruptError, type BttProblem, isDangerous, notFound } from './problems.js';
+import { readAhead } from './read-async.js';
+import { enter, refuseBusy } from './users.js';
+import { atOnce, inPieces } from './work.js';
+
+const SUPPORTS: BlockDeviceSupport = Object.freeze({
+  fua: true,
+  discard: true,
+  discardZeroes: true,
+  writeZeroes: true,
+  directAccess: false,
+  atomicSectors: true,
+});
+
+const OPEN = Symbol('open');
+
+/**
+ * Sectors that a power cut, or the end of the process, leaves old or new and never torn, on any memory whose aligned 8 bytes do
+ * not tear. The layout is Linux's and UEFI's: what Linux calls a namespace in sector mode.
+ *
+ * **Durability.** A write is durable when it returns, with `fua` or without, as it is on Linux's. Of a write of several sectors
+ * that is interrupted each sector is old or new. {@link writeZeroes} and {@link discard} change the map only, and are
+ * durable after {@link flush}, or with `fua`.
+ *
+ * **Errors** beside those of a {@link BlockDevice}: `EIO` where a sector's block cannot be read, naming the sector, until it is
+ * written again, to another block; where no free block can be written to; and for every write after one that failed half-way,
+ * until the BTT is opened again. `ERR_PMEM_BTT_CORRUPT` (a {@link BttCorruptError}) where the map of a sector names no block.
+ * A read that fails may have filled a part of its target.
+ *
+ * **Who else.** One open Btt that stores excludes every other of the same Memory object in this thread (`ERR_PMEM_BUSY`). Region's
+ * lock excludes other processes. Regions of one file in several threads, several Regions of it in one, and slices cannot be told
+ * to belong together: keep to one Btt for all of them; two would give the same free block to two sectors.
+ *
+ * Takes memory in proportion to the lanes, some 20 bytes for each, and not to the size.
+ */
+export class Btt implements BlockDevice {
+  readonly #memory: Memory;
+  readonly #arenas: readonly Arena[];
+  /** Number of the first sector of each arena. */
+  readonly #bases: readonly number[];
+  readonly #sectorSize: number;
+  readonly #sectorCount: number;
+  readonly #readOnly: boolean;
+  readonly #info: BttInfo;
+  readonly #leave: () => void;
+  /** `sectorCount`, and -1 once closed: one comparison then refuses every range. */
+  #limit: number;
+
+  /** @internal Use {@link Btt.open}. */
+  constructor(guard: typeof OPEN, memory: Memory, { discovery, arenas, problems, readOnly }: Opened) {
+    if (guard !== OPEN) throw wrongValue('Btt', 'made by Btt.open', 'new');
+    this.#memory = memory;
+    this.#arenas = arenas;
+    let count = 0;
+    this.#bases = arenas.map(({ sectorCount }) => {
+      count += sectorCount;
+      return count - sectorCount;
+    });
+    this.#info = describe(discovery, problems);
+    this.#sectorSize = this.#info.sectorSize;
+    this.#sectorCount = count;
+    this.#limit = count;
+    this.#readOnly = readOnly;
+    this.#leave = enter(memory, this, !readOnly);
+  }
+
+  /**
+   * Makes a BTT on all of the memory; what was there is gone. A power cut in the middle leaves none that can be opened.
+   *
+   * @throws PmemError `ERR_PMEM_IN_USE` where there seems to be data and `force` is not set, `EPERM` on read-only memory,
+   *   `ERR_PMEM_BUSY`; TypeError and RangeError for options that are wrong or do not fit the memory.
+   */
+  static format(memory: Memory, options: BttFormatOptions = {}): void {
+    checkMemory(memory);
+    atOnce(format(memory, checkFormatOptions(options)));
+  }
+
+  /** {@link Btt.format} in pieces: the map of a TiB takes a while. */
+  static async formatAsync(memory: Memory, options: BttFormatOptions & BttAsyncOptions = {}): Promise<void> {
+    checkMemory(memory);
+    onlyKnown(options, [...FORMAT_OPTIONS, 'signal', 'onProgress']);
+    const { signal, onProgress, ...rest } = options;
+    checkAsyncOptions(options);
+    await inPieces(format(memory, checkFormatOptions(rest)), options);
+  }
+
+  /**
+   * Finds everything that is wrong: info blocks, flog, and that each block belongs to exactly one sector or lane. Without
+   * `repair` it stores nothing; with it, it repairs all that is wrong if all can be repaired, and otherwise stores nothing.
+   * Takes a bit of memory for each block.
+   *
+   * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; `EPERM` to repair read-only memory; `ERR_PMEM_BUSY`.
+   */
+  static check(memory: Memory, options: BttCheckOptions = {}): BttReport {
+    checkMemory(memory);
+    return atOnce(check(memory, checkCheckOptions(options)));
+  }
+
+  /** {@link Btt.check} in pieces. */
+  static async checkAsync(memory: Memory, options: BttCheckOptions & BttAsyncOptions = {}): Promise<BttReport> {
+    checkMemory(memory);
+    const repair = checkCheckOptions(options, ['signal', 'onProgress']);
+    checkAsyncOptions(options);
+    return await inPieces(check(memory, repair), options);
+  }
+
+  /**
+   * Opens the BTT, and completes what a power cut interrupted. Looks at info blocks and flogs, not at the map.
+   *
+   * A damaged BTT is not opened, unless `readOnly`: then those sectors are there that its maps still tell, `info.problems` says
+   * what is wrong, and nothing is stored. A damaged copy of an info block does not matter.
+   *
+   * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; {@link BttCorruptError} `ERR_PMEM_BTT_CORRUPT` where it is
+   *   damaged; `ERR_PMEM_BUSY`.
+   */
+  static open(memory: Memory, options: BttOpenOptions = {}): Btt {
+    const { readOnly, verify } = checkOpenOptions(memory, options);
+    refuseBusy('open', memory, !readOnly);
+    if (verify && !readOnly) {
+      const { problems, safeToWrite } = atOnce(check(memory, false));
+      if (!safeToWrite) throw new BttCorruptError('open', problems);
+    }
+    return new Btt(OPEN, memory, opened(memory, readOnly));
+  }
+
+  get sectorSize(): number {
+    return this.#sectorSize;
+  }
+
+  get sectorCount(): number {
+    return this.#sectorCount;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#sectorCount * this.#sectorSize;
+  }
+
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  get closed(): boolean {
+    return this.#limit < 0;
+  }
+
+  get supports(): BlockDeviceSupport {
+    return SUPPORTS;
+  }
+
+  /** Version, UUIDs, arenas, and what was wrong when it was opened. */
+  get info(): BttInfo {
+    return this.#info;
+  }
+
+  /**
+   * Copies sectors out, guarded.
+   *
+   * @throws PmemError `EIO` that names the sector which is bad; those before it may have been copied.
+   */
+  read(lba: number, target: Uint8Array): void {
+    const length = bytesOf(target, 'target');
+    this.#check('read', lba, length / this.#sectorSize, length);
+    this.#read(lba, length / this.#sectorSize, target);
+  }
+
+  /**
+   * {@link read} on another thread where the memory can (a Region), otherwise at once. Blocks that are being read are not
+   * written to: a write meanwhile takes another free block, and the read gives the sector as it was or is. Of several sectors,
+   * each. The target must be left alone until the promise settles, and the BTT not be closed.
+   */
+  async readAsync(lba: number, target: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const length = bytesOf(target, 'target');
+    onlyKnown(options, ['signal']);
+    checkAsyncOptions(options);
+    this.#check('readAsync', lba, length / this.#sectorSize, length);
+    const still = (): void => this.#check('readAsync', 0, 0);
+    const { signal } = options;
+    let at = 0;
+    for (const [arena, base, first, count] of this.#pieces(lba, length / this.#sectorSize)) {
+      const piece = target.subarray(at, at + count * this.#sectorSize);
+      await readAhead({ memory: this.#memory, arena, base, sectorSize: this.#sectorSize, still, signal }, first, piece);
+      at += piece.length;
+    }
+  }
+
+  /** Copies sectors in: durable on return, each whole. `fua` changes nothing. */
+  write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
+    const length = bytesOf(source, 'source');
+    if (options !== undefined) isFua(options);
+    this.#check('write', lba, length / this.#sectorSize, length);
+    if (this.#readOnly) throw readOnlyDevice('write', NOUN);
+    this.#write(lba, length / this.#sectorSize, source);
+  }
+
+  /** @inheritdoc */
+  readv(lba: number, targets: readonly Uint8Array[]): void {
+    const lengths = this.#checkList('readv', lba, listOf(targets, 'targets'));
+    let at = lba;
+    for (const [i, target] of targets.entries()) {
+      const count = (lengths[i] ?? 0) / this.#sectorSize;
+      this.#read(at, count, target);
+      at += count;
+    }
+  }
+
+  /** @inheritdoc */
+  writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
+    isFua(options);
+    const lengths = this.#checkList('writev', lba, listOf(sources, 'sources'));
+    if (this.#readOnly) throw readOnlyDevice('writev', NOUN);
+    let at = lba;
+    for (const [i, source] of sources.entries()) {
+      const count = (lengths[i] ?? 0) / this.#sectorSize;
+      this.#write(at, count, source);
+      at += count;
+    }
+  }
+
+  /** Makes what {@link writeZeroes} and {@link discard} did durable; writes are already. */
+  flush(): void {
+    this.#check('flush', 0, 0);
+    this.#memory.drain();
+  }
+
+  /** The sectors read as zeroes from then on: the same as {@link writeZeroes}. */
+  discard(lba: number, count: number): void {
+    this.#check('discard', lba, count);
+    if (this.#readOnly) throw readOnlyDevice('discard', NOUN);
+    this.#zero(lba, count);
+  }
+
+  /**
+   * Marks sectors in the map as reading zeroes: 4 bytes are stored for each. Durable after {@link flush}, or on return with
+   * `fua`. Linux's driver reads the mark, and does not make any itself.
+   */
+  writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
+    const fua = isFua(options);
+    this.#check('writeZeroes', lba, count);
+    if (this.#readOnly) throw readOnlyDevice('writeZeroes', NOUN);
+    this.#zero(lba, count);
+    if (fua) this.#memory.drain();
+  }
+
+  /** Not supported: a sector has no place of its own, and stores into it could tear. */
+  directAccess(lba: number, count: number): Buffer {
+    this.#check('directAccess', lba, count);
+    throw unsupported('directAccess', 'the sectors of a BTT have no address; use a PmemDisk');
+  }
+
+  /** Not supported, because {@link directAccess} is not. */
+  persist(lba: number, count: number): void {
+    this.#check('persist', lba, count);
+    throw unsupported('persist', 'a BTT has no direct access, and what is written to it is durable');
+  }
+
+  /** Ends the device; the memory stays open. Closing twice is harmless. */
+  close(): void {
+    this.#limit = -1;
+    this.#leave();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #read(lba: number, count: number, target: Uint8Array): void {
+    const [only, second] = this.#arenas;
+    if (only !== undefined && second === undefined) {
+      only.read(0, lba, count, target, 0);
+      return;
+    }
+    let at = 0;
+    for (const [arena, base, first, some] of this.#pieces(lba, count)) {
+      arena.read(base, first, some, target, at);
+      at += some * this.#sectorSize;
+    }
+  }
+
+  #write(lba: number, count: number, source: Uint8Array): void {
+    const [only, second] = this.#arenas;
+    if (only !== undefined && second === undefined) {
+      only.write(0, lba, count, source, 0);
+      return;
+    }
+    let at = 0;
+    for (const [arena, base, first, some] of this.#pieces(lba, count)) {
+      arena.write(base, first, some, source, at);
+      at += some * this.#sectorSize;
+    }
+  }
+
+  #zero(lba: number, count: number): void {
+    for (const [arena, base, first, some] of this.#pieces(lba, count)) arena.zero(base, first, some);
+  }
+
+  /** A range by arenas: the arena, the number of its first sector, and the range in it. */
+  *#pieces(lba: number, count: number): Generator<[arena: Arena, base: number, first: number, count: number]> {
+    const end = lba + count;
+    for (const [i, arena] of this.#arenas.entries()) {
+      const base = this.#bases[i] as number;
+      const from = Math.max(lba, base);
+      const to = Math.min(end, base + arena.sectorCount);
+      if (from < to) yield [arena, base, from - base, to - from];
+    }
+  }
+
+  /** Throws unless they are sectors of the device; a `count` that is no whole number fails too. */
+  #check(operation: string, lba: number, count: number, length?: number): void {
+    if (
+      !(
+        Number.isSafeInteger(lba) &&
+        Number.isSafeInteger(count) &&
+        lba >= 0 &&
+        count >= 0 &&
+        lba + count <= this.#limit
+      )
+    ) {
+      if (this.closed) throw closedDevice(operation, NOUN);
+      const facts = { noun: NOUN, sectorSize: this.#sectorSize, sectorCount: this.#sectorCount };
+      refuseRange(operation, facts, lba, count, length);
+    }
+  }
+
+  /** All of the arrays together; returns their lengths in bytes. */
+  #checkList(operation: string, lba: number, lengths: number[]): number[] {
+    for (const length of lengths) this.#check(operation, 0, length / this.#sectorSize, length);
+    const total = lengths.reduce((sum, one) => sum + one, 0);
+    this.#check(operation, lba, total / this.#sectorSize, total);
+    return lengths;
+  }
+}
+
+const NOUN = 'the BTT';
+
+interface Opened {
+  readonly discovery: Discovery;
+  readonly arenas: readonly Arena[];
+  readonly problems: readonly BttProblem[];
+  readonly readOnly: boolean;
+}
+
+/** Everything is looked at before anything is stored. */
+function opened(memory: Memory, readOnly: boolean): Opened {
+  const discovery = discover(memory);
+  if (discovery === undefined) throw notFound('open');
+  const flogs = discovery.arenas.map((arena) => readFlog(memory, arena));
+  const problems = [...discovery.problems, ...flogs.flatMap((flog) => flog.problems)];
+  const dangers = problems.filter(isDangerous);
+  if (discovery.arenas.length === 0 || (!readOnly && dangers.length > 0)) throw new BttCorruptError('open', dangers);
+  const arenas = discovery.arenas.map((arena, i) => new Arena(memory, arena, flogs[i] as (typeof flogs)[number]));
+  if (!readOnly) for (const arena of arenas) arena.recover();
+  return { discovery, arenas, problems, readOnly };
+}

@@ -1,0 +1,156 @@
+/** Finds everything that is wrong with a BTT: what ndctl check-namespace looks for, and a little more. */
+
+import type { Memory } from '../../memory/memory.js';
+import { readOnlyDevice } from '../block-errors.js';
+import { type Discovery, discover, type FoundArena } from './discover.js';
+import { Findings, type FlogFindings, readFlog } from './flog-check.js';
+import { type ArenaLimits, type BttVersion, LIMITS, MAP_ENTRY, PAGE } from './layout.js';
+import { blockOf } from './map.js';
+import { tryRead } from './media.js';
+import { isReadOnly } from './options.js';
+import { type BttProblem, isDangerous, notFound, problem } from './problems.js';
+import { repair } from './repair.js';
+import { refuseBusy } from './users.js';
+import type { Work } from './work.js';
+
+/** What `Btt.check` found. */
+export interface BttReport {
+  readonly version: BttVersion;
+  /** Arenas that were found. */
+  readonly arenas: number;
+  readonly problems: readonly BttProblem[];
+  /**
+   * - `clean`: nothing is wrong.
+   * - `repaired`: everything that was wrong is repaired.
+   * - `repairable`: everything that is wrong can be repaired.
+   * - `unsafe`: something is wrong that cannot be repaired. Nothing was stored, and nothing should be.
+   */
+  readonly status: 'clean' | 'repaired' | 'repairable' | 'unsafe';
+  /** Whether a writable `Btt.open` harms nothing: it completes `flog-map` itself and does not need `info-copy`. */
+  readonly safeToWrite: boolean;
+}
+
+/** Map entries looked at between two yields. */
+const PIECE = 2 ** 20;
+
+/** A bit for each block. */
+class Bitmap {
+  readonly #bits: Uint32Array;
+
+  constructor(count: number) {
+    this.#bits = new Uint32Array(Math.ceil(count / 32));
+  }
+
+  /** Sets a bit; returns whether it was set already. */
+  set(index: number): boolean {
+    const at = index >>> 5;
+    const mask = 1 << (index & 31);
+    const before = this.#bits[at] as number;
+    this.#bits[at] = before | mask;
+    return (before & mask) !== 0;
+  }
+
+  has(index: number): boolean {
+    return ((this.#bits[index >>> 5] as number) & (1 << (index & 31))) !== 0;
+  }
+}
+
+/** Goes through the map of an arena: bounds, and each block exactly once (btt_check_bitmap, ndctl). */
+function* checkMap(
+  memory: Memory,
+  { index, offset, info }: FoundArena,
+  flog: FlogFindings,
+  done: number,
+  total: number,
+): Work<BttProblem[]> {
+  const { sectorCount, blockCount, mapOffset } = info;
+  const findings = new Findings(index);
+  const seen = new Bitmap(blockCount);
+  const pending = new Map(flog.pending.map(({ sector, block }) => [sector, block]));
+  let used = 0;
+  const use = (block: number, owner: () => string): void => {
+    if (seen.set(block)) findings.add('block-twice', () => `block ${block}, which is that of ${owner()} and another`);
+    else used++;
+  };
+  for (const [lane, { oldBlock }] of flog.lanes.entries()) use(oldBlock, () => `lane ${lane}`);
+  for (let first = 0; first < sectorCount; first += PIECE) {
+    const count = Math.min(PIECE, sectorCount - first);
+    const bytes = tryRead(memory, offset + mapOffset + first * MAP_ENTRY, count * MAP_ENTRY);
+    if (bytes === undefined) {
+      findings.add('media', () => `the map of sectors ${first} to ${first + count - 1} cannot be read`);
+      return findings.problems;
+    }
+    for (let i = 0; i < count; i++) {
+      const sector = first + i;
+      const block = pending.get(sector) ?? blockOf(bytes.readUInt32LE(i * MAP_ENTRY), sector);
+      if (block < blockCount) use(block, () => `sector ${sector}`);
+      else findings.add('map-bounds', () => `sector ${sector} names block ${block} of ${blockCount}`);
+    }
+    yield { done: done + (first + count) * MAP_ENTRY, total };
+  }
+  // Without the lanes' blocks there would be nothing but losses.
+  if (flog.lanes.length > 0 && used < blockCount) {
+    for (let block = 0; block < blockCount; block++) {
+      if (!seen.has(block)) findings.add('block-lost', () => `block ${block}`);
+    }
+  }
+  return findings.problems;
+}
+
+function checkCopy(memory: Memory, { index, offset, info, block }: FoundArena): BttProblem | undefined {
+  const at = offset + info.infoCopyOffset;
+  if (tryRead(memory, at, PAGE)?.equals(block) === true) return undefined;
+  return problem('info-copy', index, `the copy of the info block at ${at} is not the same as the info block`);
+}
+
+/** What a problem of the flog and one of the map have in common is told once. */
+function merged(problems: readonly BttProblem[]): BttProblem[] {
+  const kept = new Map<string, BttProblem>();
+  for (const one of problems) {
+    const key = `${one.code} ${one.arena}`;
+    const other = kept.get(key);
+    if (other === undefined || one.count > other.count) kept.set(key, one);
+  }
+  return [...kept.values()].sort((a, b) => a.arena - b.arena);
+}
+
+/** What was found, for whoever repairs it. */
+export interface Examination {
+  readonly discovery: Discovery;
+  readonly flogs: readonly FlogFindings[];
+  readonly problems: readonly BttProblem[];
+}
+
+function* examine(memory: Memory, limits: ArenaLimits): Work<Examination> {
+  const discovery = discover(memory, limits);
+  if (discovery === undefined) throw notFound('check');
+  const problems = [...discovery.problems];
+  const flogs: FlogFindings[] = [];
+  const total = discovery.arenas.reduce((sum, { info }) => sum + info.sectorCount * MAP_ENTRY, 0);
+  let done = 0;
+  for (const arena of discovery.arenas) {
+    const flog = readFlog(memory, arena);
+    flogs.push(flog);
+    problems.push(...flog.problems, ...(yield* checkMap(memory, arena, flog, done, total)));
+    const copy = checkCopy(memory, arena);
+    if (copy !== undefined) problems.push(copy);
+    done += arena.info.sectorCount * MAP_ENTRY;
+  }
+  return { discovery, flogs, problems: merged(problems) };
+}
+
+/** Checks, and with `wanted` repairs: everything that is wrong, or nothing. */
+export function* check(memory: Memory, wanted: boolean, limits: ArenaLimits = LIMITS): Work<BttReport> {
+  if (wanted && isReadOnly(memory)) throw readOnlyDevice('check', 'the memory');
+  refuseBusy('check', memory, wanted);
+  const found = yield* examine(memory, limits);
+  const { version, arenas } = found.discovery;
+  const unsafe = found.problems.some(({ repairable }) => !repairable);
+  const repaired = wanted && !unsafe;
+  if (repaired) repair(memory, found);
+  const problems = repaired ? found.problems.map((one) => ({ ...one, repaired })) : found.problems;
+  let status: BttReport['status'] = 'clean';
+  if (unsafe) status = 'unsafe';
+  else if (problems.length > 0) status = repaired ? 'repaired' : 'repairable';
+  return { version, arenas: arenas.length, problems, status, safeToWrite: repaired || !problems.some(isDangerous) };
+}

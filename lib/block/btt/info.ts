@@ -1,0 +1,59 @@
+/** What there is to know of a BTT. */
+
+import type { Discovery } from './discover.js';
+import type { ArenaLayout, BttVersion } from './layout.js';
+import type { BttProblem } from './problems.js';
+
+/** An arena. Offsets are in bytes from its beginning, which is at `offset` of the memory. */
+export interface BttArenaInfo extends ArenaLayout {
+  readonly offset: number;
+}
+
+/** What the info blocks say. */
+export interface BttInfo {
+  readonly version: BttVersion;
+  readonly uuid: string;
+  /** UUID of the namespace, or all zero. */
+  readonly parentUuid: string;
+  /** Bytes of a sector. */
+  readonly sectorSize: number;
+  readonly sectorCount: number;
+  /** Bytes of all sectors. */
+  readonly size: number;
+  readonly arenas: readonly BttArenaInfo[];
+  /** What was found to be wrong without going through the maps; `Btt.check` finds more. */
+  readonly problems: readonly BttProblem[];
+}
+
+/** @internal At least one arena was found. */
+export function describe({ version, arenas }: Discovery, problems: readonly BttProblem[]): BttInfo {
+  const [first] = arenas;
+  if (first === undefined) throw new RangeError('a BTT has at least one arena');
+  const { uuid, parentUuid, sectorSize } = first.info;
+  const sectorCount = arenas.reduce((sum, { info }) => sum + info.sectorCount, 0);
+  const described = arenas.map(({ offset, info }): BttArenaInfo => {
+    const { sectorCount, blockSize, blockCount, nfree, nextOffset, dataOffset, mapOffset, flogOffset } = info;
+    const layout = {
+      sectorSize,
+      sectorCount,
+      blockSize,
+      blockCount,
+      nfree,
+      nextOffset,
+      dataOffset,
+      mapOffset,
+      flogOffset,
+    };
+    return { offset, ...layout, infoCopyOffset: info.infoCopyOffset };
+  });
+  return {
+    version,
+    uuid,
+    parentUuid,
+    sectorSize,
+    sectorCount,
+    size: sectorCount * sectorSize,
+    arenas: described,
+    problems,
+  };
+}

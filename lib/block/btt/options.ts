@@ -1,0 +1,134 @@
+/** What the calls of a BTT can be asked for, checked before anything is used. */
+
+import { randomUUID } from 'node:crypto';
+import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import type { Memory } from '../../memory/memory.js';
+import { booleanOption, onlyKnown } from '../arguments.js';
+import { NO_UUID } from './info-block.js';
+import { type BttSectorSize, type BttVersion, MOST_LANES, SECTOR_SIZES, USUAL_LANES } from './layout.js';
+
+/** Options of `Btt.format`. */
+export interface BttFormatOptions {
+  /** Bytes of a sector: 512 or 4096, or with 8, 16, 64 or 128 bytes more. Default 4096. */
+  readonly sectorSize?: BttSectorSize;
+  /** `'1.1'` as Linux makes it, from 4096 on; `'2.0'` as UEFI describes it, from 0 on. Default `'1.1'`. */
+  readonly version?: BttVersion;
+  /** Default: a random one. */
+  readonly uuid?: string;
+  /** UUID of the namespace; Linux refuses a BTT with another one's. Default: none, which Linux takes anywhere. */
+  readonly parentUuid?: string;
+  /** Free blocks, and so sectors that can be written at the same time. Default 256, as Linux has it. */
+  readonly nfree?: number;
+  /** Format even if there is something that looks like data. Default false: `ERR_PMEM_IN_USE`. */
+  readonly force?: boolean;
+  /**
+   * All of the memory is known to be zero, such as a file just made: then the map need not be cleared, which takes a while and
+   * fills a sparse file. Default false. Where it is not true the BTT is damaged from the beginning.
+   */
+  readonly zeroed?: boolean;
+}
+
+/** Options of `Btt.open`. */
+export interface BttOpenOptions {
+  /** Refuse to store, and change nothing. Default: whether the memory is read-only. */
+  readonly readOnly?: boolean;
+  /** `Btt.check` everything first, the whole map too, and refuse what is not safe to write to. Default false. */
+  readonly verify?: boolean;
+}
+
+/** Options of `Btt.check`. */
+export interface BttCheckOptions {
+  /** Repair what can be repaired, if everything that is wrong can. Default false: nothing is stored. */
+  readonly repair?: boolean;
+}
+
+/** How far work has come, in bytes of metadata. */
+export interface BttProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Options of work that can take long. */
+export interface BttAsyncOptions {
+  /** Stops between two pieces of some MiB; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: BttProgress) => void;
+}
+
+export interface CheckedFormat {
+  readonly sectorSize: BttSectorSize;
+  readonly version: BttVersion;
+  readonly uuid: string;
+  readonly parentUuid: string;
+  readonly nfree: number;
+  readonly force: boolean;
+  readonly zeroed: boolean;
+}
+
+const METHODS = ['read', 'write', 'fill', 'load64', 'store64', 'flush', 'drain', 'persist'] as const;
+
+/** Throws unless it has what a BTT needs of a memory. */
+export function checkMemory(memory: Memory): void {
+  const there: Partial<Memory> | null = typeof memory === 'object' ? memory : null;
+  if (there === null || typeof there.size !== 'number' || METHODS.some((name) => typeof there[name] !== 'function')) {
+    throw wrongType('memory', 'a Memory, such as a Region', memory);
+  }
+}
+
+export function isReadOnly(memory: Memory): boolean {
+  return 'readOnly' in memory && memory.readOnly === true;
+}
+
+function uuidOption(value: unknown, name: string): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string') throw wrongType(`options.${name}`, 'a UUID', value);
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)) throw wrongValue(`options.${name}`, 'a UUID', value);
+  return value.toLowerCase();
+}
+
+export const FORMAT_OPTIONS = ['sectorSize', 'version', 'uuid', 'parentUuid', 'nfree', 'force', 'zeroed'] as const;
+
+export function checkFormatOptions(options: BttFormatOptions): CheckedFormat {
+  onlyKnown(options, FORMAT_OPTIONS);
+  const { sectorSize = 4096, version = '1.1', nfree = USUAL_LANES } = options;
+  if (typeof sectorSize !== 'number') throw wrongType('options.sectorSize', 'a number of bytes', sectorSize);
+  if (!SECTOR_SIZES.includes(sectorSize)) {
+    throw outOfRange('options.sectorSize', `one of ${SECTOR_SIZES.join(', ')}`, sectorSize);
+  }
+  if (version !== '1.1' && version !== '2.0') throw wrongValue('options.version', "'1.1' or '2.0'", version);
+  if (typeof nfree !== 'number') throw wrongType('options.nfree', 'a number of blocks', nfree);
+  if (!Number.isInteger(nfree) || nfree < 1 || nfree > MOST_LANES) {
+    throw outOfRange('options.nfree', `a whole number from 1 to ${MOST_LANES}`, nfree);
+  }
+  return {
+    sectorSize,
+    version,
+    nfree,
+    uuid: uuidOption(options.uuid, 'uuid') ?? randomUUID(),
+    parentUuid: uuidOption(options.parentUuid, 'parentUuid') ?? NO_UUID,
+    force: booleanOption(options.force, 'force') ?? false,
+    zeroed: booleanOption(options.zeroed, 'zeroed') ?? false,
+  };
+}
+
+export function checkOpenOptions(memory: Memory, options: BttOpenOptions): { readOnly: boolean; verify: boolean } {
+  checkMemory(memory);
+  onlyKnown(options, ['readOnly', 'verify']);
+  const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || isReadOnly(memory);
+  return { readOnly, verify: booleanOption(options.verify, 'verify') ?? false };
+}
+
+/** Whether to repair. */
+export function checkCheckOptions(options: BttCheckOptions, others: readonly string[] = []): boolean {
+  onlyKnown(options, ['repair', ...others]);
+  return booleanOption(options.repair, 'repair') ?? false;
+}
+
+export function checkAsyncOptions({ signal, onProgress }: BttAsyncOptions): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw wrongType('options.signal', 'an AbortSignal', signal);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw wrongType('options.onProgress', 'a function', onProgress);
+  }
+}

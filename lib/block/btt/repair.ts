@@ -1,0 +1,37 @@
+/** Repairs what check found. Nothing is stored that was not found to be sound somewhere else. */
+
+import type { Memory } from '../../memory/memory.js';
+import type { Discovery } from './discover.js';
+import type { FlogFindings } from './flog-check.js';
+import { NORMAL, storeEntry } from './map.js';
+import type { BttProblem } from './problems.js';
+
+/** What is to be repaired: all of it is repairable. */
+interface Repairable {
+  readonly discovery: Discovery;
+  readonly flogs: readonly FlogFindings[];
+  readonly problems: readonly BttProblem[];
+}
+
+/**
+ * Can be interrupted at any point and done again: a map entry is one word, and of an info block and its copy only one is stored,
+ * from the other.
+ */
+export function repair(memory: Memory, { discovery, flogs, problems }: Repairable): void {
+  for (const [i, { pending }] of flogs.entries()) {
+    const arena = discovery.arenas[i];
+    if (arena === undefined) continue;
+    const { offset, info } = arena;
+    for (const { sector, block } of pending) {
+      storeEntry(memory, offset + info.mapOffset, sector, (block | NORMAL) >>> 0);
+    }
+  }
+  for (const { code, arena } of problems) {
+    const found = discovery.arenas[arena];
+    if (found === undefined) continue;
+    const { offset, info, block } = found;
+    if (code === 'info-missing') memory.write(offset, block, 'flush');
+    if (code === 'info-copy') memory.write(offset + info.infoCopyOffset, block, 'flush');
+  }
+  memory.drain();
+}

@@ -1,0 +1,75 @@
+/** The whole crash exploration of the BTT: `npm run test:crash`. */
+
+import assert from 'node:assert/strict';
+import { type CrashStatistics, exploreCrashes, exploreMutants } from 'pmem/testing';
+import { exploration } from '../support/btt-crash.js';
+import { DAMAGES, FORMATTING, repairing } from '../support/btt-upkeep.js';
+import { NEEDING_EVERYTHING, randomWorkload, WORKLOADS } from '../support/btt-workloads.js';
+
+/** What all of it must come to. */
+const DISTINCT = 200_000;
+
+describe('a BTT and power cuts', () => {
+  let [images, distinct, inRecovery] = [0, 0, 0];
+
+  function count(statistics: CrashStatistics): void {
+    images += statistics.images;
+    distinct += statistics.distinct;
+    inRecovery += statistics.duringRecovery;
+  }
+
+  for (const [name, workload] of Object.entries(WORKLOADS)) {
+    it(name, () => {
+      count(exploreCrashes({ ...exploration(workload), budget: 20_000, seed: 1 }));
+    });
+  }
+
+  for (const sectorSize of [512, 4096] as const) {
+    for (let seed = 0; seed < 12; seed++) {
+      it(`random operations ${seed}, ${sectorSize} B`, () => {
+        count(exploreCrashes({ ...exploration(randomWorkload(sectorSize, seed, 20)), budget: 12_000, seed }));
+      });
+    }
+  }
+
+  it('recovery that is interrupted twice', () => {
+    const workload = WORKLOADS['recovery that goes on writing, 512 B'];
+    assert.ok(workload !== undefined);
+    count(exploreCrashes({ ...exploration(workload), budget: 20_000, recoveryDepth: 2 }));
+  });
+
+  it('formatting', () => {
+    count(exploreCrashes({ ...FORMATTING, budget: 20_000 }));
+  });
+
+  for (const [name, damage] of Object.entries(DAMAGES)) {
+    it(`repairing ${name}`, () => {
+      count(exploreCrashes({ ...repairing(damage), budget: 10_000 }));
+    });
+  }
+
+  it(`were ${DISTINCT} distinct images or more`, () => {
+    console.log(`      ${images} images, ${distinct} of them distinct, ${inRecovery} of crashes during recovery`);
+    assert.ok(distinct >= DISTINCT, `${distinct}`);
+  });
+
+  it('each flush and drain is needed', () => {
+    const killed = new Set<string>();
+    const survived = new Set<string>();
+    const programs = [
+      ...NEEDING_EVERYTHING.map((name) => exploration(WORKLOADS[name] as (typeof WORKLOADS)[string])),
+      FORMATTING,
+      ...Object.values(DAMAGES).map(repairing),
+    ];
+    for (const program of programs) {
+      const report = exploreMutants({ ...(program as typeof FORMATTING), budget: 5000, report: true });
+      for (const { omitted, source } of report.killed) killed.add(`${omitted} at ${source}`);
+      for (const { omitted, source } of report.survivors) survived.add(`${omitted} at ${source}`);
+    }
+    assert.deepEqual(
+      [...survived].filter((one) => !killed.has(one)),
+      [],
+    );
+    console.log(`      ${killed.size} mutants killed`);
+  });
+});
