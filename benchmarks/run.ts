@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { blockSuite } from './block.js';
 import { machine } from './machine.js';
 import { type CaseResult, type Effort, FULL, QUICK } from './measure.js';
 import { openSuite } from './open.js';
@@ -27,6 +28,7 @@ interface Suite {
 const SUITES: Record<string, Suite> = {
   persist: { run: persistSuite, directory: '/dev/shm' },
   open: { run: openSuite, directory: tmpdir() },
+  block: { run: blockSuite, directory: '/dev/shm' },
 };
 
 function table(cases: readonly CaseResult[]): string {

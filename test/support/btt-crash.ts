@@ -19,8 +19,9 @@ export interface Change {
 export function sectorOf(value: number, lba: number, size: number): Buffer {
   const bytes = Buffer.alloc(size);
   if (value === 0) return bytes;
-  for (let i = 0; i < size; i += 8) bytes.writeUInt32LE(value, i);
-  for (let i = 4; i < size; i += 8) bytes.writeUInt32LE(lba + 1, i);
+  // Sizes that are no multiples of 8 come from damaged images.
+  for (let i = 0; i + 8 <= size; i += 8) bytes.writeUInt32LE(value, i);
+  for (let i = 4; i + 4 <= size; i += 8) bytes.writeUInt32LE(lba + 1, i);
   return bytes;
 }
 

@@ -5,6 +5,7 @@ import { inputOutput } from '../block-errors.js';
 import type { FoundArena } from './discover.js';
 import type { FlogFindings } from './flog-check.js';
 import { Lanes } from './lanes.js';
+import { FLOG_LANE } from './layout.js';
 import { blockOf, ERROR, half, isError, isZero, NORMAL, storeEntry, word, wordOffset, ZERO } from './map.js';
 import { isFault } from './media.js';
 import { BttCorruptError, problem } from './problems.js';
@@ -36,8 +37,10 @@ export class Arena {
   readonly #overlay = new Map<number, number>();
   /** Blocks that could not be read. */
   readonly #bad = new Set<number>();
-  /** Lanes and old map entries of the sectors that are written together. */
+  /** Lanes of the sectors that are written together, and the words for the flog. */
   readonly #batch: Uint32Array;
+  readonly #flogWords: BigUint64Array;
+  readonly #flogHalves: Uint32Array;
   readonly tracking = new ReadTracking();
   /** Why nothing can be stored any more. */
   #failure: unknown;
@@ -52,7 +55,9 @@ export class Arena {
     this.#data = offset + info.dataOffset;
     this.#map = offset + info.mapOffset;
     this.#lanes = new Lanes(lanes, second, offset + info.flogOffset);
-    this.#batch = new Uint32Array(2 * lanes.length);
+    this.#batch = new Uint32Array(lanes.length);
+    this.#flogWords = new BigUint64Array(2 * lanes.length);
+    this.#flogHalves = new Uint32Array(this.#flogWords.buffer);
     for (const { sector, block } of pending) this.#overlay.set(sector, block);
   }
 
@@ -218,23 +223,35 @@ export class Arena {
 
   /** What the map says of a sector, for the flog: the block, and with the error flag if it was bad. */
   #oldMap(entry: number, block: number): number {
-    return isError(entry) || this.#bad.has(block) ? (block | ERROR) >>> 0 : block;
+    return isError(entry) || (this.#bad.size > 0 && this.#bad.has(block)) ? (block | ERROR) >>> 0 : block;
   }
 
+  /**
+   * All words to be stored are made before the data are written: what is put together from two halves is read back as one, and
+   * right behind a fence that read would wait for the fence.
+   */
   #writeOne(base: number, sector: number, source: Uint8Array): void {
     const memory = this.#memory;
     const at = wordOffset(this.#map, sector);
     const side = sector % 2;
     word[0] = memory.load64(at);
     const entry = half[side] as number;
-    const neighbour = half[1 - side] as number;
     const old = this.#checkBlock('write', base, sector, blockOf(entry, sector));
+    const neighbour = half[1 - side] as number;
+    const oldMap = this.#oldMap(entry, old);
+    const first = joined(sector, oldMap);
 
     let lane: number;
+    let changed: bigint;
+    let second: bigint;
     for (;;) {
       lane = this.#lane();
+      const block = this.#lanes.freeBlock(lane);
+      const changedEntry = (block | NORMAL) >>> 0;
+      changed = side === 0 ? joined(changedEntry, neighbour) : joined(neighbour, changedEntry);
+      second = joined(block, this.#lanes.sequence(lane));
       try {
-        memory.write(this.#data + this.#lanes.freeBlock(lane) * this.#blockSize, source, 'persist');
+        memory.write(this.#data + block * this.#blockSize, source, 'persist');
         break;
       } catch (error) {
         if (!isFault(error)) throw error;
@@ -242,30 +259,16 @@ export class Arena {
       }
     }
     try {
-      const block = this.#lanes.freeBlock(lane);
-      const oldMap = this.#oldMap(entry, old);
       const flog = this.#lanes.entryOffset(lane);
-      this.#storeFlog(flog, lane, sector, oldMap);
+      memory.store64(flog, first);
+      memory.store64(flog + 8, second);
       memory.persist(flog, 16);
-
-      half[side] = (block | NORMAL) >>> 0;
-      half[1 - side] = neighbour;
-      memory.store64(at, word[0]);
+      memory.store64(at, changed);
       memory.flush(at, 8);
       this.#swap(lane, oldMap, old);
     } catch (error) {
       throw this.#fail(error);
     }
-  }
-
-  /** The words of a lane's new entry, the one that makes it count last. */
-  #storeFlog(at: number, lane: number, sector: number, oldMap: number): void {
-    half[0] = sector;
-    half[1] = oldMap;
-    this.#memory.store64(at, word[0] as bigint);
-    half[0] = this.#lanes.freeBlock(lane);
-    half[1] = this.#lanes.sequence(lane);
-    this.#memory.store64(at + 8, word[0] as bigint);
   }
 
   #swap(lane: number, oldMap: number, old: number): void {
@@ -283,48 +286,95 @@ export class Arena {
   /** Writes sectors with a lane each; false, with nothing committed, where that does not go smoothly. */
   #writeSeveral(first: number, count: number, source: Uint8Array, begin: number): boolean {
     const memory = this.#memory;
-    const size = this.#sectorSize;
     const lanes = this.#batch.subarray(0, count);
-    const olds = this.#batch.subarray(this.#lanes.count, this.#lanes.count + count);
     for (let i = 0; i < count; i++) {
       const entry = this.#entry(first + i);
       const block = blockOf(entry, first + i);
-      if (block >= this.#blockCount) return false;
-      olds[i] = this.#oldMap(entry, block);
       const lane = this.#lanes.next();
+      if (block >= this.#blockCount || this.#lanes.isSuspect(lane)) return false;
       lanes[i] = lane;
-      if (this.#lanes.isSuspect(lane)) return false;
-      const piece = source.subarray(begin + i * size, begin + (i + 1) * size);
-      try {
-        memory.write(this.#data + this.#lanes.freeBlock(lane) * this.#blockSize, piece, 'flush');
-      } catch (error) {
-        if (!isFault(error)) throw error;
-        this.#lanes.retire(lane);
-        return false;
-      }
+      this.#flogHalves[4 * i] = first + i;
+      this.#flogHalves[4 * i + 1] = this.#oldMap(entry, block);
+      this.#flogHalves[4 * i + 2] = this.#lanes.freeBlock(lane);
+      this.#flogHalves[4 * i + 3] = this.#lanes.sequence(lane);
     }
+    if (!this.#writeData(lanes, source, begin)) return false;
     memory.drain();
     try {
-      for (let i = 0; i < count; i++) {
+      for (let i = 0, from = 0; i < count; i++) {
         const lane = lanes[i] as number;
         const at = this.#lanes.entryOffset(lane);
-        this.#storeFlog(at, lane, first + i, olds[i] as number);
-        memory.flush(at, 16);
+        memory.store64(at, this.#flogWords[2 * i] as bigint);
+        memory.store64(at + 8, this.#flogWords[2 * i + 1] as bigint);
+        if (i + 1 < count && lanes[i + 1] === lane + 1) continue;
+        // Lanes that follow each other are lines that do.
+        const start = this.#lanes.offset(lanes[from] as number);
+        memory.flush(start, this.#lanes.offset(lane) + FLOG_LANE - start);
+        from = i + 1;
       }
       memory.drain();
+      this.#storeMap(first, lanes);
       for (let i = 0; i < count; i++) {
-        const lane = lanes[i] as number;
-        const oldMap = olds[i] as number;
-        storeEntry(memory, this.#map, first + i, (this.#lanes.freeBlock(lane) | NORMAL) >>> 0);
-        this.#swap(lane, oldMap, blockWithoutError(oldMap));
+        const oldMap = this.#flogHalves[4 * i + 1] as number;
+        this.#swap(lanes[i] as number, oldMap, (oldMap & ~ERROR) >>> 0);
       }
     } catch (error) {
       throw this.#fail(error);
     }
     return true;
   }
+
+  /** Data to the lanes' free blocks; blocks that follow each other at one go. False where one cannot be written. */
+  #writeData(lanes: Uint32Array, source: Uint8Array, begin: number): boolean {
+    const size = this.#sectorSize;
+    for (let i = 0; i < lanes.length; ) {
+      const lane = lanes[i] as number;
+      const block = this.#lanes.freeBlock(lane);
+      let run = 1;
+      while (
+        i + run < lanes.length &&
+        this.#blockSize === size &&
+        this.#lanes.freeBlock(lanes[i + run] as number) === block + run
+      ) {
+        run++;
+      }
+      const piece = source.subarray(begin + i * size, begin + (i + run) * size);
+      try {
+        this.#memory.write(this.#data + block * this.#blockSize, piece, 'flush');
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        // Of several it is not known which; one by one it will be.
+        if (run === 1) this.#lanes.retire(lane);
+        return false;
+      }
+      i += run;
+    }
+    return true;
+  }
+
+  /** The entries of sectors that follow each other become the lanes' free blocks. */
+  #storeMap(first: number, lanes: Uint32Array): void {
+    const memory = this.#memory;
+    const end = first + lanes.length;
+    const begin = wordOffset(this.#map, first);
+    for (let sector = first; sector < end; ) {
+      const at = wordOffset(this.#map, sector);
+      const count = sector % 2 === 0 && sector + 1 < end ? 2 : 1;
+      if (count === 1) word[0] = memory.load64(at);
+      for (let i = 0; i < count; i++) {
+        const block = this.#lanes.freeBlock(lanes[sector + i - first] as number);
+        half[(sector + i) % 2] = (block | NORMAL) >>> 0;
+      }
+      memory.store64(at, word[0] as bigint);
+      sector += count;
+    }
+    memory.flush(begin, wordOffset(this.#map, end - 1) + 8 - begin);
+  }
 }
 
-function blockWithoutError(oldMap: number): number {
-  return (oldMap & ~ERROR) >>> 0;
+/** A word of its low and its high half. */
+function joined(low: number, high: number): bigint {
+  half[0] = low;
+  half[1] = high;
+  return word[0] as bigint;
 }

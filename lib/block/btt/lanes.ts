@@ -61,6 +61,11 @@ export class Lanes {
     return this.#flog + lane * FLOG_LANE + (this.#slot[lane] as number) * FLOG_ENTRY;
   }
 
+  /** Where in the memory the lane's line is. */
+  offset(lane: number): number {
+    return this.#flog + lane * FLOG_LANE;
+  }
+
   isSuspect(lane: number): boolean {
     return this.#state[lane] === SUSPECT;
   }
