@@ -111,7 +111,7 @@ export function randomWorkload(sectorSize: 512 | 4096, seed: number, operations 
 /** Workloads that together need every flush and drain there is: what one makes durable by the way, another does not. */
 export const NEEDING_EVERYTHING: readonly string[] = [
   'recovery that goes on writing, 512 B',
-  'discards and zeroes, 512 B',
+  'discards and zeroes, 4096 B',
   'several sectors at a time, more than lanes, 512 B',
   'opened again, 512 B',
 ];

@@ -37,6 +37,16 @@ const SUPPORTS: BlockDeviceSupport = Object.freeze({
   atomicSectors: true,
 });
 
+/**
+ * Linux's driver ends the read of a page at the first sector that is marked as reading zeroes (btt_read_pg,
+ * drivers/nvdimm/btt.c, seen with Linux 6.1), so that the sectors behind it read as anything. Where several sectors share a
+ * page, none may be marked.
+ */
+const LEAST_MARKED_BYTES = 4096;
+
+/** Bytes, about, that are written at once where zeroes have to be. */
+const ZEROES_BYTES = 65536;
+
 const OPEN = Symbol('open');
 
 /**
@@ -256,8 +266,9 @@ export class Btt implements BlockDevice {
   }
 
   /**
-   * Marks sectors in the map as reading zeroes: 4 bytes are stored for each. Durable after {@link flush}, or on return with
-   * `fua`. Linux's driver reads the mark, and does not make any itself.
+   * The sectors read as zeroes. Durable after {@link flush}, or on return with `fua`. With sectors of 4096 bytes and more, they
+   * are marked in the map: 4 bytes are stored for each. Smaller ones are written, because Linux's driver misreads the
+   * neighbours of a marked one.
    */
   writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
     const fua = isFua(options);
@@ -316,6 +327,15 @@ export class Btt implements BlockDevice {
   }
 
   #zero(lba: number, count: number): void {
+    if (this.#sectorSize < LEAST_MARKED_BYTES) {
+      const most = Math.floor(ZEROES_BYTES / this.#sectorSize);
+      const zeroes = new Uint8Array(Math.min(count, most) * this.#sectorSize);
+      for (let done = 0; done < count; done += most) {
+        const some = Math.min(most, count - done);
+        this.#write(lba + done, some, zeroes.subarray(0, some * this.#sectorSize));
+      }
+      return;
+    }
     for (const [arena, base, first, some] of this.#pieces(lba, count)) arena.zero(base, first, some);
   }
 

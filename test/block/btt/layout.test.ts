@@ -122,6 +122,24 @@ describe('BTT layout', () => {
     btt.close();
   });
 
+  it('marks no sector as zero that shares a page with others: Linux would misread those', () => {
+    for (const sectorSize of [512, 520, 528] as const) {
+      const memory = new PlainMemory(2 ** 24);
+      Btt.format(memory, { version: '2.0', nfree: 1, sectorSize });
+      const btt = Btt.open(memory);
+      const [{ mapOffset = 0 } = {}] = btt.info.arenas;
+      btt.write(0, Buffer.alloc(4 * sectorSize, 7));
+      btt.writeZeroes(1, 1);
+      btt.discard(2, 1);
+      const found = Buffer.alloc(4 * sectorSize);
+      btt.read(0, found);
+      const expected = Buffer.alloc(4 * sectorSize, 7).fill(0, sectorSize, 3 * sectorSize);
+      assert.deepEqual(found, expected);
+      for (const sector of [0, 1, 2, 3]) assert.equal(memory.bytes.readUInt32LE(mapOffset + 4 * sector) >>> 30, 3);
+      btt.close();
+    }
+  });
+
   it('has the checksum of Fletcher, in words of 4 bytes', () => {
     const block = Buffer.alloc(4096);
     assert.equal(checksum(block), 0n);

@@ -91,6 +91,21 @@ function readDirect(device: string, bytes: number): Buffer {
   );
 }
 
+/** Names the sectors that differ. */
+function assertSame(found: Buffer, expected: Buffer, sectorSize: number): void {
+  if (found.equals(expected)) return;
+  const sector = (bytes: Buffer, lba: number) => bytes.subarray(lba * sectorSize, (lba + 1) * sectorSize);
+  const count = Math.ceil(expected.length / sectorSize);
+  const wrong = Array.from({ length: count }, (_, lba) => lba).filter(
+    (lba) => !sector(found, lba).equals(sector(expected, lba)),
+  );
+  const first = wrong[0] ?? 0;
+  assert.fail(
+    `seed ${SEED}: ${found.length} bytes found; ${wrong.length} sectors differ, from ${wrong.slice(0, 10)} on: ` +
+      `${sector(found, first).subarray(0, 16).toString('hex')} instead of ${sector(expected, first).subarray(0, 16).toString('hex')}`,
+  );
+}
+
 function makeFileSystem(device: string, files: Readonly<Record<string, string>>): void {
   run('mkfs.ext4', '-q', '-F', '-b', '4096', device);
   withMounted(device, (directory) => {
@@ -109,8 +124,15 @@ function withMounted<T>(device: string, work: (directory: string) => T, ...optio
   }
 }
 
+/** For mounting images of files. */
+function loadLoop(): void {
+  run('modprobe', '--config', '/dev/null', 'loop');
+}
+
 for (const sectorSize of [4096, 512] as const) {
   describe(`a BTT with sectors of ${sectorSize} bytes`, () => {
+    before(loadLoop);
+
     it('of ours is served by the kernel, with what we wrote, and passes ndctl check-namespace', () => {
       const parentUuid = readFileSync(join(BUS, namespace(), 'uuid'), 'utf8').trim();
       const written = contents(8 * MIB, SEED);
@@ -131,7 +153,7 @@ for (const sectorSize of [4096, 512] as const) {
       const queue = join('/sys/block', basename(device), 'queue');
       assert.equal(Number(readFileSync(join(queue, 'logical_block_size'), 'utf8')), sectorSize);
       assert.equal(Number(run('blockdev', '--getsize64', device)), size);
-      assert(readDirect(device, written.length).equals(written), `seed ${SEED}`);
+      assertSame(readDirect(device, written.length), written, sectorSize);
     });
 
     it('that the kernel wrote to is read, checked and written to by us, and the kernel agrees again', () => {
@@ -147,7 +169,7 @@ for (const sectorSize of [4096, 512] as const) {
         const report = Btt.check(region);
         assert.deepEqual(report.problems, []);
         assert.equal(report.status, 'clean');
-        using btt = Btt.open(region);
+        const btt = Btt.open(region);
         assert.equal(btt.sectorSize, sectorSize);
         const out = openSync(image, 'w');
         const piece = Buffer.alloc(MIB);
@@ -160,6 +182,7 @@ for (const sectorSize of [4096, 512] as const) {
         closeSync(out);
         btt.write(0, readFileSync(join(home, 'replacement')));
         btt.flush();
+        btt.close();
         assert.equal(Btt.check(region).status, 'clean');
       });
       run('e2fsck', '-fn', image);
