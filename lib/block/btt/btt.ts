@@ -66,7 +66,7 @@ const OPEN = Symbol('open');
  * lock excludes other processes. Regions of one file in several threads, several Regions of it in one, and slices cannot be told
  * to belong together: keep to one Btt for all of them; two would give the same free block to two sectors.
  *
- * Takes memory in proportion to the lanes, some 20 bytes for each, and not to the size.
+ * Takes memory in proportion to the lanes, some 30 bytes for each, and not to the size.
  */
 export class Btt implements BlockDevice {
   readonly #memory: Memory;

@@ -4,8 +4,8 @@
  *      offset  bytes   field                       ┌────────┬────────┬────────┬────────┐
  *           0      4   LBA: the sector              │ slot 0 │ slot 1 │ slot 2 │ slot 3 │   a lane, 64 bytes
  *           4      4   OldMap: the block it had     └────────┴────────┴────────┴────────┘
- *           8      4   NewMap: the block it gets    in use: 0 and 1 (UEFI, Linux from 4.15),
- *          12      4   Seq: 1, 2, 3, 1 …            or 0 and 2 (Linux before, PMDK)
+ *           8      4   NewMap: the block it gets    in use: 0 and 1 (UEFI, Linux from 4.15,
+ *          12      4   Seq: 1, 2, 3, 1 …            PMDK), or 0 and 2 (Linux before)
  *
  * Of the two entries the one whose number follows the other's is the newer; 0 is an entry that was never used. A new entry
  * takes the older one's place: LBA and OldMap in one word, then NewMap and Seq in the next, so that the entry counts once

@@ -330,7 +330,7 @@ describe('Btt.check', () => {
     assert.match(found?.detail ?? '', /and 5 more$/);
   });
 
-  it('reads and writes a flog in slots 0 and 2, as Linux before 4.15 and PMDK wrote it', () => {
+  it('reads and writes a flog in slots 0 and 2, as Linux before 4.15 wrote it', () => {
     const image = new Image();
     const { bytes } = image.memory;
     for (const arena of [0, 1]) {

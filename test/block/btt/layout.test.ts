@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Btt } from 'pmem';
 import { SimulatedMemory } from 'pmem/testing';
 import { laneState, newLane, secondSlotOf } from '#dist/block/btt/flog.js';
-import { checksum, parseInfo } from '#dist/block/btt/info-block.js';
+import { checksum, encodeInfo, parseInfo } from '#dist/block/btt/info-block.js';
 import { arenaExtents, LIMITS, planArena } from '#dist/block/btt/layout.js';
 import { UUID } from '../../support/btt-images.js';
 import { PlainMemory } from '../../support/plain-memory.js';
@@ -65,6 +65,38 @@ describe('BTT layout', () => {
     assert.deepEqual(sizes(2 ** 39 + 4096 + 2 ** 24 - 1), [2 ** 39]);
     assert.deepEqual(sizes(2 ** 39 + 4096 + 2 ** 24), [2 ** 39, 2 ** 24]);
     assert.deepEqual(sizes(2 ** 40), [2 ** 39, 2 ** 39 - 4096]);
+  });
+
+  it('reads and makes the info block of a pool of libpmemblk 1.12, byte for byte', () => {
+    const pool = Buffer.alloc(4096);
+    pool.write(
+      '4254545f4152454e415f494e464f00007ba6e4cd68814444b9a26e5068207fabe9b24d082ce85146a512e6fd9a01f214' +
+        '000000000100010000020000bcfc000000020000bcfd00000001000000100000000000000000000000100000000000000090fb0100000000' +
+        '0090ff010000000000d0ff0100000000',
+      'hex',
+    );
+    pool.write('dbfe6f71d8a5c18c', 4088, 'hex');
+    // A pool of 32 MiB: 8 KiB are its own.
+    const parsed = parseInfo(pool, 2 ** 25 - 8192);
+    assert.ok('info' in parsed);
+    const { info } = parsed;
+    assert.deepEqual([info.version, info.uuid], ['1.1', '7ba6e4cd-6881-4444-b9a2-6e5068207fab']);
+    assert.deepEqual([info.sectorSize, info.sectorCount, info.blockSize, info.nfree], [512, 64_700, 512, 256]);
+    assert.ok(encodeInfo(info).equals(pool));
+  });
+
+  it('reads lanes of that pool, with their flags', () => {
+    const flog = Buffer.from(
+      '0c0000000c0000c0000000c00300000018000000180000c00c0000c001000000' +
+        `${'00'.repeat(32)}0f0000000f0000c0030000c0030000001b0000001b0000c00f0000c001000000${'00'.repeat(32)}`,
+      'hex',
+    );
+    assert.equal(secondSlotOf(flog), 1);
+    const lanes = [0, 64].map((at) => laneState(flog, at, 1));
+    assert.deepEqual(lanes, [
+      { sector: 24, oldBlock: 24, newBlock: 12, sequence: 1, oldIsBad: false, nextSlot: 0, nextSequence: 2 },
+      { sector: 27, oldBlock: 27, newBlock: 15, sequence: 1, oldIsBad: false, nextSlot: 0, nextSequence: 2 },
+    ]);
   });
 
   it('stores the info block as the tables have it, at both ends', () => {
