@@ -32,7 +32,10 @@ export interface NewMbr {
   readonly label: 'mbr';
   /** At most 4; 3 beside logical ones. */
   readonly partitions: readonly NewMbrPartition[];
-  /** Partitions within an extended one, which takes all that is left behind the others; they are numbered from 5 on. */
+  /**
+   * Partitions within an extended one, which lies behind the others, and takes all from the record before the first logical
+   * one on; they are numbered from 5 on.
+   */
   readonly logical?: readonly NewMbrPartition[];
   /** The disk's signature, 32 bits. Default: random. */
   readonly signature?: number;
@@ -86,10 +89,10 @@ function signatureOf(value: unknown): number {
 /** Extended boot records, by their sectors. */
 type BootRecords = readonly { readonly lba: number; readonly sector: Buffer }[];
 
-/** Each lies an alignment before its partition, and links to the next one's. */
+/** Each lies an alignment before its partition, and links to the next one's; the first one's sector is the extended partition's. */
 function bootRecords(
   logical: readonly Planned[],
-  extended: Extent,
+  extended: Pick<Extent, 'start'>,
   alignment: number,
   sectorSize: number,
 ): BootRecords {
@@ -130,8 +133,8 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   const space = { sectorSize, alignment, first: 1, end: Math.min(sectorCount, MOST_32) };
   const primary = planned(partitions, 'partitions', place(partitions, 'partitions', space));
   if (logical.length === 0) return { signature, primary, records: [] };
-  const start = alignUp(Math.max(space.first, ...primary.map((one) => one.start + one.count)), alignment);
-  const inside = { ...space, first: start, gap: alignment };
+  const behind = alignUp(Math.max(space.first, ...primary.map((one) => one.start + one.count)), alignment);
+  const inside = { ...space, first: behind, gap: alignment };
   const placed = planned(logical, 'logical', place(logical, 'logical', inside));
   for (const [i, one] of placed.entries()) {
     const before = placed[i - 1];
@@ -139,6 +142,8 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
       throw wrongValue(`logical[${i}].start`, 'behind the logical partition before it', table.logical?.[i]?.start);
     }
   }
+  // Readers look for the first record in the extended partition's first sector, and nowhere else.
+  const start = Math.min(...placed.map((one) => one.start)) - alignment;
   const extended: Planned = { start, count: space.end - start, type: EXTENDED, active: false };
   const records = bootRecords(placed, extended, alignment, sectorSize);
   return { signature, primary: [...primary, extended], records };
