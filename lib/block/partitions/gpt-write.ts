@@ -17,8 +17,8 @@ import {
 import { GPT_ALIASES, gptTypeOf } from './gpt-types.js';
 import { isGuid } from './guid.js';
 import { alignmentOf, type NewPartition, place } from './layout.js';
-import { clearRecords, writeDiskSignature, writeProtective } from './mbr-format.js';
-import { writeBootSector } from './mbr-write.js';
+import { clearRecords, hasChain, writeDiskSignature, writeProtective } from './mbr-format.js';
+import { hideTable, readBootSector, replaceTable } from './mbr-write.js';
 
 /** A partition of a new GPT. */
 export interface NewGptPartition extends NewPartition {
@@ -152,17 +152,21 @@ function protect(sector: Buffer, sectorCount: number): void {
 /**
  * Checks and lays out all of the table, then stores it. Each step is durable before the next one begins:
  *
- * 1. the backup's entries, then its header: until it is whole the old table is;
- * 2. the primary's entries, then its header: until it is whole the old primary's checksums fail, or there was none, and
+ * 1. where there is an MBR with logical partitions, whose chain may run through the sectors of the GPT, it loses its magic
+ *    number: no table is in force until the last step;
+ * 2. the backup's entries, then its header: until it is whole the old table is;
+ * 3. the primary's entries, then its header: until it is whole the old primary's checksums fail, or there was none, and
  *    the backup is used;
- * 3. the protective MBR, if there is none yet: until then an old MBR is in force, which the first two steps do not touch.
+ * 4. the protective MBR, if there is none yet: until then an old MBR is in force, which the steps before do not touch.
  */
 export function writeGpt(device: BlockDevice, table: NewGpt): void {
   const { primary, backup, array, backupArrayAt } = plan(device, table);
   const { sectorCount } = device;
+  const old = readBootSector(device);
+  if (hasChain(old)) hideTable(device, old);
   device.write(backupArrayAt, array, { fua: true });
   device.write(sectorCount - 1, backup, { fua: true });
   device.write(2, array, { fua: true });
   device.write(1, primary, { fua: true });
-  writeBootSector(device, (sector) => protect(sector, sectorCount));
+  replaceTable(device, old, (sector) => protect(sector, sectorCount));
 }

@@ -149,22 +149,31 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   return { signature, primary: [...primary, extended], records };
 }
 
+/** Sector 0 as it is; what {@link hideTable} and {@link replaceTable} change. */
+export function readBootSector(device: BlockDevice): Buffer {
+  const sector = Buffer.alloc(device.sectorSize);
+  device.read(0, sector);
+  return sector;
+}
+
+/** Takes the magic number out of sector 0, durably, with a store that cannot tear: no table is in force any more. */
+export function hideTable(device: BlockDevice, sector: Buffer): void {
+  if (!hasMagic(sector)) return;
+  writeMagic(sector, false);
+  device.write(0, sector, { fua: true });
+}
+
 /**
  * Changes sector 0, keeping its boot code. Where the device tears sectors, the sector is no boot record while it is changed:
  * first its last 8 bytes lose the magic number, at last they get it back, each with a store that cannot tear.
  */
-export function writeBootSector(device: BlockDevice, change: (sector: Buffer) => void): void {
-  const old = Buffer.alloc(device.sectorSize);
-  device.read(0, old);
+export function replaceTable(device: BlockDevice, old: Buffer, change: (sector: Buffer) => void): void {
   const changed = Buffer.from(old);
   change(changed);
   writeMagic(changed);
   if (changed.equals(old)) return;
   if (!device.supports.atomicSectors) {
-    if (hasMagic(old)) {
-      writeMagic(old, false);
-      device.write(0, old, { fua: true });
-    }
+    hideTable(device, old);
     const hidden = Buffer.from(changed);
     writeMagic(hidden, false);
     device.write(0, hidden, { fua: true });
@@ -185,14 +194,18 @@ function wipeGpt(device: BlockDevice, used: readonly number[]): void {
 /**
  * Checks and lays out all of the table, then stores it. Each step is durable before the next one begins:
  *
- * 1. the logical partitions' records, where nothing links to them yet;
- * 2. sector 0, which changes from the old table to none to the new one;
- * 3. the headers of an old GPT are wiped: without a protective partition in sector 0 they were not in force any more.
+ * 1. where there are logical partitions, sector 0 loses its magic number: an old chain may run through the sectors of the
+ *    new one, and without the number no table is in force;
+ * 2. the logical partitions' records;
+ * 3. sector 0, which changes from the old table to none, and to the new one;
+ * 4. the headers of an old GPT are wiped: without a protective partition in sector 0 they were not in force any more.
  */
 export function writeMbr(device: BlockDevice, table: NewMbr): void {
   const { signature, primary, records } = plan(device, table);
+  const old = readBootSector(device);
+  if (records.length > 0) hideTable(device, old);
   for (const { lba, sector } of records) device.write(lba, sector, { fua: true });
-  writeBootSector(device, (sector) => {
+  replaceTable(device, old, (sector) => {
     clearRecords(sector);
     writeDiskSignature(sector, signature);
     for (const [i, { active, type, start, count }] of primary.entries()) {
