@@ -74,6 +74,8 @@ const BEFORE: Record<string, Make> = {
     write(memory, { label: 'mbr', signature: 7, partitions: [], logical, alignment: sectorSize }, sectorSize);
   },
   'a GPT': (memory, sectorSize) => write(memory, OLD_GPT, sectorSize),
+  'a GPT, its primary header damaged': damaged((sectorSize) => sectorSize + 60),
+  'a GPT, its primary entries damaged': damaged((sectorSize) => 2 * sectorSize + 60),
   'a GPT, its backup header damaged': damaged((sectorSize) => SIZE - sectorSize + 60),
   'a GPT, its backup entries damaged': damaged((sectorSize) => SIZE - sectorSize - 16384 + 60),
 };
