@@ -19,7 +19,7 @@ import { GPT_ALIASES, gptTypeOf } from './gpt-types.js';
 import { isGuid } from './guid.js';
 import { alignmentOf, type NewPartition, place } from './layout.js';
 import { clearRecords, hasChain, writeDiskSignature, writeProtective } from './mbr-format.js';
-import { hideTable, readBootSector, replaceTable } from './mbr-write.js';
+import { bootSector, hideTable, replaceTable } from './mbr-write.js';
 
 /** A partition of a new GPT. */
 export interface NewGptPartition extends NewPartition {
@@ -167,7 +167,7 @@ function protect(sector: Buffer, sectorCount: number): void {
 export function writeGpt(device: BlockDevice, table: NewGpt): void {
   const { primary, backup } = plan(device, table);
   const { sectorCount } = device;
-  const old = readBootSector(device);
+  const old = bootSector(device);
   if (hasChain(old)) hideTable(device, old);
   const isBackupInForce = readGpt(device)?.copy === 'backup';
   for (const { header, headerAt, array, arrayAt } of isBackupInForce ? [primary, backup] : [backup, primary]) {

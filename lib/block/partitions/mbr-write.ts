@@ -5,7 +5,8 @@ import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import type { Size } from '../../units.js';
 import { booleanOption, onlyKnown } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
-import { hasGptMagic } from './gpt-format.js';
+import { isInputOutput } from '../block-errors.js';
+import { wholeHeader } from './gpt-format.js';
 import { alignmentOf, alignUp, type Extent, type NewPartition, place } from './layout.js';
 import {
   clearRecords,
@@ -149,10 +150,20 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   return { signature, primary: [...primary, extended], records };
 }
 
-/** Sector 0 as it is; what {@link hideTable} and {@link replaceTable} change. */
-export function readBootSector(device: BlockDevice): Buffer {
+/**
+ * Sector 0 as it is; what {@link hideTable} and {@link replaceTable} change. One that cannot be read has neither boot code nor
+ * a table to keep: it is filled with zeroes, or throws before anything else was stored.
+ */
+export function bootSector(device: BlockDevice): Buffer {
   const sector = Buffer.alloc(device.sectorSize);
-  device.read(0, sector);
+  try {
+    device.read(0, sector);
+    return sector;
+  } catch (error) {
+    if (!isInputOutput(error)) throw error;
+  }
+  sector.fill(0);
+  device.write(0, sector, { fua: true });
   return sector;
 }
 
@@ -181,13 +192,26 @@ export function replaceTable(device: BlockDevice, old: Buffer, change: (sector: 
   device.write(0, changed, { fua: true });
 }
 
-/** An old GPT would be taken for the table again if sector 0 were ever lost: its headers go. */
-function wipeGpt(device: BlockDevice, used: readonly number[]): void {
+/** Whether the sector holds a header of the disk's own GPT; what cannot be read is nobody's header. */
+function holdsHeader(device: BlockDevice, lba: number): boolean {
   const sector = Buffer.alloc(device.sectorSize);
+  try {
+    device.read(lba, sector);
+  } catch (error) {
+    if (isInputOutput(error)) return false;
+    throw error;
+  }
+  return wholeHeader(sector, lba) !== undefined;
+}
+
+/**
+ * An old GPT would be taken for the table again if sector 0 were ever lost: its headers go. One that is meant for another
+ * sector, such as that of an image in the last partition, is somebody's data.
+ */
+function wipeGpt(device: BlockDevice, used: readonly number[]): void {
   for (const lba of [1, device.sectorCount - 1]) {
     if (lba >= device.sectorCount || lba < 1 || used.includes(lba)) continue;
-    device.read(lba, sector);
-    if (hasGptMagic(sector)) device.writeZeroes(lba, 1, { fua: true });
+    if (holdsHeader(device, lba)) device.write(lba, Buffer.alloc(device.sectorSize), { fua: true });
   }
 }
 
@@ -202,7 +226,7 @@ function wipeGpt(device: BlockDevice, used: readonly number[]): void {
  */
 export function writeMbr(device: BlockDevice, table: NewMbr): void {
   const { signature, primary, records } = plan(device, table);
-  const old = readBootSector(device);
+  const old = bootSector(device);
   if (records.length > 0) hideTable(device, old);
   for (const { lba, sector } of records) device.write(lba, sector, { fua: true });
   replaceTable(device, old, (sector) => {

@@ -114,6 +114,8 @@ function problemOf(note: MbrNote): string {
       return 'the extended partition begins at sector 0';
     case 'outside':
       return `the chain of logical partitions leads to sector ${note.lba}, behind the disk's end`;
+    case 'unreadable':
+      return `the record of logical partitions in sector ${note.lba} cannot be read`;
     case 'loop':
       return `the chain of logical partitions comes back to sector ${note.lba}`;
     case 'too-many':
@@ -151,7 +153,7 @@ function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): M
 
 /**
  * Reads the partition table, whatever its state: a GPT if an MBR protects it, by its backup if the primary copy is damaged,
- * else an MBR; undefined if there is neither. What is wrong but can be lived with is in `problems`.
+ * else an MBR; undefined if there is neither, as on a disk that is all one file system. What is wrong but can be lived with is in `problems`.
  *
  * @throws PmemError `ERR_PMEM_PARTITION_TABLE` where the MBR says that there is a GPT and both of its copies are damaged:
  *   taken for an MBR, the disk would look full or free. `EIO` where sector 0 cannot be read.
