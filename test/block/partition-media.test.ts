@@ -146,3 +146,47 @@ describe('what only looks like a table', () => {
     assert.equal(readPartitionTable(PmemDisk.open(memory))?.label, 'gpt');
   });
 });
+
+describe('partitions in each other', () => {
+  /** A disk with these records in its MBR, and others in its only extended boot record. */
+  function disk(records: [type: number, start: number, count: number][], logical: [number, number][] = []): PmemDisk {
+    const memory = new LossyMemory(SIZE);
+    const store = (at: number, type: number, start: number, count: number) => {
+      const bytes = Buffer.alloc(16);
+      bytes.writeUInt8(type, 4);
+      bytes.writeUInt32LE(start, 8);
+      bytes.writeUInt32LE(count, 12);
+      memory.write(at, bytes);
+    };
+    for (const [i, record] of records.entries()) store(446 + 16 * i, ...record);
+    memory.write(510, Buffer.from([0x55, 0xaa]));
+    const extended = records.find(([type]) => type === 5);
+    for (const [start, count] of logical) {
+      store(Number(extended?.[1]) * 512 + 446, 0x83, start, count);
+      memory.write(Number(extended?.[1]) * 512 + 510, Buffer.from([0x55, 0xaa]));
+    }
+    return PmemDisk.open(memory);
+  }
+
+  function problems(...args: Parameters<typeof disk>): readonly string[] | undefined {
+    return readPartitionTable(disk(...args))?.problems;
+  }
+
+  it('a large one is found to overlap all that lie in it', () => {
+    const found = problems([
+      [0x83, 100, 1000],
+      [0x83, 200, 10],
+      [0x83, 500, 10],
+      [0x83, 1100, 10],
+    ]);
+    assert.deepEqual(found, ['partitions 1 and 2 overlap', 'partitions 1 and 3 overlap']);
+  });
+
+  it('a logical one that leaves its extended one is told', () => {
+    const extended: [number, number, number][] = [[5, 1000, 1000]];
+    assert.deepEqual(problems(extended, [[10, 990]]), []);
+    for (const logical of [[10, 991] as [number, number], [1500, 10] as [number, number]]) {
+      assert.deepEqual(problems(extended, [logical]), ['partition 5 does not lie in the extended partition']);
+    }
+  });
+});

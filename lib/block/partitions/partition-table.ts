@@ -66,14 +66,22 @@ function checkDevice(device: BlockDevice): void {
   }
 }
 
-/** Overlaps are told, not judged: hybrid tables have them. Extended partitions hold the logical ones. */
+/**
+ * Overlaps are told, not judged: hybrid tables have them. Extended partitions hold the logical ones. Each partition that begins
+ * within others is told once, with the one of them that reaches farthest.
+ */
 function overlaps(partitions: readonly Partition[]): string[] {
   const order = [...partitions].sort((a, b) => a.start - b.start);
-  return order.flatMap((one, i) => {
-    const before = order[i - 1];
-    if (before === undefined || before.start + before.count <= one.start) return [];
-    return [`partitions ${before.number} and ${one.number} overlap`];
-  });
+  const endOf = ({ start, count }: Partition) => start + count;
+  const found: string[] = [];
+  let farthest: Partition | undefined;
+  for (const one of order) {
+    if (farthest !== undefined && endOf(farthest) > one.start) {
+      found.push(`partitions ${farthest.number} and ${one.number} overlap`);
+    }
+    if (farthest === undefined || endOf(one) > endOf(farthest)) farthest = one;
+  }
+  return found;
 }
 
 function gptPartition(entry: GptEntry): GptPartition {
@@ -147,6 +155,13 @@ function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): M
   const partitions = used.filter(isOnDisk).map(mbrPartition);
   const apart = partitions.filter(({ kind }) => kind !== 'logical');
   const logical = partitions.filter(({ kind }) => kind === 'logical');
+  // Of several extended ones the first has the chain.
+  const extended = entries.find(({ kind }) => kind === 'extended');
+  for (const { number, start, count } of logical) {
+    if (extended === undefined || start < extended.start || start + count > extended.start + extended.count) {
+      problems.push(`partition ${number} does not lie in the extended partition`);
+    }
+  }
   problems.push(...overlaps(apart), ...overlaps(logical));
   return { label: 'mbr', signature, partitions, problems };
 }
