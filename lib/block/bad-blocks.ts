@@ -1,7 +1,9 @@
 /** The sectors that cannot be read. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
-import { type SectorRange, SectorRanges } from './sector-ranges.js';
+import { booleanOption, onlyKnown } from './arguments.js';
+import { BadRanges } from './bad-ranges.js';
+import type { SectorRange } from './sector-ranges.js';
 
 /** Bytes in a sector of such a list, whatever the device's own sectors are, as in Linux (block/badblocks.c). */
 export const BAD_BLOCK_UNIT = 512;
@@ -15,6 +17,8 @@ export interface BadBlockOptions {
   readonly lasting?: boolean;
 }
 
+const KNOWN = ['lasting'] as const satisfies (keyof BadBlockOptions)[];
+
 /** A whole number that a sector can have. */
 function checkSector(value: unknown, name: string): void {
   if (typeof value !== 'number') throw wrongType(name, 'a number of sectors of 512 bytes', value);
@@ -27,15 +31,27 @@ function checkRange(start: number, count: number): void {
   if (!Number.isSafeInteger(start + count)) throw outOfRange('start + count', 'at most 2^53 - 1', start + count);
 }
 
+/** @throws TypeError for what are no options. */
+function isLasting(options: BadBlockOptions): boolean {
+  onlyKnown(options, KNOWN);
+  return booleanOption(options.lasting, 'lasting') ?? false;
+}
+
+/** The list without its checks, for a device whose own checks were made. */
+let rangesOf: (list: BadBlocks) => BadRanges;
+
 /**
  * The bad sectors of a device, counted from the device's beginning in units of 512 bytes. It lives in memory: whoever opens
  * the device again learns of a bad sector from the kernel, or by meeting it.
+ *
+ * Every method throws a TypeError for arguments of the wrong type, and a RangeError for numbers that no sectors can have.
  */
 export class BadBlocks implements Iterable<SectorRange> {
-  /** Cleared by writing. */
-  readonly #passing = new SectorRanges();
-  readonly #lasting = new SectorRanges();
-  #isEmpty = true;
+  readonly #ranges = new BadRanges();
+
+  static {
+    rangesOf = (list) => list.#ranges;
+  }
 
   /** @param ranges in sectors of 512 bytes; writing to them clears them */
   constructor(ranges: Iterable<SectorRange> = []) {
@@ -51,6 +67,7 @@ export class BadBlocks implements Iterable<SectorRange> {
   /** Reads the kernel's form: a line `start count` for each range, in sectors of 512 bytes. */
   static parse(text: string, options: BadBlockOptions = {}): BadBlocks {
     if (typeof text !== 'string') throw wrongType('text', 'a string', text);
+    isLasting(options);
     const list = new BadBlocks();
     for (const line of text.split('\n').map((one) => one.trim())) {
       if (line === '') continue;
@@ -63,56 +80,50 @@ export class BadBlocks implements Iterable<SectorRange> {
 
   /** No sector is bad. */
   get isEmpty(): boolean {
-    return this.#isEmpty;
+    return this.#ranges.isEmpty;
   }
 
   /** Notes sectors that cannot be read. */
-  add(start: number, count: number, { lasting = false }: BadBlockOptions = {}): void {
+  add(start: number, count: number, options: BadBlockOptions = {}): void {
     checkRange(start, count);
-    (lasting ? this.#lasting : this.#passing).add(start, count);
-    this.#noteEmptiness();
+    this.#ranges.add(start, count, isLasting(options));
   }
 
   /** They can be read again, whatever was wrong with them. */
   clear(start: number, count: number): void {
     checkRange(start, count);
-    this.#passing.remove(start, count);
-    this.#lasting.remove(start, count);
-    this.#noteEmptiness();
+    this.#ranges.clear(start, count);
   }
 
   /** They were written: those that writing helps can be read again. */
   written(start: number, count: number): void {
-    this.#passing.remove(start, count);
-    this.#noteEmptiness();
+    checkRange(start, count);
+    this.#ranges.written(start, count);
   }
 
   /** The first bad sectors within the range, or undefined. */
   first(start: number, count: number): SectorRange | undefined {
-    const passing = this.#passing.first(start, count);
-    const lasting = this.#lasting.first(start, count);
-    if (passing === undefined || lasting === undefined) return passing ?? lasting;
-    return passing.start < lasting.start ? passing : lasting;
+    checkRange(start, count);
+    return this.#ranges.first(start, count);
   }
 
   /** The first sectors within the range that no writing helps, or undefined. */
   firstLasting(start: number, count: number): SectorRange | undefined {
-    return this.#lasting.first(start, count);
+    checkRange(start, count);
+    return this.#ranges.firstLasting(start, count);
   }
 
-  #noteEmptiness(): void {
-    this.#isEmpty = this.#passing.length === 0 && this.#lasting.length === 0;
-  }
-
-  *[Symbol.iterator](): Generator<SectorRange> {
-    const all = new SectorRanges();
-    for (const { start, count } of this.#passing) all.add(start, count);
-    for (const { start, count } of this.#lasting) all.add(start, count);
-    yield* all;
+  [Symbol.iterator](): Generator<SectorRange> {
+    return this.#ranges[Symbol.iterator]();
   }
 
   /** The kernel's form, as {@link BadBlocks.parse} reads it. */
   toString(): string {
     return [...this].map(({ start, count }) => `${start} ${count}\n`).join('');
   }
+}
+
+/** What the list keeps: the same ranges, unchecked. */
+export function uncheckedRanges(list: BadBlocks): BadRanges {
+  return rangesOf(list);
 }

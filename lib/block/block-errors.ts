@@ -27,6 +27,11 @@ export function inputOutput(operation: string, sentence: string, details: PmemEr
   return new PmemError('EIO', `EIO: ${operation}: ${sentence}`, { errno: EIO, ...details });
 }
 
+/** The media, most likely: a range behind the end is asked for by mistake only. */
+export function isInputOutput(error: unknown): boolean {
+  return error instanceof PmemError && error.code === 'EIO';
+}
+
 export function unsupported(operation: string, sentence: string): PmemError {
   return new PmemError('EOPNOTSUPP', `EOPNOTSUPP: ${operation}: ${sentence}`, { errno: EOPNOTSUPP });
 }

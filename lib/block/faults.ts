@@ -1,7 +1,8 @@
 /** What a guarded copy met in the memory, in the words of a disk. */
 
 import { PmemError } from '../errors.js';
-import { BAD_BLOCK_UNIT, type BadBlocks } from './bad-blocks.js';
+import { BAD_BLOCK_UNIT } from './bad-blocks.js';
+import type { BadRanges } from './bad-ranges.js';
 import { inputOutput, sectors } from './block-errors.js';
 
 /** Where a disk lies in its memory. */
@@ -43,7 +44,7 @@ export function badSectors(
 export function caught(
   operation: string,
   error: unknown,
-  bad: BadBlocks,
+  bad: BadRanges,
   { base, sectorSize }: Placement,
   lba: number,
   count: number,
@@ -52,7 +53,7 @@ export function caught(
   const sector = Math.floor((error.offset - base) / sectorSize);
   if (sector < lba || sector >= lba + count) return error;
   const unitsPerSector = sectorSize / BAD_BLOCK_UNIT;
-  bad.add(sector * unitsPerSector, unitsPerSector, { lasting: error.code === 'ERR_PMEM_MEDIA' });
+  bad.add(sector * unitsPerSector, unitsPerSector, error.code === 'ERR_PMEM_MEDIA');
   const message = `${sectors(sector, 1)} of the disk cannot be had, and counts as bad from now on: ${error.message}`;
   return inputOutput(operation, message, { path: error.path, offset: sector * sectorSize, cause: error });
 }

@@ -3,7 +3,8 @@
 import { wrongValue } from '../errors.js';
 import type { Memory } from '../memory/memory.js';
 import { bytesOf, isFua, listOf } from './arguments.js';
-import { BAD_BLOCK_UNIT, type BadBlocks } from './bad-blocks.js';
+import { BAD_BLOCK_UNIT, type BadBlocks, uncheckedRanges } from './bad-blocks.js';
+import type { BadRanges } from './bad-ranges.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
 import { closedDevice, type DeviceFacts, readOnlyDevice, refuseRange } from './block-errors.js';
 import { type CheckedDiskOptions, checkDiskOptions, type PmemDiskOptions } from './disk-options.js';
@@ -20,6 +21,10 @@ const SUPPORTS: BlockDeviceSupport = Object.freeze({
 });
 
 const OPEN = Symbol('open');
+
+function totalOf(lengths: readonly number[]): number {
+  return lengths.reduce((sum, one) => sum + one, 0);
+}
 
 /**
  * Raw sectors of a memory: sector `n` is the `sectorSize` bytes from `start + n * sectorSize` on, and nothing else is
@@ -43,6 +48,8 @@ export class PmemDisk implements BlockDevice {
   readonly #sectorCount: number;
   readonly #readOnly: boolean;
   readonly #badBlocks: BadBlocks;
+  /** What that list keeps: every range here was checked. */
+  readonly #bad: BadRanges;
   /** `sectorCount`, and -1 once closed: one comparison then refuses every range. */
   #limit: number;
 
@@ -55,6 +62,7 @@ export class PmemDisk implements BlockDevice {
     this.#sectorCount = options.size / options.sectorSize;
     this.#readOnly = options.readOnly;
     this.#badBlocks = options.badBlocks;
+    this.#bad = uncheckedRanges(options.badBlocks);
     this.#limit = this.#sectorCount;
   }
 
@@ -116,7 +124,7 @@ export class PmemDisk implements BlockDevice {
   read(lba: number, target: Uint8Array): void {
     const length = bytesOf(target, 'target');
     this.#check('read', lba, length / this.#sectorSize, length);
-    if (!this.#badBlocks.isEmpty) this.#avoidBad('read', lba, length / this.#sectorSize);
+    if (!this.#bad.isEmpty) this.#avoidBad('read', lba, length / this.#sectorSize);
     try {
       this.#memory.read(this.#base + lba * this.#sectorSize, target);
     } catch (error) {
@@ -138,12 +146,13 @@ export class PmemDisk implements BlockDevice {
     } catch (error) {
       throw this.#caught('write', error, lba, length / this.#sectorSize);
     }
-    if (!this.#badBlocks.isEmpty) this.#written(lba, length / this.#sectorSize);
+    if (!this.#bad.isEmpty) this.#written(lba, length / this.#sectorSize);
   }
 
-  /** @inheritdoc */
+  /** Copies sectors out into several arrays. Where one is known to be bad none is read. @throws PmemError as {@link read}. */
   readv(lba: number, targets: readonly Uint8Array[]): void {
     const lengths = this.#checkList('readv', lba, listOf(targets, 'targets'));
+    if (!this.#bad.isEmpty) this.#avoidBad('readv', lba, totalOf(lengths) / this.#sectorSize);
     let at = lba;
     for (const [i, target] of targets.entries()) {
       this.read(at, target);
@@ -155,7 +164,7 @@ export class PmemDisk implements BlockDevice {
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
     const fua = isFua(options);
     const lengths = this.#checkList('writev', lba, listOf(sources, 'sources'));
-    this.#checkWritable('writev', lba, lengths.reduce((sum, one) => sum + one, 0) / this.#sectorSize);
+    this.#checkWritable('writev', lba, totalOf(lengths) / this.#sectorSize);
     let at = lba;
     for (const [i, source] of sources.entries()) {
       this.write(at, source);
@@ -187,7 +196,7 @@ export class PmemDisk implements BlockDevice {
     } catch (error) {
       throw this.#caught('writeZeroes', error, lba, count);
     }
-    if (!this.#badBlocks.isEmpty) this.#written(lba, count);
+    if (!this.#bad.isEmpty) this.#written(lba, count);
   }
 
   /**
@@ -199,7 +208,7 @@ export class PmemDisk implements BlockDevice {
    */
   directAccess(lba: number, count: number): Buffer {
     this.#check('directAccess', lba, count);
-    if (!this.#badBlocks.isEmpty) this.#avoidBad('directAccess', lba, count);
+    if (!this.#bad.isEmpty) this.#avoidBad('directAccess', lba, count);
     return this.#memory.view(this.#base + lba * this.#sectorSize, count * this.#sectorSize);
   }
 
@@ -236,7 +245,7 @@ export class PmemDisk implements BlockDevice {
   /** All of the arrays together; returns their lengths in bytes. */
   #checkList(operation: string, lba: number, lengths: number[]): number[] {
     for (const length of lengths) this.#check(operation, 0, length / this.#sectorSize, length);
-    const total = lengths.reduce((sum, one) => sum + one, 0);
+    const total = totalOf(lengths);
     this.#check(operation, lba, total / this.#sectorSize, total);
     return lengths;
   }
@@ -256,27 +265,27 @@ export class PmemDisk implements BlockDevice {
 
   #checkWritable(operation: string, lba: number, count: number): void {
     this.#refuseReadOnly(operation);
-    if (this.#badBlocks.isEmpty) return;
+    if (this.#bad.isEmpty) return;
     const units = this.#sectorSize / BAD_BLOCK_UNIT;
-    const bad = this.#badBlocks.firstLasting(lba * units, count * units);
+    const bad = this.#bad.firstLasting(lba * units, count * units);
     if (bad !== undefined) throw badSectors(operation, bad, this.#sectorSize, true);
   }
 
   #avoidBad(operation: string, lba: number, count: number): void {
     const units = this.#sectorSize / BAD_BLOCK_UNIT;
-    const bad = this.#badBlocks.first(lba * units, count * units);
+    const bad = this.#bad.first(lba * units, count * units);
     if (bad === undefined) return;
-    const lasting = this.#badBlocks.firstLasting(bad.start, bad.count) !== undefined;
+    const lasting = this.#bad.firstLasting(bad.start, bad.count) !== undefined;
     throw badSectors(operation, bad, this.#sectorSize, lasting);
   }
 
   #written(lba: number, count: number): void {
     const units = this.#sectorSize / BAD_BLOCK_UNIT;
-    this.#badBlocks.written(lba * units, count * units);
+    this.#bad.written(lba * units, count * units);
   }
 
   #caught(operation: string, error: unknown, lba: number, count: number): unknown {
     const place = { base: this.#base, sectorSize: this.#sectorSize };
-    return caught(operation, error, this.#badBlocks, place, lba, count);
+    return caught(operation, error, this.#bad, place, lba, count);
   }
 }

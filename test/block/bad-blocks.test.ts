@@ -86,6 +86,43 @@ describe('BadBlocks', () => {
     throwsCode(() => new BadBlocks().add(2 ** 53 - 1, 1), 'ERR_OUT_OF_RANGE');
     throwsCode(() => new BadBlocks().clear(-1, 1), 'ERR_OUT_OF_RANGE');
   });
+
+  for (const name of ['add', 'clear', 'written', 'first', 'firstLasting'] as const) {
+    it(`refuses wrong arguments of ${name}, and changes nothing`, () => {
+      const list = new BadBlocks([{ start: 1, count: 9 }]);
+      const call = (...values: unknown[]) => Reflect.apply(list[name], list, values);
+      for (const wrong of [undefined, null, '1', 1n, {}, true]) {
+        throwsCode(() => call(wrong, 1), 'ERR_INVALID_ARG_TYPE', { name: 'TypeError' });
+        throwsCode(() => call(1, wrong), 'ERR_INVALID_ARG_TYPE', { name: 'TypeError' });
+      }
+      for (const wrong of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
+        throwsCode(() => call(wrong, 1), 'ERR_OUT_OF_RANGE', { name: 'RangeError' });
+        throwsCode(() => call(1, wrong), 'ERR_OUT_OF_RANGE', { name: 'RangeError' });
+      }
+      throwsCode(() => call(2 ** 53 - 2, 2), 'ERR_OUT_OF_RANGE');
+      assert.deepEqual(ranges(list), [[1, 9]]);
+    });
+  }
+
+  it('refuses wrong options, and what is no list', () => {
+    const wrong: [options: unknown, code: string][] = [
+      [null, 'ERR_INVALID_ARG_TYPE'],
+      [true, 'ERR_INVALID_ARG_TYPE'],
+      [{ lasting: 1 }, 'ERR_INVALID_ARG_TYPE'],
+      [{ lasting: null }, 'ERR_INVALID_ARG_TYPE'],
+      [{ last: true }, 'ERR_INVALID_ARG_VALUE'],
+    ];
+    for (const [options, code] of wrong) {
+      const list = new BadBlocks();
+      throwsCode(() => list.add(1, 1, options as never), code);
+      throwsCode(() => BadBlocks.parse('', options as never), code);
+      throwsCode(() => BadBlocks.parse('1 1', options as never), code);
+      assert.equal(list.isEmpty, true);
+    }
+    for (const none of [null, 7, {}, [7], [null], [{ start: '1', count: 1 }], [{ start: 1 }]]) {
+      throwsCode(() => new BadBlocks(none as never), 'ERR_INVALID_ARG_TYPE');
+    }
+  });
 });
 
 describe('a disk with bad blocks', () => {
@@ -97,9 +134,11 @@ describe('a disk with bad blocks', () => {
     const target = Buffer.alloc(8 * 512, 0x33);
     throwsCode(() => disk().read(10, target), 'EIO', { message: /sectors 16-17 of the disk are bad/ });
     throwsCode(() => disk().read(18, target), 'EIO', { message: /sector 18 of the disk is bad/ });
-    throwsCode(() => disk().readv(15, [target.subarray(0, 512), target.subarray(512)]), 'EIO');
+    throwsCode(() => disk().readv(15, [target.subarray(0, 512), target.subarray(512)]), 'EIO', {
+      message: /readv: sectors 16-18 of the disk are bad/,
+    });
     throwsCode(() => disk().directAccess(18, 1), 'EIO', { message: /sector 18/ });
-    assert.ok(target.subarray(512).every((byte) => byte === 0x33));
+    assert.ok(target.every((byte) => byte === 0x33));
     disk().read(8, target);
     disk().read(19, target);
   });

@@ -63,11 +63,11 @@ export interface GptEntry {
 }
 
 /** Whether the sector begins as a header does. */
-export function hasGptMagic(sector: Buffer): boolean {
+function hasGptMagic(sector: Buffer): boolean {
   return sector.toString('latin1', 0, 8) === MAGIC;
 }
 
-export function readHeader(sector: Buffer): GptHeader {
+function readHeader(sector: Buffer): GptHeader {
   return {
     headerBytes: sector.readUInt32LE(12),
     headerCrc: sector.readUInt32LE(16),
@@ -84,10 +84,19 @@ export function readHeader(sector: Buffer): GptHeader {
 }
 
 /** The CRC32 that a header of this length should have. */
-export function headerCrc(sector: Buffer, length: number): number {
+function headerCrc(sector: Buffer, length: number): number {
   const copy = Buffer.from(sector.subarray(0, length));
   copy.writeUInt32LE(0, 16);
   return crc32(copy);
+}
+
+/** The header in the sector, if it is one, whole and meant for this sector: a copy of it elsewhere is not. */
+export function wholeHeader(sector: Buffer, lba: number): GptHeader | undefined {
+  if (!hasGptMagic(sector)) return undefined;
+  const header = readHeader(sector);
+  const { headerBytes, headerCrc: sum, own } = header;
+  if (headerBytes < HEADER_BYTES || headerBytes > sector.length) return undefined;
+  return headerCrc(sector, headerBytes) === sum && own === BigInt(lba) ? header : undefined;
 }
 
 /** Whether sizes are such that the array can be read. */

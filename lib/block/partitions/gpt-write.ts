@@ -6,6 +6,7 @@ import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import type { Size } from '../../units.js';
 import { onlyKnown } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
+import { readGpt } from './gpt.js';
 import {
   ENTRY_BYTES,
   type GptEntry,
@@ -17,8 +18,8 @@ import {
 import { GPT_ALIASES, gptTypeOf } from './gpt-types.js';
 import { isGuid } from './guid.js';
 import { alignmentOf, type NewPartition, place } from './layout.js';
-import { clearRecords, writeDiskSignature, writeProtective } from './mbr-format.js';
-import { writeBootSector } from './mbr-write.js';
+import { clearRecords, hasChain, writeDiskSignature, writeProtective } from './mbr-format.js';
+import { bootSector, hideTable, replaceTable } from './mbr-write.js';
 
 /** A partition of a new GPT. */
 export interface NewGptPartition extends NewPartition {
@@ -85,12 +86,18 @@ function attributesOf(value: unknown, name: string): bigint {
   return value;
 }
 
-/** A table that was checked and laid out, ready to be stored. */
-interface Planned {
-  readonly primary: Buffer;
-  readonly backup: Buffer;
+/** One of the two copies, ready to be stored. */
+interface Copy {
+  readonly header: Buffer;
+  readonly headerAt: number;
   readonly array: Buffer;
-  readonly backupArrayAt: number;
+  readonly arrayAt: number;
+}
+
+/** A table that was checked and laid out. */
+interface Planned {
+  readonly primary: Copy;
+  readonly backup: Copy;
 }
 
 function plan(device: BlockDevice, table: NewGpt): Planned {
@@ -133,13 +140,11 @@ function plan(device: BlockDevice, table: NewGpt): Planned {
     entryBytes: ENTRY_BYTES,
     entriesCrc: crc32(array.subarray(0, LEAST_ARRAY_BYTES)),
   };
-  const [one, other] = [1n, BigInt(last)];
-  return {
-    primary: writeHeader({ ...common, own: one, other, entriesAt: 2n }, sectorSize),
-    backup: writeHeader({ ...common, own: other, other: one, entriesAt: BigInt(end) }, sectorSize),
-    array,
-    backupArrayAt: end,
+  const copy = (headerAt: number, otherAt: number, arrayAt: number): Copy => {
+    const places = { own: BigInt(headerAt), other: BigInt(otherAt), entriesAt: BigInt(arrayAt) };
+    return { header: writeHeader({ ...common, ...places }, sectorSize), headerAt, array, arrayAt };
   };
+  return { primary: copy(1, last, 2), backup: copy(last, 1, end) };
 }
 
 /** UEFI 2.11, 5.2.3, tables 5-3 and 5-4: no signature, and one partition over all of the disk behind sector 0. */
@@ -152,17 +157,22 @@ function protect(sector: Buffer, sectorCount: number): void {
 /**
  * Checks and lays out all of the table, then stores it. Each step is durable before the next one begins:
  *
- * 1. the backup's entries, then its header: until it is whole the old table is;
- * 2. the primary's entries, then its header: until it is whole the old primary's checksums fail, or there was none, and
- *    the backup is used;
- * 3. the protective MBR, if there is none yet: until then an old MBR is in force, which the first two steps do not touch.
+ * 1. where there is an MBR with logical partitions, whose chain may run through the sectors of the GPT, it loses its magic
+ *    number: no table is in force until the last step;
+ * 2. the backup's entries, then its header: until it is whole the old table is;
+ * 3. the primary's entries, then its header: until it is whole the old primary's checksums fail, or there was none, and
+ *    the backup is used. Where the old primary copy is damaged, the old table is its backup, and this comes before 2;
+ * 4. the protective MBR, if there is none yet: until then an old MBR is in force, which the steps before do not touch.
  */
 export function writeGpt(device: BlockDevice, table: NewGpt): void {
-  const { primary, backup, array, backupArrayAt } = plan(device, table);
+  const { primary, backup } = plan(device, table);
   const { sectorCount } = device;
-  device.write(backupArrayAt, array, { fua: true });
-  device.write(sectorCount - 1, backup, { fua: true });
-  device.write(2, array, { fua: true });
-  device.write(1, primary, { fua: true });
-  writeBootSector(device, (sector) => protect(sector, sectorCount));
+  const old = bootSector(device);
+  if (hasChain(old)) hideTable(device, old);
+  const isBackupInForce = readGpt(device)?.copy === 'backup';
+  for (const { header, headerAt, array, arrayAt } of isBackupInForce ? [primary, backup] : [backup, primary]) {
+    device.write(arrayAt, array, { fua: true });
+    device.write(headerAt, header, { fua: true });
+  }
+  replaceTable(device, old, (sector) => protect(sector, sectorCount));
 }

@@ -1,18 +1,9 @@
 /** Reads a GPT: the primary copy if it is whole, else the backup. */
 
 import { crc32 } from 'node:zlib';
-import { PmemError } from '../../errors.js';
 import type { BlockDevice } from '../block-device.js';
-import {
-  type GptEntry,
-  type GptHeader,
-  HEADER_BYTES,
-  hasGptMagic,
-  headerCrc,
-  isReadableArray,
-  readEntries,
-  readHeader,
-} from './gpt-format.js';
+import { isInputOutput } from '../block-errors.js';
+import { type GptEntry, type GptHeader, isReadableArray, readEntries, wholeHeader } from './gpt-format.js';
 import { readSector } from './mbr.js';
 import { hasMagic, PROTECTIVE, RECORDS, readRecord } from './mbr-format.js';
 
@@ -62,9 +53,9 @@ export function readProtectiveMbr(device: BlockDevice): ProtectiveMbr | undefine
 }
 
 /** Whether what a header with a right checksum says can be: 5.3.2 lists what has to be checked. */
-function isSane({ firstUsable, lastUsable, own }: GptHeader, lba: number, last: number): boolean {
+function isSane({ firstUsable, lastUsable }: GptHeader, lba: number, last: number): boolean {
   const header = BigInt(lba);
-  if (own !== header || firstUsable > lastUsable || lastUsable > BigInt(last)) return false;
+  if (firstUsable > lastUsable || lastUsable > BigInt(last)) return false;
   // The header itself is no usable space.
   return !(firstUsable < header && header < lastUsable);
 }
@@ -75,18 +66,16 @@ function readCopy(device: BlockDevice, lba: number): Copy | undefined {
     return readWholeCopy(device, lba);
   } catch (error) {
     // A bad sector under one copy is what the other one is for.
-    if (error instanceof PmemError && error.code === 'EIO') return undefined;
+    if (isInputOutput(error)) return undefined;
     throw error;
   }
 }
 
 function readWholeCopy(device: BlockDevice, lba: number): Copy | undefined {
   const sector = readSector(device, lba);
-  if (sector === undefined || !hasGptMagic(sector)) return undefined;
-  const header = readHeader(sector);
-  const { headerBytes, entryCount, entryBytes, entriesAt } = header;
-  if (headerBytes < HEADER_BYTES || headerBytes > device.sectorSize) return undefined;
-  if (headerCrc(sector, headerBytes) !== header.headerCrc) return undefined;
+  const header = sector && wholeHeader(sector, lba);
+  if (header === undefined) return undefined;
+  const { entryCount, entryBytes, entriesAt } = header;
   if (!isSane(header, lba, device.sectorCount - 1) || !isReadableArray(header)) return undefined;
   const bytes = entryCount * entryBytes;
   const sectors = Math.ceil(bytes / device.sectorSize);

@@ -112,6 +112,18 @@ export function clearRecords(sector: Buffer): void {
   sector.fill(0, RECORD, MAGIC);
 }
 
+/** Whether a boot indicator is none: 00 or 80 are. */
+export function hasOddIndicator(sector: Buffer): boolean {
+  const indicators = Array.from({ length: RECORDS }, (_, i) => readRecord(sector, i).indicator);
+  return indicators.some((indicator) => indicator !== 0 && indicator !== ACTIVE);
+}
+
+/** Whether a chain of logical partitions belongs to the table in sector 0, and no GPT does. */
+export function hasChain(sector: Buffer): boolean {
+  const types = Array.from({ length: RECORDS }, (_, i) => readRecord(sector, i).type);
+  return hasMagic(sector) && types.some(isExtended) && !types.includes(PROTECTIVE);
+}
+
 /** With `false`: sector 0 is no boot record any more. */
 export function writeMagic(sector: Buffer, valid = true): void {
   sector.writeUInt16LE(valid ? 0xaa55 : 0, MAGIC);

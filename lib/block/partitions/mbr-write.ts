@@ -5,7 +5,8 @@ import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import type { Size } from '../../units.js';
 import { booleanOption, onlyKnown } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
-import { hasGptMagic } from './gpt-format.js';
+import { isInputOutput } from '../block-errors.js';
+import { wholeHeader } from './gpt-format.js';
 import { alignmentOf, alignUp, type Extent, type NewPartition, place } from './layout.js';
 import {
   clearRecords,
@@ -32,7 +33,10 @@ export interface NewMbr {
   readonly label: 'mbr';
   /** At most 4; 3 beside logical ones. */
   readonly partitions: readonly NewMbrPartition[];
-  /** Partitions within an extended one, which takes all that is left behind the others; they are numbered from 5 on. */
+  /**
+   * Partitions within an extended one, which lies behind the others, and takes all from the record before the first logical
+   * one on; they are numbered from 5 on.
+   */
   readonly logical?: readonly NewMbrPartition[];
   /** The disk's signature, 32 bits. Default: random. */
   readonly signature?: number;
@@ -86,10 +90,10 @@ function signatureOf(value: unknown): number {
 /** Extended boot records, by their sectors. */
 type BootRecords = readonly { readonly lba: number; readonly sector: Buffer }[];
 
-/** Each lies an alignment before its partition, and links to the next one's. */
+/** Each lies an alignment before its partition, and links to the next one's; the first one's sector is the extended partition's. */
 function bootRecords(
   logical: readonly Planned[],
-  extended: Extent,
+  extended: Pick<Extent, 'start'>,
   alignment: number,
   sectorSize: number,
 ): BootRecords {
@@ -130,8 +134,8 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   const space = { sectorSize, alignment, first: 1, end: Math.min(sectorCount, MOST_32) };
   const primary = planned(partitions, 'partitions', place(partitions, 'partitions', space));
   if (logical.length === 0) return { signature, primary, records: [] };
-  const start = alignUp(Math.max(space.first, ...primary.map((one) => one.start + one.count)), alignment);
-  const inside = { ...space, first: start, gap: alignment };
+  const behind = alignUp(Math.max(space.first, ...primary.map((one) => one.start + one.count)), alignment);
+  const inside = { ...space, first: behind, gap: alignment };
   const placed = planned(logical, 'logical', place(logical, 'logical', inside));
   for (const [i, one] of placed.entries()) {
     const before = placed[i - 1];
@@ -139,27 +143,48 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
       throw wrongValue(`logical[${i}].start`, 'behind the logical partition before it', table.logical?.[i]?.start);
     }
   }
+  // Readers look for the first record in the extended partition's first sector, and nowhere else.
+  const start = Math.min(...placed.map((one) => one.start)) - alignment;
   const extended: Planned = { start, count: space.end - start, type: EXTENDED, active: false };
   const records = bootRecords(placed, extended, alignment, sectorSize);
   return { signature, primary: [...primary, extended], records };
 }
 
 /**
+ * Sector 0 as it is; what {@link hideTable} and {@link replaceTable} change. One that cannot be read has neither boot code nor
+ * a table to keep: it is filled with zeroes, or throws before anything else was stored.
+ */
+export function bootSector(device: BlockDevice): Buffer {
+  const sector = Buffer.alloc(device.sectorSize);
+  try {
+    device.read(0, sector);
+    return sector;
+  } catch (error) {
+    if (!isInputOutput(error)) throw error;
+  }
+  sector.fill(0);
+  device.write(0, sector, { fua: true });
+  return sector;
+}
+
+/** Takes the magic number out of sector 0, durably, with a store that cannot tear: no table is in force any more. */
+export function hideTable(device: BlockDevice, sector: Buffer): void {
+  if (!hasMagic(sector)) return;
+  writeMagic(sector, false);
+  device.write(0, sector, { fua: true });
+}
+
+/**
  * Changes sector 0, keeping its boot code. Where the device tears sectors, the sector is no boot record while it is changed:
  * first its last 8 bytes lose the magic number, at last they get it back, each with a store that cannot tear.
  */
-export function writeBootSector(device: BlockDevice, change: (sector: Buffer) => void): void {
-  const old = Buffer.alloc(device.sectorSize);
-  device.read(0, old);
+export function replaceTable(device: BlockDevice, old: Buffer, change: (sector: Buffer) => void): void {
   const changed = Buffer.from(old);
   change(changed);
   writeMagic(changed);
   if (changed.equals(old)) return;
   if (!device.supports.atomicSectors) {
-    if (hasMagic(old)) {
-      writeMagic(old, false);
-      device.write(0, old, { fua: true });
-    }
+    hideTable(device, old);
     const hidden = Buffer.from(changed);
     writeMagic(hidden, false);
     device.write(0, hidden, { fua: true });
@@ -167,27 +192,44 @@ export function writeBootSector(device: BlockDevice, change: (sector: Buffer) =>
   device.write(0, changed, { fua: true });
 }
 
-/** An old GPT would be taken for the table again if sector 0 were ever lost: its headers go. */
-function wipeGpt(device: BlockDevice, used: readonly number[]): void {
+/** Whether the sector holds a header of the disk's own GPT; what cannot be read is nobody's header. */
+function holdsHeader(device: BlockDevice, lba: number): boolean {
   const sector = Buffer.alloc(device.sectorSize);
+  try {
+    device.read(lba, sector);
+  } catch (error) {
+    if (isInputOutput(error)) return false;
+    throw error;
+  }
+  return wholeHeader(sector, lba) !== undefined;
+}
+
+/**
+ * An old GPT would be taken for the table again if sector 0 were ever lost: its headers go. One that is meant for another
+ * sector, such as that of an image in the last partition, is somebody's data.
+ */
+function wipeGpt(device: BlockDevice, used: readonly number[]): void {
   for (const lba of [1, device.sectorCount - 1]) {
     if (lba >= device.sectorCount || lba < 1 || used.includes(lba)) continue;
-    device.read(lba, sector);
-    if (hasGptMagic(sector)) device.writeZeroes(lba, 1, { fua: true });
+    if (holdsHeader(device, lba)) device.write(lba, Buffer.alloc(device.sectorSize), { fua: true });
   }
 }
 
 /**
  * Checks and lays out all of the table, then stores it. Each step is durable before the next one begins:
  *
- * 1. the logical partitions' records, where nothing links to them yet;
- * 2. sector 0, which changes from the old table to none to the new one;
- * 3. the headers of an old GPT are wiped: without a protective partition in sector 0 they were not in force any more.
+ * 1. where there are logical partitions, sector 0 loses its magic number: an old chain may run through the sectors of the
+ *    new one, and without the number no table is in force;
+ * 2. the logical partitions' records;
+ * 3. sector 0, which changes from the old table to none, and to the new one;
+ * 4. the headers of an old GPT are wiped: without a protective partition in sector 0 they were not in force any more.
  */
 export function writeMbr(device: BlockDevice, table: NewMbr): void {
   const { signature, primary, records } = plan(device, table);
+  const old = bootSector(device);
+  if (records.length > 0) hideTable(device, old);
   for (const { lba, sector } of records) device.write(lba, sector, { fua: true });
-  writeBootSector(device, (sector) => {
+  replaceTable(device, old, (sector) => {
     clearRecords(sector);
     writeDiskSignature(sector, signature);
     for (const [i, { active, type, start, count }] of primary.entries()) {

@@ -1,9 +1,11 @@
 /** Reads an MBR and its chain of logical partitions, as it is: nothing is judged here but what would never end. */
 
 import type { BlockDevice } from '../block-device.js';
+import { isInputOutput } from '../block-errors.js';
 import {
   diskSignature,
   hasMagic,
+  hasOddIndicator,
   isExtended,
   magicOf,
   type PartitionRecord,
@@ -28,6 +30,8 @@ export type MbrNote =
   | { readonly kind: 'bad-extended' }
   /** An extended boot record lies behind the disk's end. */
   | { readonly kind: 'outside'; readonly lba: number }
+  /** An extended boot record cannot be read: the chain ends before it. */
+  | { readonly kind: 'unreadable'; readonly lba: number }
   /** The chain comes back to a record that it already passed. */
   | { readonly kind: 'loop'; readonly lba: number }
   /** The chain goes on behind the last partition that is counted. */
@@ -85,6 +89,19 @@ function readLink(lba: number, sector: Buffer, number: number, notes: MbrNote[])
   return { lba, sector, data: records[data] as PartitionRecord, next: records[next] as PartitionRecord };
 }
 
+/** Undefined, with a note, where the chain cannot go on. */
+function readLinkSector(device: BlockDevice, lba: number, notes: MbrNote[]): Buffer | undefined {
+  try {
+    const sector = readSector(device, lba);
+    if (sector === undefined) notes.push({ kind: 'outside', lba });
+    return sector;
+  } catch (error) {
+    if (!isInputOutput(error)) throw error;
+    notes.push({ kind: 'unreadable', lba });
+    return undefined;
+  }
+}
+
 /** Follows the chain from the extended partition on; the limit of partitions ends it if nothing else does. */
 function readChain(device: BlockDevice, extended: PartitionRecord, notes: MbrNote[], followLoops: boolean): Link[] {
   const links: Link[] = [];
@@ -105,11 +122,8 @@ function readChain(device: BlockDevice, extended: PartitionRecord, notes: MbrNot
       break;
     }
     seen.add(lba);
-    const sector = readSector(device, lba);
-    if (sector === undefined) {
-      notes.push({ kind: 'outside', lba });
-      break;
-    }
+    const sector = readLinkSector(device, lba, notes);
+    if (sector === undefined) break;
     const link = readLink(lba, sector, number, notes);
     links.push(link);
     if (!isExtended(link.next.type)) break;
@@ -139,12 +153,21 @@ function withoutEmpty(links: Link[], notes: MbrNote[]): Link[] {
 export interface MbrReading {
   /** Go round loops of the chain until there are 60 partitions, as util-linux does. Default: stop where one closes. */
   readonly followLoops?: boolean;
+  /** Take boot indicators that are neither 00 nor 80 for records all the same, as util-linux does. Default: there is no MBR. */
+  readonly oddIndicators?: boolean;
 }
 
-/** The MBR in sector 0; undefined where there is none, for want of 55 AA. */
-export function readMbr(device: BlockDevice, { followLoops = false }: MbrReading = {}): RawMbr | undefined {
+/**
+ * The MBR in sector 0; undefined where there is none, for want of 55 AA. The boot sector of a file system on a disk without
+ * partitions has it too, but code or text where the records would be: Linux tells it by the boot indicators
+ * (block/partitions/msdos.c).
+ */
+export function readMbr(
+  device: BlockDevice,
+  { followLoops = false, oddIndicators = false }: MbrReading = {},
+): RawMbr | undefined {
   const sector = readSector(device, 0);
-  if (sector === undefined || !hasMagic(sector)) return undefined;
+  if (sector === undefined || !hasMagic(sector) || (!oddIndicators && hasOddIndicator(sector))) return undefined;
   const notes: MbrNote[] = [];
   const entries: MbrEntry[] = [];
   let links: Link[] | undefined;

@@ -66,14 +66,22 @@ function checkDevice(device: BlockDevice): void {
   }
 }
 
-/** Overlaps are told, not judged: hybrid tables have them. Extended partitions hold the logical ones. */
+/**
+ * Overlaps are told, not judged: hybrid tables have them. Extended partitions hold the logical ones. Each partition that begins
+ * within others is told once, with the one of them that reaches farthest.
+ */
 function overlaps(partitions: readonly Partition[]): string[] {
   const order = [...partitions].sort((a, b) => a.start - b.start);
-  return order.flatMap((one, i) => {
-    const before = order[i - 1];
-    if (before === undefined || before.start + before.count <= one.start) return [];
-    return [`partitions ${before.number} and ${one.number} overlap`];
-  });
+  const endOf = ({ start, count }: Partition) => start + count;
+  const found: string[] = [];
+  let farthest: Partition | undefined;
+  for (const one of order) {
+    if (farthest !== undefined && endOf(farthest) > one.start) {
+      found.push(`partitions ${farthest.number} and ${one.number} overlap`);
+    }
+    if (farthest === undefined || endOf(one) > endOf(farthest)) farthest = one;
+  }
+  return found;
 }
 
 function gptPartition(entry: GptEntry): GptPartition {
@@ -114,6 +122,8 @@ function problemOf(note: MbrNote): string {
       return 'the extended partition begins at sector 0';
     case 'outside':
       return `the chain of logical partitions leads to sector ${note.lba}, behind the disk's end`;
+    case 'unreadable':
+      return `the record of logical partitions in sector ${note.lba} cannot be read`;
     case 'loop':
       return `the chain of logical partitions comes back to sector ${note.lba}`;
     case 'too-many':
@@ -145,13 +155,20 @@ function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): M
   const partitions = used.filter(isOnDisk).map(mbrPartition);
   const apart = partitions.filter(({ kind }) => kind !== 'logical');
   const logical = partitions.filter(({ kind }) => kind === 'logical');
+  // Of several extended ones the first has the chain.
+  const extended = entries.find(({ kind }) => kind === 'extended');
+  for (const { number, start, count } of logical) {
+    if (extended === undefined || start < extended.start || start + count > extended.start + extended.count) {
+      problems.push(`partition ${number} does not lie in the extended partition`);
+    }
+  }
   problems.push(...overlaps(apart), ...overlaps(logical));
   return { label: 'mbr', signature, partitions, problems };
 }
 
 /**
  * Reads the partition table, whatever its state: a GPT if an MBR protects it, by its backup if the primary copy is damaged,
- * else an MBR; undefined if there is neither. What is wrong but can be lived with is in `problems`.
+ * else an MBR; undefined if there is neither, as on a disk that is all one file system. What is wrong but can be lived with is in `problems`.
  *
  * @throws PmemError `ERR_PMEM_PARTITION_TABLE` where the MBR says that there is a GPT and both of its copies are damaged:
  *   taken for an MBR, the disk would look full or free. `EIO` where sector 0 cannot be read.

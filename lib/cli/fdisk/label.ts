@@ -52,6 +52,8 @@ function remarkOf(note: MbrNote): Remark[] {
     case 'outside':
       // The C library's word for a read that came to its end without an error.
       return [warning(`Failed to read extended partition table (offset=${note.lba}): Success`)];
+    case 'unreadable':
+      return [warning(`Failed to read extended partition table (offset=${note.lba}): Input/output error`)];
     case 'bad-extended':
       return [warning('Bad offset in primary extended partition.')];
     case 'extra-link':
@@ -136,7 +138,7 @@ export function readLabel(device: BlockDevice): { label: Label | undefined; rema
     const gpt = readGpt(device);
     if (gpt !== undefined) return { label: ofGpt(gpt), remarks: [...remarks, ...gptRemarks(gpt, device.sectorCount)] };
   }
-  const mbr = readMbr(device, { followLoops: true });
+  const mbr = readMbr(device, { followLoops: true, oddIndicators: true });
   if (mbr === undefined) return { label: undefined, remarks };
   const entries = mbr.entries.map((entry) =>
     entry.number === protective?.number && corrected !== undefined ? { ...entry, count: corrected } : entry,
