@@ -39,7 +39,7 @@ export interface GuestEnd {
 const PORTS = [OUTPUT, STATUS, RESULTS] as const;
 /** Behind standard input, output and errors. */
 const FIRST_PORT = 3;
-const TAIL_LINES = 40;
+const TAIL_LINES = 100;
 /** Characters of output that are kept for the case of a failure. */
 const MOST_KEPT = 10_000;
 const INSIDE = join(dirname(fileURLToPath(import.meta.url)), 'inside', 'init.js');

@@ -135,14 +135,14 @@ for (const sectorSize of [4096, 512] as const) {
 
     it('of ours is served by the kernel, with what we wrote, and passes ndctl check-namespace', () => {
       const parentUuid = readFileSync(join(BUS, namespace(), 'uuid'), 'utf8').trim();
-      const written = contents(8 * MIB, SEED);
+      const written = contents(2 * MIB, SEED);
       let size = 0;
       withBareMemory((region) => {
         Btt.format(region, { sectorSize, parentUuid, force: true });
         using btt = Btt.open(region);
         size = btt.size;
         // Twice, so that blocks have moved.
-        btt.write(0, contents(8 * MIB, SEED + 1));
+        btt.write(0, contents(2 * MIB, SEED + 1));
         btt.write(0, written);
         btt.writeZeroes(0, 4);
         btt.flush();
