@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import type { Memory } from 'pmem';
 import {
   CrashConsistencyError,
   type CrashOptions,
   exploreCrashes,
   exploreMutants,
   MutantSurvivedError,
+  SimulatedMemory,
 } from 'pmem/testing';
 import { throwsCode } from '../support/errors.js';
 import { appends, updates } from './programs.js';
@@ -91,6 +93,60 @@ describe('exploring crashes', () => {
       assert.match(story, /torn {7}1 of 2 words of the write of 16 bytes at offset 0/);
       assert.match(sourcesOf(story, 'torn'), /torn$/m);
       assert.match((cause as Error).message, /the sum is wrong/);
+    });
+  });
+
+  describe('catches a commit record', () => {
+    const body = 0x0807_0605_0403_0201n;
+    /** The body is durable; the record says whether it counts, and is whole or not there. */
+    function commits(commit: (memory: Memory) => void, offset: number, length: number): CrashOptions<string, never> {
+      const whole = new SimulatedMemory(128);
+      commit(whole);
+      const valid = ['00'.repeat(length), whole.view(offset, length).toString('hex')];
+      return {
+        size: 128,
+        budget: 200,
+        workload(memory, context) {
+          memory.store64(64, body);
+          memory.persist(64, 8);
+          context.operation('commit', () => {
+            commit(memory);
+            memory.persist(0, 64);
+          });
+        },
+        recover(memory) {
+          const record = Buffer.alloc(length);
+          memory.read(offset, record);
+          return record.toString('hex');
+        },
+        check: (record) => assert(valid.includes(record), `the record is ${record}`),
+      };
+    }
+
+    it('of six bytes', () => {
+      const options = commits((memory) => memory.write(0, Buffer.from('commit')), 0, 6);
+      const { story, replay } = violation(options);
+      assert.match(story, /the record is 636f6d000000/);
+      assert.match(story, /torn {7}half a word, of 1, of the write of 6 bytes at offset 0/);
+      assert.equal(violation({ ...options, replay }).story, story);
+    });
+
+    it('that is a word in the middle of a copy that is not aligned', () => {
+      const { story } = violation(commits((memory) => memory.write(4, Buffer.alloc(56, 7)), 32, 8));
+      assert.match(story, /the record is (07070707|00000000)(07070707|00000000)$/m);
+      assert.match(story, /torn {7}.*half a word.* of the write of 56 bytes at offset 4/);
+    });
+
+    it('stored through a view', () => {
+      const { story } = violation(commits((memory) => void memory.view(0, 64).writeBigUInt64LE(body, 8), 8, 8));
+      assert.match(story, /torn {7}half a word, of 1, of the store through a view/);
+    });
+
+    it('but none that is stored at once', () => {
+      exploreCrashes(commits((memory) => memory.store64(8, body), 8, 8));
+      exploreCrashes(commits((memory) => memory.write(8, Buffer.alloc(8, 7)), 8, 8));
+      exploreCrashes(commits((memory) => memory.write(4, Buffer.alloc(4, 7)), 4, 4));
+      exploreCrashes(commits((memory) => memory.write(0, Buffer.alloc(64, 7)), 32, 8));
     });
   });
 
