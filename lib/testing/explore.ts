@@ -88,6 +88,10 @@ export function judge({ violation, workload, statistics }: Exploration<unknown>)
  * together, except in torn and random images. So passing is no proof where points are not exhausted, but bugs are known to
  * show in few lines (LeBlanc et al., "Chipmunk", EuroSys 2023).
  *
+ * **Crashes of recovery** get a part of the budget, as it says: `recoveriesExhausted` and `recoveriesCut` count of how many all
+ * were looked at, and of how many not. What recovery goes on to do is crashed, too: a `recover` that opens what is there and then
+ * goes on working shows whether what it left behind can be worked with.
+ *
  * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same. And
  * images on which a run could not differ from one that passed: where the lines that that run read, in the order in which it
  * read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is

@@ -12,7 +12,7 @@ import {
   SimulatedMemory,
 } from 'pmem/testing';
 import { throwsCode } from '../support/errors.js';
-import { appends, updates } from './programs.js';
+import { appends, longRecovery, updates } from './programs.js';
 
 /** The violation that must be found. */
 function violation<Recovered, Detail>(options: CrashOptions<Recovered, Detail>): CrashConsistencyError {
@@ -164,6 +164,60 @@ describe('exploring crashes', () => {
         exploreCrashes({ ...updates(flaw), recoveryDepth: 0 });
       });
     }
+  });
+});
+
+describe('a long recovery', () => {
+  for (const steps of [4, 10, 16, 40, 200]) {
+    it(`of ${steps} drains is crashed at each of them`, () => {
+      for (const flawed of [0, Math.floor(steps / 2), steps - 1]) {
+        const { story } = violation(longRecovery(steps, flawed));
+        assert.match(story, /then {7}recovery ran, and the power was cut again/);
+      }
+      const { recoveriesExhausted, recoveriesCut, duringRecovery } = exploreCrashes(longRecovery(steps, undefined));
+      assert(recoveriesExhausted > 0 && duringRecovery > 2 * steps);
+      assert.equal(recoveriesCut, 0);
+    });
+  }
+
+  it('is found wanting with a budget of millions, too', () => {
+    violation({ ...longRecovery(40, 20), budget: 1_000_000 });
+  });
+
+  it('never takes more than the budget, and says what was cut', () => {
+    for (let budget = 4; budget < 400; budget += 13) {
+      const statistics = exploreCrashes({ ...longRecovery(100, undefined), budget });
+      assert(statistics.images <= budget, JSON.stringify(statistics));
+      if (statistics.recoveriesCut === 0) assert(statistics.recoveriesExhausted > 0, JSON.stringify(statistics));
+    }
+    const { recoveriesCut, recoveriesExhausted } = exploreCrashes({ ...longRecovery(100, undefined), budget: 100 });
+    assert(recoveriesCut > 0 && recoveriesExhausted === 0);
+  });
+
+  it('that is not crashed is not counted', () => {
+    const { recoveriesCut, recoveriesExhausted } = exploreCrashes({ ...longRecovery(40, 20), recoveryDepth: 0 });
+    assert.deepEqual([recoveriesCut, recoveriesExhausted], [0, 0]);
+  });
+
+  it('is crashed in other places from one image to the next, where the budget does not suffice for all', () => {
+    // Two epochs in a hundred fit into each recovery's part; what recovery does differs from image to image.
+    const options = longRecovery(100, 50);
+    const varied: typeof options = {
+      ...options,
+      size: 32768,
+      budget: 4000,
+      workload(memory) {
+        for (let line = 320; line < 330; line++) memory.store64(64 * line, 1n);
+        memory.drain();
+      },
+      recover(memory) {
+        let found = 0n;
+        for (let line = 320; line < 330; line++) found = 2n * found + memory.load64(64 * line);
+        memory.store64(64 * 340, found);
+        return options.recover(memory);
+      },
+    };
+    violation(varied);
   });
 });
 
