@@ -92,7 +92,8 @@ export function judge({ violation, workload, statistics }: Exploration<unknown>)
  * were looked at, and of how many not. What recovery goes on to do is crashed, too: a `recover` that opens what is there and then
  * goes on working shows whether what it left behind can be worked with.
  *
- * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same. And
+ * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same but for the
+ * number of the crash point. And
  * images on which a run could not differ from one that passed: where the lines that that run read, in the order in which it
  * read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is
  * sound if `recover` and `check` depend on nothing but their arguments; a run that is seen to contradict an earlier one throws

@@ -52,7 +52,7 @@ export function recoveryLevel<Detail>(
   return { depth: depth + 1, log, hash: hash.slice(), seen, undo, seed: other, crashAt: () => again };
 }
 
-/** What check is told at a point, beside its number. */
+/** What check is told at a point, beside its number, which must not matter to it (see {@link Crash.point}). */
 export function contextOf({ started, finished, acknowledged }: CrashPoint): string {
   return `${started} ${finished} ${acknowledged}`;
 }

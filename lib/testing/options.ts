@@ -17,7 +17,10 @@ export interface Operation<Detail> {
 
 /** Tells `check` when the power failed. The same object for all images of one crash point: good as a key of a WeakMap. */
 export interface Crash<Detail> {
-  /** Number of the crash point, from 0. */
+  /**
+   * Number of the crash point, from 0. For messages and as a key: it must not influence the verdict. An image that is met again
+   * at a later point is not judged again while `finished`, `running` and `acknowledged` are the same.
+   */
   readonly point: number;
   /** Operations that had returned, oldest first: what they promise must hold. */
   readonly finished: readonly Operation<Detail>[];

@@ -134,6 +134,24 @@ describe('leaving out images that recovery cannot tell apart', () => {
     throwsCode(() => exploreCrashes({ ...options, check: (word) => word === 0n }), 'ERR_PMEM_CRASH_CONSISTENCY');
   });
 
+  it('judges an image once, whatever the number of the crash point, while check is told the same', () => {
+    const judged: string[] = [];
+    exploreCrashes<bigint, never>({
+      size: 64,
+      workload(memory, context) {
+        memory.store64(0, 1n);
+        memory.drain();
+        memory.drain();
+        context.operation('nothing', () => {});
+      },
+      recover: (memory) => memory.load64(0),
+      check(word, { point, finished }) {
+        judged.push(`${point}: ${word} ${finished.length}`);
+      },
+    });
+    assert.deepEqual(judged, ['0: 0 0', '0: 1 0', '2: 0 1', '2: 1 1']);
+  });
+
   it('notices a recovery that is not repeatable', () => {
     let calls = 0;
     const options: CrashOptions<bigint, never> = {
