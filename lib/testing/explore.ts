@@ -89,8 +89,23 @@ export function judge({ violation, workload, statistics }: Exploration<unknown>)
  * show in few lines (LeBlanc et al., "Chipmunk", EuroSys 2023).
  *
  * **Crashes of recovery** get a part of the budget, as it says: `recoveriesExhausted` and `recoveriesCut` count of how many all
- * were looked at, and of how many not. What recovery goes on to do is crashed, too: a `recover` that opens what is there and then
- * goes on working shows whether what it left behind can be worked with.
+ * were looked at, and of how many not. What recovery goes on to do is crashed, too, which shows whether one can work with what it
+ * left behind:
+ *
+ * ```js
+ * recover(memory) {
+ *   const log = Log.open(memory);
+ *   const found = log.entries();
+ *   log.append('later'); // goes on working; the next crash is in the middle of this
+ *   return found;
+ * },
+ * check(found, { finished, running, duringRecovery }) {
+ *   const later = found.filter((text) => text === 'later').length;
+ *   assert(later <= duringRecovery); // of each recovery that was cut short, one more or not
+ *   const entries = found.filter((text) => text !== 'later'); // judged as if there had been no recovery
+ *   // …
+ * },
+ * ```
  *
  * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same but for the
  * number of the crash point. And
