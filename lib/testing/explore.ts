@@ -108,9 +108,8 @@ export function judge({ violation, workload, statistics }: Exploration<unknown>)
  * ```
  *
  * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same but for the
- * number of the crash point. And
- * images on which a run could not differ from one that passed: where the lines that that run read, in the order in which it
- * read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is
+ * number of the crash point. And images on which a run could not differ from one that passed: where the lines that that run
+ * read, in the order in which it read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is
  * sound if `recover` and `check` depend on nothing but their arguments; a run that is seen to contradict an earlier one throws
  * `ERR_PMEM_NOT_REPEATABLE`. All lines of a view count as read when it is made, and where recovery is crashed, so do the lines
  * that it stored into. Bytes are compared by 85 bits of hash.
