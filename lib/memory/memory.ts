@@ -41,24 +41,35 @@ export interface ByteRange {
  * else throws before a byte is touched (`TypeError`, or `RangeError` with code `ERR_OUT_OF_RANGE`).
  *
  * What the hardware promises, and all that a layer may rely on: an aligned 8-byte store is atomic across a power cut,
- * nothing larger is. Unflushed lines may reach the media at any time, in any order, a line with any prefix of its stores.
- * Layers store through `write`, `fill` and `store64`; `view` is for users' data.
+ * nothing larger is. What is one such store is said at `store64` and `write`. Unflushed lines may reach the media at any time,
+ * in any order, a line with any prefix of its stores, which is taken for granted: streaming stores and arm64 order less. Layers
+ * store through `write`, `fill` and `store64`; `view` is for users' data.
  */
 export interface Memory {
   /** Bytes. */
   readonly size: number;
   readonly durability: Durability;
 
-  /** A zero-copy window. Nothing stored through it is durable before `persist`, or `flush` and `drain`. */
+  /**
+   * A zero-copy window. Nothing stored through it is durable before `persist`, or `flush` and `drain`. A power cut can tear
+   * it at any byte, `writeBigUInt64LE` and its like included: Node.js stores them byte by byte.
+   */
   view(offset: number, length: number): Buffer;
 
   /** Copies `target.length` bytes out, guarded: a page that is gone throws instead of killing the process. */
   read(offset: number, target: Uint8Array): void;
 
-  /** Copies all of `source` in, guarded. Durable on return in mode `persist`; the default is `store`. */
+  /**
+   * Copies all of `source` in, guarded. Durable on return in mode `persist`; the default is `store`. A power cut can tear it at
+   * any multiple of 8 bytes, if offset and length are multiples of 8; not at all, if it is 1, 2, 4 or 8 bytes aligned to their
+   * length; otherwise at any byte.
+   */
   write(offset: number, source: Uint8Array, mode?: WriteMode): void;
 
-  /** Sets every byte of the range, to 0 by default. Durable on return in mode `persist`; the default is `store`. */
+  /**
+   * Sets every byte of the range, to 0 by default. Durable on return in mode `persist`; the default is `store`. A power cut can
+   * tear it where it can tear a `write`.
+   */
   fill(offset: number, length: number, byte?: number, mode?: WriteMode): void;
 
   /** The aligned 8 bytes at `offset`, little-endian on every supported CPU. Never torn. */

@@ -238,7 +238,9 @@ export class Region implements Memory, Disposable {
   /**
    * Copies all of `source` in. In mode `'persist'` the bytes are durable on return, which is faster than a write and a
    * persist; in mode `'flush'` after the next {@link drain}; by default after {@link persist}. A range that overlaps
-   * `source` is copied as if through a third place. A power cut can tear it at any multiple of 8 bytes.
+   * `source` is copied as if through a third place. A power cut can tear it at any
+   * multiple of 8 bytes if offset and length are multiples of 8, else at any byte, unless it is 1, 2 or 4 bytes aligned to
+   * their length.
    */
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
     const known = knownSource.is(source);

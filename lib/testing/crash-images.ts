@@ -6,13 +6,13 @@
  * more than a few lines; PMDK's pmreorder chooses, as this does, from a recorded log.
  */
 
-import { type Choice, choiceOf, type LineState } from './in-flight.js';
+import { type Choice, choiceOf, type LineState, maskOfSplit, type Piece, splitsOf } from './in-flight.js';
 import { bitCount } from './lines.js';
 import type { Random } from './random.js';
 import { randomChoice } from './simulated-memory.js';
 
 /** For each line in flight what arrived of it. */
-export type Choices = Int32Array;
+export type Choices = Float64Array;
 
 /** More pairs than these are drawn at random. */
 const MOST_PAIRS = 4096;
@@ -27,13 +27,14 @@ interface Unit {
   readonly pieces: number;
 }
 
-/** Proper parts of a piece: some of its words, but not none and not all. */
-function parts(mask: number): number {
-  return 2 ** bitCount(mask) - 2;
+/** Proper parts of a piece: some of its words, but not none and not all; or half of a word and any of the others. */
+function parts({ mask, tears }: Piece): number {
+  const subsets = 2 ** bitCount(mask);
+  return subsets - 2 + bitCount(tears) * subsets;
 }
 
 function choicesOf({ pieces }: LineState): number {
-  return pieces.reduce((sum, piece) => sum + 1 + parts(piece.mask), 1);
+  return pieces.reduce((sum, piece) => sum + 1 + parts(piece), 1);
 }
 
 /** How many images there are, or {@link VAST} if they are more. */
@@ -49,8 +50,16 @@ export function countImages(states: readonly LineState[]): number {
 /** Every choice of a line, the empty one first and the whole one last. */
 function everyChoice({ pieces }: LineState): Choice[] {
   const choices = [choiceOf(0)];
-  pieces.forEach(({ mask }, i) => {
+  pieces.forEach(({ mask, tears }, i) => {
     for (let words = (mask - 1) & mask; words !== 0; words = (words - 1) & mask) choices.push(choiceOf(i, words));
+    for (const split of splitsOf(tears)) {
+      const others = mask & ~maskOfSplit(split);
+      let words = others;
+      do {
+        choices.push(choiceOf(i, words, split));
+        words = (words - 1) & others;
+      } while (words !== others);
+    }
     choices.push(choiceOf(i + 1));
   });
   return choices;
@@ -60,7 +69,7 @@ function everyChoice({ pieces }: LineState): Choice[] {
 export function* everyImage(states: readonly LineState[]): Generator<Choices> {
   const all = states.map(everyChoice);
   const digits = new Array<number>(states.length).fill(0);
-  const choices: Choices = new Int32Array(states.length);
+  const choices: Choices = new Float64Array(states.length);
   for (;;) {
     yield choices;
     let place = 0;
@@ -94,7 +103,7 @@ class Painter {
 
   constructor(states: readonly LineState[]) {
     this.#states = states;
-    this.choices = new Int32Array(states.length);
+    this.choices = new Float64Array(states.length);
   }
 
   all(keep: boolean): void {
@@ -127,7 +136,7 @@ function tears(mask: number): number[] {
   return found;
 }
 
-/** A copy to several words or lines, torn: by lines, and by words of its first and last line. */
+/** A copy to several words or lines, torn: by lines, and by words, and within them, of its first and last line. */
 function* tornImages(
   states: readonly LineState[],
   painter: Painter,
@@ -156,9 +165,15 @@ function* tornImages(
   }
   for (const n of new Set([0, last])) {
     const i = members[n] as number;
-    for (const words of tears(states[i]?.pieces[piece]?.mask ?? 0)) {
+    const stored = states[i]?.pieces[piece];
+    if (stored === undefined) continue;
+    const torn = [
+      ...tears(stored.mask).map((words) => choiceOf(piece, words)),
+      ...splitsOf(stored.tears).map((split) => choiceOf(piece, others ? stored.mask & ~maskOfSplit(split) : 0, split)),
+    ];
+    for (const choice of torn) {
       painter.only(unit, piece + (others ? 1 : 0), others);
-      painter.choices[i] = choiceOf(piece, words);
+      painter.choices[i] = choice;
       yield painter.choices;
     }
   }
@@ -211,7 +226,7 @@ export function* chosenImages(states: readonly LineState[], random: Random): Gen
 /** Random subsets, dense and sparse, of units and of single lines, with random prefixes and tears. Never ends. */
 export function* randomImages(states: readonly LineState[], random: Random): Generator<Choices> {
   const units = unitsOf(states);
-  const choices: Choices = new Int32Array(states.length);
+  const choices: Choices = new Float64Array(states.length);
   for (;;) {
     const kept = random.below(9);
     for (const { members, pieces } of units) {

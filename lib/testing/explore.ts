@@ -88,9 +88,28 @@ export function judge({ violation, workload, statistics }: Exploration<unknown>)
  * together, except in torn and random images. So passing is no proof where points are not exhausted, but bugs are known to
  * show in few lines (LeBlanc et al., "Chipmunk", EuroSys 2023).
  *
- * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same. And
- * images on which a run could not differ from one that passed: where the lines that that run read, in the order in which it
- * read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is
+ * **Crashes of recovery** get a part of the budget, as it says: `recoveriesExhausted` and `recoveriesCut` count of how many all
+ * were looked at, and of how many not. What recovery goes on to do is crashed, too, which shows whether one can work with what it
+ * left behind:
+ *
+ * ```js
+ * recover(memory) {
+ *   const log = Log.open(memory);
+ *   const found = log.entries();
+ *   log.append('later'); // goes on working; the next crash is in the middle of this
+ *   return found;
+ * },
+ * check(found, { finished, running, duringRecovery }) {
+ *   const later = found.filter((text) => text === 'later').length;
+ *   assert(later <= duringRecovery); // of each recovery that was cut short, one more or not
+ *   const entries = found.filter((text) => text !== 'later'); // judged as if there had been no recovery
+ *   // …
+ * },
+ * ```
+ *
+ * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same but for the
+ * number of the crash point. And images on which a run could not differ from one that passed: where the lines that that run
+ * read, in the order in which it read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is
  * sound if `recover` and `check` depend on nothing but their arguments; a run that is seen to contradict an earlier one throws
  * `ERR_PMEM_NOT_REPEATABLE`. All lines of a view count as read when it is made, and where recovery is crashed, so do the lines
  * that it stored into. Bytes are compared by 85 bits of hash.

@@ -7,7 +7,7 @@
  */
 
 import { outOfRange, PmemError } from '../errors.js';
-import { sharesOf } from './budget.js';
+import { fewOf, recoverySharesOf, sharesOf } from './budget.js';
 import type { CallSites } from './call-site.js';
 import { type Choices, chosenImages, countImages, everyImage, randomImages } from './crash-images.js';
 import { type CrashPoint, crashPoints } from './crash-points.js';
@@ -28,10 +28,14 @@ import type { Violation } from './violation.js';
 import type { RecordedWorkload } from './workload.js';
 
 /**
- * Images of crashes in one run of recovery, by how many recoveries were crashed before. Constant, as what a run depends on
- * must not depend on how many runs there were before it (see read-tree.ts).
+ * Images of crashes in one run of recovery: at least these, by how many recoveries were crashed before; else so large a part
+ * of what each crash point could have of the budget; and up to so large a part where a recovery needs it to have a few images
+ * of each of its own crash points. All of that follows from the budget and from what the recovery did, as nothing that a run
+ * depends on may depend on how many runs there were before it (see read-tree.ts).
  */
-const RECOVERY_SHARES = [32, 8, 2];
+const LEAST_OF_RECOVERY = [32, 8, 2];
+const PART_OF_RECOVERY = 1 / 8;
+const MOST_OF_RECOVERY = 1 / 2;
 /** Of the images of a point, the part that is left for random ones when there are more chosen ones than fit. */
 const RANDOM_PART = 1 / 4;
 
@@ -53,14 +57,34 @@ export interface Settings<Recovered, Detail> {
 interface Allowance {
   /** Images of the point itself. */
   readonly share: number;
-  /** Images of crashes during its recoveries, as far as those need them. */
-  readonly recoveries: number;
+  /** Images of crashes during its recoveries, as far as those need them; undefined where recovery is not crashed. */
+  readonly recoveries: number | undefined;
+  /** What the crashes of one recovery get, and what they get at most if they need it. */
+  readonly each: number;
+  readonly most: number;
+}
+
+/** What may be spent on the crashes of one recovery, or undefined if it is not crashed. */
+interface RecoveryAllowance {
+  /** What is left. */
+  readonly left: number;
+  readonly each: number;
+  readonly most: number;
 }
 
 /** Explores the log of one workload. The memory given holds what setup left, and is used up. */
 export class Explorer<Recovered, Detail> {
   /** Counts of {@link CrashStatistics}. */
-  readonly counts = { crashPoints: 0, exhausted: 0, images: 0, distinct: 0, pruned: 0, duringRecovery: 0 };
+  readonly counts = {
+    crashPoints: 0,
+    exhausted: 0,
+    images: 0,
+    distinct: 0,
+    pruned: 0,
+    duringRecovery: 0,
+    recoveriesExhausted: 0,
+    recoveriesCut: 0,
+  };
   readonly #settings: Settings<Recovered, Detail>;
   readonly #options: CheckedOptions<Recovered, Detail>;
   readonly #judge: Judge<Recovered, Detail>;
@@ -80,7 +104,7 @@ export class Explorer<Recovered, Detail> {
 
   /** The first violation found, if there is one within the budget. */
   explore(workload: RecordedWorkload<Detail>): Violation | undefined {
-    return this.#exploreLog(workloadLevel(workload, this.#options.seed), this.#options.budget);
+    return this.#exploreLog(workloadLevel(workload, this.#options.seed), sizesOf(workload.log), this.#options.budget);
   }
 
   /** The crash points of a level; the memory follows. */
@@ -95,9 +119,8 @@ export class Explorer<Recovered, Detail> {
     });
   }
 
-  #exploreLog(level: Level<Detail>, budget: number): Violation | undefined {
-    const sizes: number[] = [];
-    for (const point of crashPoints(level.log, new InFlight(), () => {})) sizes.push(countImages(point.states));
+  /** `sizes` counts the images of each crash point. */
+  #exploreLog(level: Level<Detail>, sizes: readonly number[], budget: number): Violation | undefined {
     const nests = level.depth < this.#options.recoveryDepth;
     if (level.depth === 0) {
       this.counts.crashPoints = sizes.length;
@@ -106,7 +129,13 @@ export class Explorer<Recovered, Detail> {
       }
     }
     const own = level.depth === 0 ? Math.max(sizes.length, Math.ceil(budget / 2)) : Math.ceil(budget / 2);
-    const shares = sharesOf(sizes, nests ? own : budget);
+    const shares =
+      level.depth === 0
+        ? sharesOf(sizes, nests ? own : budget)
+        : recoverySharesOf(sizes, nests ? own : budget, new Random(level.seed));
+    const equal = budget / sizes.length;
+    const each = Math.max(LEAST_OF_RECOVERY[level.depth] ?? 0, Math.floor(equal * PART_OF_RECOVERY));
+    const most = Math.max(each, Math.floor(equal * MOST_OF_RECOVERY));
     let pool = Math.max(0, budget - shares.reduce((sum, share) => sum + share, 0));
     // Points with more images than their share can use what recoveries leave over; one share stays for the others' recoveries.
     let large = sizes.filter((size, i) => size > (shares[i] as number)).length;
@@ -119,11 +148,15 @@ export class Explorer<Recovered, Detail> {
       const all = sizes[point.number] as number;
       const left = sizes.length - point.number;
       const sharers = all > share ? Math.min(large-- + 1, left) : left;
-      const recoveries = nests ? Math.floor(pool / sharers) : 0;
+      const recoveries = nests ? Math.floor(pool / sharers) : undefined;
       const images = this.counts.images;
-      const violation = this.#explorePoint(level, point, { share, recoveries }, all);
+      const violation = this.#explorePoint(level, point, { share, recoveries, each, most }, all);
       if (violation !== undefined) return violation;
       pool -= Math.max(0, this.counts.images - images - share);
+    }
+    if (level.depth > 0) {
+      if (sizes.every((size, i) => size <= (shares[i] as number))) this.counts.recoveriesExhausted++;
+      else this.counts.recoveriesCut++;
     }
     return undefined;
   }
@@ -131,7 +164,7 @@ export class Explorer<Recovered, Detail> {
   #explorePoint(
     level: Level<Detail>,
     point: CrashPoint,
-    { share, recoveries }: Allowance,
+    { share, recoveries, each, most }: Allowance,
     all: number,
   ): Violation | undefined {
     const { counts } = this;
@@ -145,9 +178,8 @@ export class Explorer<Recovered, Detail> {
     const random = new Random(level.seed + Math.imul(point.number + 1, 0x9e3779b9));
     const exhaustive = all <= share;
     const images = exhaustive ? everyImage(states) : this.#someImages(states, random, share);
-    const total = share + recoveries;
+    const total = share + (recoveries ?? 0);
     const start = counts.images;
-    const recoveryShare = level.depth < this.#options.recoveryDepth ? RECOVERY_SHARES[level.depth] : undefined;
     let own = 0;
     // In a small space random images repeat themselves; that must end.
     let attempts = 4 * total + 64;
@@ -168,8 +200,8 @@ export class Explorer<Recovered, Detail> {
         counts.pruned++;
         continue;
       }
-      const nests = recoveryShare !== undefined && recoveries - (spent() - own) >= recoveryShare;
-      const violation = this.#tryImage(level, point, choices, variants, crash, nests);
+      const allowance = recoveries === undefined ? undefined : { left: recoveries - (spent() - own), each, most };
+      const violation = this.#tryImage(level, point, choices, variants, crash, allowance);
       if (violation !== undefined) return violation;
       if (prune && !tree.insert(choices, tracker?.trace ?? [])) throw notRepeatable();
     }
@@ -193,19 +225,21 @@ export class Explorer<Recovered, Detail> {
     choices: Choices,
     variants: LineVariants,
     crash: Crash<Detail>,
-    nests: boolean,
+    allowance: RecoveryAllowance | undefined,
   ): Violation | undefined {
     this.#judge.trackers[level.depth]?.begin();
-    const run = (image: Choices, nested: boolean) => this.#runImage(level, point, image, variants, crash, nested);
-    const found = run(choices, nests);
+    const run = (image: Choices) => this.#runImage(level, point, image, variants, crash, allowance);
+    const found = run(choices);
     if (found === undefined || !this.#simplifies) return found;
-    if (found.cuts.length === 1)
-      return minimise(point.states, choices, found, (image) => run(image, false), MOST_TRIES);
+    if (found.cuts.length === 1) {
+      const runOnce = (image: Choices) => this.#runImage(level, point, image, variants, crash, undefined);
+      return minimise(point.states, choices, found, runOnce, MOST_TRIES);
+    }
     // While the crash that comes before is made simple, any crash of its recovery will do; then that one is made simple.
     this.#simplifies = false;
-    const best = minimise(point.states, choices, found, (image) => run(image, true), FEW_TRIES);
+    const best = minimise(point.states, choices, found, run, FEW_TRIES);
     this.#simplifies = true;
-    return run(best.cuts[0]?.choices ?? choices, true) ?? best;
+    return run(best.cuts[0]?.choices ?? choices) ?? best;
   }
 
   #runImage(
@@ -214,19 +248,27 @@ export class Explorer<Recovered, Detail> {
     choices: Choices,
     variants: LineVariants,
     crash: Crash<Detail>,
-    nests: boolean,
+    allowance: RecoveryAllowance | undefined,
   ): Violation | undefined {
-    const log = nests ? new StoreLog() : undefined;
+    const log = allowance === undefined ? undefined : new StoreLog();
     const cut = { log: level.log, point, choices: choices.slice() };
     const undo = this.#judge.undo();
     variants.apply(choices, undo);
     try {
       const failure = this.#judge.run(level.depth, crash, this.#recording(log));
       if (failure !== undefined) return { cuts: [cut], failure };
-      if (log === undefined || !log.events.some(({ type }) => type === 'store')) return undefined;
+      if (log === undefined || allowance === undefined) return undefined;
+      if (!log.events.some(({ type }) => type === 'store')) return undefined;
+      const { left, each, most } = allowance;
+      const sizes = sizesOf(log);
+      const budget = Math.min(most, Math.max(each, fewOf(sizes)));
+      if (left < budget) {
+        this.counts.recoveriesCut++;
+        return undefined;
+      }
       const hash = level.hash.slice();
       variants.hash(choices, hash);
-      const violation = this.#crashRecovery(level, log, hash, crash);
+      const violation = this.#crashRecovery(level, log, hash, crash, { sizes, budget });
       return violation && { ...violation, cuts: [cut, ...violation.cuts] };
     } finally {
       undo.revert();
@@ -234,7 +276,13 @@ export class Explorer<Recovered, Detail> {
   }
 
   /** The memory holds the image that recovery started from; `log` is what it did. */
-  #crashRecovery(level: Level<Detail>, log: StoreLog, hash: Hash, crash: Crash<Detail>): Violation | undefined {
+  #crashRecovery(
+    level: Level<Detail>,
+    log: StoreLog,
+    hash: Hash,
+    crash: Crash<Detail>,
+    { sizes, budget }: { readonly sizes: readonly number[]; readonly budget: number },
+  ): Violation | undefined {
     // Which images there are, and which are the same, depends on the lines that recovery stored into: they count as read.
     for (const event of log.events) {
       if (event.type !== 'store') continue;
@@ -246,7 +294,7 @@ export class Explorer<Recovered, Detail> {
     const nested = recoveryLevel(level, log, hash, undo, this.#crashAgain(crash));
     let violation: Violation | undefined;
     try {
-      violation = this.#exploreLog(nested, RECOVERY_SHARES[level.depth] ?? 0);
+      violation = this.#exploreLog(nested, sizes, budget);
     } finally {
       undo.revert();
     }
@@ -300,6 +348,13 @@ export class Explorer<Recovered, Detail> {
     const here = typeof omission?.which === 'string' ? omission : undefined;
     return { log, sites: wanted ? sites : undefined, omission: here };
   }
+}
+
+/** How many images each crash point of a log has. */
+function sizesOf(log: StoreLog): number[] {
+  const sizes: number[] = [];
+  for (const point of crashPoints(log, new InFlight(), () => {})) sizes.push(countImages(point.states));
+  return sizes;
 }
 
 function notRepeatable(): PmemError {

@@ -47,12 +47,12 @@ export function recoveryLevel<Detail>(
   const seen = new SeenImages();
   // The image that recovery started from was judged already.
   seen.add(hash);
-  // The same for all recoveries from one crash point: see RECOVERY_SHARES.
-  const other = Math.imul(seed ^ (again.point + 1), 0x85ebca6b);
+  // By what recovery did, which follows from what it read: the same for the same reads, as pruning wants it (see read-tree.ts).
+  const other = Math.imul(seed ^ (again.point + 1), 0x85ebca6b) ^ Number.parseInt(log.fingerprint(), 16);
   return { depth: depth + 1, log, hash: hash.slice(), seen, undo, seed: other, crashAt: () => again };
 }
 
-/** What check is told at a point, beside its number. */
+/** What check is told at a point, beside its number, which must not matter to it (see {@link Crash.point}). */
 export function contextOf({ started, finished, acknowledged }: CrashPoint): string {
   return `${started} ${finished} ${acknowledged}`;
 }

@@ -54,7 +54,8 @@ class Minimiser<Failure> {
         0,
         this.#states[i]?.whole ?? 0,
         choiceOf(whole),
-        choiceOf(whole + (tornWords(choice) === 0 ? 0 : 1)),
+        choiceOf(whole + (choice === choiceOf(whole) ? 0 : 1)),
+        choiceOf(whole, tornWords(choice)),
       ];
       simpler.some((other) => change([i], () => other));
     }

@@ -54,8 +54,9 @@ export class ObservedMemory implements Memory {
 
   /**
    * A zero-copy window. Stores through it are found by comparing it with a copy whenever its lines are flushed or stored
-   * into, and at every drain and crash point. They count as stores made then, whose words arrive in any order; of two
-   * stores to one word in between, only the second is seen. Costs a copy of the window.
+   * into, and at every drain and crash point. They count as stores made then, whose words arrive in any order, one of
+   * them perhaps torn between its bytes; of two stores to one word in between, only the second is seen. Costs a copy of the
+   * window.
    */
   view(offset: number, length: number): Buffer {
     this.#aim(offset, length);

@@ -17,7 +17,10 @@ export interface Operation<Detail> {
 
 /** Tells `check` when the power failed. The same object for all images of one crash point: good as a key of a WeakMap. */
 export interface Crash<Detail> {
-  /** Number of the crash point, from 0. */
+  /**
+   * Number of the crash point, from 0. For messages and as a key: it must not influence the verdict. An image that is met again
+   * at a later point is not judged again while `finished`, `running` and `acknowledged` are the same.
+   */
   readonly point: number;
   /** Operations that had returned, oldest first: what they promise must hold. */
   readonly finished: readonly Operation<Detail>[];
@@ -61,7 +64,10 @@ export interface CrashOptions<Recovered, Detail> {
    * that was promised. Throwing or returning `false` is a violation. May store: that is undone.
    */
   check: (recovered: Recovered, crash: Crash<Detail>, memory: Memory) => unknown;
-  /** The most images to make, recovery's own included. At least one for each crash point. Default 20,000. */
+  /**
+   * The most images to make, recovery's own included. At least one for each crash point. Default 20,000. The crashes of one
+   * recovery get an eighth of a crash point's equal part, at least 32, and up to a half for a few images of each drain in it.
+   */
   budget?: number;
   /** Which random images are made: an unsigned 32-bit integer, default 1. */
   seed?: number;
@@ -97,6 +103,13 @@ export interface CrashStatistics {
   readonly pruned: number;
   /** Of `images`, those of crashes during recovery. */
   readonly duringRecovery: number;
+  /**
+   * Recoveries that stored something and of which every possible crash image was made. Recoveries that come after
+   * `recoveryDepth` others are not crashed, and are counted neither here nor in `recoveriesCut`.
+   */
+  readonly recoveriesExhausted: number;
+  /** Recoveries that stored something and of which some crash images were not made, or none, for want of `budget`. */
+  readonly recoveriesCut: number;
   /** Runs of recovery: `distinct - pruned`, or all `images` with `prune: false`; after a failure also what its story took. */
   readonly recoveries: number;
   readonly seed: number;

@@ -1,7 +1,7 @@
 /** Writes down what a program does to memory. */
 
 import type { CallSite, CallSites } from './call-site.js';
-import { bitCount, LINE, LINE_INTEGERS, lastLineOf, lineOf, type Media, WORD, wordMask } from './lines.js';
+import { LINE, LINE_INTEGERS, lastLineOf, lineOf, type Media, wordMask } from './lines.js';
 import type { MemoryObserver } from './observed-memory.js';
 import type { MarkEvent, StoreKind, StoreLog } from './store-log.js';
 import { ViewWatch } from './view-watch.js';
@@ -19,6 +19,11 @@ export interface Recording {
   /** Finds the call sites, where they are wanted: it takes microseconds. */
   readonly sites: CallSites | undefined;
   readonly omission: Omission | undefined;
+}
+
+/** Whether all bits that are set lie in one of the four bytes. */
+function isOneByte(bits: number): boolean {
+  return [0xff, 0xff00, 0xff0000, 0xff000000].some((byte) => (bits & ~byte) === 0);
 }
 
 /** Observes a memory from its first store on. */
@@ -79,13 +84,18 @@ export class Recorder implements MemoryObserver {
   protected changed(line: number, before: Int32Array, at: number): void {
     if (this.recording === undefined) return;
     let mask = 0;
+    let tears = 0;
     const start = line * LINE_INTEGERS;
     for (let i = 0; i < LINE_INTEGERS; i++) {
-      if (this.media.integers[start + i] !== before[at + i]) mask |= wordMask(i * 4, i * 4 + 4);
+      const change = (this.media.integers[start + i] as number) ^ (before[at + i] as number);
+      if (change === 0) continue;
+      const word = wordMask(i * 4, i * 4 + 4);
+      if ((mask & word) !== 0 || !isOneByte(change)) tears |= word;
+      mask |= word;
     }
-    if (bitCount(mask) === 0) return;
-    const bytes = Uint8Array.prototype.slice.call(this.media.bytes, line * LINE, line * LINE + (LINE / WORD) * WORD);
-    this.recording.log.store('view', line * LINE, bytes, undefined, mask);
+    if (mask === 0) return;
+    const bytes = Uint8Array.prototype.slice.call(this.media.bytes, line * LINE, (line + 1) * LINE);
+    this.recording.log.store('view', line * LINE, bytes, undefined, { mask, tears });
   }
 
   readonly #onChange = (line: number, before: Int32Array, at: number): void => this.changed(line, before, at);

@@ -1,15 +1,15 @@
 /**
- * The token that names one image: `1:FINGERPRINT:POINT:LINES[/POINT:LINES…]`, one part for each power cut. LINES is a list
+ * The token that names one image: `2:FINGERPRINT:POINT:LINES[/POINT:LINES…]`, one part for each power cut. LINES is a list
  * of `LINE=CHOICE` or `LINE+COUNT=CHOICE`, hexadecimal, of the lines of which something arrived.
  */
 
 import { PmemError, wrongValue } from '../errors.js';
 import type { Choices } from './crash-images.js';
-import { type Choice, type LineState, tornWords, wholePieces } from './in-flight.js';
+import { type Choice, type LineState, maskOfSplit, splitWord, tornWords, wholePieces } from './in-flight.js';
 import type { Cut } from './violation.js';
 
 /** Raised when tokens of before would mean something else. */
-const VERSION = '1';
+const VERSION = '2';
 
 /** A power cut as a token names it. */
 export interface ReplayCut {
@@ -47,7 +47,7 @@ export function replayToken(fingerprint: string, cuts: readonly Cut[]): string {
   return `${VERSION}:${fingerprint}:${cuts.map((cut) => `${cut.point.number}:${linesToken(cut)}`).join('/')}`;
 }
 
-const CUT = /^(\d{1,15}):((?:[0-9a-f]{1,13}(?:\+[0-9a-f]{1,8})?=[0-9a-f]{1,7}(?:,(?=.)|$))*)$/;
+const CUT = /^(\d{1,15}):((?:[0-9a-f]{1,13}(?:\+[0-9a-f]{1,8})?=[0-9a-f]{1,13}(?:,(?=.)|$))*)$/;
 const RUN = /([0-9a-f]+)(?:\+([0-9a-f]+))?=([0-9a-f]+)/g;
 /** A token that names more lines than this is not one of ours. */
 const MOST_LINES = 2 ** 24;
@@ -66,7 +66,7 @@ function parseCut(text: string): ReplayCut | undefined {
 
 /** @throws TypeError `ERR_INVALID_ARG_VALUE` for what is no token. */
 export function parseReplay(token: string): Replay {
-  const match = /^1:([0-9a-f]{8}):(.*)$/.exec(token);
+  const match = /^2:([0-9a-f]{8}):(.*)$/.exec(token);
   const cuts = (match?.[2] ?? '').split('/').map(parseCut);
   if (match === null || cuts.includes(undefined)) {
     throw wrongValue('replay', 'the token of a CrashConsistencyError', token);
@@ -83,15 +83,18 @@ export function replayMismatch(): PmemError {
 
 /** What the token says of the lines in flight. */
 export function replayChoices({ lines }: ReplayCut, states: readonly LineState[]): Choices {
-  const choices: Choices = new Int32Array(states.length);
+  const choices: Choices = new Float64Array(states.length);
   let found = 0;
   states.forEach(({ line, pieces }, i) => {
     const choice = lines.get(line);
     if (choice === undefined) return;
     const whole = wholePieces(choice);
     const words = tornWords(choice);
-    const next = pieces[whole];
-    if (whole > pieces.length || (words !== 0 && ((next?.mask ?? 0) & words) !== words)) throw replayMismatch();
+    const split = maskOfSplit(splitWord(choice));
+    const { mask, tears } = pieces[whole] ?? { mask: 0, tears: 0 };
+    if (whole > pieces.length || (words & ~mask) !== 0 || (split & ~tears) !== 0 || (words & split) !== 0) {
+      throw replayMismatch();
+    }
     choices[i] = choice;
     found++;
   });

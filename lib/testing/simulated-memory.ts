@@ -4,7 +4,7 @@ import { constants } from 'node:buffer';
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { parseSize, type Size } from '../units.js';
 import { checkSeed } from './checks.js';
-import { type Choice, choiceOf, compose, InFlight, type LineState } from './in-flight.js';
+import { type Choice, choiceOf, compose, InFlight, type LineState, maskOfSplit, splitsOf } from './in-flight.js';
 import { LINE, type Media, newMedia } from './lines.js';
 import { ObservedMemory } from './observed-memory.js';
 import { Random } from './random.js';
@@ -79,7 +79,10 @@ class Power extends Recorder {
  *   it, not what is stored to the same line afterwards.
  * - Everything else may or may not have reached the media, each cache line of 64 bytes on its own: of the calls that
  *   stored into a line, the first so many arrived, in program order.
- * - Of the last of them, any words of 8 bytes, aligned, in any order; a word never tears.
+ * - Of the last of them, any words of 8 bytes, aligned, in any order.
+ * - A word never tears if `store64` stored it, or a `write` or `fill` that begins and ends at a multiple of 8 bytes, or one of
+ *   1, 2 or 4 bytes aligned to its length: those are single stores in a `Region` too. Of everything else, and of what was
+ *   stored through a view (Node.js stores `writeBigUInt64LE` byte by byte), one word of a line may tear between its bytes.
  *
  * It has no native part and works on every platform. Takes twice its size of ordinary memory, and what was stored since
  * the last `drain`.
@@ -116,11 +119,16 @@ export class SimulatedMemory extends ObservedMemory {
   }
 }
 
-/** Any number of the pieces, and of the next one any words. */
+/** Any number of the pieces, and of the next one any words, and perhaps half of one. */
 export function randomChoice({ pieces }: LineState, random: Random): Choice {
   const whole = random.below(pieces.length + 1);
   const next = pieces[whole];
   if (next === undefined || random.below(2) === 0) return choiceOf(whole);
   const words = random.next() & next.mask;
+  if (next.tears !== 0 && random.below(2) === 0) {
+    const splits = splitsOf(next.tears);
+    const split = splits[random.below(splits.length)] as number;
+    return choiceOf(whole, words & ~maskOfSplit(split), split);
+  }
   return words === next.mask ? choiceOf(whole + 1) : choiceOf(whole, words);
 }

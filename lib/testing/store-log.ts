@@ -1,7 +1,7 @@
 /** What a program did to memory, in program order. */
 
 import type { CallSite } from './call-site.js';
-import { LINE, wordMask } from './lines.js';
+import { LINE, WORD, wordMask } from './lines.js';
 
 /** How a store was made; `view` is one that was found out by comparing. */
 export type StoreKind = 'write' | 'fill' | 'store64' | 'view';
@@ -16,6 +16,8 @@ export interface StoreEvent {
   readonly bytes: Uint8Array;
   /** Words of the one line concerned, where it is not all that the range touches (`view`). */
   readonly mask: number | undefined;
+  /** Of those, the words of which several bytes changed: nobody knows in how many stores. */
+  readonly tears: number | undefined;
   readonly site: CallSite | undefined;
 }
 
@@ -51,6 +53,34 @@ export function maskInLine(store: StoreEvent, line: number): number {
   return wordMask(start, end);
 }
 
+/**
+ * Whether every word of a store is kept or lost as a whole.
+ *
+ * `store64` is one store (`store64` in native/durable.cc), and so is a write of 1, 2, 4 or 8 bytes that is aligned to its
+ * length. Longer ones are memmove and memset, or stream whole lines with a memmove at either end (native/copy.cc and
+ * copy_x86.cc), and those of glibc 2.36, run one instruction at a time with AVX-512, keep aligned words whole if the range
+ * begins and ends at a word: vectors then begin and end at words. Otherwise they do not. 3, 5, 6 and 7 bytes are two stores;
+ * vectors that are not aligned split words; and as the last vector is stored out of turn, and counted from the end of the range,
+ * 100 bytes at an aligned offset tear a full word in the middle. `rep movsb`, for some KiB, promises nothing (Intel SDM,
+ * volume 1, "Fast-String Operation"), but moves whole lines where both ends allow it.
+ */
+function keepsWords(kind: StoreKind, offset: number, length: number): boolean {
+  if (kind === 'store64' || (offset % WORD === 0 && length % WORD === 0)) return true;
+  return (length === 1 || length === 2 || length === 4) && offset % length === 0;
+}
+
+/** The words of {@link maskInLine} that can tear between their bytes. */
+export function tearsInLine({ kind, offset, bytes, tears }: StoreEvent, line: number): number {
+  if (tears !== undefined) return tears;
+  if (keepsWords(kind, offset, bytes.length)) return 0;
+  const start = Math.max(offset - line * LINE, 0);
+  const end = Math.min(offset + bytes.length - line * LINE, LINE);
+  // A single byte at either end is there or not.
+  const from = start % WORD === WORD - 1 ? start + 1 : start;
+  const to = end % WORD === 1 ? end - 1 : end;
+  return from < to ? wordMask(from, to) : 0;
+}
+
 /** The log of one run. */
 export class StoreLog {
   readonly events: LogEvent[] = [];
@@ -60,9 +90,9 @@ export class StoreLog {
     offset: number,
     bytes: Uint8Array,
     site: CallSite | undefined,
-    mask: number | undefined = undefined,
+    { mask, tears }: { readonly mask?: number; readonly tears?: number } = {},
   ): void {
-    this.events.push({ type: 'store', index: this.events.length, kind, offset, bytes, mask, site });
+    this.events.push({ type: 'store', index: this.events.length, kind, offset, bytes, mask, tears, site });
   }
 
   flush(offset: number, length: number, site: CallSite | undefined): void {

@@ -2,7 +2,7 @@
 
 import { inspect } from 'node:util';
 import type { CallSite } from './call-site.js';
-import { type Choice, type LineState, tornWords, wholePieces } from './in-flight.js';
+import { type Choice, type LineState, splitWord, tornWords, wholePieces } from './in-flight.js';
 import { bitCount } from './lines.js';
 import type { Operation } from './options.js';
 import type { FlushEvent, LogEvent, StoreEvent } from './store-log.js';
@@ -18,6 +18,8 @@ interface Fate {
   /** Words in flight and words that arrived, in all its lines. */
   words: number;
   arrived: number;
+  /** Words of which a part arrived. */
+  split: number;
   lines: number;
   /** A flush that covers all of it in flight, or undefined if a part is not flushed at all. */
   flush: FlushEvent | undefined;
@@ -31,13 +33,16 @@ function fatesOf({ point: { states }, choices }: Cut): Fate[] {
       const flush = number < state.flushed ? state.flush : undefined;
       let fate = fates.get(store);
       if (fate === undefined) {
-        fate = { store, words: 0, arrived: 0, lines: 0, flush };
+        fate = { store, words: 0, arrived: 0, split: 0, lines: 0, flush };
         fates.set(store, fate);
       }
       fate.lines++;
       fate.words += bitCount(mask);
       if (number < wholePieces(choice)) fate.arrived += bitCount(mask);
-      else if (number === wholePieces(choice)) fate.arrived += bitCount(tornWords(choice));
+      else if (number === wholePieces(choice)) {
+        fate.arrived += bitCount(tornWords(choice));
+        if (splitWord(choice) !== 0) fate.split++;
+      }
       if (flush === undefined) fate.flush = undefined;
     });
   });
@@ -70,6 +75,13 @@ function storeText(cut: Cut, { store, flush }: Fate): string {
   return `${kind} of ${plural(bytes.length, 'byte')} at offset ${offset}, ${flushed},\n${INDENT}  ${at(siteOf(cut, store))}`;
 }
 
+function tornText({ words, arrived, split }: Fate): string {
+  const whole = `${arrived} of ${plural(words, 'word')}`;
+  if (split === 0) return `${whole} of the `;
+  const parts = split === 1 ? 'half a word' : `halves of ${split} words`;
+  return arrived === 0 ? `${parts}, of ${words}, of the ` : `${whole} and ${parts} of the `;
+}
+
 function storesText(cut: Cut, heading: string, fates: readonly Fate[], note: (fate: Fate) => string): string[] {
   if (fates.length === 0) return [];
   const texts = fates.slice(0, MOST_STORES).map((fate) => `${note(fate)}${storeText(cut, fate)}`);
@@ -80,8 +92,8 @@ function storesText(cut: Cut, heading: string, fates: readonly Fate[], note: (fa
 function cutText(cut: Cut, who: 'workload' | 'recovery'): string[] {
   const fates = fatesOf(cut);
   const kept = fates.filter(({ words, arrived }) => arrived === words);
-  const lost = fates.filter(({ arrived }) => arrived === 0);
-  const torn = fates.filter(({ words, arrived }) => arrived > 0 && arrived < words);
+  const lost = fates.filter(({ arrived, split }) => arrived === 0 && split === 0);
+  const torn = fates.filter(({ words, arrived, split }) => split > 0 || (arrived > 0 && arrived < words));
   const { drain, number, atEnd } = cut.point;
   const end = atEnd ? `at the end of the ${who}` : 'at the end of the operation';
   const where = drain === undefined ? end : `before the drain ${at(siteOf(cut, drain))}`;
@@ -89,7 +101,7 @@ function cutText(cut: Cut, who: 'workload' | 'recovery'): string[] {
     `  power cut  at crash point ${number}, ${where}`,
     ...(fates.length === 0 ? [`  in flight  nothing: all that was stored is durable`] : []),
     ...storesText(cut, 'lost', lost, () => ''),
-    ...storesText(cut, 'torn', torn, ({ words, arrived }) => `${arrived} of ${plural(words, 'word')} of the `),
+    ...storesText(cut, 'torn', torn, tornText),
     ...storesText(cut, 'kept', kept, () => ''),
   ];
 }

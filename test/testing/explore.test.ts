@@ -2,15 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import type { Memory } from 'pmem';
 import {
   CrashConsistencyError,
   type CrashOptions,
   exploreCrashes,
   exploreMutants,
   MutantSurvivedError,
+  SimulatedMemory,
 } from 'pmem/testing';
 import { throwsCode } from '../support/errors.js';
-import { appends, updates } from './programs.js';
+import { appends, longRecovery, updates } from './programs.js';
 
 /** The violation that must be found. */
 function violation<Recovered, Detail>(options: CrashOptions<Recovered, Detail>): CrashConsistencyError {
@@ -94,6 +96,60 @@ describe('exploring crashes', () => {
     });
   });
 
+  describe('catches a commit record', () => {
+    const body = 0x0807_0605_0403_0201n;
+    /** The body is durable; the record says whether it counts, and is whole or not there. */
+    function commits(commit: (memory: Memory) => void, offset: number, length: number): CrashOptions<string, never> {
+      const whole = new SimulatedMemory(128);
+      commit(whole);
+      const valid = ['00'.repeat(length), whole.view(offset, length).toString('hex')];
+      return {
+        size: 128,
+        budget: 200,
+        workload(memory, context) {
+          memory.store64(64, body);
+          memory.persist(64, 8);
+          context.operation('commit', () => {
+            commit(memory);
+            memory.persist(0, 64);
+          });
+        },
+        recover(memory) {
+          const record = Buffer.alloc(length);
+          memory.read(offset, record);
+          return record.toString('hex');
+        },
+        check: (record) => assert(valid.includes(record), `the record is ${record}`),
+      };
+    }
+
+    it('of six bytes', () => {
+      const options = commits((memory) => memory.write(0, Buffer.from('commit')), 0, 6);
+      const { story, replay } = violation(options);
+      assert.match(story, /the record is 636f6d000000/);
+      assert.match(story, /torn {7}half a word, of 1, of the write of 6 bytes at offset 0/);
+      assert.equal(violation({ ...options, replay }).story, story);
+    });
+
+    it('that is a word in the middle of a copy that is not aligned', () => {
+      const { story } = violation(commits((memory) => memory.write(4, Buffer.alloc(56, 7)), 32, 8));
+      assert.match(story, /the record is (07070707|00000000)(07070707|00000000)$/m);
+      assert.match(story, /torn {7}.*half a word.* of the write of 56 bytes at offset 4/);
+    });
+
+    it('stored through a view', () => {
+      const { story } = violation(commits((memory) => void memory.view(0, 64).writeBigUInt64LE(body, 8), 8, 8));
+      assert.match(story, /torn {7}half a word, of 1, of the store through a view/);
+    });
+
+    it('but none that is stored at once', () => {
+      exploreCrashes(commits((memory) => memory.store64(8, body), 8, 8));
+      exploreCrashes(commits((memory) => memory.write(8, Buffer.alloc(8, 7)), 8, 8));
+      exploreCrashes(commits((memory) => memory.write(4, Buffer.alloc(4, 7)), 4, 4));
+      exploreCrashes(commits((memory) => memory.write(0, Buffer.alloc(64, 7)), 32, 8));
+    });
+  });
+
   describe('catches a recovery', () => {
     for (const [flaw, expected] of [
       ['recovery forgets first', /undo of the/],
@@ -108,6 +164,60 @@ describe('exploring crashes', () => {
         exploreCrashes({ ...updates(flaw), recoveryDepth: 0 });
       });
     }
+  });
+});
+
+describe('a long recovery', () => {
+  for (const steps of [4, 10, 16, 40, 200]) {
+    it(`of ${steps} drains is crashed at each of them`, () => {
+      for (const flawed of [0, Math.floor(steps / 2), steps - 1]) {
+        const { story } = violation(longRecovery(steps, flawed));
+        assert.match(story, /then {7}recovery ran, and the power was cut again/);
+      }
+      const { recoveriesExhausted, recoveriesCut, duringRecovery } = exploreCrashes(longRecovery(steps, undefined));
+      assert(recoveriesExhausted > 0 && duringRecovery > 2 * steps);
+      assert.equal(recoveriesCut, 0);
+    });
+  }
+
+  it('is found wanting with a budget of millions, too', () => {
+    violation({ ...longRecovery(40, 20), budget: 1_000_000 });
+  });
+
+  it('never takes more than the budget, and says what was cut', () => {
+    for (let budget = 4; budget < 400; budget += 13) {
+      const statistics = exploreCrashes({ ...longRecovery(100, undefined), budget });
+      assert(statistics.images <= budget, JSON.stringify(statistics));
+      if (statistics.recoveriesCut === 0) assert(statistics.recoveriesExhausted > 0, JSON.stringify(statistics));
+    }
+    const { recoveriesCut, recoveriesExhausted } = exploreCrashes({ ...longRecovery(100, undefined), budget: 100 });
+    assert(recoveriesCut > 0 && recoveriesExhausted === 0);
+  });
+
+  it('that is not crashed is not counted', () => {
+    const { recoveriesCut, recoveriesExhausted } = exploreCrashes({ ...longRecovery(40, 20), recoveryDepth: 0 });
+    assert.deepEqual([recoveriesCut, recoveriesExhausted], [0, 0]);
+  });
+
+  it('is crashed in other places from one image to the next, where the budget does not suffice for all', () => {
+    // Two epochs in a hundred fit into each recovery's part; what recovery does differs from image to image.
+    const options = longRecovery(100, 50);
+    const varied: typeof options = {
+      ...options,
+      size: 32768,
+      budget: 4000,
+      workload(memory) {
+        for (let line = 320; line < 330; line++) memory.store64(64 * line, 1n);
+        memory.drain();
+      },
+      recover(memory) {
+        let found = 0n;
+        for (let line = 320; line < 330; line++) found = 2n * found + memory.load64(64 * line);
+        memory.store64(64 * 340, found);
+        return options.recover(memory);
+      },
+    };
+    violation(varied);
   });
 });
 

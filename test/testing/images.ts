@@ -62,10 +62,19 @@ export function exploredImages(size: number, workload: (memory: Memory) => void)
   return points;
 }
 
-/** Part of a store that cannot be torn. */
+/** Part of a store that is there or not, or of which a half may be there. */
 interface Atom {
   readonly at: number;
   readonly bytes: Buffer;
+  readonly tears: boolean;
+}
+
+/** The lower and the upper half of the bytes that an atom changes. */
+function halves(base: Buffer, { at, bytes }: Atom): [Atom[], Atom[]] {
+  const single = [...bytes].map((byte, i) => ({ at: at + i, bytes: Buffer.of(byte), tears: false }));
+  const changing = single.filter((one) => base[one.at] !== one.bytes[0]);
+  const half = Math.floor(changing.length / 2);
+  return [changing.slice(0, half), changing.slice(half)];
 }
 
 /** What happened to one line since it was last known: the stores, each of atoms, and how many of them are flushed. */
@@ -89,6 +98,10 @@ function contents({ base, stores }: Line): string[] {
     for (let subset = 0; subset < 2 ** atoms.length; subset++) {
       const some = atoms.filter((_, i) => Math.floor(subset / 2 ** i) % 2 === 1);
       found.add(applied(before, some).toString('hex'));
+      // One atom of those left out tears instead.
+      for (const atom of atoms.filter((one) => one.tears && !some.includes(one))) {
+        for (const half of halves(before, atom)) found.add(applied(before, [...some, ...half]).toString('hex'));
+      }
     }
     before = applied(before, atoms);
   }
@@ -104,12 +117,14 @@ export class PlainModel {
   }
 
   store(offset: number, bytes: Buffer): void {
+    const isOneStore = [1, 2, 4, 8].includes(bytes.length) && offset % bytes.length === 0;
+    const tears = !isOneStore && (offset % 8 !== 0 || bytes.length % 8 !== 0);
     this.#lines.forEach((line, number) => {
       const atoms: Atom[] = [];
       for (let word = number * 64; word < number * 64 + 64; word += 8) {
         const from = Math.max(word, offset);
         const to = Math.min(word + 8, offset + bytes.length);
-        if (from < to) atoms.push({ at: from - number * 64, bytes: bytes.subarray(from - offset, to - offset) });
+        if (from < to) atoms.push({ at: from - number * 64, bytes: bytes.subarray(from - offset, to - offset), tears });
       }
       if (atoms.length > 0) line.stores.push(atoms);
     });

@@ -45,7 +45,7 @@ describe('an image', () => {
         size: SIZE,
         workload,
         prune: false,
-        budget: 1e6,
+        budget: 10_000,
         recover(memory) {
           const bytes = Buffer.alloc(SIZE);
           memory.read(0, bytes);

@@ -48,27 +48,79 @@ describe('a power cut on simulated memory', () => {
     assert.deepEqual(images, ['0 0', '0 2', '1 0', '1 2']);
   });
 
-  it('never tears an aligned word, whatever stored it', () => {
+  it('never tears an aligned word that was stored at once', () => {
     for (const store of [
       (memory: Memory) => memory.store64(8, 0xffff_ffff_ffff_ffffn),
       (memory: Memory) => memory.write(8, Buffer.alloc(8, 255)),
       (memory: Memory) => memory.fill(8, 8, 255),
+      (memory: Memory) => memory.write(0, Buffer.alloc(64, 255)),
+      (memory: Memory) => memory.fill(8, 48, 255),
     ]) {
       const images = exploredImages(64, store).at(-1) as Set<string>;
-      assert.deepEqual([...images].map((image) => image.slice(16, 32)).sort(), [
-        '0000000000000000',
-        'ffffffffffffffff',
-      ]);
+      const words = new Set([...images].map((image) => image.slice(16, 32)));
+      assert.deepEqual([...words].sort(), ['0000000000000000', 'ffffffffffffffff']);
     }
   });
 
-  it('never tears what is stored into one word', () => {
-    const images = exploredImages(64, (memory) => memory.write(3, Buffer.from([1, 2, 3]))).at(-1) as Set<string>;
-    assert.deepEqual([...images].map((image) => image.slice(0, 16)).sort(), ['0000000000000000', '0000000102030000']);
+  it('never tears 1, 2 or 4 bytes that are aligned to their length', () => {
+    for (const [offset, length] of [
+      [7, 1],
+      [6, 2],
+      [4, 4],
+    ] as const) {
+      const images = exploredImages(64, (memory) => memory.write(offset, Buffer.alloc(length, 1))).at(-1);
+      assert.equal(images?.size, 2, `${length} bytes at offset ${offset}`);
+    }
   });
 
-  it('tears a word that is not aligned at the border', () => {
-    const images = exploredImages(64, (memory) => memory.write(4, Buffer.alloc(8, 9))).at(-1) as Set<string>;
+  /** The words, each once, that may be at the offset. */
+  function wordsAt(offset: number, workload: (memory: Memory) => void): string[] {
+    const images = exploredImages(64, workload).at(-1) ?? new Set<string>();
+    return [...new Set([...images].map((image) => image.slice(2 * offset, 2 * offset + 16)))].sort();
+  }
+
+  it('tears a word between its bytes that takes more than one store', () => {
+    assert.deepEqual(
+      wordsAt(0, (memory) => memory.write(3, Buffer.from([1, 2, 3]))),
+      ['0000000000000000', '0000000002030000', '0000000100000000', '0000000102030000'],
+    );
+    assert.deepEqual(
+      wordsAt(0, (memory) => memory.write(0, Buffer.alloc(6, 255))),
+      ['0000000000000000', '000000ffffff0000', 'ffffff0000000000', 'ffffffffffff0000'],
+    );
+  });
+
+  it('tears every word of a copy that is not aligned, or ends within a word', () => {
+    const torn = ['0000000000000000', '00000000ffffffff', 'ffffffff00000000', 'ffffffffffffffff'];
+    for (const store of [
+      (memory: Memory) => memory.write(4, Buffer.alloc(56, 255)),
+      (memory: Memory) => memory.write(8, Buffer.alloc(20, 255)),
+      (memory: Memory) => memory.fill(4, 32, 255),
+      (memory: Memory) => memory.fill(16, 13, 255),
+    ]) {
+      assert.deepEqual(wordsAt(16, store), torn);
+    }
+  });
+
+  it('tears a word stored through a view, among the bytes that change', () => {
+    assert.deepEqual(
+      wordsAt(8, (memory) => {
+        memory.store64(8, 255n);
+        memory.persist(8, 8);
+        memory.view(0, 64).writeBigUInt64LE(256n, 8);
+      }),
+      ['0000000000000000', '0001000000000000', 'ff00000000000000', 'ff01000000000000'],
+    );
+  });
+
+  it('tears one word of a line between its bytes, with any of the other words', () => {
+    const images = exploredImages(64, (memory) => memory.write(4, Buffer.alloc(16, 9))).at(-1) as Set<string>;
+    // Eight subsets of three words, and each of them halved in two ways with four subsets of the others.
+    assert.equal(images.size, 8 + 3 * 2 * 4);
+  });
+
+  it('tears a single byte of a word no further', () => {
+    const images = exploredImages(192, (memory) => memory.write(63, Buffer.alloc(2, 9))).at(-1) as Set<string>;
     assert.equal(images.size, 4);
   });
 

@@ -25,6 +25,38 @@ export function appends(flaw?: LogFlaw): CrashOptions<string[], string> {
   };
 }
 
+/**
+ * Recovery takes `steps` durable steps of two lines each. In one of them a marker can arrive before the data that it promises, which only the
+ * recovery after that sees.
+ */
+export function longRecovery(steps: number, flawed: number | undefined): CrashOptions<boolean, never> {
+  const data = 128 * (steps + 1);
+  const marker = data + 64;
+  return {
+    size: marker + 64,
+    workload(memory) {
+      memory.store64(0, 1n);
+      memory.persist(0, 8);
+    },
+    recover(memory) {
+      const isSound = memory.load64(marker) === 0n || memory.load64(data) !== 0n;
+      for (let step = 0; step < steps; step++) {
+        const line = 128 * (step + 1);
+        memory.store64(line, 1n);
+        memory.store64(line + 64, 1n);
+        memory.persist(line, 128);
+        if (step !== (flawed ?? steps - 1)) continue;
+        memory.store64(data, 1n);
+        if (flawed === undefined) memory.persist(data, 8);
+        memory.store64(marker, 1n);
+        memory.persist(data, 128);
+      }
+      return isSound;
+    },
+    check: (isSound) => isSound,
+  };
+}
+
 const START: Pair = [50n, 50n];
 const PAIRS: readonly Pair[] = [
   [10n, 90n],

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { Memory } from 'pmem';
-import { CrashConsistencyError, type CrashOptions, exploreCrashes } from 'pmem/testing';
+import { CrashConsistencyError, type CrashOptions, type CrashStatistics, exploreCrashes } from 'pmem/testing';
 import { throwsCode } from '../support/errors.js';
 import { Random } from '../support/random.js';
 import { perform, type Step } from './images.js';
@@ -14,7 +14,10 @@ function randomStep(random: Random): Step {
   const offset = random.below(WORDS) * 8;
   switch (random.below(7)) {
     case 0:
-      return { op: 'write', offset: random.below(SIZE - 16), bytes: random.bytes(1 + random.below(16)) };
+      // Some that tear within words: few bytes, as all images have to be made.
+      return random.below(2) === 0
+        ? { op: 'write', offset, bytes: random.bytes(8) }
+        : { op: 'write', offset: random.below(SIZE - 16), bytes: random.bytes(1 + random.below(7)) };
     case 1:
       return { op: 'flush', offset, length: random.below(SIZE - offset) };
     case 2:
@@ -79,14 +82,18 @@ function nonsense(seed: number): CrashOptions<number, number> {
   };
 }
 
-function fails(options: CrashOptions<number, number>): { fails: boolean; pruned: number; exhausted: boolean } {
+function run(options: CrashOptions<number, number>): { fails: boolean; statistics: CrashStatistics } {
   try {
-    const { pruned, exhausted, crashPoints } = exploreCrashes(options);
-    return { fails: false, pruned, exhausted: exhausted === crashPoints };
+    return { fails: false, statistics: exploreCrashes(options) };
   } catch (error) {
     if (!(error instanceof CrashConsistencyError)) throw error;
-    return { fails: true, pruned: error.statistics.pruned, exhausted: false };
+    return { fails: true, statistics: error.statistics };
   }
+}
+
+function fails(options: CrashOptions<number, number>): { fails: boolean; pruned: number; exhausted: boolean } {
+  const { fails, statistics } = run(options);
+  return { fails, pruned: statistics.pruned, exhausted: !fails && statistics.exhausted === statistics.crashPoints };
 }
 
 describe('leaving out images that recovery cannot tell apart', () => {
@@ -115,6 +122,21 @@ describe('leaving out images that recovery cannot tell apart', () => {
     });
   }
 
+  it('never takes more than the budget, nor a recovery that is crashed in part for one that cannot be repeated', () => {
+    let cut = 0;
+    let whole = 0;
+    for (let seed = 1; seed <= 150; seed++) {
+      for (const recoveryDepth of [1, 2, 3]) {
+        const budget = 30 + ((seed * 37) % 700);
+        const { statistics } = run({ ...nonsense(seed), check: () => true, recoveryDepth, budget });
+        assert(statistics.images <= budget, `seed ${seed}: ${statistics.images} images of ${budget}`);
+        cut += statistics.recoveriesCut;
+        whole += statistics.recoveriesExhausted;
+      }
+    }
+    assert(cut > 100 && whole > 100, `${cut} cut, ${whole} whole`);
+  });
+
   it('finds one line among many that nobody reads', () => {
     const lines = 64;
     const options: CrashOptions<bigint, never> = {
@@ -132,6 +154,24 @@ describe('leaving out images that recovery cannot tell apart', () => {
     assert.equal(pruned, 4998);
     assert.equal(recoveries, 2);
     throwsCode(() => exploreCrashes({ ...options, check: (word) => word === 0n }), 'ERR_PMEM_CRASH_CONSISTENCY');
+  });
+
+  it('judges an image once, whatever the number of the crash point, while check is told the same', () => {
+    const judged: string[] = [];
+    exploreCrashes<bigint, never>({
+      size: 64,
+      workload(memory, context) {
+        memory.store64(0, 1n);
+        memory.drain();
+        memory.drain();
+        context.operation('nothing', () => {});
+      },
+      recover: (memory) => memory.load64(0),
+      check(word, { point, finished }) {
+        judged.push(`${point}: ${word} ${finished.length}`);
+      },
+    });
+    assert.deepEqual(judged, ['0: 0 0', '0: 1 0', '2: 0 1', '2: 1 1']);
   });
 
   it('notices a recovery that is not repeatable', () => {

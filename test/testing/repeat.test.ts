@@ -107,8 +107,8 @@ describe('a token', () => {
   it('is refused when it names what cannot be', () => {
     const { replay } = caught(any(appends('no flush')));
     const fingerprint = replay.split(':')[1];
-    for (const rest of ['99:', '0:0=900', '1:0=2', '1:3f=100', '1:1+4=100', '1:1=100/7:1=100']) {
-      const token = `1:${fingerprint}:${rest}`;
+    for (const rest of ['99:', '0:0=12000', '1:0=2', '1:0=100', '1:3f=2000', '1:1+4=2000', '1:1=2000/7:1=2000']) {
+      const token = `2:${fingerprint}:${rest}`;
       throwsCode(() => exploreCrashes({ ...appends('no flush'), replay: token }), 'ERR_PMEM_REPLAY_MISMATCH', {});
     }
   });
@@ -118,13 +118,13 @@ describe('a token', () => {
       '',
       'x',
       '1',
-      '1:0123',
-      '2:01234567:0:',
-      '1:01234567:-1:',
-      '1:01234567:0:x',
-      '1:01234567:0:1=100,',
-      '1:01234567:0:0+ffffffff=100',
-      `1:01234567:${'9'.repeat(400)}:`,
+      '2:0123',
+      '1:01234567:0:',
+      '2:01234567:-1:',
+      '2:01234567:0:x',
+      '2:01234567:0:1=100,',
+      '2:01234567:0:0+ffffffff=100',
+      `2:01234567:${'9'.repeat(400)}:`,
     ]) {
       throwsCode(() => exploreCrashes({ ...appends(), replay: token }), 'ERR_INVALID_ARG_VALUE', { name: 'TypeError' });
     }
