@@ -38,7 +38,7 @@ export function blockDeviceSuite(name: string, setup: BlockDeviceSetup, runner: 
       try {
         await run(media);
       } finally {
-        media.release?.();
+        await media.release?.();
       }
     });
   };
