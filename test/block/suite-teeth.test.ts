@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { type BlockDevice, type BlockWriteOptions, PmemDisk } from 'pmem';
 import { type BlockDeviceSetup, blockDeviceSuite } from 'pmem/testing';
+import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';
 
@@ -178,7 +179,10 @@ describe('the conformance suite', () => {
         supports: PmemDisk.open(new LossyMemory(512)).supports,
         create: () => ({ open: () => PmemDisk.open(new LossyMemory(512)) }),
       };
-      assert.throws(() => blockDeviceSuite('x', setup), TypeError);
+      throwsCode(() => blockDeviceSuite('x', setup), 'ERR_INVALID_ARG_TYPE', { name: 'TypeError' });
+      for (const wrong of [undefined, null, 7, {}, { create: () => {} }]) {
+        throwsCode(() => blockDeviceSuite('x', wrong as never), 'ERR_INVALID_ARG_TYPE');
+      }
     } finally {
       globalThis.describe = global;
     }
