@@ -4,15 +4,17 @@ import type { BlockDevice, BlockDeviceSupport } from '../block/block-device.js';
 
 /** Media that a device of the suite is opened on. */
 export interface BlockDeviceMedia {
-  /** A device on the media, with what is stored there. The suite closes it before it opens the next one. */
+  /** A device on the media, with what is stored there. Before it opens the next one the suite closes it, or cuts the power. */
   open(options: { readonly readOnly: boolean }): BlockDevice;
   /**
-   * Cuts the power, the device being closed: what was stored and not made durable may be lost. Without it nothing is
-   * tested of durability but that the calls succeed.
+   * Cuts the power: what was stored and not made durable may be lost. A device that is open then is abandoned: the suite
+   * does not use it again, and does not close it, because closing might make durable what was not. If it is in the way of
+   * the next one (by a lock, say), end it here as the end of its process would. Without this method nothing is tested of
+   * durability but that the calls succeed.
    */
-  cutPower?(): void;
-  /** Called when a test has ended. */
-  release?(): void;
+  cutPower?(): void | Promise<void>;
+  /** Called when a test has ended. Devices that a power cut met are still open. */
+  release?(): void | Promise<void>;
 }
 
 /** What the suite needs to know of an implementation. */

@@ -1,13 +1,14 @@
 /** Tests: what lasts, and the ways to store that a device may support or not. */
 
 import assert from 'node:assert/strict';
-import type { BlockDeviceSupport } from '../block/block-device.js';
+import type { BlockDevice, BlockDeviceSupport } from '../block/block-device.js';
 import type { DeclareTest } from './block-device-setup.js';
-import { pattern, sameBytes, sectorsOf, throwsCoded, using } from './block-device-support.js';
+import { CUTS, losing, pattern, sameBytes, sectorsOf, throwsCoded, using } from './block-device-support.js';
 
-export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): void {
-  test('keeps what was flushed, over closing and a power cut', (media) => {
-    const bytes = using(media, (device) => {
+/** Tests that end in a power cut. */
+function durabilityTests(test: DeclareTest, supports: BlockDeviceSupport, when: (typeof CUTS)[number]): void {
+  test(`keeps what was flushed over a power cut ${when}`, async (media) => {
+    const bytes = await losing(media, when, (device) => {
       const written = pattern(device, 16, 1);
       device.write(0, written.subarray(0, 4 * device.sectorSize));
       device.writev(4, [written.subarray(4 * device.sectorSize)]);
@@ -15,33 +16,44 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
       device.flush();
       return written;
     });
-    media.cutPower?.();
     using(media, (device) => sameBytes(sectorsOf(device, 0, 16), bytes, 'the device'));
   });
 
-  test('keeps what was written with fua, without a flush', (media) => {
-    const bytes = using(media, (device) => {
-      const written = pattern(device, 4, 2);
-      device.write(1, written.subarray(0, device.sectorSize), { fua: true });
-      device.writev(2, [written.subarray(device.sectorSize)], { fua: true });
-      if (!supports.writeZeroes) return written;
-      device.writeZeroes(4, 1, { fua: true });
-      written.fill(0, 3 * device.sectorSize);
-      return written;
+  // Each alone: one that works makes up for another that does not.
+  const storing: Record<string, (device: BlockDevice, bytes: Buffer) => void> = {
+    write: (device, bytes) => device.write(1, bytes, { fua: true }),
+    writev: (device, bytes) => {
+      const pieces = [bytes.subarray(0, device.sectorSize), bytes.subarray(device.sectorSize)];
+      device.writev(1, pieces, { fua: true });
+    },
+  };
+  if (supports.writeZeroes) {
+    storing['writeZeroes'] = (device, bytes) => {
+      device.writeZeroes(1, 4, { fua: true });
+      bytes.fill(0);
+    };
+  }
+  for (const [name, store] of Object.entries(storing)) {
+    test(`keeps what ${name} stored with fua, without a flush, over a power cut ${when}`, async (media) => {
+      const bytes = await losing(media, when, (device) => {
+        device.write(1, pattern(device, 4, 11));
+        device.flush();
+        const written = pattern(device, 4, 2);
+        store(device, written);
+        return written;
+      });
+      using(media, (device) => sameBytes(sectorsOf(device, 1, 4), bytes, 'the sectors'));
     });
-    media.cutPower?.();
-    using(media, (device) => sameBytes(sectorsOf(device, 1, 4), bytes, 'the sectors'));
-  });
+  }
 
-  test('does not give back what was not flushed as something else than old or new', (media) => {
-    const [old, fresh] = using(media, (device) => {
+  test(`gives back what was not flushed as old or new, after a power cut ${when}`, async (media) => {
+    const [old, fresh] = await losing(media, when, (device) => {
       const [first, second] = [pattern(device, 4, 3), pattern(device, 4, 4)];
       device.write(0, first);
       device.flush();
       device.write(0, second);
       return [first, second];
     });
-    media.cutPower?.();
     using(media, (device) => {
       const unit = supports.atomicSectors ? device.sectorSize : 8;
       const found = sectorsOf(device, 0, 4);
@@ -52,6 +64,22 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
       }
     });
   });
+
+  if (!supports.directAccess) return;
+  test(`keeps what was persisted through direct access over a power cut ${when}`, async (media) => {
+    await losing(media, when, (device) => {
+      device.write(6, pattern(device, 2, 10), { fua: true });
+      device.directAccess(6, 2).fill(0x11, 1, 9);
+      device.persist(6, 2);
+    });
+    using(media, (device) => {
+      sameBytes(sectorsOf(device, 6, 2), pattern(device, 2, 10).fill(0x11, 1, 9), 'the sectors');
+    });
+  });
+}
+
+export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): void {
+  for (const when of CUTS) durabilityTests(test, supports, when);
 
   if (supports.writeZeroes) {
     test('writes zeroes, and nothing around them', (media) => {
@@ -100,18 +128,6 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
         device.write(3, pattern(device, 1, 9));
         sameBytes(view.subarray(sectorSize, 2 * sectorSize), pattern(device, 1, 9), 'the view after a write');
         assert.equal(device.directAccess(0, 0).length, 0);
-      });
-    });
-
-    test('keeps what was persisted through direct access over a power cut', (media) => {
-      using(media, (device) => {
-        device.write(6, pattern(device, 2, 10), { fua: true });
-        device.directAccess(6, 2).fill(0x11, 1, 9);
-        device.persist(6, 2);
-      });
-      media.cutPower?.();
-      using(media, (device) => {
-        sameBytes(sectorsOf(device, 6, 2), pattern(device, 2, 10).fill(0x11, 1, 9), 'the sectors');
       });
     });
   }

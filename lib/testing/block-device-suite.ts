@@ -1,5 +1,6 @@
 /** What every BlockDevice must do, as tests that its author runs. */
 
+import { wrongType } from '../errors.js';
 import { dataTests } from './block-device-data.js';
 import { lifeTests } from './block-device-life.js';
 import { refusalTests } from './block-device-refusals.js';
@@ -8,10 +9,10 @@ import { storageTests } from './block-device-storage.js';
 
 export type { BlockDeviceMedia, BlockDeviceSetup, SuiteRunner } from './block-device-setup.js';
 
-function globalRunner(): SuiteRunner {
-  const { describe, it } = globalThis as Partial<SuiteRunner>;
+function checkedRunner(runner: SuiteRunner | undefined): SuiteRunner {
+  const { describe, it } = runner ?? (globalThis as Partial<SuiteRunner>);
   if (typeof describe === 'function' && typeof it === 'function') return { describe, it };
-  throw new TypeError('there are no global describe and it; pass { describe, it } of your test runner');
+  throw wrongType('runner', 'the { describe, it } of your test runner, as there are no global ones', runner);
 }
 
 /**
@@ -30,15 +31,19 @@ function globalRunner(): SuiteRunner {
  *
  * @param runner default: the global `describe` and `it`
  */
-export function blockDeviceSuite(name: string, setup: BlockDeviceSetup, runner: SuiteRunner = globalRunner()): void {
-  const { describe, it } = runner;
+export function blockDeviceSuite(name: string, setup: BlockDeviceSetup, runner?: SuiteRunner): void {
+  if (typeof name !== 'string') throw wrongType('name', 'a string', name);
+  if (typeof setup?.create !== 'function' || typeof setup.supports !== 'object' || setup.supports === null) {
+    throw wrongType('setup', '{ supports, create }', setup);
+  }
+  const { describe, it } = checkedRunner(runner);
   const declare: DeclareTest = (title, run) => {
     it(title, async () => {
       const media = await setup.create();
       try {
         await run(media);
       } finally {
-        media.release?.();
+        await media.release?.();
       }
     });
   };

@@ -14,6 +14,31 @@ export function using<T>(media: BlockDeviceMedia, run: (device: BlockDevice) => 
   }
 }
 
+/** When the power fails. */
+export const CUTS = ['after closing', 'while open'] as const;
+
+/** Runs with a device, then cuts the power. One that is open then is never touched again. */
+export async function losing<T>(
+  media: BlockDeviceMedia,
+  when: (typeof CUTS)[number],
+  run: (device: BlockDevice) => T,
+): Promise<T> {
+  if (when === 'after closing' || media.cutPower === undefined) {
+    const result = using(media, run);
+    await media.cutPower?.();
+    return result;
+  }
+  const device = media.open({ readOnly: false });
+  try {
+    const result = run(device);
+    await media.cutPower();
+    return result;
+  } catch (error) {
+    device.close();
+    throw error;
+  }
+}
+
 /** Sectors whose bytes tell them apart: neither the order nor the place nor the seed can be taken for another. */
 export function pattern(device: Pick<BlockDevice, 'sectorSize'>, count: number, seed: number): Buffer {
   const bytes = Buffer.alloc(count * device.sectorSize);

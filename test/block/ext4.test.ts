@@ -96,6 +96,6 @@ describe('ext4 on our disks', () => {
     const files = await work(device, new Random(7));
     await compare(device, files);
     region.close();
-    succeedTool('e2fsck', ['-fn', `${path}?offset=${only.start * 512}`]);
+    succeedTool('e2fsck', ['-fn', `${path}?offset=${only.firstSector * 512}`]);
   });
 });

@@ -65,7 +65,7 @@ describe('partition tables and bad sectors', () => {
   it('ends the chain at a record that cannot be read, and says so', () => {
     const memory = new LossyMemory(SIZE);
     const whole = writePartitionTable(PmemDisk.open(memory), MBR);
-    const records = whole.partitions.filter(({ number }) => number > 4).map(({ start }) => start - 128);
+    const records = whole.partitions.filter(({ number }) => number > 4).map(({ firstSector: start }) => start - 128);
     assert.equal(records.length, 2);
     for (const [i, record] of records.entries()) {
       const table = readPartitionTable(withBad(memory, record));
@@ -80,7 +80,7 @@ describe('what only looks like a table', () => {
     const disk = PmemDisk.open(new LossyMemory(SIZE));
     const around: NewMbr = { label: 'mbr', partitions: [{}] };
     const [outer] = writePartitionTable(disk, around).partitions;
-    assert.ok(outer !== undefined && outer.start + outer.count === disk.sectorCount);
+    assert.ok(outer !== undefined && outer.firstSector + outer.sectorCount === disk.sectorCount);
     const inner = writePartitionTable(openPartition(disk, outer), { ...GPT, alignment: 4096 });
     assert.deepEqual(inner.problems, []);
     writePartitionTable(disk, around);

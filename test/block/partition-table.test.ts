@@ -10,7 +10,7 @@ import { needsTools, succeedTool } from '../support/tools.js';
 const GUID = '11111111-2222-3333-4444-555555555555';
 
 function places(table: PartitionTable | undefined): [number, number, number][] {
-  return (table?.partitions ?? []).map(({ number, start, count }) => [number, start, count]);
+  return (table?.partitions ?? []).map(({ number, firstSector: start, sectorCount: count }) => [number, start, count]);
 }
 
 describe('readPartitionTable', () => {
@@ -39,11 +39,19 @@ describe('readPartitionTable', () => {
       label: 'mbr',
       signature: 1,
       partitions: [
-        { number: 1, start: 2048, count: 20480, type: '83', typeName: 'Linux', kind: 'primary', bootable: true },
+        {
+          number: 1,
+          firstSector: 2048,
+          sectorCount: 20480,
+          type: '83',
+          typeName: 'Linux',
+          kind: 'primary',
+          bootable: true,
+        },
         {
           number: 2,
-          start: 22528,
-          count: 10240,
+          firstSector: 22528,
+          sectorCount: 10240,
           type: '0c',
           typeName: 'W95 FAT32 (LBA)',
           kind: 'primary',
@@ -142,7 +150,8 @@ describe('readPartitionTable', () => {
     it(`reads it or throws a coded error: ${name}`, () => {
       try {
         const table = read(make);
-        for (const { start, count } of table?.partitions ?? []) assert.ok(start > 0 && count > 0);
+        for (const { firstSector: start, sectorCount: count } of table?.partitions ?? [])
+          assert.ok(start > 0 && count > 0);
       } catch (error) {
         assert.equal((error as NodeJS.ErrnoException).code, 'ERR_PMEM_PARTITION_TABLE', (error as Error).stack);
       }
@@ -244,7 +253,8 @@ describe('readPartitionTable', () => {
       }
       try {
         const table = readPartitionTable(PmemDisk.open(new LossyMemory(bytes)));
-        for (const { start, count } of table?.partitions ?? []) assert.ok(start > 0 && start + count <= 2048);
+        for (const { firstSector: start, sectorCount: count } of table?.partitions ?? [])
+          assert.ok(start > 0 && start + count <= 2048);
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         assert.equal(code, 'ERR_PMEM_PARTITION_TABLE', `mutation ${i} of seed ${seed}: ${(error as Error).stack}`);
@@ -282,7 +292,7 @@ describe('readPartitionTable', () => {
   for (const wrong of [undefined, null, 7, {}, 'disk']) {
     it(`refuses ${String(wrong)} as a device`, () => {
       throwsCode(() => readPartitionTable(wrong as never), 'ERR_INVALID_ARG_TYPE', { name: 'TypeError' });
-      throwsCode(() => openPartition(wrong as never, { start: 1, count: 1 }), 'ERR_INVALID_ARG_TYPE');
+      throwsCode(() => openPartition(wrong as never, { firstSector: 1, sectorCount: 1 }), 'ERR_INVALID_ARG_TYPE');
     });
   }
 });

@@ -1,8 +1,9 @@
 /** The conformance suite is run on devices that are wrong in one thing each, and must notice. */
 
 import assert from 'node:assert/strict';
-import { type BlockDevice, PmemDisk } from 'pmem';
+import { type BlockDevice, type BlockWriteOptions, PmemDisk } from 'pmem';
 import { type BlockDeviceSetup, blockDeviceSuite } from 'pmem/testing';
+import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';
 
@@ -48,12 +49,46 @@ async function failures(change: Break): Promise<string[]> {
   return failed;
 }
 
-const BROKEN: Record<string, Break> = {
-  'a flush that does nothing': () => ({ flush: () => {} }),
-  'fua that is ignored': (device) => ({ write: (lba, source) => device.write(lba, source) }),
-  'fua that is ignored by writev': (device) => ({ writev: (lba, sources) => device.writev(lba, sources) }),
-  'fua that is ignored by writeZeroes': (device) => ({ writeZeroes: (lba, count) => device.writeZeroes(lba, count) }),
+/** The options, those of the wrong type too, but for `fua: true`. */
+function without(options: BlockWriteOptions | undefined): BlockWriteOptions | undefined {
+  return options?.fua === true ? {} : options;
+}
+
+/** A close that makes durable what the device's own calls did not. */
+function makingUp(changes: Break): Break {
+  return (device, memory) => ({
+    ...changes(device, memory),
+    close: () => {
+      if (!device.closed) memory.persist(0, memory.size);
+      device.close();
+    },
+  });
+}
+
+/** Right in everything but durability: arguments are checked, and a closed device refuses. */
+const VOLATILE: Record<string, Break> = {
+  'a flush that does nothing': (device) => ({ flush: () => device.read(0, Buffer.alloc(0)) }),
+  'fua that is ignored': (device) => ({ write: (lba, source, options) => device.write(lba, source, without(options)) }),
+  'fua that is ignored by writev': (device) => ({
+    writev: (lba, sources, options) => device.writev(lba, sources, without(options)),
+  }),
+  'fua that is ignored by writeZeroes': (device) => ({
+    writeZeroes: (lba, count, options) => device.writeZeroes(lba, count, without(options)),
+  }),
   'a persist that does nothing': (device) => ({ persist: (lba, count) => void device.directAccess(lba, count) }),
+};
+
+const BROKEN: Record<string, Break> = {
+  ...VOLATILE,
+  ...Object.fromEntries(
+    Object.entries(VOLATILE).map(([name, change]) => [`${name}, which closing makes up for`, makingUp(change)]),
+  ),
+  'closing that stores something else over what was not flushed': (device, memory) => ({
+    close: () => {
+      if (!device.closed && !device.readOnly) memory.fill(0, 512, 0x99, 'persist');
+      device.close();
+    },
+  }),
   'a direct access that is a copy': (device) => ({
     directAccess: (lba, count) => Buffer.from(device.directAccess(lba, count)),
   }),
@@ -104,6 +139,38 @@ describe('the conformance suite', () => {
     });
   }
 
+  it('waits for a power cut and for the end of the media that take their time', async () => {
+    const events: string[] = [];
+    const later = async (event: string, run = () => {}) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      run();
+      events.push(event);
+    };
+    const tests: (() => void | Promise<void>)[] = [];
+    const setup: BlockDeviceSetup = {
+      supports: PmemDisk.open(new LossyMemory(512)).supports,
+      create: () => {
+        const memory = new LossyMemory(2 ** 15);
+        return {
+          open: (options) => {
+            events.push('open');
+            return PmemDisk.open(memory, options);
+          },
+          cutPower: () => later('cut', () => memory.cutPower(new Random(5))),
+          release: () => later('released'),
+        };
+      },
+    };
+    blockDeviceSuite('slow', setup, { describe: (_, body) => body(), it: (_, body) => tests.push(body) });
+    for (const body of tests) {
+      events.length = 0;
+      await body();
+      assert.equal(events.at(-1), 'released');
+      const cut = events.indexOf('cut');
+      if (cut >= 0) assert.deepEqual(events, ['open', 'cut', 'open', 'released']);
+    }
+  });
+
   it('says so where there is no runner', () => {
     const { describe: global } = globalThis;
     try {
@@ -112,7 +179,10 @@ describe('the conformance suite', () => {
         supports: PmemDisk.open(new LossyMemory(512)).supports,
         create: () => ({ open: () => PmemDisk.open(new LossyMemory(512)) }),
       };
-      assert.throws(() => blockDeviceSuite('x', setup), TypeError);
+      throwsCode(() => blockDeviceSuite('x', setup), 'ERR_INVALID_ARG_TYPE', { name: 'TypeError' });
+      for (const wrong of [undefined, null, 7, {}, { create: () => {} }]) {
+        throwsCode(() => blockDeviceSuite('x', wrong as never), 'ERR_INVALID_ARG_TYPE');
+      }
     } finally {
       globalThis.describe = global;
     }

@@ -148,13 +148,53 @@ describe('writePartitionTable', () => {
     const table = writePartitionTable(disk, GPT);
     assert.deepEqual(table, readPartitionTable(disk));
     assert.deepEqual(
-      table.partitions.map(({ start, count }) => [start, count]),
+      table.partitions.map(({ firstSector: start, sectorCount: count }) => [start, count]),
       [
         [2048, 4096],
         [6144, 2048],
         [16384, 16351],
       ],
     );
+  });
+
+  it('takes places in sectors, and numbers', () => {
+    const gpt = writePartitionTable(newDisk(), {
+      label: 'gpt',
+      partitions: [
+        { number: 3, firstSector: 100, sectorCount: 7 },
+        { size: '1MiB' },
+        { number: 128, start: '8MiB', sectorCount: 1 },
+      ],
+    });
+    assert.deepEqual(
+      gpt.partitions.map(({ number, firstSector, sectorCount }) => [number, firstSector, sectorCount]),
+      [
+        [3, 100, 7],
+        [4, 2048, 2048],
+        [128, 16384, 1],
+      ],
+    );
+  });
+
+  it('writes what was read: the same partitions at the same places', () => {
+    const attributed: NewGpt = { ...GPT, partitions: GPT.partitions.map((one, i) => ({ ...one, number: 2 * i + 1 })) };
+    const behind: NewMbr = {
+      label: 'mbr',
+      partitions: [
+        { number: 2, size: '1MiB', bootable: true },
+        { number: 4, start: '12MiB', type: '0c' },
+      ],
+      logical: [
+        { firstSector: 6000, sectorCount: 100 },
+        { firstSector: 6101, sectorCount: 99 },
+        { firstSector: 9000, sectorCount: 999 },
+      ],
+    };
+    for (const table of [GPT, attributed, MBR, behind]) {
+      const read = writePartitionTable(newDisk(), table);
+      assert.deepEqual(read.problems, []);
+      assert.deepEqual(writePartitionTable(newDisk(), read), read);
+    }
   });
 
   it('keeps the boot code', () => {
@@ -175,6 +215,9 @@ describe('writePartitionTable', () => {
       [{ label }, 'ERR_INVALID_ARG_TYPE'],
       [{ label, partitions: {} }, 'ERR_INVALID_ARG_TYPE'],
       [{ label, partitions: [null] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ label, partitions: [null], problems: [] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, problems: [] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label: 'bsd', partitions: [], problems: [] }, 'ERR_INVALID_ARG_VALUE'],
       [{ label, partitions: [7] }, 'ERR_INVALID_ARG_TYPE'],
       [{ label, partitions: [], uuid: '' }, 'ERR_INVALID_ARG_VALUE'],
       [{ label, partitions: [{ begin: 0 }] }, 'ERR_INVALID_ARG_VALUE'],
@@ -202,6 +245,19 @@ describe('writePartitionTable', () => {
       [{ label, partitions: [{ type: 7 }] }, 'ERR_INVALID_ARG_TYPE'],
       [{ label, partitions: [{ type: 'beos' }] }, 'ERR_INVALID_ARG_VALUE'],
       [{ label, partitions: [{ type: 'toString' }] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, partitions: [{ firstSector: '64' }] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ label, partitions: [{ firstSector: 0 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ firstSector: 64.5 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ firstSector: 32768 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ sectorCount: -1 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ sectorCount: 0 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ sectorCount: 32768 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ start: '1MiB', firstSector: 2048 }] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, partitions: [{ size: '1MiB', sectorCount: 2048 }] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ label, partitions: [{ number: '1' }] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ label, partitions: [{ number: 0 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ number: 129 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ label, partitions: [{ number: 2, size: 512 }, { number: 2 }] }, 'ERR_OUT_OF_RANGE'],
       [{ label, partitions: [], alignment: 0 }, 'ERR_OUT_OF_RANGE'],
       [{ label, partitions: [], alignment: 100 }, 'ERR_OUT_OF_RANGE'],
     ]),
@@ -232,6 +288,16 @@ describe('writePartitionTable', () => {
           { start: '4MiB', size: '1MiB' },
         ],
       },
+      'ERR_INVALID_ARG_VALUE',
+    ],
+    [{ label: 'mbr', partitions: [{ number: 5 }] }, 'ERR_OUT_OF_RANGE'],
+    [{ label: 'mbr', partitions: [], logical: [{ number: 5 }] }, 'ERR_INVALID_ARG_VALUE'],
+    [
+      { label: 'mbr', partitions: [{ start: '4MiB', size: '1MiB' }], logical: [{ start: '3MiB', size: '2MiB' }] },
+      'ERR_INVALID_ARG_VALUE',
+    ],
+    [
+      { label: 'mbr', partitions: [{ start: '4MiB', size: '1MiB' }], logical: [{ start: '5MiB', size: '2MiB' }] },
       'ERR_INVALID_ARG_VALUE',
     ],
     [{ label: 'mbr', partitions: [], signature: -1 }, 'ERR_OUT_OF_RANGE'],

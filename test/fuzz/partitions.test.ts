@@ -99,7 +99,7 @@ describe('damaged partition tables', () => {
         const table = readPartitionTable(disk);
         outcome = table?.label ?? outcome;
         for (const partition of table?.partitions ?? []) {
-          const { start, count } = partition;
+          const { firstSector: start, sectorCount: count } = partition;
           assert.ok(start > 0 && count > 0 && start + count <= SECTORS, `${start} + ${count}`);
           openPartition(disk, partition).read(0, sector);
         }

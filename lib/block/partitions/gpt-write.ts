@@ -17,12 +17,14 @@ import {
 } from './gpt-format.js';
 import { GPT_ALIASES, gptTypeOf } from './gpt-types.js';
 import { isGuid } from './guid.js';
-import { alignmentOf, type NewPartition, place } from './layout.js';
+import { alignmentOf, type NewPartition, numbersOf, PLACE_OPTIONS, place } from './layout.js';
 import { clearRecords, hasChain, writeDiskSignature, writeProtective } from './mbr-format.js';
 import { bootSector, hideTable, replaceTable } from './mbr-write.js';
 
 /** A partition of a new GPT. */
 export interface NewGptPartition extends NewPartition {
+  /** From 1 to 128, as Linux numbers it; ascending. Default: one more than the partition before it. */
+  readonly number?: number;
   /** A GUID, or `'linux'` (default), `'swap'`, `'home'`, `'efi'`, `'raid'`, `'lvm'`, `'bios-boot'`, `'microsoft-data'`. */
   readonly type?: string;
   /** At most 36 UTF-16 code units. */
@@ -47,8 +49,8 @@ export interface NewGpt {
 
 const KNOWN = ['label', 'partitions', 'guid', 'alignment', 'randomGuid'] as const satisfies (keyof NewGpt)[];
 const KNOWN_OF_PARTITION = [
-  'start',
-  'size',
+  ...PLACE_OPTIONS,
+  'number',
   'type',
   'name',
   'guid',
@@ -117,11 +119,12 @@ function plan(device: BlockDevice, table: NewGpt): Planned {
   const alignment = alignmentOf(table.alignment, sectorSize);
   const extents = place(partitions, 'partitions', { sectorSize, first, end, alignment });
   const array = Buffer.alloc(arraySectors * sectorSize);
+  const numbers = numbersOf(partitions, 'partitions', ENTRIES);
   for (const [i, one] of partitions.entries()) {
     onlyKnown(one, KNOWN_OF_PARTITION);
     const { start, count } = extents[i] as { start: number; count: number };
     const entry: GptEntry = {
-      number: i + 1,
+      number: numbers[i] as number,
       type: typeOf(one.type ?? 'linux', `partitions[${i}].type`),
       guid: guidOf(one.guid, `partitions[${i}].guid`, randomGuid),
       first: BigInt(start),

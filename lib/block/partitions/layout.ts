@@ -3,13 +3,26 @@
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { parseSize, type Size } from '../../units.js';
 
-/** What every new partition is asked for. Sizes are bytes, or strings such as `'64MiB'`. */
+/**
+ * What every new partition is asked for. `start` and `size` are bytes, or strings such as `'64MiB'`; `firstSector` and
+ * `sectorCount` say the same in sectors, as tables that are read do.
+ */
 export interface NewPartition {
-  /** Where it begins on the disk. Default: behind the partition before it, at the next multiple of the alignment. */
+  /**
+   * Where it begins on the disk, in bytes: a multiple of the sector size. Default: behind the partition before it, at the next
+   * multiple of the alignment.
+   */
   readonly start?: Size;
-  /** Default: all that is left up to the next partition, or the end. */
+  /** Bytes: a multiple of the sector size. Default: all that is left up to the next partition, or the end. */
   readonly size?: Size;
+  /** Instead of `start`: the first sector, counted in the disk. */
+  readonly firstSector?: number;
+  /** Instead of `size`: the number of sectors. */
+  readonly sectorCount?: number;
 }
+
+/** What can be asked of the place of every new partition. */
+export const PLACE_OPTIONS = ['start', 'size', 'firstSector', 'sectorCount'] as const satisfies (keyof NewPartition)[];
 
 /** A range of sectors. */
 export interface Extent {
@@ -26,7 +39,7 @@ export interface Space {
   readonly end: number;
   /** In sectors. */
   readonly alignment: number;
-  /** Sectors to be left free before each partition. */
+  /** Sectors to be left free before each partition; before one that says where it begins, a single one will do. */
   readonly gap?: number;
 }
 
@@ -53,18 +66,39 @@ function sectorsOf(size: Size | undefined, name: string, sectorSize: number): nu
   return bytes / sectorSize;
 }
 
+/** What is said in bytes or in sectors, as sectors. */
+function either(
+  one: NewPartition,
+  bytes: 'start' | 'size',
+  count: 'firstSector' | 'sectorCount',
+  name: string,
+  unit: number,
+) {
+  const value = one[count];
+  if (value === undefined) return sectorsOf(one[bytes], `${name}.${bytes}`, unit);
+  if (one[bytes] !== undefined) throw wrongValue(`${name}.${count}`, `left out beside ${bytes}`, value);
+  if (typeof value !== 'number') throw wrongType(`${name}.${count}`, 'a number of sectors', value);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw outOfRange(`${name}.${count}`, 'a whole number of sectors', value);
+  return value;
+}
+
 /** An explicit beginning, checked, or undefined. */
 function wantedStart(one: NewPartition, name: string, space: Space): number | undefined {
-  const start = sectorsOf(one.start, `${name}.start`, space.sectorSize);
+  const start = either(one, 'start', 'firstSector', name, space.sectorSize);
   if (start === undefined) return undefined;
   const { first, end, gap = 0, sectorSize } = space;
-  if (start >= first + gap && start < end) return start;
-  const bytes = `from ${(first + gap) * sectorSize} to ${(end - 1) * sectorSize}, the usable sectors' first bytes,`;
+  const least = first + Math.min(gap, 1);
+  if (start >= least && start < end) return start;
+  if (one.firstSector !== undefined) {
+    throw outOfRange(`${name}.firstSector`, `from ${least} to ${end - 1}, the usable sectors,`, start);
+  }
+  const bytes = `from ${least * sectorSize} to ${(end - 1) * sectorSize}, the usable sectors' first bytes,`;
   throw outOfRange(`${name}.start`, bytes, one.start);
 }
 
-/** Where a partition that begins at `start` must end: at the next one that says where it begins, or the end. */
-function limitOf(start: number, starts: readonly (number | undefined)[], { end, gap = 0 }: Space): number {
+/** Where a partition that begins at `start` must end: `gap` before the next one that says where it begins, or at the end. */
+function limitOf(start: number, starts: readonly (number | undefined)[], end: number, gap: number): number {
   const next = starts.filter((one): one is number => one !== undefined && one > start).map((one) => one - gap);
   return Math.min(end, ...next);
 }
@@ -85,7 +119,7 @@ function checkOverlaps(extents: readonly Extent[], name: string, gap: number): v
  * @throws TypeError and RangeError where something does not fit, or overlaps.
  */
 export function place(wanted: readonly NewPartition[], name: string, space: Space): Extent[] {
-  const { sectorSize, first, alignment, gap = 0 } = space;
+  const { sectorSize, first, end, alignment, gap = 0 } = space;
   const starts = wanted.map((one, i) => {
     if (typeof one !== 'object' || one === null) throw wrongType(`${name}[${i}]`, 'an object', one);
     return wantedStart(one, `${name}[${i}]`, space);
@@ -94,16 +128,35 @@ export function place(wanted: readonly NewPartition[], name: string, space: Spac
   let behind = first;
   for (const [i, one] of wanted.entries()) {
     const start = starts[i] ?? alignUp(behind + gap, alignment);
-    const left = limitOf(start, starts, space) - start;
-    const count = sectorsOf(one.size, `${name}[${i}].size`, sectorSize) ?? left;
+    const wantedCount = either(one, 'size', 'sectorCount', `${name}[${i}]`, sectorSize);
+    const left = limitOf(start, starts, end, wantedCount === undefined ? gap : Math.min(gap, 1)) - start;
+    const count = wantedCount ?? left;
     if (left < 1 || count < 1 || count > left) {
-      const most = Math.max(0, left) * sectorSize;
-      const limit = `from 1 sector to ${most} bytes, what is free from sector ${start} on,`;
-      throw outOfRange(`${name}[${i}].size`, limit, one.size ?? 'the rest');
+      const most = Math.max(0, left);
+      const limit = `from 1 to ${most} sectors, ${most * sectorSize} bytes, what is free from sector ${start} on,`;
+      const isInSectors = one.sectorCount !== undefined;
+      throw outOfRange(
+        `${name}[${i}].${isInSectors ? 'sectorCount' : 'size'}`,
+        limit,
+        one.sectorCount ?? one.size ?? 'the rest',
+      );
     }
     extents.push({ start, count });
     behind = start + count;
   }
-  checkOverlaps(extents, name, gap);
+  checkOverlaps(extents, name, Math.min(gap, 1));
   return extents;
+}
+
+/** The numbers of partitions: ascending, and each one more than the one before it unless it says another. */
+export function numbersOf(wanted: readonly { readonly number?: number }[], name: string, most: number): number[] {
+  let before = 0;
+  return wanted.map(({ number = before + 1 }, i) => {
+    if (typeof number !== 'number') throw wrongType(`${name}[${i}].number`, 'a number', number);
+    if (!Number.isInteger(number) || number <= before || number > most) {
+      throw outOfRange(`${name}[${i}].number`, `from ${before + 1} to ${most}`, number);
+    }
+    before = number;
+    return number;
+  });
 }

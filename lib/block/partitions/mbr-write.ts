@@ -7,7 +7,7 @@ import { booleanOption, onlyKnown } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput } from '../block-errors.js';
 import { wholeHeader } from './gpt-format.js';
-import { alignmentOf, alignUp, type Extent, type NewPartition, place } from './layout.js';
+import { alignmentOf, alignUp, type Extent, type NewPartition, numbersOf, PLACE_OPTIONS, place } from './layout.js';
 import {
   clearRecords,
   hasMagic,
@@ -22,6 +22,8 @@ import { MBR_ALIASES, mbrTypeOf } from './mbr-types.js';
 
 /** A partition of a new MBR. */
 export interface NewMbrPartition extends NewPartition {
+  /** Of `partitions`: from 1 to 4, ascending. Default: one more than the one before it. Logical ones are counted from 5 on. */
+  readonly number?: number;
   /** Two hexadecimal digits, or `'linux'` (default), `'swap'`, `'efi'`, `'raid'`, `'lvm'`, `'fat32'`, `'ntfs'`. */
   readonly type?: string;
   /** Marked as the one to start from. Default false. */
@@ -34,8 +36,8 @@ export interface NewMbr {
   /** At most 4; 3 beside logical ones. */
   readonly partitions: readonly NewMbrPartition[];
   /**
-   * Partitions within an extended one, which lies behind the others, and takes all from the record before the first logical
-   * one on; they are numbered from 5 on.
+   * Partitions within an extended one, which takes all from the record before the first logical one up to the next primary one,
+   * or the end; they are numbered from 5 on. They lie behind all primary ones, unless each says where it begins.
    */
   readonly logical?: readonly NewMbrPartition[];
   /** The disk's signature, 32 bits. Default: random. */
@@ -45,7 +47,12 @@ export interface NewMbr {
 }
 
 const KNOWN = ['label', 'partitions', 'logical', 'signature', 'alignment'] as const satisfies (keyof NewMbr)[];
-const KNOWN_OF_PARTITION = ['start', 'size', 'type', 'bootable'] as const satisfies (keyof NewMbrPartition)[];
+const KNOWN_OF_PARTITION = [
+  ...PLACE_OPTIONS,
+  'number',
+  'type',
+  'bootable',
+] as const satisfies (keyof NewMbrPartition)[];
 
 const MOST_32 = 0xffff_ffff;
 const MOST_LOGICAL = 56;
@@ -90,21 +97,16 @@ function signatureOf(value: unknown): number {
 /** Extended boot records, by their sectors. */
 type BootRecords = readonly { readonly lba: number; readonly sector: Buffer }[];
 
-/** Each lies an alignment before its partition, and links to the next one's; the first one's sector is the extended partition's. */
-function bootRecords(
-  logical: readonly Planned[],
-  extended: Pick<Extent, 'start'>,
-  alignment: number,
-  sectorSize: number,
-): BootRecords {
+/** Each links to the next one's; the first one's sector is the extended partition's. */
+function bootRecords(logical: readonly Planned[], places: readonly number[], sectorSize: number): BootRecords {
+  const origin = places[0] as number;
   return logical.map((one, i) => {
     const sector = Buffer.alloc(sectorSize);
-    const lba = one.start - alignment;
-    writeRecord(sector, 0, { type: one.type, active: one.active, start: alignment, count: one.count }, lba);
-    const next = logical[i + 1];
-    if (next !== undefined) {
-      const start = next.start - alignment - extended.start;
-      writeRecord(sector, 1, { type: EXTENDED, start, count: alignment + next.count }, extended.start);
+    const lba = places[i] as number;
+    writeRecord(sector, 0, { type: one.type, active: one.active, start: one.start - lba, count: one.count }, lba);
+    const [next, at] = [logical[i + 1], places[i + 1]];
+    if (next !== undefined && at !== undefined) {
+      writeRecord(sector, 1, { type: EXTENDED, start: at - origin, count: next.start + next.count - at }, origin);
     }
     writeMagic(sector);
     return { lba, sector };
@@ -113,7 +115,8 @@ function bootRecords(
 
 interface Plan {
   readonly signature: number;
-  readonly primary: readonly Planned[];
+  /** The records of sector 0, by their numbers. */
+  readonly primary: ReadonlyMap<number, Planned>;
   readonly records: BootRecords;
 }
 
@@ -133,21 +136,48 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   // A record counts in 32 bits: what lies behind is out of its reach.
   const space = { sectorSize, alignment, first: 1, end: Math.min(sectorCount, MOST_32) };
   const primary = planned(partitions, 'partitions', place(partitions, 'partitions', space));
-  if (logical.length === 0) return { signature, primary, records: [] };
-  const behind = alignUp(Math.max(space.first, ...primary.map((one) => one.start + one.count)), alignment);
+  const numbers = numbersOf(partitions, 'partitions', RECORDS);
+  const numbered = new Map(primary.map((one, i) => [numbers[i] as number, one]));
+  if (logical.length === 0) return { signature, primary: numbered, records: [] };
+  const ends = primary.map((one) => one.start + one.count);
+  // Those that say where they begin may lie before primary ones.
+  const isPlaced = logical.every(
+    (one) => typeof one === 'object' && one !== null && (one.start ?? one.firstSector) !== undefined,
+  );
+  const behind = isPlaced ? space.first : alignUp(Math.max(space.first, ...ends), alignment);
   const inside = { ...space, first: behind, gap: alignment };
   const placed = planned(logical, 'logical', place(logical, 'logical', inside));
   for (const [i, one] of placed.entries()) {
+    if ((logical[i] as NewMbrPartition).number !== undefined) {
+      throw wrongValue(`logical[${i}].number`, 'left out: logical partitions are counted from 5 on', one.start);
+    }
     const before = placed[i - 1];
     if (before !== undefined && one.start < before.start) {
-      throw wrongValue(`logical[${i}].start`, 'behind the logical partition before it', table.logical?.[i]?.start);
+      throw wrongValue(`logical[${i}].start`, 'behind the logical partition before it', one.start);
     }
   }
   // Readers look for the first record in the extended partition's first sector, and nowhere else.
-  const start = Math.min(...placed.map((one) => one.start)) - alignment;
-  const extended: Planned = { start, count: space.end - start, type: EXTENDED, active: false };
-  const records = bootRecords(placed, extended, alignment, sectorSize);
-  return { signature, primary: [...primary, extended], records };
+  const [{ start: firstStart }] = placed as [Planned];
+  const places = placed.map((one, i) => {
+    const before = placed[i - 1];
+    const free =
+      before === undefined
+        ? Math.max(space.first, ...ends.filter((end) => end <= firstStart))
+        : before.start + before.count;
+    return Math.max(free, one.start - alignment);
+  });
+  const start = places[0] as number;
+  const behindIt = primary.map((one) => one.start).filter((one) => one > firstStart);
+  const extended: Planned = { start, count: Math.min(space.end, ...behindIt) - start, type: EXTENDED, active: false };
+  const last = placed.at(-1) as Planned;
+  const inTheWay = primary.findIndex((one) => one.start < last.start + last.count && one.start + one.count > start);
+  if (inTheWay >= 0 || start >= firstStart) {
+    throw wrongValue('logical', 'apart from the primary partitions, a sector behind the one before it', firstStart);
+  }
+  const free = Array.from({ length: RECORDS }, (_, i) => i + 1).find((number) => !numbered.has(number));
+  if (free === undefined)
+    throw outOfRange('partitions', `at most ${RECORDS - 1} beside logical ones`, partitions.length);
+  return { signature, primary: numbered.set(free, extended), records: bootRecords(placed, places, sectorSize) };
 }
 
 /**
@@ -232,8 +262,8 @@ export function writeMbr(device: BlockDevice, table: NewMbr): void {
   replaceTable(device, old, (sector) => {
     clearRecords(sector);
     writeDiskSignature(sector, signature);
-    for (const [i, { active, type, start, count }] of primary.entries()) {
-      writeRecord(sector, i, { active, type, start, count });
+    for (const [number, { active, type, start, count }] of primary) {
+      writeRecord(sector, number - 1, { active, type, start, count });
     }
   });
   wipeGpt(

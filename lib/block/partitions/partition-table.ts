@@ -13,12 +13,12 @@ import { isActive } from './mbr-format.js';
 import { mbrTypeName } from './mbr-types.js';
 import { type NewMbr, writeMbr } from './mbr-write.js';
 
-/** A partition: sectors `start` to `start + count - 1` of the disk. */
+/** A partition, in sectors of the disk: from `firstSector` to `firstSector + sectorCount - 1`. */
 export interface Partition {
   /** As Linux numbers them: `/dev/pmem0p1`. */
   readonly number: number;
-  readonly start: number;
-  readonly count: number;
+  readonly firstSector: number;
+  readonly sectorCount: number;
   /** GPT: an upper-case GUID; MBR: two hexadecimal digits. */
   readonly type: string;
   /** What util-linux calls the type; undefined if nothing. */
@@ -71,12 +71,12 @@ function checkDevice(device: BlockDevice): void {
  * within others is told once, with the one of them that reaches farthest.
  */
 function overlaps(partitions: readonly Partition[]): string[] {
-  const order = [...partitions].sort((a, b) => a.start - b.start);
-  const endOf = ({ start, count }: Partition) => start + count;
+  const order = [...partitions].sort((a, b) => a.firstSector - b.firstSector);
+  const endOf = ({ firstSector, sectorCount }: Partition) => firstSector + sectorCount;
   const found: string[] = [];
   let farthest: Partition | undefined;
   for (const one of order) {
-    if (farthest !== undefined && endOf(farthest) > one.start) {
+    if (farthest !== undefined && endOf(farthest) > one.firstSector) {
       found.push(`partitions ${farthest.number} and ${one.number} overlap`);
     }
     if (farthest === undefined || endOf(one) > endOf(farthest)) farthest = one;
@@ -86,9 +86,9 @@ function overlaps(partitions: readonly Partition[]): string[] {
 
 function gptPartition(entry: GptEntry): GptPartition {
   const { number, first, last, type, guid, name, attributes } = entry;
-  const start = Number(first);
-  const count = Number(last) - start + 1;
-  return { number, start, count, type, typeName: gptTypeName(type), guid, name, attributes };
+  const firstSector = Number(first);
+  const sectorCount = Number(last) - firstSector + 1;
+  return { number, firstSector, sectorCount, type, typeName: gptTypeName(type), guid, name, attributes };
 }
 
 function gptTable(raw: RawGpt): GptTable {
@@ -142,7 +142,8 @@ function problemOf(note: MbrNote): string {
 function mbrPartition(entry: MbrEntry): MbrPartition {
   const { number, start, count, type, kind } = entry;
   const id = type.toString(16).padStart(2, '0');
-  return { number, start, count, type: id, typeName: mbrTypeName(type), kind, bootable: isActive(entry) };
+  const place = { number, firstSector: start, sectorCount: count };
+  return { ...place, type: id, typeName: mbrTypeName(type), kind, bootable: isActive(entry) };
 }
 
 function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): MbrTable {
@@ -157,7 +158,7 @@ function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): M
   const logical = partitions.filter(({ kind }) => kind === 'logical');
   // Of several extended ones the first has the chain.
   const extended = entries.find(({ kind }) => kind === 'extended');
-  for (const { number, start, count } of logical) {
+  for (const { number, firstSector: start, sectorCount: count } of logical) {
     if (extended === undefined || start < extended.start || start + count > extended.start + extended.count) {
       problems.push(`partition ${number} does not lie in the extended partition`);
     }
@@ -189,16 +190,38 @@ export function readPartitionTable(device: BlockDevice): PartitionTable | undefi
 }
 
 /** A partition as a block device of its own. It ends with the disk. */
-export function openPartition(device: BlockDevice, partition: Pick<Partition, 'start' | 'count'>): SubDisk {
+export function openPartition(device: BlockDevice, partition: Pick<Partition, 'firstSector' | 'sectorCount'>): SubDisk {
   checkDevice(device);
   if (typeof partition !== 'object' || partition === null) throw wrongType('partition', 'a Partition', partition);
-  const { start, count } = partition;
+  const { firstSector: start, sectorCount: count } = partition;
   return SubDisk.open(device, { start, count });
+}
+
+function wasRead(table: NewGpt | NewMbr | PartitionTable): table is PartitionTable {
+  if (!('problems' in table) || !Array.isArray(table.partitions)) return false;
+  const areObjects = table.partitions.every((one) => typeof one === 'object' && one !== null);
+  return areObjects && (table.label === 'gpt' || table.label === 'mbr');
+}
+
+/** What a table that was read is asked for to be written: the same partitions, at the same places and under the same numbers. */
+function asNew(table: PartitionTable): NewGpt | NewMbr {
+  if (table.label === 'gpt') {
+    const partitions = table.partitions.map(({ typeName: _, ...partition }) => partition);
+    return { label: 'gpt', guid: table.guid, partitions };
+  }
+  const ofKind = (wanted: MbrPartition['kind']) => table.partitions.filter(({ kind }) => kind === wanted);
+  const logical = ofKind('logical').map(({ kind: _, typeName: __, number: ___, ...partition }) => partition);
+  const partitions = ofKind('primary').map(({ kind: _, typeName: __, ...partition }) => partition);
+  return { label: 'mbr', signature: table.signature, partitions, logical };
 }
 
 /**
  * Writes a new table in place of whatever there was; durable on return. Everything is checked before anything is stored.
  * The partitions' contents are left alone.
+ *
+ * A table that {@link readPartitionTable} returned can be written, too, here or on another disk with the same size of sectors:
+ * what it lists stays where it is, and keeps its number, type, name and GUID. Of an MBR the extended partition is laid out anew
+ * around the logical ones, which are numbered from 5 on in their order; one without any is left out.
  *
  * A power cut in the middle leaves the old table or the new one in force, or none at all, never a mixture of both: see
  * `writeGpt` and `writeMbr` for the order of the stores. (Where an old partition covers the sectors of the new backup or of
@@ -206,12 +229,13 @@ export function openPartition(device: BlockDevice, partition: Pick<Partition, 's
  *
  * @throws TypeError and RangeError where the table makes no sense or does not fit; `EPERM` on a read-only device.
  */
-export function writePartitionTable(device: BlockDevice, table: NewGpt | NewMbr): PartitionTable {
+export function writePartitionTable(device: BlockDevice, table: NewGpt | NewMbr | PartitionTable): PartitionTable {
   checkDevice(device);
   if (typeof table !== 'object' || table === null) throw wrongType('table', 'an object', table);
-  if (table.label === 'gpt') writeGpt(device, table);
-  else if (table.label === 'mbr') writeMbr(device, table);
-  else throw wrongValue('table.label', "'gpt' or 'mbr'", (table as { label?: unknown }).label);
+  const fresh = wasRead(table) ? asNew(table) : table;
+  if (fresh.label === 'gpt') writeGpt(device, fresh);
+  else if (fresh.label === 'mbr') writeMbr(device, fresh);
+  else throw wrongValue('table.label', "'gpt' or 'mbr'", (fresh as { label?: unknown }).label);
   const written = readPartitionTable(device);
   if (written === undefined) throw new PmemError('EIO', 'EIO: the table that was written cannot be read back');
   return written;

@@ -1,5 +1,5 @@
 import { Btt } from 'pmem';
-import { SimulatedMemory } from 'pmem/testing';
+import { type BlockDeviceMedia, SimulatedMemory } from 'pmem/testing';
 import { blockDeviceSuite } from '#dist/testing/block-device-suite.js';
 import { formatSmall, SMALL } from '../../support/btt-images.js';
 import { newRegion } from '../../support/regions.js';
@@ -18,6 +18,20 @@ describe('conformance of a BTT', () => {
   const file = onDisk();
   let seed = 0;
 
+  /** After a power cut the memory is another one, as it is to the next process: who had the old one open is gone. */
+  function losingPower(formatted: SimulatedMemory): BlockDeviceMedia {
+    let memory = formatted;
+    return {
+      open: (options) => Btt.open(memory, options),
+      cutPower: () => {
+        memory.losePower({ keep: 'random', seed: ++seed });
+        const next = new SimulatedMemory(memory.size);
+        next.write(0, memory.view(0, memory.size), 'persist');
+        memory = next;
+      },
+    };
+  }
+
   for (const sectorSize of [512, 520, 528, 4096, 4104, 4160, 4224] as const) {
     for (const version of ['1.1', '2.0'] as const) {
       for (const nfree of [1, 256]) {
@@ -26,10 +40,7 @@ describe('conformance of a BTT', () => {
           create: () => {
             const memory = new SimulatedMemory(nfree === 1 ? 2 ** 18 : 2 ** 21);
             formatSmall(memory, { sectorSize, version, nfree });
-            return {
-              open: (options) => Btt.open(memory, options),
-              cutPower: () => memory.losePower({ keep: 'random', seed: ++seed }),
-            };
+            return losingPower(memory);
           },
         });
       }
@@ -41,10 +52,7 @@ describe('conformance of a BTT', () => {
     create: () => {
       const memory = new SimulatedMemory(2 ** 17);
       formatSmall(memory, { sectorSize: 512, nfree: 2 }, { ...SMALL, largest: 2 ** 15 });
-      return {
-        open: (options) => Btt.open(memory, options),
-        cutPower: () => memory.losePower({ keep: 'random', seed: ++seed }),
-      };
+      return losingPower(memory);
     },
   });
 

@@ -69,7 +69,7 @@ function byUs(): PartitionTable {
 }
 
 function extents({ partitions }: PartitionTable): Extent[] {
-  return partitions.map(({ number, start, count }) => ({ number, start, count }));
+  return partitions.map(({ number, firstSector: start, sectorCount: count }) => ({ number, start, count }));
 }
 
 /** The kernel shows of an extended partition only where it begins. */
