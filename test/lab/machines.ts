@@ -8,7 +8,6 @@ const GIB = 2 ** 30;
 /** One of everything. */
 export const everything: Machine = {
   name: 'everything',
-  cpus: 2,
   nvdimms: [
     {
       size: GIB,
