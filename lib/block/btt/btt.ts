@@ -54,8 +54,8 @@ const OPEN = Symbol('open');
  * not tear. The layout is Linux's and UEFI's: what Linux calls a namespace in sector mode.
  *
  * **Durability.** A write is durable when it returns, with `fua` or without, as it is on Linux's. Of a write of several sectors
- * that is interrupted each sector is old or new. {@link writeZeroes} and {@link discard} change the map only, and are
- * durable after {@link flush}, or with `fua`.
+ * that is interrupted each sector is old or new. {@link writeZeroes} and {@link discard} are durable after {@link flush}, or with
+ * `fua`: of sectors of 4096 bytes and more they change the map only.
  *
  * **Errors** beside those of a {@link BlockDevice}: `EIO` where a sector's block cannot be read, naming the sector, until it is
  * written again, to another block; where no free block can be written to; and for every write after one that failed half-way,
