@@ -38,6 +38,8 @@ export {
 export { PmemDisk } from './block/pmem-disk.js';
 export type { SectorRange } from './block/sector-ranges.js';
 export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
+export { type CopyReport, copyDevice } from './devdax/copy/copy.js';
+export type { CopyOptions, CopyProgress } from './devdax/copy/options.js';
 export { PmemError, type PmemErrorDetails } from './errors.js';
 export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';

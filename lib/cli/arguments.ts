@@ -1,6 +1,7 @@
 /** From the words of the command line to checked arguments. */
 
 import { parseArgs } from 'node:util';
+import { parseSize } from '../units.js';
 import { type Arguments, type Command, type Option, UsageError } from './command.js';
 import { didYouMean } from './suggest.js';
 
@@ -27,16 +28,13 @@ function checkOption({ name, rawName, value }: OptionToken, options: Command['op
   }
 }
 
-function checkOperands(operands: readonly string[], command: Command): void {
-  const most = { '': 0, PATH: 1, '[PATH]': 1, 'PATH...': Number.POSITIVE_INFINITY, 'format|check|info PATH': 2 }[
-    command.operands
-  ];
-  const extra = operands[most];
-  if (extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`, command.name);
-  if (command.operands.startsWith('PATH') && operands.length === 0) {
-    throw new UsageError('PATH is missing', command.name);
-  }
-  if (operands.includes('')) throw new UsageError('PATH is empty', command.name);
+function checkOperands(operands: readonly string[], { name, operands: wanted }: Command): void {
+  const words = wanted === '' ? [] : wanted.split(' ');
+  const extra = wanted.endsWith('...') ? undefined : operands[words.length];
+  if (extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`, name);
+  const first = /^[A-Z]+/.exec(wanted)?.[0];
+  if (first !== undefined && operands.length === 0) throw new UsageError(`${first} is missing`, name);
+  if (operands.includes('')) throw new UsageError(`${first ?? 'PATH'} is empty`, name);
 }
 
 /**
@@ -64,4 +62,15 @@ export function parse(words: readonly string[], command: Command): Arguments {
     checkOperands(operands, command);
   }
   return { operands, flags, values };
+}
+
+/** The bytes that an option names, such as `2MiB`; undefined where it was not given. */
+export function sizeValue(values: Arguments['values'], name: string, command: string): number | undefined {
+  const text = values.get(name);
+  if (text === undefined) return undefined;
+  try {
+    return parseSize(text, `--${name}`);
+  } catch (error) {
+    throw new UsageError((error as Error).message, command);
+  }
 }

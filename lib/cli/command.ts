@@ -20,12 +20,13 @@ export interface Arguments {
 
 /** One command. */
 export interface Command {
+  /** Of a command in a group: `dax list`. */
   readonly name: string;
   /**
    * The operands as the help shows them: `PATH`, `[PATH]`, `PATH...` (one or more), nothing, or what to do and where, which
    * the command checks itself.
    */
-  readonly operands: '' | 'PATH' | '[PATH]' | 'PATH...' | 'format|check|info PATH';
+  readonly operands: string;
   /** One line, for the list of commands. */
   readonly summary: string;
   /** Paragraphs. */
@@ -33,6 +34,15 @@ export interface Command {
   readonly options: Readonly<Record<string, Option>>;
   /** Resolves with the exit code. */
   run(args: Arguments): number | Promise<number>;
+}
+
+/** Commands about one thing: `pmem dax list`. Their names are of both words. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  /** Paragraphs. */
+  readonly description: readonly string[];
+  readonly commands: readonly Command[];
 }
 
 /** The command line itself is wrong: exit code 2. */

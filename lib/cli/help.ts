@@ -1,7 +1,7 @@
 /** The help texts. */
 
 import { HELP } from './arguments.js';
-import type { Command, Option } from './command.js';
+import type { Command, CommandGroup, Option } from './command.js';
 import { colours, wrap } from './style.js';
 import { pairs } from './table.js';
 
@@ -13,8 +13,13 @@ function optionName(name: string, { short, value }: Option): string {
   return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
 }
 
+function entry(command: Command | CommandGroup): readonly [string, string] {
+  const what = 'commands' in command ? 'COMMAND' : command.operands;
+  return [`${command.name} ${what}`.trim(), command.summary];
+}
+
 /** What `pmem --help` shows. */
-export function generalHelp(commands: readonly Command[]): string {
+export function generalHelp(commands: readonly (Command | CommandGroup)[]): string {
   const { bold } = colours();
   return [
     'Persistent memory: what a path offers, and whether it keeps its promises.',
@@ -22,7 +27,7 @@ export function generalHelp(commands: readonly Command[]): string {
     `${bold('Usage:')} pmem COMMAND [OPTIONS]`,
     '',
     bold('Commands:'),
-    ...listed(commands.map(({ name, operands, summary }) => [`${name} ${operands}`.trim(), summary] as const)),
+    ...listed(commands.map(entry)),
     '',
     bold('Options:'),
     ...listed([
@@ -32,6 +37,20 @@ export function generalHelp(commands: readonly Command[]): string {
     '',
     "'pmem help COMMAND' tells more about a command. Exit codes: 0 done, 1 failed,",
     '2 wrong usage.',
+  ].join('\n');
+}
+
+/** What `pmem GROUP --help` shows. */
+export function groupHelp({ name, description, commands }: CommandGroup): string {
+  const { bold } = colours();
+  return [
+    `${bold('Usage:')} pmem ${name} COMMAND [OPTIONS]`,
+    '',
+    ...description.flatMap((paragraph) => [wrap(paragraph), '']),
+    bold('Commands:'),
+    ...listed(commands.map(entry)),
+    '',
+    `'pmem help ${name} COMMAND' tells more about a command.`,
   ].join('\n');
 }
 

@@ -1,0 +1,97 @@
+/** `pmem dax copy`: to and from devices that can only be mapped. */
+
+import { type CopyReport, copyDevice } from '../../devdax/copy/copy.js';
+import type { CopyOptions, CopyProgress } from '../../devdax/copy/options.js';
+import { formatSize } from '../../units.js';
+import { sizeValue } from '../arguments.js';
+import { type Arguments, type Command, UsageError } from '../command.js';
+import { print, printJson } from '../output.js';
+
+const NAME = 'dax copy';
+
+/** A line that is written over and over, for people who look at a terminal. */
+function progressBar(): NonNullable<CopyOptions['onProgress']> {
+  const begin = performance.now();
+  let shown = 0;
+  return ({ phase, done, total }: CopyProgress) => {
+    const now = performance.now();
+    const last = done === total;
+    if (now - shown < 100 && !last) return;
+    shown = now;
+    const share = total === undefined ? '' : ` ${Math.floor((100 * done) / Math.max(total, 1))} %`;
+    const speed = formatSize(Math.round(done / Math.max((now - begin) / 1000, 0.001)));
+    const verb = phase === 'copy' ? 'copied' : 'verified';
+    process.stderr.write(`\r\x1b[K${verb} ${formatSize(done)}${share}, ${speed}/s${last ? '\n' : ''}`);
+  };
+}
+
+function emulated(text: string | undefined): CopyOptions['emulate'] {
+  if (text === undefined || text === 'input' || text === 'output' || text === 'both') return text;
+  throw new UsageError(`--emulate must be input, output or both; got '${text}'`, NAME);
+}
+
+function inWords({ bytes, durable, verified }: CopyReport, zero: boolean, seconds: number): string {
+  const what = `${formatSize(bytes)} (${bytes} bytes) ${zero ? 'zeroed' : 'copied'}`;
+  const speed = formatSize(Math.round(bytes / Math.max(seconds, 0.001)));
+  return `${what} in ${seconds.toFixed(2)} s, ${speed}/s${durable ? '' : '; not durable'}${verified ? '; verified' : ''}`;
+}
+
+/** What it did goes to stderr where the bytes go to stdout. */
+async function run({ flags, values }: Arguments): Promise<number> {
+  const [input, output] = [values.get('input'), values.get('output')];
+  const zero = flags.has('zero');
+  if (input === undefined && output === undefined) {
+    throw new UsageError('copy needs --input, --output, or both; the other one is stdin or stdout', NAME);
+  }
+  if (zero && output === undefined) throw new UsageError('--zero needs --output', NAME);
+  if (zero && input !== undefined) throw new UsageError('--zero has no --input', NAME);
+  const toStdout = output === undefined || output === '-';
+  const before = performance.now();
+  const report = await copyDevice({
+    input: zero ? undefined : input === undefined || input === '-' ? process.stdin : input,
+    output: toStdout ? process.stdout : output,
+    skip: sizeValue(values, 'skip', NAME),
+    seek: sizeValue(values, 'seek', NAME),
+    length: sizeValue(values, 'length', NAME),
+    zero,
+    verify: flags.has('verify'),
+    emulate: emulated(values.get('emulate')),
+    assumePersistent: flags.has('assume-persistent') ? true : undefined,
+    onProgress: process.stderr.isTTY ? progressBar() : undefined,
+  });
+  const seconds = (performance.now() - before) / 1000;
+  if (toStdout) process.stderr.write(`${inWords(report, zero, seconds)}\n`);
+  else if (flags.has('json')) printJson({ ...report, seconds });
+  else print(inWords(report, zero, seconds));
+  return 0;
+}
+
+export const daxCopy: Command = {
+  name: NAME,
+  operands: '',
+  summary: 'to and from a device: dd for what can only be mapped',
+  description: [
+    'Copies all of the input, or --length bytes of it, and is done when the bytes are durable. At least one end is a device: /dev/daxX.Y, /dev/mem, a PCI resource, or a regular file with --emulate. The other one may be a file, which is made if it is not there and never made shorter, a block device, or a pipe. Left out, an end is stdin or stdout. Offsets and lengths need not be aligned.',
+    'Refuses before it begins what does not fit, and a device that another process has open.',
+  ],
+  options: {
+    input: { type: 'string', short: 'i', value: 'PATH', help: 'where the bytes come from; - is stdin' },
+    output: { type: 'string', short: 'o', value: 'PATH', help: 'where they go; - is stdout' },
+    skip: { type: 'string', short: 'k', value: 'SIZE', help: 'leave out the beginning of the input' },
+    seek: { type: 'string', short: 's', value: 'SIZE', help: 'begin here in the output' },
+    length: { type: 'string', short: 'l', value: 'SIZE', help: 'so many bytes; 2MiB, 1G' },
+    zero: { type: 'boolean', short: 'z', help: 'store zeroes, without an input' },
+    verify: { type: 'boolean', help: 'read both again and compare them' },
+    emulate: {
+      type: 'string',
+      value: 'END',
+      help: 'input, output or both: a regular file there is taken for a device, mapped and never made longer',
+    },
+    'assume-persistent': {
+      type: 'boolean',
+      help: 'store with cache flushes although the kernel promises nothing (tmpfs)',
+    },
+    json: { type: 'boolean', help: 'print an object for scripts' },
+  },
+  run,
+};

@@ -1,0 +1,150 @@
+/** Copies to and from devices that can only be mapped: what PMDK's daxio does, and dd cannot. */
+
+import { constants } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { PmemError } from '../../errors.js';
+import { FileEnd, MemoryEnd } from './ends.js';
+import { type CheckedCopy, type CopyOptions, type CopyProgress, checkCopy } from './options.js';
+import { lookAt, type Outlook } from './outlook.js';
+import { inPieces, PIECE, type Way } from './pieces.js';
+import { type Plan, plan } from './plan.js';
+import { StreamInput, StreamOutput } from './streams.js';
+import { verifyAgain, verifySums } from './verify.js';
+
+/** What a copy did. */
+export interface CopyReport {
+  /** Bytes copied. */
+  readonly bytes: number;
+  /** They survive power-off: persisted on a device, or fsynced in a file. */
+  readonly durable: boolean;
+  /** They were read again and compared. */
+  readonly verified: boolean;
+}
+
+/** Undefined: zeroes. */
+type Source = MemoryEnd | FileEnd | StreamInput | undefined;
+type Target = MemoryEnd | FileEnd | StreamOutput;
+
+async function openSource(options: CheckedCopy, from: Outlook | undefined, { total }: Plan): Promise<Source> {
+  const { input, skip } = options;
+  if (input === undefined || from === undefined) return undefined;
+  if (typeof input !== 'string' || from.kind === 'stream') return new StreamInput(input);
+  if (from.kind === 'file') return await FileEnd.open(input, skip, constants.O_RDONLY);
+  return new MemoryEnd(input, { start: skip, length: total, ...from }, { readOnly: true });
+}
+
+async function openTarget(options: CheckedCopy, to: Outlook, { total }: Plan): Promise<Target> {
+  const { output, seek, assumePersistent, verify } = options;
+  if (typeof output !== 'string' || to.kind === 'stream') return new StreamOutput(output);
+  const access = verify ? constants.O_RDWR : constants.O_WRONLY;
+  if (to.kind === 'file') return await FileEnd.open(output, seek, access | constants.O_CREAT);
+  const assume = assumePersistent === undefined ? {} : { assumePersistent };
+  return new MemoryEnd(output, { start: seek, length: total, ...to }, assume);
+}
+
+/** What moves a piece; returns its bytes, fewer where the source ends. */
+function mover(source: Source, target: Target, sums: number[]): (at: number, length: number) => Promise<number> {
+  if (source instanceof MemoryEnd) {
+    return async (at, length) => {
+      await target.write(at, source.view(at, length));
+      return length;
+    };
+  }
+  // One of the two is memory: the plan has made sure of it.
+  const memory = target as MemoryEnd;
+  if (source === undefined) {
+    return async (at, length) => {
+      await memory.zero(at, length);
+      return length;
+    };
+  }
+  if (source instanceof FileEnd) {
+    return async (at, length) => {
+      const count = await source.read(at, memory.view(at, length));
+      memory.persist(at, count);
+      return count;
+    };
+  }
+  const buffer = Buffer.allocUnsafe(PIECE);
+  return async (at, length) => {
+    const count = await source.fill(buffer.subarray(0, length));
+    const piece = buffer.subarray(0, count);
+    sums.push(crc32(piece));
+    await memory.write(at, piece);
+    return count;
+  };
+}
+
+/** The input went on although there was no more room, or ended too early. */
+async function checkEnd(source: Source, bytes: number, { total, openEnded }: Plan): Promise<void> {
+  if (openEnded) {
+    if (bytes < total || !(source instanceof StreamInput) || (await source.fill(Buffer.alloc(1))) === 0) return;
+    throw new PmemError('ENOSPC', `ENOSPC: all ${bytes} bytes of the output are full, and the input goes on`);
+  }
+  if (bytes === total) return;
+  throw new PmemError('ERR_PMEM_SHORT_INPUT', `the input ended after ${bytes} of ${total} bytes, which were copied`, {
+    offset: bytes,
+  });
+}
+
+async function finish(target: Target): Promise<boolean> {
+  if (target instanceof FileEnd) await target.sync();
+  return target instanceof MemoryEnd ? target.durable : target instanceof FileEnd;
+}
+
+async function compare(source: Source, target: Target, sums: readonly number[], way: Way): Promise<void> {
+  const there = target as MemoryEnd | FileEnd;
+  const found = (at: number, piece: Buffer): Promise<number> => there.read(at, piece);
+  if (source instanceof StreamInput) await verifySums(way, sums, found);
+  else if (source === undefined) await verifyAgain(way, async (_, piece) => piece.fill(0).length, found);
+  else await verifyAgain(way, (at, piece) => source.read(at, piece), found);
+}
+
+async function run(source: Source, target: Target, planned: Plan, options: CheckedCopy): Promise<CopyReport> {
+  const { signal, onProgress, verify } = options;
+  const { total, openEnded } = planned;
+  const way = (phase: CopyProgress['phase'], bytes: number, all: number | undefined): Way => ({
+    total: bytes,
+    signal,
+    onProgress: (done) => onProgress?.({ phase, done, total: all }),
+  });
+  const inOrder = source instanceof StreamInput || target instanceof StreamOutput;
+  const copying = way('copy', total, openEnded ? undefined : total);
+  const sums: number[] = [];
+  const bytes = await inPieces(inOrder ? { ...copying, lanes: 1 } : copying, mover(source, target, sums));
+  const durable = await finish(target);
+  if (verify) await compare(source, target, sums, way('verify', bytes, bytes));
+  await checkEnd(source, bytes, planned);
+  return { bytes, durable, verified: verify };
+}
+
+/**
+ * Copies bytes to or from a device: device-DAX, `/dev/mem`, a PCI resource, or with `emulate` a regular file. The other end is
+ * a device too, a file, a block device or a stream. Ranges are checked before anything is touched; they need not be aligned.
+ * Several threads copy at a time. Durable when the promise resolves, unless the report says otherwise (a volatile device, a
+ * stream). A copy that fails or is aborted leaves what it came to;
+ * one of no bytes opens nothing.
+ *
+ * @throws TypeError and RangeError for wrong options; PmemError `EINVAL` where neither end is a device or both are the same
+ *   bytes, `ENOSPC` where the input does not fit, `ERR_PMEM_SHORT_INPUT` where it ends before `length`, `ERR_PMEM_VERIFY` where
+ *   what was copied reads differently, `ERR_PMEM_LOCKED` where a device is in use, and what opening and copying throw.
+ */
+export async function copyDevice(options: CopyOptions): Promise<CopyReport> {
+  const checked = checkCopy(options);
+  const { input, output } = checked;
+  const from = input === undefined ? undefined : lookAt(input, checked.emulateInput);
+  const to = lookAt(output, checked.emulateOutput);
+  const planned = plan(checked, from, to);
+  if (planned.total === 0) return { bytes: 0, durable: true, verified: checked.verify };
+  const source = await openSource(checked, from, planned);
+  try {
+    const target = await openTarget(checked, to, planned);
+    try {
+      return await run(source, target, planned, checked);
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source?.close();
+  }
+}

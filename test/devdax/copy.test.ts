@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { PassThrough, Readable, Writable } from 'node:stream';
+import { type CopyOptions, type CopyProgress, copyDevice, Region } from 'pmem';
+import { rejectsCode } from '../support/errors.js';
+import { Random } from '../support/random.js';
+import { onDisk, onTmpfs } from '../support/temp.js';
+
+const MIB = 2 ** 20;
+/** Several pieces, and a part of one. */
+const SIZE = 9 * MIB + 4096 + 5;
+const seed = 20261121;
+
+/** Collects what is written to it. */
+function collector(): { stream: Writable; bytes: () => Buffer } {
+  const pieces: Buffer[] = [];
+  const stream = new Writable({
+    write(piece: Buffer, _, done) {
+      pieces.push(Buffer.from(piece));
+      done();
+    },
+  });
+  return { stream, bytes: () => Buffer.concat(pieces) };
+}
+
+describe('copyDevice', () => {
+  const name = onDisk();
+  const random = new Random(seed);
+
+  function file(bytes: Buffer): string {
+    const path = name('file');
+    writeFileSync(path, bytes);
+    return path;
+  }
+
+  describe(`moves bytes between every two kinds of ends, seed ${seed}`, () => {
+    const input = random.bytes(SIZE);
+    const before = random.bytes(SIZE + MIB);
+
+    function expected(at: number, bytes: Buffer, whole: Buffer): Buffer {
+      const result = Buffer.from(whole);
+      bytes.copy(result, at);
+      return result;
+    }
+
+    for (const from of ['device', 'file', 'stream'] as const) {
+      for (const to of ['device', 'file', 'stream'] as const) {
+        if (from !== 'device' && to !== 'device') continue;
+        for (let round = 0; round < 4; round++) {
+          it(`from a ${from} to a ${to}, round ${round}`, async () => {
+            const skip = from === 'stream' ? 0 : random.below(MIB);
+            const seek = to === 'stream' ? 0 : random.below(MIB);
+            const length = round === 0 ? undefined : random.below(SIZE - skip) + 1;
+            const source = file(input);
+            const output = file(before);
+            const { stream, bytes } = collector();
+            const emulate = from === to ? 'both' : from === 'device' ? 'input' : 'output';
+            const report = await copyDevice({
+              input: from === 'stream' ? createReadStream(source) : source,
+              output: to === 'stream' ? stream : output,
+              skip,
+              seek,
+              length,
+              emulate,
+              verify: to !== 'stream',
+            });
+            const wanted = input.subarray(skip, length === undefined ? SIZE : skip + length);
+            assert.deepEqual(report, { bytes: wanted.length, durable: to !== 'stream', verified: to !== 'stream' });
+            if (to === 'stream') assert(bytes().equals(wanted));
+            else assert(readFileSync(output).equals(expected(seek, wanted, before)));
+          });
+        }
+      }
+    }
+
+    it('zeroes to a device', async () => {
+      const output = file(before);
+      const report = await copyDevice({
+        output,
+        zero: true,
+        seek: 4097,
+        length: 5 * MIB,
+        emulate: 'output',
+        verify: true,
+      });
+      assert.equal(report.bytes, 5 * MIB);
+      assert(readFileSync(output).equals(expected(4097, Buffer.alloc(5 * MIB), before)));
+      assert.equal((await copyDevice({ output, zero: true, seek: '1MiB', emulate: 'output' })).bytes, SIZE);
+      assert(readFileSync(output).subarray(MIB).equals(Buffer.alloc(SIZE)));
+    });
+
+    it('makes a file that is not there, and leaves the rest of a longer one', async () => {
+      const output = name('new');
+      await copyDevice({ input: file(input), output, emulate: 'input', length: 10 });
+      assert(readFileSync(output).equals(input.subarray(0, 10)));
+      await copyDevice({ input: file(input), output, emulate: 'input', length: 4, skip: 100 });
+      assert(readFileSync(output).equals(Buffer.concat([input.subarray(100, 104), input.subarray(4, 10)])));
+    });
+
+    it('copies within a device where the ranges do not overlap', async () => {
+      const path = file(before);
+      await copyDevice({ input: path, output: path, emulate: 'both', skip: 10, seek: 5 * MIB, length: 4 * MIB });
+      const moved = before.subarray(10, 10 + 4 * MIB);
+      assert(readFileSync(path).equals(expected(5 * MIB, moved, before)));
+    });
+
+    it('reads a FIFO, and a device that is no memory, to where the output ends', async () => {
+      const output = file(before);
+      const fifo = name('fifo');
+      execFileSync('mkfifo', [fifo]);
+      const copying = copyDevice({ input: fifo, output, emulate: 'output' });
+      await writeFile(fifo, input);
+      assert.equal((await copying).bytes, SIZE);
+      assert(readFileSync(output).equals(expected(0, input, before)));
+      await copyDevice({ input: '/dev/zero', output, emulate: 'output', length: MIB });
+      assert(readFileSync(output).subarray(0, MIB).equals(Buffer.alloc(MIB)));
+      await copyDevice({ input: output, output: '/dev/null', emulate: 'input' });
+    });
+  });
+
+  it('tells how far it is, to the end', async () => {
+    const seen: CopyProgress[] = [];
+    const output = file(Buffer.alloc(SIZE));
+    const onProgress = (progress: CopyProgress) => seen.push(progress);
+    await copyDevice({ input: file(random.bytes(SIZE)), output, emulate: 'both', verify: true, onProgress });
+    for (const phase of ['copy', 'verify']) {
+      const done = seen.filter((one) => one.phase === phase);
+      assert(done.length > 2);
+      assert.deepEqual(done.at(-1), { phase, done: SIZE, total: SIZE });
+      assert(done.every((one, i) => i === 0 || one.done > (done[i - 1]?.done ?? 0)));
+    }
+    seen.length = 0;
+    await copyDevice({ input: Readable.from([Buffer.alloc(10)]), output, emulate: 'output', onProgress });
+    assert.deepEqual(seen, [{ phase: 'copy', done: 10, total: undefined }]);
+  });
+
+  it('copies nothing where there is nothing to copy', async () => {
+    const report = await copyDevice({ input: file(Buffer.alloc(0)), output: file(Buffer.alloc(9)), emulate: 'output' });
+    assert.deepEqual(report, { bytes: 0, durable: true, verified: false });
+  });
+
+  describe('finds what reads differently', () => {
+    /** Changes a file once everything was copied. */
+    function spoil(path: string, at: number): CopyOptions['onProgress'] {
+      return ({ phase, done }) => {
+        if (phase !== 'copy' || done !== SIZE) return;
+        const bytes = readFileSync(path);
+        bytes.writeUInt8((bytes[at] ?? 0) ^ 1, at);
+        writeFileSync(path, bytes, { flag: 'r+' });
+      };
+    }
+
+    it('in the output', async () => {
+      const output = file(Buffer.alloc(SIZE));
+      const options = { input: file(random.bytes(SIZE)), output, emulate: 'output', verify: true } as const;
+      const copying = copyDevice({ ...options, onProgress: spoil(output, 5 * MIB + 3) });
+      await rejectsCode(copying, 'ERR_PMEM_VERIFY', { message: new RegExp(`from byte ${5 * MIB + 3} `) });
+    });
+
+    it('in the input', async () => {
+      const input = file(random.bytes(SIZE));
+      const options = { input, output: name('new'), emulate: 'input', verify: true } as const;
+      await rejectsCode(copyDevice({ ...options, onProgress: spoil(input, SIZE - 1) }), 'ERR_PMEM_VERIFY');
+    });
+
+    it('in zeroes', async () => {
+      const output = file(Buffer.alloc(SIZE));
+      const options = { output, zero: true, emulate: 'output', verify: true } as const;
+      await rejectsCode(copyDevice({ ...options, onProgress: spoil(output, 0) }), 'ERR_PMEM_VERIFY');
+    });
+
+    it('in what came from a stream', async () => {
+      const output = file(Buffer.alloc(SIZE));
+      const input = Readable.from([random.bytes(SIZE)]);
+      const options = { input, output, emulate: 'output', verify: true } as const;
+      await rejectsCode(copyDevice({ ...options, onProgress: spoil(output, 4 * MIB) }), 'ERR_PMEM_VERIFY');
+    });
+  });
+
+  describe('refuses before it begins', () => {
+    const bytes = random.bytes(8192);
+    const cases: [string, Partial<CopyOptions>, string, RegExp?][] = [
+      ['two files', { emulate: undefined }, 'EINVAL', /neither input nor output/],
+      ['zeroes to a file', { emulate: undefined, input: undefined, zero: true }, 'EINVAL'],
+      ['an input that is not there', { input: '/nowhere/file' }, 'ENOENT', /'\/nowhere\/file'/],
+      ['an input and zeroes', { zero: true }, 'ERR_INVALID_ARG_VALUE'],
+      ['nothing to copy from', { input: undefined }, 'ERR_INVALID_ARG_TYPE'],
+      ['a number for an input', { input: 5 as never }, 'ERR_INVALID_ARG_TYPE'],
+      ['more than the input has', { length: 8193 }, 'ERR_OUT_OF_RANGE', /at most 8192/],
+      ['a skip behind the end', { skip: 8193 }, 'ERR_OUT_OF_RANGE', /skip/],
+      ['a seek behind the end', { seek: 8193 }, 'ERR_OUT_OF_RANGE', /seek/],
+      ['a length that does not fit', { seek: 1, length: 8192 }, 'ERR_OUT_OF_RANGE', /at most 8191/],
+      ['an input that does not fit', { seek: 1 }, 'ENOSPC', /8192 bytes, and 8191 fit/],
+      ['sums above 2^53', { skip: 2 ** 52, length: 2 ** 52 }, 'ERR_OUT_OF_RANGE'],
+      ['a negative skip', { skip: -1 }, 'ERR_OUT_OF_RANGE'],
+      ['a length that is no number', { length: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+      ['an unknown option', { lenght: 5 } as never, 'ERR_INVALID_ARG_VALUE', /lenght/],
+      ['another word for emulate', { emulate: 'all' as never }, 'ERR_INVALID_ARG_VALUE'],
+      ['a signal that is none', { signal: {} as never }, 'ERR_INVALID_ARG_TYPE'],
+      ['a stream with a skip', { input: Readable.from([]), skip: 1 }, 'ERR_INVALID_ARG_VALUE'],
+      ['a stream to verify', { output: new PassThrough(), emulate: 'input', verify: true }, 'EINVAL', /read again/],
+      ['a directory', { output: '/tmp' }, 'EISDIR'],
+    ];
+    for (const [what, options, code, message] of cases) {
+      it(`${what}: ${code}`, async () => {
+        const output = file(Buffer.alloc(8192));
+        const copying = copyDevice({ input: file(bytes), output, emulate: 'output', ...options } as CopyOptions);
+        await rejectsCode(copying, code, message === undefined ? {} : { message });
+        assert(readFileSync(output).equals(Buffer.alloc(8192)));
+      });
+    }
+
+    it('overlapping ranges of one device', async () => {
+      const path = file(bytes);
+      const same = { input: path, output: path, emulate: 'both' } as const;
+      await rejectsCode(copyDevice({ ...same, length: 4096, seek: 4095 }), 'EINVAL', { message: /overlap/ });
+      await rejectsCode(copyDevice(same), 'EINVAL', { message: /overlap/ });
+      assert(readFileSync(path).equals(bytes));
+    });
+  });
+
+  it('says where an input ended that was too short, and one that did not end', async () => {
+    const output = file(Buffer.alloc(8192));
+    const short = copyDevice({ input: Readable.from([Buffer.alloc(100, 1)]), output, length: 200, emulate: 'output' });
+    await rejectsCode(short, 'ERR_PMEM_SHORT_INPUT', { message: /after 100 of 200 bytes/ });
+    assert(
+      readFileSync(output)
+        .subarray(0, 101)
+        .equals(Buffer.from([...Buffer.alloc(100, 1), 0])),
+    );
+    const long = copyDevice({ input: Readable.from([Buffer.alloc(8193, 2)]), output, emulate: 'output' });
+    await rejectsCode(long, 'ENOSPC', { message: /all 8192 bytes/ });
+    assert(readFileSync(output).equals(Buffer.alloc(8192, 2)));
+  });
+
+  it('passes on what a stream fails with, and refuses one of strings', async () => {
+    const output = file(Buffer.alloc(8192));
+    const failing = new Readable({
+      read: () => failing.destroy(Object.assign(new Error('torn'), { code: 'ECUSTOM' })),
+    });
+    await rejectsCode(copyDevice({ input: failing, output, emulate: 'output' }), 'ECUSTOM');
+    await rejectsCode(
+      copyDevice({ input: Readable.from(['text']), output, emulate: 'output' }),
+      'ERR_INVALID_ARG_TYPE',
+    );
+    const closed = new Writable({ write: (_, __, done) => done(Object.assign(new Error('gone'), { code: 'EPIPE' })) });
+    await rejectsCode(copyDevice({ input: output, output: closed, emulate: 'input' }), 'EPIPE');
+  });
+
+  it('stops when told to', async () => {
+    const controller = new AbortController();
+    const [input, output] = [file(random.bytes(SIZE)), file(Buffer.alloc(SIZE))];
+    const onProgress = () => controller.abort();
+    const aborted = copyDevice({ input, output, emulate: 'both', signal: controller.signal, onProgress });
+    await assert.rejects(aborted, { name: 'AbortError' });
+    assert(!readFileSync(output).equals(readFileSync(input)));
+    const before = AbortSignal.abort(new Error('before'));
+    await assert.rejects(copyDevice({ input, output, emulate: 'both', signal: before }), /before/);
+  });
+
+  it('takes a lock on the devices, and gives it back', async () => {
+    const [input, output] = [file(random.bytes(8192)), file(Buffer.alloc(8192))];
+    await copyDevice({ input, output, emulate: 'both' });
+    Region.open(output).close();
+    assert(existsSync(output));
+  });
+});
+
+describe('copyDevice on tmpfs', () => {
+  const name = onTmpfs();
+
+  it('says that nothing survives, unless told otherwise', async () => {
+    const output = name('memory');
+    writeFileSync(output, Buffer.alloc(8192));
+    const options = { output, zero: true, emulate: 'output' } as const;
+    assert.equal((await copyDevice(options)).durable, false);
+    assert.equal((await copyDevice({ ...options, assumePersistent: true })).durable, true);
+  });
+});
