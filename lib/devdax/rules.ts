@@ -6,7 +6,7 @@
 
 import { constants } from 'node:os';
 import { native } from '../binding.js';
-import { PmemError } from '../errors.js';
+import { errorName, PmemError } from '../errors.js';
 import { formatSize } from '../units.js';
 import { KNOWN_FLAGS, MAP_TYPE, MapFlags } from './map-flags.js';
 
@@ -30,7 +30,7 @@ export interface Attempt {
   readonly address: bigint | undefined;
 }
 
-const { EACCES, EINVAL, ENOMEM, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM } = constants.errno;
+const { EACCES, EEXIST, EINVAL, ENOMEM, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM } = constants.errno;
 /** Addresses end here (x86-64 with four levels of page tables; arm64 has 48 bits): nothing longer can be mapped anywhere. */
 const MOST_ADDRESS = 2n ** (process.arch === 'arm64' ? 48n : 47n) - 4096n;
 const MOST_64 = 2n ** 64n - 1n;
@@ -82,6 +82,8 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
     }
     if (address % page !== 0n) refuseAddress(address);
     if (address === 0n) refuse(EPERM, 'EPERM', 'address 0 is kept free (vm.mmap_min_addr); choose another');
+    const errno = native.probeAddress(Number(address), Number(rounded));
+    if (errno !== 0) refuseTaken(errno, address);
   }
   if (offset + rounded > MOST_64) {
     refuse(
@@ -134,6 +136,11 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
   function refuseOffset(): never {
     const legal = nearest(offset, align, 0, lastOffset);
     refuse(EINVAL, 'EINVAL', `offset ${offset} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
+  }
+  function refuseTaken(errno: number, at: bigint): never {
+    const place = `${length} bytes at address 0x${at.toString(16)}`;
+    const why = errno === EEXIST ? `something is mapped in the ${place}` : `nothing can be mapped in the ${place}`;
+    refuse(errno, errorName(errno), `${why}; choose another, or leave address out`);
   }
   function refuseAddress(at: bigint): never {
     const below = at - (at % unit);
