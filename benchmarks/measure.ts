@@ -60,13 +60,16 @@ function round(value: number): number {
   return Number(value.toPrecision(5));
 }
 
+/** Operations of each contender that are not counted. */
+const WARM_UP = 20000;
+
 /** The median over the rounds of each round's median, and the 99th percentile of all batches. */
-export function measure(contest: Contest, effort: Effort): CaseResult {
+export function measure(contest: Contest, effort: Effort, warmUp = WARM_UP): CaseResult {
   const contenders: [string, Batch][] = [['ours', contest.ours], ...Object.entries(contest.peers)];
   const samples = new Map(contenders.map(([name]) => [name, [] as number[][]]));
   let next = 0;
-  const warmUp = Math.ceil(20000 / contest.count);
-  for (let i = 0; i < warmUp; i++) for (const [, batch] of contenders) batch(i * contest.count, contest.count);
+  const warming = Math.ceil(warmUp / contest.count);
+  for (let i = 0; i < warming; i++) for (const [, batch] of contenders) batch(i * contest.count, contest.count);
   for (let round = 0; round < effort.rounds; round++) {
     for (const list of samples.values()) list.push([]);
     for (let i = 0; i < effort.batches; i++) {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { blockSuite } from './block.js';
+import { devdaxSuite } from './devdax.js';
 import { machine } from './machine.js';
 import { type CaseResult, type Effort, FULL, QUICK } from './measure.js';
 import { openSuite } from './open.js';
@@ -29,6 +30,7 @@ const SUITES: Record<string, Suite> = {
   persist: { run: persistSuite, directory: '/dev/shm' },
   open: { run: openSuite, directory: tmpdir() },
   block: { run: blockSuite, directory: '/dev/shm' },
+  devdax: { run: devdaxSuite, directory: '/dev/shm' },
 };
 
 function table(cases: readonly CaseResult[]): string {

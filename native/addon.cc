@@ -6,6 +6,7 @@
 #include "fast.h"
 #include "files.h"
 #include "handles.h"
+#include "pages.h"
 
 namespace {
 
@@ -51,6 +52,14 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"writeAsync", pmem::write_async},
       {"readAsync", pmem::read_async},
       {"fillAsync", pmem::fill_async},
+      {"addressOf", pmem::address_of},
+      {"populate", pmem::populate},
+      {"populateAsync", pmem::populate_async},
+      {"unpopulate", pmem::unpopulate},
+      {"hugePages", pmem::huge_pages},
+      {"probeAddress", pmem::probe_address},
+      {"threadFaults", pmem::thread_faults},
+      {"seals", pmem::seals},
   };
   for (const auto& one : calls) exports.Set(one.name, Napi::Function::New(env, one.call, one.name));
   return exports;

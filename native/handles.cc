@@ -116,6 +116,8 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   request.populate = flag(options, "populate");
   request.read_back = flag(options, "readBack");
   request.lock = static_cast<LockId>(number(options, "lock"));
+  request.address = static_cast<uintptr_t>(number(options, "address"));
+  request.small_pages = flag(options, "smallPages");
   Mapping* mapping = nullptr;
   const char* syscall = nullptr;
   if (const int error = Mapping::create(request, &mapping, &syscall)) {

@@ -9,7 +9,8 @@ class Context;
 
 Context* context_of(Napi::Env env);
 
-// map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock })
+// map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock,
+// address, smallPages })
 // -> { handle, keeper, synchronous, size }
 Napi::Value map(const Napi::CallbackInfo& info);
 

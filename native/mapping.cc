@@ -13,6 +13,9 @@
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
 #endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 
 namespace pmem {
 
@@ -57,6 +60,32 @@ void* map_aligned(const MapRequest& request, size_t mapped, int protection, int 
   return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
 }
 
+// Maps where the caller says. The place is taken first, since the kernel has MAP_FIXED_NOREPLACE and MAP_SYNC not
+// together; what is put over it can then hit nobody else's memory. EEXIST: something is there.
+void* map_at(const MapRequest& request, size_t mapped, int protection, int flags) {
+  void* wanted = reinterpret_cast<void*>(request.address);
+  const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void* reserved = mmap(wanted, mapped, PROT_NONE, reserve, -1, 0);
+  if (reserved == MAP_FAILED) return MAP_FAILED;
+  if (reserved != wanted) {  // kernels before 4.17 take the address for a hint
+    munmap(reserved, mapped);
+    errno = EEXIST;
+    return MAP_FAILED;
+  }
+  void* address = mmap(wanted, mapped, protection, flags | MAP_FIXED, request.fd, request.offset);
+  if (address == MAP_FAILED) {
+    const int error = errno;
+    munmap(reserved, mapped);
+    errno = error;
+  }
+  return address;
+}
+
+void* map_shared(const MapRequest& request, size_t mapped, int protection, int flags) {
+  return request.address == 0 ? map_aligned(request, mapped, protection, flags)
+                              : map_at(request, mapped, protection, flags);
+}
+
 }  // namespace
 
 int Mapping::create(const MapRequest& request, Mapping** result, const char** syscall) {
@@ -70,12 +99,12 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   const int populate = request.populate ? MAP_POPULATE : 0;
   void* address = MAP_FAILED;
   if (request.try_sync) {
-    address = map_aligned(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
+    address = map_shared(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
     mapping->synchronous_ = address != MAP_FAILED;
   }
   // Kernels before 4.15 answer EINVAL to MAP_SHARED_VALIDATE, later ones EOPNOTSUPP to MAP_SYNC without DAX.
   if (address == MAP_FAILED && (!request.try_sync || errno == EOPNOTSUPP || errno == EINVAL)) {
-    address = map_aligned(request, mapped, protection, MAP_SHARED | populate);
+    address = map_shared(request, mapped, protection, MAP_SHARED | populate);
   }
   if (address == MAP_FAILED) {
     const int error = errno;
@@ -90,6 +119,9 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
     *syscall = "madvise";
     return error;
   }
+
+  // A kernel without large pages (EINVAL) brings in none anyway.
+  if (request.small_pages) madvise(address, mapped, MADV_NOHUGEPAGE);
 
   mapping->base_ = static_cast<uint8_t*>(address);
   mapping->length_ = request.length;

@@ -38,10 +38,12 @@ struct MapRequest {
   size_t alignment;  // of the virtual address, relative to the offset; a power of two
   bool must_align;   // fail rather than accept a lesser alignment
   bool writable;
-  bool try_sync;   // ask for MAP_SYNC and fall back to a plain shared mapping where the kernel refuses it
-  bool populate;   // fault every page in now
-  bool read_back;  // a fence is complete only once a load came back (posted writes of PCI)
-  LockId lock;     // released with the last handle; 0 for none
+  bool try_sync;      // ask for MAP_SYNC and fall back to a plain shared mapping where the kernel refuses it
+  bool populate;      // fault every page in now
+  bool read_back;     // a fence is complete only once a load came back (posted writes of PCI)
+  LockId lock;        // released with the last handle; 0 for none
+  uintptr_t address;  // where to map, where nothing may be; 0: anywhere
+  bool small_pages;   // no fault may bring in more than a page of the kernel's
 };
 
 class Mapping {

@@ -42,8 +42,11 @@ export interface CommandGroup {
   readonly summary: string;
   /** Paragraphs. */
   readonly description: readonly string[];
-  readonly commands: readonly Command[];
+  readonly commands: Commands<Command>;
 }
+
+/** Commands by the word that they are called by: each is loaded when it is needed, for most need little of the library. */
+export type Commands<Kind> = Readonly<Record<string, () => Promise<Kind>>>;
 
 /** The command line itself is wrong: exit code 2. */
 export class UsageError extends Error {

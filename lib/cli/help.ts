@@ -41,7 +41,7 @@ export function generalHelp(commands: readonly (Command | CommandGroup)[]): stri
 }
 
 /** What `pmem GROUP --help` shows. */
-export function groupHelp({ name, description, commands }: CommandGroup): string {
+export function groupHelp({ name, description }: CommandGroup, commands: readonly Command[]): string {
   const { bold } = colours();
   return [
     `${bold('Usage:')} pmem ${name} COMMAND [OPTIONS]`,

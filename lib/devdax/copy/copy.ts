@@ -111,7 +111,11 @@ async function run(source: Source, target: Target, planned: Plan, options: Check
   const inOrder = source instanceof StreamInput || target instanceof StreamOutput;
   const copying = way('copy', total, openEnded ? undefined : total);
   const sums: number[] = [];
-  const bytes = await inPieces(inOrder ? { ...copying, lanes: 1 } : copying, mover(source, target, sums));
+  const move = mover(source, target, sums);
+  const bytes = await inPieces(inOrder ? { ...copying, lanes: 1 } : copying, async (at, length) => {
+    for (const end of [source, target]) if (end instanceof MemoryEnd) await end.populate(at, length);
+    return await move(at, length);
+  });
   const durable = await finish(target);
   if (verify) await compare(source, target, sums, way('verify', bytes, bytes));
   await checkEnd(source, bytes, planned);
