@@ -20,6 +20,7 @@
               "native/fault.cc",
               "native/files.cc",
               "native/handles.cc",
+              "native/locks.cc",
               "native/mapping.cc",
               "native/range_lock.cc"
             ],

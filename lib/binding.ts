@@ -57,6 +57,11 @@ export interface MapRequest {
   readBack: boolean;
   /** A lock that the mapping takes over, or 0. */
   lock: number;
+  /**
+   * Maps several pieces back to back in one range of addresses; `length` is their sum, and all but the last are multiples of
+   * `pageSize`. Without them, the one piece at `offset`. EINVAL where they do not fit together.
+   */
+  extents?: readonly { readonly offset: number; readonly length: number }[];
 }
 
 /** An open handle of this thread on a mapping. */
@@ -142,8 +147,22 @@ export interface Native {
   detach(buffer: ArrayBuffer, view: object): void;
   /** The memory is about to move to an ArrayBuffer that can go to another thread, and outlive this one. */
   moves(view: object): void;
-  /** Throws EAGAIN when another process holds the range. */
+  /**
+   * Locks the range towards other processes; threads of this one share it. Throws EAGAIN when another process holds it, EBUSY
+   * when somebody in this process is to be alone with it, both with `begin` and `end` of what is held there.
+   */
   lock(fd: number, begin: number, end: number, exclusive: boolean): number;
+  /** Locks `[begin, end, begin, end, …]` towards everybody, this process included; all or nothing. Throws as {@link lock}. */
+  lockAlone(fd: number, ranges: readonly number[]): number;
+  /** Other ranges for the same lock from now on; when it throws, as {@link lock}, it is as it was. */
+  changeLock(lock: number, ranges: readonly number[]): void;
+  /** One more user, who has to unlock; false when the lock is gone. */
+  retainLock(lock: number): boolean;
+  /** Users of the lock: one for making it, and one for each retainLock, keepLock and mapping that was given it. */
+  lockUsers(lock: number): number;
+  /** One more user: the object, until it is collected or this thread ends. */
+  keepLock(lock: number): object;
+  /** One user less; the last one gives the ranges back. */
   unlock(lock: number): void;
   /** Reserves a file's blocks, leaving its size; throws ENOSPC or EOPNOTSUPP. */
   allocate(fd: number, offset: number, length: number): void;

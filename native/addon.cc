@@ -6,6 +6,7 @@
 #include "fast.h"
 #include "files.h"
 #include "handles.h"
+#include "locks.h"
 
 namespace {
 
@@ -42,6 +43,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"detach", pmem::detach},
       {"moves", pmem::moves},
       {"lock", pmem::lock},
+      {"lockAlone", pmem::lock_alone},
+      {"changeLock", pmem::change_lock},
+      {"retainLock", pmem::retain_lock},
+      {"lockUsers", pmem::lock_users},
+      {"keepLock", pmem::keep_lock},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},
       {"pageSize", pmem::page_size},

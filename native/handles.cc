@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <new>
+#include <vector>
 
 #include "context.h"
 #include "errors.h"
@@ -49,6 +50,18 @@ Napi::Value opened(Napi::Env env, Mapping* mapping) {
 
 double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
 bool flag(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
+
+std::vector<Extent> extents(const Napi::Object& options) {
+  std::vector<Extent> found;
+  const Napi::Value value = options.Get("extents");
+  if (!value.IsArray()) return found;
+  const Napi::Array list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Object one = list.Get(i).ToObject();
+    found.push_back({static_cast<off_t>(number(one, "offset")), static_cast<size_t>(number(one, "length"))});
+  }
+  return found;
+}
 
 // What one ArrayBuffer holds of the mapping. The memory can move to an ArrayBuffer that we do not know of
 // (ArrayBuffer.prototype.transfer), and its finalizer with it; so the reference is dropped by that finalizer, or before
@@ -116,6 +129,8 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   request.populate = flag(options, "populate");
   request.read_back = flag(options, "readBack");
   request.lock = static_cast<LockId>(number(options, "lock"));
+  request.extents = extents(options);
+  if (!request.extents.empty()) request.offset = request.extents.front().offset;
   Mapping* mapping = nullptr;
   const char* syscall = nullptr;
   if (const int error = Mapping::create(request, &mapping, &syscall)) {
@@ -207,22 +222,6 @@ Napi::Value detach(const Napi::CallbackInfo& info) {
 
 Napi::Value moves(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<View>>().Data()->moved = true;
-  return info.Env().Undefined();
-}
-
-Napi::Value lock(const Napi::CallbackInfo& info) {
-  LockId id = 0;
-  const int error = lock_range(info[0].ToNumber().Int32Value(), static_cast<off_t>(info[1].ToNumber().Int64Value()),
-                               static_cast<off_t>(info[2].ToNumber().Int64Value()), info[3].ToBoolean().Value(), &id);
-  if (error != 0) {
-    throw_errno(info.Env(), error, "fcntl");
-    return info.Env().Undefined();
-  }
-  return Napi::Number::New(info.Env(), static_cast<double>(id));
-}
-
-Napi::Value unlock(const Napi::CallbackInfo& info) {
-  unlock_range(static_cast<LockId>(info[0].ToNumber().Int64Value()));
   return info.Env().Undefined();
 }
 

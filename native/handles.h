@@ -9,7 +9,8 @@ class Context;
 
 Context* context_of(Napi::Env env);
 
-// map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock })
+// map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock,
+// extents? })
 // -> { handle, keeper, synchronous, size }
 Napi::Value map(const Napi::CallbackInfo& info);
 
@@ -36,10 +37,6 @@ Napi::Value detach(const Napi::CallbackInfo& info);
 
 // moves(view): the ArrayBuffer's memory is about to move to another one.
 Napi::Value moves(const Napi::CallbackInfo& info);
-
-// lock(fd, begin, end, exclusive) -> lock; unlock(lock): for a lock that no mapping took over.
-Napi::Value lock(const Napi::CallbackInfo& info);
-Napi::Value unlock(const Napi::CallbackInfo& info);
 
 }  // namespace pmem
 

@@ -13,6 +13,9 @@
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
 #endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 
 namespace pmem {
 
@@ -57,12 +60,90 @@ void* map_aligned(const MapRequest& request, size_t mapped, int protection, int 
   return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
 }
 
+// Takes addresses that nobody else has any more, aligned to the first extent as find_address does.
+uint8_t* reserve(size_t mapped, size_t alignment, off_t offset) {
+  const size_t span = mapped + alignment;
+  if (span < mapped) return nullptr;
+  void* found = mmap(nullptr, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (found == MAP_FAILED) return nullptr;
+  uint8_t* begin = static_cast<uint8_t*>(found);
+  const uintptr_t residue = static_cast<uintptr_t>(offset) & (alignment - 1);
+  uint8_t* base =
+      reinterpret_cast<uint8_t*>(round_up(reinterpret_cast<uintptr_t>(begin) - residue, alignment) + residue);
+  if (base > begin) munmap(begin, static_cast<size_t>(base - begin));
+  if (begin + span > base + mapped) munmap(base + mapped, static_cast<size_t>(begin + span - base - mapped));
+  return base;
+}
+
+// Gives a reservation back in which the piece was refused. The kernel may have emptied its addresses before it refused,
+// and another thread may have mapped something there since: only what is empty is known not to be that thread's. Else
+// these addresses stay taken, which costs nothing.
+void give_back(uint8_t* base, size_t mapped, uint8_t* piece, size_t length) {
+  if (piece > base) munmap(base, static_cast<size_t>(piece - base));
+  if (base + mapped > piece + length) munmap(piece + length, static_cast<size_t>(base + mapped - piece - length));
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void* taken = mmap(piece, length, PROT_NONE, flags, -1, 0);
+  if (taken != MAP_FAILED) munmap(taken, length);
+}
+
+// The extents back to back. Each is tried alone before, so that what the kernel refuses by its rules leaves nothing.
+void* map_extents(const MapRequest& request, size_t mapped, int protection, int flags) {
+  for (const Extent& extent : request.extents) {
+    const size_t length = round_up(extent.length, request.page_size);
+    void* tried = mmap(nullptr, length, protection, flags & ~MAP_POPULATE, request.fd, extent.offset);
+    if (tried == MAP_FAILED) return MAP_FAILED;
+    munmap(tried, length);
+  }
+  uint8_t* base = reserve(mapped, request.alignment, request.extents.front().offset);
+  if (base == nullptr) {
+    errno = ENOMEM;
+    return MAP_FAILED;
+  }
+  uint8_t* piece = base;
+  for (const Extent& extent : request.extents) {
+    const size_t length = round_up(extent.length, request.page_size);
+    if (mmap(piece, length, protection, flags | MAP_FIXED, request.fd, extent.offset) == MAP_FAILED) {
+      const int error = errno;
+      give_back(base, mapped, piece, length);
+      errno = error;
+      return MAP_FAILED;
+    }
+    piece += length;
+  }
+  return base;
+}
+
+// Whether they are what the request says they are, and can lie back to back.
+bool fit(const MapRequest& request) {
+  size_t sum = 0;
+  const Extent* previous = nullptr;
+  uintptr_t residue = static_cast<uintptr_t>(request.extents.front().offset) & (request.alignment - 1);
+  for (const Extent& extent : request.extents) {
+    const uintptr_t offset = static_cast<uintptr_t>(extent.offset);
+    if (previous != nullptr && previous->length % request.page_size != 0) return false;
+    if (extent.length == 0 || offset % request.page_size != 0 || sum + extent.length < sum) return false;
+    // Only what is congruent can have entries of the page table as large as was demanded.
+    if (request.must_align && (offset & (request.alignment - 1)) != residue) return false;
+    sum += extent.length;
+    residue += extent.length;
+    residue &= request.alignment - 1;
+    previous = &extent;
+  }
+  return sum == request.length;
+}
+
+void* map_all(const MapRequest& request, size_t mapped, int protection, int flags) {
+  if (request.extents.size() <= 1) return map_aligned(request, mapped, protection, flags);
+  return map_extents(request, mapped, protection, flags);
+}
+
 }  // namespace
 
 int Mapping::create(const MapRequest& request, Mapping** result, const char** syscall) {
   *syscall = "mmap";
   const size_t mapped = round_up(request.length, request.page_size);
   if (request.length == 0 || mapped < request.length) return EINVAL;
+  if (!request.extents.empty() && !fit(request)) return EINVAL;
   Mapping* mapping = new (std::nothrow) Mapping();
   if (mapping == nullptr) return ENOMEM;
 
@@ -70,12 +151,12 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   const int populate = request.populate ? MAP_POPULATE : 0;
   void* address = MAP_FAILED;
   if (request.try_sync) {
-    address = map_aligned(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
+    address = map_all(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
     mapping->synchronous_ = address != MAP_FAILED;
   }
   // Kernels before 4.15 answer EINVAL to MAP_SHARED_VALIDATE, later ones EOPNOTSUPP to MAP_SYNC without DAX.
   if (address == MAP_FAILED && (!request.try_sync || errno == EOPNOTSUPP || errno == EINVAL)) {
-    address = map_aligned(request, mapped, protection, MAP_SHARED | populate);
+    address = map_all(request, mapped, protection, MAP_SHARED | populate);
   }
   if (address == MAP_FAILED) {
     const int error = errno;
@@ -143,7 +224,7 @@ void Mapping::close_handle() {
       lock_ = 0;
     }
   }
-  if (lock != 0) unlock_range(lock);
+  if (lock != 0) unlock(lock);
 }
 
 void Mapping::release() {
@@ -155,7 +236,7 @@ void Mapping::release() {
     *link = next_;
   }
   unwatch(this);
-  if (lock_ != 0) unlock_range(lock_);
+  if (lock_ != 0) unlock(lock_);
   const size_t mapped = round_up(length_, page_size_);
   if (places_.load(std::memory_order_acquire) > 1) {
     // Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file.

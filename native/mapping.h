@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <vector>
 
 #include "range_lock.h"
 
@@ -30,18 +31,25 @@ enum class Damage : uint32_t {
   kCorruptPage = 4,  // the hardware reported corrupt memory, outside of our own copies
 };
 
+// Bytes of a file or device.
+struct Extent {
+  off_t offset;   // a multiple of page_size
+  size_t length;  // so is this, but for the last extent's
+};
+
 struct MapRequest {
   int fd;
   off_t offset;      // a multiple of page_size
-  size_t length;     // bytes
+  size_t length;     // bytes; with extents their sum
   size_t page_size;  // the unit in which the kernel maps and unmaps this backing
   size_t alignment;  // of the virtual address, relative to the offset; a power of two
   bool must_align;   // fail rather than accept a lesser alignment
   bool writable;
-  bool try_sync;   // ask for MAP_SYNC and fall back to a plain shared mapping where the kernel refuses it
-  bool populate;   // fault every page in now
-  bool read_back;  // a fence is complete only once a load came back (posted writes of PCI)
-  LockId lock;     // released with the last handle; 0 for none
+  bool try_sync;                // ask for MAP_SYNC and fall back to a plain shared mapping where the kernel refuses it
+  bool populate;                // fault every page in now
+  bool read_back;               // a fence is complete only once a load came back (posted writes of PCI)
+  LockId lock;                  // released with the last handle; 0 for none
+  std::vector<Extent> extents;  // mapped back to back in one range of addresses; empty: the one at offset
 };
 
 class Mapping {

@@ -8,7 +8,7 @@ import { type Backing, type BackingKind, deviceOf, inspect } from './backing.js'
 import { giveSize, isStillThere, type OpenedFile, openFile, sizeMismatch, undo } from './create.js';
 import { decideDurability, nativeGranularity, satisfies } from './durability.js';
 import { knowsMapSync, probeSync, tooCoarse } from './explain.js';
-import { holders } from './lock-holders.js';
+import { isLocked, lockedError } from './locked.js';
 import type { Durability } from './memory.js';
 import type { CheckedOptions } from './options.js';
 import { watchSignals } from './signals.js';
@@ -26,7 +26,7 @@ export interface OpenedMapping {
   readonly device: string | undefined;
 }
 
-const { EAGAIN, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } = constants.errno;
+const { EINVAL, ENOMEM, EOPNOTSUPP, EPERM } = constants.errno;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 /** Locks end here at the latest: numbers are exact up to it. */
@@ -73,18 +73,14 @@ function lock(file: OpenedFile, backing: Backing, options: CheckedOptions, end: 
   try {
     return native.lock(file.fd, options.offset, end, !options.readOnly);
   } catch (error) {
-    if ((error as { errno?: number }).errno !== EAGAIN) {
+    if (!isLocked(error)) {
       undo(file, path);
       throw systemError(error, path, 'To open it without a lock, pass shared: true');
     }
-    const found = holders(backing.identity);
-    const names = found.map(({ pid, command }) => `${pid} (${command})`).join(', ');
-    const who = found.length === 0 ? 'no process that this user may look at has it open' : `open in process ${names}`;
-    throw new PmemError(
-      'ERR_PMEM_LOCKED',
-      `'${path}' is locked by another process: ${who}. Close it there, or pass shared: true on both sides`,
-      { path, cause: error },
-    );
+    throw lockedError(error, path, backing.identity, {
+      here: "They are to be nobody else's (an instance of a DaxRegion): open the instance, or destroy it, or pass shared: true",
+      there: 'Close it there, or pass shared: true on both sides',
+    });
   }
 }
 
