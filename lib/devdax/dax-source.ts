@@ -1,0 +1,41 @@
+/** What a DAX device is made of: the seam between those who configure devices and those who map them. */
+
+/** Bytes of a file or device. */
+export interface Extent {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What a device is made of, whoever configured it. */
+export interface DaxSource {
+  /** `dax0.0`; of an emulated device the file's name. */
+  readonly name: string;
+  /** What is opened and mapped. */
+  readonly path: string;
+  /** In the device's order; multiples of `align`; one for a plain device. */
+  readonly extents: readonly Extent[];
+  /** Bytes: 4096, 2 MiB or 1 GiB. */
+  readonly align: number;
+  /** False: the kernel keeps the rules. */
+  readonly emulated: boolean;
+  /** A lock is held already for these bytes, by the region's instance; then mapping takes none. */
+  readonly locked: boolean;
+}
+
+/** Bytes of all the extents together. */
+export function sizeOf(extents: readonly Extent[]): number {
+  return extents.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** The pieces of the file that hold a range of the device, in its order. The range lies within the device. */
+export function piecesOf(extents: readonly Extent[], offset: number, length: number): Extent[] {
+  const pieces: Extent[] = [];
+  let start = 0;
+  for (const extent of extents) {
+    const from = Math.max(offset, start);
+    const to = Math.min(offset + length, start + extent.length);
+    if (from < to) pieces.push({ offset: extent.offset + from - start, length: to - from });
+    start += extent.length;
+  }
+  return pieces;
+}
