@@ -21,6 +21,7 @@
               "native/files.cc",
               "native/handles.cc",
               "native/mapping.cc",
+              "native/numa.cc",
               "native/range_lock.cc"
             ],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

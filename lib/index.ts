@@ -50,3 +50,12 @@ export type { Obstacle } from './memory/obstacles.js';
 export type { RegionOptions } from './memory/options.js';
 export { type AsyncOptions, type AsyncStoreOptions, Region, type RegionToken } from './memory/region.js';
 export { formatSize, parseSize, type Size } from './units.js';
+export {
+  type AllocateOptions,
+  type ArenaOptions,
+  type ArenaStatistics,
+  type FreeOptions,
+  VolatileArena,
+} from './volatile/arena.js';
+export type { NodeMapOptions } from './volatile/map-options.js';
+export { type MapOnNodeOptions, mapOnNode, NodeMemory, type PagePlacement } from './volatile/node-memory.js';

@@ -6,6 +6,7 @@
 #include "fast.h"
 #include "files.h"
 #include "handles.h"
+#include "numa.h"
 
 namespace {
 
@@ -41,6 +42,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"arrayBuffer", pmem::array_buffer},
       {"detach", pmem::detach},
       {"moves", pmem::moves},
+      {"pieces", pmem::pieces},
+      {"takePieces", pmem::take_pieces},
+      {"keepPiece", pmem::keep_piece},
+      {"mapNode", pmem::map_node},
+      {"pagesByNode", pmem::pages_by_node},
       {"lock", pmem::lock},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},
