@@ -38,6 +38,13 @@ export {
 export { PmemDisk } from './block/pmem-disk.js';
 export type { SectorRange } from './block/sector-ranges.js';
 export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
+export {
+  type DaxMode,
+  type OnlineMemory,
+  type Reconfigured,
+  type ReconfigureOptions,
+  reconfigure,
+} from './devdax/reconfigure.js';
 export { PmemError, type PmemErrorDetails } from './errors.js';
 export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';
