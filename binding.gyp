@@ -22,6 +22,7 @@
               "native/handles.cc",
               "native/locks.cc",
               "native/mapping.cc",
+              "native/numa.cc",
               "native/range_lock.cc"
             ],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

@@ -64,6 +64,21 @@ export interface MapRequest {
   extents?: readonly { readonly offset: number; readonly length: number }[];
 }
 
+/** What {@link Native.mapNode} is asked for. All numbers are integers. */
+export interface NodeMapRequest {
+  length: number;
+  /** Bytes of a page. */
+  pageSize: number;
+  /** Of the virtual address; a power of two. */
+  alignment: number;
+  /** `pageSize` is that of huge pages, which were set aside (hugetlb). */
+  hugePages: boolean;
+  /** -1: leave it to the kernel. */
+  node: number;
+  /** Every page gets memory now: of the node while it has some, else of others. */
+  populate: boolean;
+}
+
 /** An open handle of this thread on a mapping. */
 export interface Mapped {
   handle: number;
@@ -142,11 +157,22 @@ export interface Native {
   identify(handle: number): number;
   attach(identity: number): Mapped | undefined;
   close(handle: number): void;
-  arrayBuffer(handle: number, offset: number, length: number): MappedBuffer;
+  /** With `pieces`, {@link takePieces} tells the offset once nobody can know the addresses any more. */
+  arrayBuffer(handle: number, offset: number, length: number, pieces?: object): MappedBuffer;
   /** Empties the ArrayBuffer, which holds the mapping no longer; nothing if its memory was transferred elsewhere. */
   detach(buffer: ArrayBuffer, view: object): void;
   /** The memory is about to move to an ArrayBuffer that can go to another thread, and outlive this one. */
   moves(view: object): void;
+  /** A place where {@link arrayBuffer} notes what garbage collection gave back. */
+  pieces(): object;
+  /** The offsets noted since it was asked last. */
+  takePieces(pieces: object): number[] | undefined;
+  /** It was given back by hand, and is not to be noted. */
+  keepPiece(view: object): void;
+  /** Anonymous memory of a NUMA node; throws the errno of mmap, mbind or madvise. */
+  mapNode(request: NodeMapRequest): Mapped;
+  /** Pairs of a node and how many pages of the range are on it; node -1: not touched yet. Throws the errno of move_pages. */
+  pagesByNode(handle: number, offset: number, length: number, askKernel: boolean): number[];
   /**
    * Locks the range towards other processes; threads of this one share it. Throws EAGAIN when another process holds it, EBUSY
    * when somebody in this process is to be alone with it, both with `begin` and `end` of what is held there.

@@ -38,6 +38,13 @@ export {
 export { PmemDisk } from './block/pmem-disk.js';
 export type { SectorRange } from './block/sector-ranges.js';
 export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
+export {
+  type DaxMode,
+  type OnlineMemory,
+  type Reconfigured,
+  type ReconfigureOptions,
+  reconfigure,
+} from './devdax/reconfigure.js';
 export { PmemError, type PmemErrorDetails } from './errors.js';
 export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';
@@ -50,3 +57,12 @@ export type { Obstacle } from './memory/obstacles.js';
 export type { RegionOptions } from './memory/options.js';
 export { type AsyncOptions, type AsyncStoreOptions, Region, type RegionToken } from './memory/region.js';
 export { formatSize, parseSize, type Size } from './units.js';
+export {
+  type AllocateOptions,
+  type ArenaOptions,
+  type ArenaStatistics,
+  type FreeOptions,
+  VolatileArena,
+} from './volatile/arena.js';
+export type { NodeMapOptions } from './volatile/map-options.js';
+export { type MapOnNodeOptions, mapOnNode, NodeMemory, type PagePlacement } from './volatile/node-memory.js';

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "handles.h"
 #include "locks.h"
+#include "numa.h"
 
 namespace {
 
@@ -42,6 +43,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"arrayBuffer", pmem::array_buffer},
       {"detach", pmem::detach},
       {"moves", pmem::moves},
+      {"pieces", pmem::pieces},
+      {"takePieces", pmem::take_pieces},
+      {"keepPiece", pmem::keep_piece},
+      {"mapNode", pmem::map_node},
+      {"pagesByNode", pmem::pages_by_node},
       {"lock", pmem::lock},
       {"lockAlone", pmem::lock_alone},
       {"changeLock", pmem::change_lock},

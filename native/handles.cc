@@ -28,6 +28,8 @@ void forget(Napi::Env, Keeper* keeper) {
   delete keeper;
 }
 
+}  // namespace
+
 Napi::Value opened(Napi::Env env, Mapping* mapping) {
   Context* context = context_of(env);
   const double handle = context->add(mapping);
@@ -48,6 +50,8 @@ Napi::Value opened(Napi::Env env, Mapping* mapping) {
   return result;
 }
 
+namespace {
+
 double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
 bool flag(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
 
@@ -63,6 +67,16 @@ std::vector<Extent> extents(const Napi::Object& options) {
   return found;
 }
 
+// Where the pieces of a mapping that garbage collection gave back begin. Touched on the JavaScript thread only.
+struct Pieces {
+  int owners;
+  std::vector<double> given_back;
+
+  void disown() {
+    if (--owners == 0) delete this;
+  }
+};
+
 // What one ArrayBuffer holds of the mapping. The memory can move to an ArrayBuffer that we do not know of
 // (ArrayBuffer.prototype.transfer), and its finalizer with it; so the reference is dropped by that finalizer, or before
 // by detaching an ArrayBuffer that still has the memory. The addresses are held until the ArrayBuffer itself is
@@ -70,9 +84,21 @@ std::vector<Extent> extents(const Napi::Object& options) {
 struct View {
   Mapping* mapping;  // null once dropped
   Mapping* place;
-  int owners;  // the memory's finalizer, the ArrayBuffer's, and the External that JavaScript keeps beside it
-  bool moved;  // to an ArrayBuffer that can go to another thread
+  int owners;      // the memory's finalizer, the ArrayBuffer's, and the External that JavaScript keeps beside it
+  bool moved;      // to an ArrayBuffer that can go to another thread
+  Pieces* pieces;  // null unless it is one
+  double offset;
+  int knowing;  // who knows the addresses: the memory's finalizer and the ArrayBuffer's tell when nobody does
 
+  void forget_addresses() {
+    if (--knowing != 0 || pieces == nullptr) return;
+    pieces->given_back.push_back(offset);
+    leave_pieces();
+  }
+  void leave_pieces() {
+    if (pieces != nullptr) pieces->disown();
+    pieces = nullptr;
+  }
   void drop() {
     if (mapping == nullptr) return;
     Mapping* dropped = mapping;
@@ -102,12 +128,14 @@ void finalize_view(napi_env env, void*, void* hint) {
   // that one is done with it, so the mapping stays for good.
   if (view->moved && view->mapping != nullptr && ending(env)) view->mapping->retain();
   view->drop();
+  view->forget_addresses();
   view->disown();
 }
 
 void finalize_buffer(napi_env, void* data, void*) {
   View* view = static_cast<View*>(data);
   view->place->release_place();
+  view->forget_addresses();
   view->disown();
 }
 
@@ -183,7 +211,8 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     throw_errno(env, EINVAL, "mmap");
     return env.Undefined();
   }
-  View* view = new (std::nothrow) View{mapping, mapping, 2, false};
+  Pieces* pieces = info[3].IsExternal() ? info[3].As<Napi::External<Pieces>>().Data() : nullptr;
+  View* view = new (std::nothrow) View{mapping, mapping, 2, false, nullptr, static_cast<double>(offset), 1};
   if (view == nullptr) {
     throw_errno(env, ENOMEM, "mmap");
     return env.Undefined();
@@ -205,6 +234,11 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
   if (napi_add_finalizer(env, buffer, view, finalize_buffer, nullptr, nullptr) == napi_ok) {
     mapping->retain_place();
     view->owners++;
+    view->knowing++;
+  }
+  if (pieces != nullptr) {
+    pieces->owners++;
+    view->pieces = pieces;
   }
   Napi::Object result = Napi::Object::New(env);
   result.Set("buffer", Napi::Value(env, buffer));
@@ -222,6 +256,32 @@ Napi::Value detach(const Napi::CallbackInfo& info) {
 
 Napi::Value moves(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<View>>().Data()->moved = true;
+  return info.Env().Undefined();
+}
+
+Napi::Value pieces(const Napi::CallbackInfo& info) {
+  Pieces* made = new (std::nothrow) Pieces{1, {}};
+  if (made == nullptr) {
+    throw_errno(info.Env(), ENOMEM, "mmap");
+    return info.Env().Undefined();
+  }
+  return Napi::External<Pieces>::New(info.Env(), made, [](Napi::Env, Pieces* kept) { kept->disown(); });
+}
+
+Napi::Value take_pieces(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::vector<double>& given_back = info[0].As<Napi::External<Pieces>>().Data()->given_back;
+  if (given_back.empty()) return env.Undefined();
+  Napi::Array result = Napi::Array::New(env, given_back.size());
+  for (size_t i = 0; i < given_back.size(); i++) {
+    result.Set(static_cast<uint32_t>(i), Napi::Number::New(env, given_back[i]));
+  }
+  given_back.clear();
+  return result;
+}
+
+Napi::Value keep_piece(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<View>>().Data()->leave_pieces();
   return info.Env().Undefined();
 }
 

@@ -144,24 +144,30 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   const size_t mapped = round_up(request.length, request.page_size);
   if (request.length == 0 || mapped < request.length) return EINVAL;
   if (!request.extents.empty() && !fit(request)) return EINVAL;
-  Mapping* mapping = new (std::nothrow) Mapping();
-  if (mapping == nullptr) return ENOMEM;
-
   const int protection = PROT_READ | (request.writable ? PROT_WRITE : 0);
   const int populate = request.populate ? MAP_POPULATE : 0;
   void* address = MAP_FAILED;
+  bool synchronous = false;
   if (request.try_sync) {
     address = map_all(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
-    mapping->synchronous_ = address != MAP_FAILED;
+    synchronous = address != MAP_FAILED;
   }
   // Kernels before 4.15 answer EINVAL to MAP_SHARED_VALIDATE, later ones EOPNOTSUPP to MAP_SYNC without DAX.
   if (address == MAP_FAILED && (!request.try_sync || errno == EOPNOTSUPP || errno == EINVAL)) {
     address = map_all(request, mapped, protection, MAP_SHARED | populate);
   }
-  if (address == MAP_FAILED) {
-    const int error = errno;
-    delete mapping;
-    return error;
+  if (address == MAP_FAILED) return errno;
+  const int error = adopt(address, request, result, syscall);
+  if (error == 0) (*result)->synchronous_ = synchronous;
+  return error;
+}
+
+int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, const char** syscall) {
+  const size_t mapped = round_up(request.length, request.page_size);
+  Mapping* mapping = new (std::nothrow) Mapping();
+  if (mapping == nullptr) {
+    munmap(address, mapped);
+    return ENOMEM;
   }
   // A forked child would share the memory without sharing the lock.
   if (madvise(address, mapped, MADV_DONTFORK) != 0) {

@@ -57,6 +57,9 @@ class Mapping {
   // Returns 0 and a mapping with one reference, or the errno of the named system call.
   static int create(const MapRequest& request, Mapping** result, const char** syscall);
 
+  // The same for memory that is mapped already, as the request says; unmaps it on failure.
+  static int adopt(void* address, const MapRequest& request, Mapping** result, const char** syscall);
+
   // The open mapping with this identity, with a reference and a handle added; null once its last handle was closed.
   static Mapping* attach(uint64_t identity);
 

@@ -10,10 +10,11 @@ import { commandHelp, generalHelp } from './help.js';
 import { info } from './info.js';
 import { list } from './list.js';
 import { print } from './output.js';
+import { reconfigure } from './reconfigure.js';
 import { didYouMean } from './suggest.js';
 import { version } from './version.js';
 
-const COMMANDS: readonly Command[] = [info, explainCommand, list, fdisk, btt, demo];
+const COMMANDS: readonly Command[] = [info, explainCommand, list, fdisk, btt, reconfigure, demo];
 
 function find(name: string): Command {
   const found = COMMANDS.find((command) => command.name === name);
