@@ -23,6 +23,7 @@
               "native/locks.cc",
               "native/mapping.cc",
               "native/numa.cc",
+              "native/pages.cc",
               "native/range_lock.cc"
             ],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

@@ -62,6 +62,10 @@ export interface MapRequest {
    * `pageSize`. Without them, the one piece at `offset`. EINVAL where they do not fit together.
    */
   extents?: readonly { readonly offset: number; readonly length: number }[];
+  /** Where to map; EEXIST when something is there. 0: anywhere. */
+  address: number;
+  /** No fault may bring in more than a page of the kernel's, whatever the file system could map at once. */
+  smallPages: boolean;
 }
 
 /** What {@link Native.mapNode} is asked for. All numbers are integers. */
@@ -202,6 +206,20 @@ export interface Native {
   writeAsync(handle: number, offset: number, source: Uint8Array, completion: number): Promise<Outcome>;
   readAsync(handle: number, offset: number, target: Uint8Array): Promise<Outcome>;
   fillAsync(handle: number, offset: number, length: number, byte: number, completion: number): Promise<Outcome>;
+
+  /** Where the mapping begins in this process's memory; 0 when it is closed. */
+  addressOf(handle: number): number;
+  /** Faults the pages in, for storing where asked to, and changes nothing in them. 0, an errno or one of {@link Status}. */
+  populate(handle: number, offset: number, length: number, writable: boolean): number;
+  populateAsync(handle: number, offset: number, length: number, writable: boolean): Promise<Outcome>;
+  /** Takes the pages out of the mapping, not off the media: the next touch is a fault. 0 or an errno. */
+  unpopulate(handle: number, offset: number, length: number): number;
+  /** Bytes in the range of addresses that pages of 2 MiB or more hold; -1 where the kernel does not tell (before 6.7). */
+  hugePages(address: number, length: number): number;
+  /** Page faults of this thread so far. */
+  threadFaults(): number;
+  /** The seals of a memfd (fcntl(2), F_GET_SEALS); 0 of any other file. */
+  seals(fd: number): number;
 }
 
 const SUPPORTED = 'Linux on x86-64 or arm64';

@@ -38,6 +38,10 @@ export {
 export { PmemDisk } from './block/pmem-disk.js';
 export type { SectorRange } from './block/sector-ranges.js';
 export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
+export { DaxDevice, type FaultCount } from './devdax/dax-device.js';
+export type { FaultGuarantee } from './devdax/granularity.js';
+export { MapFlags } from './devdax/map-flags.js';
+export type { DaxMapAsyncOptions, DaxMapOptions, DaxOpenOptions, DaxSharedOptions } from './devdax/options.js';
 export {
   type DaxMode,
   type OnlineMemory,

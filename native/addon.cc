@@ -8,6 +8,7 @@
 #include "handles.h"
 #include "locks.h"
 #include "numa.h"
+#include "pages.h"
 
 namespace {
 
@@ -63,6 +64,13 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"writeAsync", pmem::write_async},
       {"readAsync", pmem::read_async},
       {"fillAsync", pmem::fill_async},
+      {"addressOf", pmem::address_of},
+      {"populate", pmem::populate},
+      {"populateAsync", pmem::populate_async},
+      {"unpopulate", pmem::unpopulate},
+      {"hugePages", pmem::huge_pages},
+      {"threadFaults", pmem::thread_faults},
+      {"seals", pmem::seals},
   };
   for (const auto& one : calls) exports.Set(one.name, Napi::Function::New(env, one.call, one.name));
   return exports;

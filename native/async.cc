@@ -7,6 +7,7 @@
 #include "copy.h"
 #include "durable.h"
 #include "handles.h"
+#include "pages.h"
 
 namespace pmem {
 
@@ -118,6 +119,15 @@ Napi::Value fill_async(const Napi::CallbackInfo& info) {
   const Completion completion = completion_at(info, 4);
   const auto operation = [byte, completion](const Span& span, Fault* fault) {
     return fill(span, byte, completion, fault);
+  };
+  return queue(info, length, operation, nullptr);
+}
+
+Napi::Value populate_async(const Napi::CallbackInfo& info) {
+  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
+  const bool writable = info[3].ToBoolean().Value();
+  const auto operation = [writable](const Span& span, Fault* fault) {
+    return populate_range(span.mapping->base() + span.offset, span.length, writable, fault);
   };
   return queue(info, length, operation, nullptr);
 }

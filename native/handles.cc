@@ -159,6 +159,8 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   request.lock = static_cast<LockId>(number(options, "lock"));
   request.extents = extents(options);
   if (!request.extents.empty()) request.offset = request.extents.front().offset;
+  request.address = static_cast<uintptr_t>(number(options, "address"));
+  request.small_pages = flag(options, "smallPages");
   Mapping* mapping = nullptr;
   const char* syscall = nullptr;
   if (const int error = Mapping::create(request, &mapping, &syscall)) {

@@ -60,16 +60,29 @@ void* map_aligned(const MapRequest& request, size_t mapped, int protection, int 
   return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
 }
 
-// Takes addresses that nobody else has any more, aligned to the first extent as find_address does.
-uint8_t* reserve(size_t mapped, size_t alignment, off_t offset) {
-  const size_t span = mapped + alignment;
-  if (span < mapped) return nullptr;
-  void* found = mmap(nullptr, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (found == MAP_FAILED) return nullptr;
+// Takes addresses that nobody else has any more: the caller's, where nothing may be (EEXIST), or any that are aligned
+// to the first extent as find_address does. What is put over them with MAP_FIXED hits nobody else's memory.
+uint8_t* reserve(const MapRequest& request, size_t mapped) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  if (request.address != 0) {
+    void* wanted = reinterpret_cast<void*>(request.address);
+    void* found = mmap(wanted, mapped, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    if (found == wanted) return static_cast<uint8_t*>(found);
+    if (found == MAP_FAILED) return nullptr;
+    munmap(found, mapped);  // kernels before 4.17 take the address for a hint
+    errno = EEXIST;
+    return nullptr;
+  }
+  const size_t span = mapped + request.alignment;
+  void* found = span < mapped ? MAP_FAILED : mmap(nullptr, span, PROT_NONE, flags, -1, 0);
+  if (found == MAP_FAILED) {
+    errno = ENOMEM;
+    return nullptr;
+  }
   uint8_t* begin = static_cast<uint8_t*>(found);
-  const uintptr_t residue = static_cast<uintptr_t>(offset) & (alignment - 1);
+  const uintptr_t residue = static_cast<uintptr_t>(request.offset) & (request.alignment - 1);
   uint8_t* base =
-      reinterpret_cast<uint8_t*>(round_up(reinterpret_cast<uintptr_t>(begin) - residue, alignment) + residue);
+      reinterpret_cast<uint8_t*>(round_up(reinterpret_cast<uintptr_t>(begin) - residue, request.alignment) + residue);
   if (base > begin) munmap(begin, static_cast<size_t>(base - begin));
   if (begin + span > base + mapped) munmap(base + mapped, static_cast<size_t>(begin + span - base - mapped));
   return base;
@@ -86,21 +99,21 @@ void give_back(uint8_t* base, size_t mapped, uint8_t* piece, size_t length) {
   if (taken != MAP_FAILED) munmap(taken, length);
 }
 
-// The extents back to back. Each is tried alone before, so that what the kernel refuses by its rules leaves nothing.
-void* map_extents(const MapRequest& request, size_t mapped, int protection, int flags) {
-  for (const Extent& extent : request.extents) {
+// Puts the extents over addresses that were taken before. Each is tried alone first, so that what the kernel refuses by
+// its rules leaves nothing.
+void* map_reserved(const MapRequest& request, size_t mapped, int protection, int flags) {
+  std::vector<Extent> extents = request.extents;
+  if (extents.empty()) extents.push_back({request.offset, request.length});
+  for (const Extent& extent : extents) {
     const size_t length = round_up(extent.length, request.page_size);
     void* tried = mmap(nullptr, length, protection, flags & ~MAP_POPULATE, request.fd, extent.offset);
     if (tried == MAP_FAILED) return MAP_FAILED;
     munmap(tried, length);
   }
-  uint8_t* base = reserve(mapped, request.alignment, request.extents.front().offset);
-  if (base == nullptr) {
-    errno = ENOMEM;
-    return MAP_FAILED;
-  }
+  uint8_t* base = reserve(request, mapped);
+  if (base == nullptr) return MAP_FAILED;
   uint8_t* piece = base;
-  for (const Extent& extent : request.extents) {
+  for (const Extent& extent : extents) {
     const size_t length = round_up(extent.length, request.page_size);
     if (mmap(piece, length, protection, flags | MAP_FIXED, request.fd, extent.offset) == MAP_FAILED) {
       const int error = errno;
@@ -133,8 +146,8 @@ bool fit(const MapRequest& request) {
 }
 
 void* map_all(const MapRequest& request, size_t mapped, int protection, int flags) {
-  if (request.extents.size() <= 1) return map_aligned(request, mapped, protection, flags);
-  return map_extents(request, mapped, protection, flags);
+  if (request.address == 0 && request.extents.size() <= 1) return map_aligned(request, mapped, protection, flags);
+  return map_reserved(request, mapped, protection, flags);
 }
 
 }  // namespace
@@ -177,6 +190,9 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
     *syscall = "madvise";
     return error;
   }
+
+  // A kernel without large pages (EINVAL) brings in none anyway.
+  if (request.small_pages) madvise(address, mapped, MADV_NOHUGEPAGE);
 
   mapping->base_ = static_cast<uint8_t*>(address);
   mapping->length_ = request.length;

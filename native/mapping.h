@@ -49,6 +49,8 @@ struct MapRequest {
   bool populate;                // fault every page in now
   bool read_back;               // a fence is complete only once a load came back (posted writes of PCI)
   LockId lock;                  // released with the last handle; 0 for none
+  uintptr_t address;            // where to map, where nothing may be; 0: anywhere
+  bool small_pages;             // no fault may bring in more than a page of the kernel's
   std::vector<Extent> extents;  // mapped back to back in one range of addresses; empty: the one at offset
 };
 

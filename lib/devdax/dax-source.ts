@@ -26,16 +26,3 @@ export interface DaxSource {
 export function sizeOf(extents: readonly Extent[]): number {
   return extents.reduce((sum, { length }) => sum + length, 0);
 }
-
-/** The pieces of the file that hold a range of the device, in its order. The range lies within the device. */
-export function piecesOf(extents: readonly Extent[], offset: number, length: number): Extent[] {
-  const pieces: Extent[] = [];
-  let start = 0;
-  for (const extent of extents) {
-    const from = Math.max(offset, start);
-    const to = Math.min(offset + length, start + extent.length);
-    if (from < to) pieces.push({ offset: extent.offset + from - start, length: to - from });
-    start += extent.length;
-  }
-  return pieces;
-}

@@ -27,22 +27,25 @@ function providerOf(directory: string): string | undefined {
   return /^hmem(\.\d+)?$/.test(basename(dirname(directory))) ? 'hmem' : undefined;
 }
 
+/** What sysfs says in the directory of a device. */
+export function daxDeviceAt(directory: string): DaxDevice {
+  const driver = resolve(join(directory, 'driver'));
+  return {
+    name: basename(directory),
+    directory,
+    driver: driver === undefined ? undefined : basename(driver),
+    size: numericAttribute(directory, 'size'),
+    alignment: numericAttribute(directory, 'align'),
+    numaNode: node(directory, 'numa_node'),
+    targetNode: node(directory, 'target_node'),
+    resource: numericAttribute(directory, 'resource'),
+    provider: providerOf(directory),
+  };
+}
+
 /** The devices of the bus. Those without any size are placeholders from which daxctl makes new ones. */
 export function daxDevices(host: Host): DaxDevice[] {
   return children(join(host.sys, 'bus', 'dax', 'devices'), /^dax\d+\.\d+$/)
-    .map(({ name, directory }) => {
-      const driver = resolve(join(directory, 'driver'));
-      return {
-        name,
-        directory,
-        driver: driver === undefined ? undefined : basename(driver),
-        size: numericAttribute(directory, 'size'),
-        alignment: numericAttribute(directory, 'align'),
-        numaNode: node(directory, 'numa_node'),
-        targetNode: node(directory, 'target_node'),
-        resource: numericAttribute(directory, 'resource'),
-        provider: providerOf(directory),
-      };
-    })
+    .map(({ directory }) => daxDeviceAt(directory))
     .filter((device) => device.size !== 0);
 }

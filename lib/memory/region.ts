@@ -24,9 +24,12 @@ import { checkByte, checkWord, lengthOf, rangeError, within, wrongMode } from '.
 import { type DeepFlush, deepFlush } from './deep-flush.js';
 import { closedError, failure, lastOutcome } from './failure.js';
 import { knownSource, knownTarget } from './known-bytes.js';
+import type { OpenedMapping } from './map-descriptor.js';
 import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
 import { openMapping } from './open.js';
 import { checkAsyncOptions, checkOptions, checkPath, type RegionOptions } from './options.js';
+import { mappedPageSize } from './pages.js';
+import { piecesOf } from './pieces.js';
 import { MOST_BUFFER_BYTES, Windows } from './windows.js';
 
 /** What all regions on one handle have in common: the region that was opened, and its slices. */
@@ -40,6 +43,8 @@ interface Shared {
   readonly size: number;
   /** Where the mapping begins in the file or device, in bytes. */
   readonly fileOffset: number;
+  /** The pieces of the file, where there is more than one. */
+  readonly extents?: readonly ByteRange[];
   /** Directory of the device in sysfs. */
   readonly device: string | undefined;
   readonly windows: Windows;
@@ -135,7 +140,11 @@ export class Region implements Memory, Disposable {
    *   `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
    */
   static open(path: string | Buffer | URL, options?: RegionOptions): Region {
-    const opened = openMapping(checkPath(path), checkOptions(options));
+    return Region.over(openMapping(checkPath(path), checkOptions(options)));
+  }
+
+  /** @internal A region on a mapping that was just made, and that it owns from now on. */
+  static over(opened: OpenedMapping): Region {
     const shared: Shared = { ...opened, windows: new Windows(opened.handle, opened.size), closed: false };
     return new Region(OPEN, shared, 0, shared.size, false);
   }
@@ -175,7 +184,12 @@ export class Region implements Memory, Disposable {
 
   /** Where the region begins in the file or device, in bytes. */
   get fileOffset(): number {
-    return this.#shared.fileOffset + this.#base;
+    return this.extents[0]?.offset ?? this.#shared.fileOffset + this.#base;
+  }
+
+  /** The bytes of the file or device that it is made of, in its order: one piece, but for the device of an instance with several. */
+  get extents(): ByteRange[] {
+    return piecesOf(this.#pieces, this.#base, this.#size);
   }
 
   /** Directory in sysfs of the device that the bytes are on; undefined where the kernel does not tell. */
@@ -421,6 +435,15 @@ export class Region implements Memory, Disposable {
   }
 
   /**
+   * Bytes in the smallest page that maps a part of the region at this moment, as /proc tells; undefined while no page is
+   * mapped, and where the kernel does not say how large they are (large pages of a file, before Linux 6.7).
+   */
+  pageSize(): number | undefined {
+    this.#examine('pageSize');
+    return mappedPageSize(native.addressOf(this.#handle) + this.#base, this.#size);
+  }
+
+  /**
    * Ends the region: every Buffer made from it has length 0, the lock is given back, and the memory is unmapped when the
    * last user of it is gone. Does not make anything durable. Closing twice is harmless.
    */
@@ -469,8 +492,13 @@ export class Region implements Memory, Disposable {
     outcome: Outcome = lastOutcome(),
     offset = (mailbox[OFFSET] as number) - this.#base,
   ): Error {
-    const { path, fileOffset } = this.#shared;
-    return failure({ operation, path, fileOffset, base: this.#base, offset }, outcome);
+    return failure({ operation, path: this.path, extents: this.#pieces, base: this.#base, offset }, outcome);
+  }
+
+  /** Of the whole mapping. */
+  get #pieces(): readonly ByteRange[] {
+    const { fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = this.#shared;
+    return extents;
   }
 
   async #inPieces(

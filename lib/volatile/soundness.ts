@@ -10,5 +10,5 @@ export function examine(handle: number, operation: string, path: string): void {
   mailbox[LENGTH] = 0;
   mailbox[EXTRA] = 0;
   native.crc32c();
-  if (mailbox[STATUS] !== 0) throw failure({ operation, path, fileOffset: 0, base: 0, offset: 0 }, lastOutcome());
+  if (mailbox[STATUS] !== 0) throw failure({ operation, path, extents: [], base: 0, offset: 0 }, lastOutcome());
 }

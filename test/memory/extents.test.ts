@@ -35,6 +35,8 @@ describe('a mapping of several extents', () => {
         populate: false,
         readBack: false,
         lock: 0,
+        address: 0,
+        smallPages: false,
         extents,
         ...more,
       });

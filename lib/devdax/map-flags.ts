@@ -1,0 +1,54 @@
+/** The flags of mmap(2) (include/uapi/asm-generic/mman-common.h, mman.h, linux/mman.h), the same on x86-64 and arm64. */
+
+/** What `device.map({ flags })` understands: numbers of mmap(2), to be combined by `|`. */
+export const MapFlags = {
+  /** The default. */
+  SHARED: 0x01,
+  /** Never allowed on a DAX device: `EINVAL`. */
+  PRIVATE: 0x02,
+  /** As `SHARED`, but flags that the kernel does not know are `EOPNOTSUPP`. */
+  SHARED_VALIDATE: 0x03,
+  /** With `address`: here it refuses what is taken, as `FIXED_NOREPLACE` does. */
+  FIXED: 0x10,
+  /** Would not map the device: refused. */
+  ANONYMOUS: 0x20,
+  GROWSDOWN: 0x0100,
+  DENYWRITE: 0x0800,
+  EXECUTABLE: 0x1000,
+  /** On DAX it populates, as there is nothing that could be swapped out. */
+  LOCKED: 0x2000,
+  /** Ignored: what the mapping needs is always reserved. */
+  NORESERVE: 0x4000,
+  /** The same as the option `populate`. */
+  POPULATE: 0x8000,
+  NONBLOCK: 0x10000,
+  STACK: 0x20000,
+  /** For hugetlbfs only: `EINVAL`. */
+  HUGETLB: 0x40000,
+  /** With `SHARED_VALIDATE`: accepted, and needless, as a device has no metadata. */
+  SYNC: 0x80000,
+  FIXED_NOREPLACE: 0x100000,
+} as const;
+
+/** The bits that say how a mapping is shared (MAP_TYPE). */
+export const MAP_TYPE = 0x0f;
+
+/** 2 MiB and 1 GiB in the bits from 26 on, and placing below 2 GiB or above 4 GiB. */
+const SIZES_AND_PLACES = 0x7c00_0000 | 0x40 | 0x80;
+
+/** include/linux/mman.h, LEGACY_MAP_MASK, and MAP_SYNC, which DAX devices support. */
+export const KNOWN_FLAGS =
+  MapFlags.SHARED_VALIDATE |
+  MapFlags.FIXED |
+  MapFlags.ANONYMOUS |
+  MapFlags.GROWSDOWN |
+  MapFlags.DENYWRITE |
+  MapFlags.EXECUTABLE |
+  MapFlags.LOCKED |
+  MapFlags.NORESERVE |
+  MapFlags.POPULATE |
+  MapFlags.NONBLOCK |
+  MapFlags.STACK |
+  MapFlags.HUGETLB |
+  MapFlags.SYNC |
+  SIZES_AND_PLACES;

@@ -1,0 +1,202 @@
+/** What DAX devices can be asked for, checked before anything is opened or mapped. */
+
+import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import { assumedByEnvironment } from '../memory/durability.js';
+import { parseSize, type Size } from '../units.js';
+import { MapFlags } from './map-flags.js';
+import type { Attempt } from './rules.js';
+
+/** Options that every way of opening a device has. */
+export interface DaxSharedOptions {
+  /**
+   * Accept a backing that cannot guarantee that each fault brings in one page of `align` bytes. Every other rule is kept, and
+   * `device.guarantee` says what is not given. Default false: then it is refused with `ERR_PMEM_FAULT_GRANULARITY`.
+   */
+  emulate?: boolean;
+  /** Open and map for reading only. */
+  readOnly?: boolean;
+  /** As of `Region.open`: treat flushed stores as persistent although the kernel does not confirm it. */
+  assumePersistent?: boolean;
+  /** Take no locks: other processes may map the same bytes, for writing too. */
+  shared?: boolean;
+}
+
+/** Options of `DaxDevice.open`. */
+export interface DaxOpenOptions extends DaxSharedOptions {
+  /**
+   * Bytes: 4096, 2 MiB or 1 GiB. On a real device it was fixed at configuration, and anything else is `EINVAL`. Elsewhere the
+   * default is 2 MiB, and on hugetlbfs its page size.
+   */
+  align?: Size;
+  /** Where an emulated device begins in the file or in `/dev/mem`, in bytes; a multiple of `align`. Default 0. */
+  offset?: Size;
+  /** Bytes of an emulated device; a multiple of `align`. Default: all from `offset` on. `/dev/mem` has no end, and needs it. */
+  size?: Size;
+  /** Make the file when it is missing, with all its blocks allocated; needs `size`. An existing one is never resized. */
+  create?: boolean;
+}
+
+/** Options of `device.map`. */
+export interface DaxMapOptions {
+  /** Where the mapping begins in the device, in bytes; a multiple of `align`. Default 0. */
+  offset?: Size | bigint;
+  /** Bytes, a multiple of `align`. Default: up to the end. */
+  length?: Size | bigint;
+  /** Map for reading only. Default: as the device was opened. */
+  readOnly?: boolean;
+  /** Flags of mmap(2), from {@link MapFlags}. Default `MapFlags.SHARED`. */
+  flags?: number;
+  /** Where to map it; a multiple of `align`. `EEXIST` when something is there. Default: where there is room. */
+  address?: bigint;
+  /** Fault all pages in before the call returns. */
+  populate?: boolean;
+  /** Called with the bytes that are there so far, while the mapping is verified or populated. */
+  onProgress?: (bytes: number) => void;
+}
+
+/** Options of `device.mapAsync`. */
+export interface DaxMapAsyncOptions extends DaxMapOptions {
+  /** Gives the mapping up; the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** {@link DaxSharedOptions} with their defaults filled in. */
+export interface CheckedShared {
+  readonly emulate: boolean;
+  readonly readOnly: boolean;
+  readonly assumePersistent: boolean;
+  readonly shared: boolean;
+}
+
+/** {@link DaxOpenOptions} with their defaults filled in. */
+export interface CheckedOpen extends CheckedShared {
+  readonly align: number | undefined;
+  readonly offset: number;
+  readonly size: number | undefined;
+  readonly create: boolean;
+}
+
+/** {@link DaxMapOptions} as the kernel would get them. */
+export interface CheckedMap extends Attempt {
+  readonly populate: boolean;
+  readonly onProgress: ((bytes: number) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'] as const;
+const OPEN_NAMES = [...SHARED_NAMES, 'align', 'offset', 'size', 'create'] as const;
+const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'onProgress', 'signal'] as const;
+
+function checkNames(options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw wrongValue('options', `made of ${known.join(', ')}`, name);
+  }
+}
+
+function boolean(value: boolean | undefined, name: string, fallback = false): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
+  return value;
+}
+
+function size(value: Size | undefined, name: string): number | undefined {
+  return value === undefined ? undefined : parseSize(value, `options.${name}`);
+}
+
+function shared(options: DaxSharedOptions): CheckedShared {
+  return {
+    emulate: boolean(options.emulate, 'emulate'),
+    readOnly: boolean(options.readOnly, 'readOnly'),
+    assumePersistent: boolean(options.assumePersistent, 'assumePersistent', assumedByEnvironment()),
+    shared: boolean(options.shared, 'shared'),
+  };
+}
+
+/** Checks what every way of opening has in common. */
+export function checkSharedOptions(options: DaxSharedOptions = {}): CheckedShared {
+  checkNames(options, SHARED_NAMES);
+  return shared(options);
+}
+
+/** Checks types, ranges and combinations of `DaxDevice.open`. */
+export function checkOpenOptions(options: DaxOpenOptions = {}): CheckedOpen {
+  checkNames(options, OPEN_NAMES);
+  const checked: CheckedOpen = {
+    ...shared(options),
+    align: size(options.align, 'align'),
+    offset: size(options.offset, 'offset') ?? 0,
+    size: size(options.size, 'size'),
+    create: boolean(options.create, 'create'),
+  };
+  if (checked.size === 0) throw outOfRange('options.size', 'at least 1 byte', options.size);
+  if (checked.align === 0) throw outOfRange('options.align', 'at least 1 byte', options.align);
+  if (checked.create && checked.readOnly) throw wrongValue('options.create', 'left out with readOnly', true);
+  if (checked.create && checked.size === undefined) throw wrongType('options.size', 'given with create', undefined);
+  return checked;
+}
+
+/**
+ * As a 64-bit register has it. A negative number is what C makes of it, a very large one, so that the kernel's own answer is
+ * given; what no register holds is out of range.
+ */
+function register(value: Size | bigint, name: string): bigint {
+  if (typeof value === 'string') return BigInt(parseSize(value, name));
+  if (typeof value !== 'number' && typeof value !== 'bigint') {
+    throw wrongType(name, "a number of bytes or a size such as '64KiB'", value);
+  }
+  if (typeof value === 'number' && !Number.isInteger(value)) throw outOfRange(name, 'a whole number of bytes', value);
+  const exact = BigInt(value);
+  if (exact < -(2n ** 63n) || exact >= 2n ** 64n) throw outOfRange(name, 'a number of 64 bits', value);
+  return BigInt.asUintN(64, exact);
+}
+
+function flagsOf(flags: number | undefined): number {
+  if (flags === undefined) return MapFlags.SHARED;
+  if (typeof flags !== 'number') throw wrongType('options.flags', 'a number made of MapFlags', flags);
+  if (!(Number.isInteger(flags) && flags >= 0 && flags < 2 ** 31)) {
+    throw outOfRange('options.flags', 'an integer from 0 to 2^31 - 1', flags);
+  }
+  return flags;
+}
+
+function addressOf(address: bigint | undefined, flags: number): bigint | undefined {
+  if (address === undefined) {
+    if ((flags & (MapFlags.FIXED | MapFlags.FIXED_NOREPLACE)) === 0) return undefined;
+    throw wrongType('options.address', 'given with MapFlags.FIXED', address);
+  }
+  if (typeof address !== 'bigint') throw wrongType('options.address', 'a bigint', address);
+  if (address < 0n || address >= 2n ** 64n) throw outOfRange('options.address', 'from 0n to 2n ** 64n - 1n', address);
+  return address;
+}
+
+/** Checks types and what no system call could be asked for; the rest is for the rules. */
+export function checkMapOptions(
+  options: DaxMapAsyncOptions | undefined,
+  device: { readonly size: number; readonly align: number; readonly readOnly: boolean },
+): CheckedMap {
+  const given = options ?? {};
+  checkNames(given, MAP_NAMES);
+  const { onProgress, signal } = given;
+  const offset = register(given.offset ?? 0, 'options.offset');
+  const rest = BigInt(device.size) - offset;
+  const flags = flagsOf(given.flags);
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw wrongType('options.onProgress', 'a function', onProgress);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw wrongType('options.signal', 'an AbortSignal', signal);
+  }
+  return {
+    offset,
+    // From past the end on there is nothing left; the least that can be asked for is refused with the reason.
+    length:
+      given.length === undefined ? (rest > 0n ? rest : BigInt(device.align)) : register(given.length, 'options.length'),
+    flags,
+    writable: !boolean(given.readOnly, 'readOnly', device.readOnly),
+    address: addressOf(given.address, flags),
+    populate: boolean(given.populate, 'populate') || (flags & (MapFlags.POPULATE | MapFlags.LOCKED)) !== 0,
+    onProgress,
+    signal,
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * The rules of mapping a DAX device, all of them here, in the order in which the kernel looks: mm/mmap.c (ksys_mmap_pgoff,
+ * do_mmap, get_unmapped_area) and drivers/dax/device.c (check_vma). Each refusal has the kernel's errno, names the rule, and
+ * the nearest values that keep it. The last two are our own: the kernel would map, and kill whoever touches it (SIGBUS).
+ */
+
+import { constants } from 'node:os';
+import { native } from '../binding.js';
+import { PmemError } from '../errors.js';
+import { formatSize } from '../units.js';
+import { KNOWN_FLAGS, MAP_TYPE, MapFlags } from './map-flags.js';
+
+/** What a mapping is checked against. */
+export interface Geometry {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes. */
+  readonly align: number;
+  /** The descriptor is open for reading only. */
+  readonly readOnly: boolean;
+}
+
+/** What mmap(2) would be asked for: 64-bit numbers, as the kernel gets them. */
+export interface Attempt {
+  readonly offset: bigint;
+  readonly length: bigint;
+  readonly flags: number;
+  readonly writable: boolean;
+  readonly address: bigint | undefined;
+}
+
+const { EACCES, EINVAL, ENOMEM, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM } = constants.errno;
+/** Addresses end here (x86-64 with four levels of page tables; arm64 has 48 bits): nothing longer can be mapped anywhere. */
+const MOST_ADDRESS = 2n ** (process.arch === 'arm64' ? 48n : 47n) - 4096n;
+const MOST_64 = 2n ** 64n - 1n;
+
+function shown(bytes: number): string {
+  return `${bytes} (${formatSize(bytes)})`;
+}
+
+/** The multiples of `unit` on both sides of a value that lie within the limits, in words. */
+function nearest(value: bigint, unit: number, least: number, most: number): string {
+  const below = value - (value % BigInt(unit));
+  const found = [below, below + BigInt(unit)].filter((one) => one >= BigInt(least) && one <= BigInt(most));
+  if (found.length > 0) return found.map(String).join(' and ');
+  return String(value < BigInt(least) ? least : most);
+}
+
+/** Throws what the kernel would answer, or should. Returns only when the mapping is sound for its whole life. */
+export function checkMapping(attempt: Attempt, device: Geometry): void {
+  const { offset, length, flags, writable, address } = attempt;
+  const { path, size, align } = device;
+  const page = BigInt(native.pageSize());
+  const unit = BigInt(align);
+  const type = flags & MAP_TYPE;
+  const lastOffset = size - align;
+
+  function refuse(errno: number, code: string, rule: string): never {
+    throw new PmemError(code, `${code}: '${path}': ${rule}`, { errno, syscall: 'mmap', path });
+  }
+  const has = (flag: number) => (flags & flag) !== 0;
+
+  // ---- the system call
+  if (offset % page !== 0n) refuseOffset();
+  if (has(MapFlags.ANONYMOUS)) {
+    refuse(EINVAL, 'EINVAL', 'MAP_ANONYMOUS maps ordinary memory and not the device; leave it out');
+  }
+  if (has(MapFlags.HUGETLB)) {
+    refuse(EINVAL, 'EINVAL', `MAP_HUGETLB is for hugetlbfs; the device maps pages of ${formatSize(align)} by itself`);
+  }
+
+  // ---- do_mmap, get_unmapped_area
+  if (length === 0n) refuse(EINVAL, 'EINVAL', `length 0 maps nothing; the least is the alignment, ${shown(align)}`);
+  const rounded = BigInt.asUintN(64, ((length + page - 1n) / page) * page);
+  if (rounded === 0n || rounded > MOST_ADDRESS) {
+    refuse(ENOMEM, 'ENOMEM', `length ${length} is more than there are addresses; the device has ${shown(size)}`);
+  }
+  if (address !== undefined) {
+    if (address > MOST_ADDRESS - rounded) {
+      refuse(ENOMEM, 'ENOMEM', `address 0x${address.toString(16)} plus ${length} lies behind the last address`);
+    }
+    if (address % page !== 0n) refuseAddress(address);
+    if (address === 0n) refuse(EPERM, 'EPERM', 'address 0 is kept free (vm.mmap_min_addr); choose another');
+  }
+  if (offset + rounded > MOST_64) {
+    refuse(
+      EOVERFLOW,
+      'EOVERFLOW',
+      `offset ${offset} plus length ${length} is more than 2^64; the device has ${shown(size)}`,
+    );
+  }
+  const isShared = type === MapFlags.SHARED || type === MapFlags.SHARED_VALIDATE;
+  if (type === MapFlags.SHARED_VALIDATE && has(~KNOWN_FLAGS)) {
+    const unknown = (flags & ~KNOWN_FLAGS).toString(16);
+    const way = has(MapFlags.FIXED_NOREPLACE) ? ' (with an address MAP_SHARED is enough)' : '';
+    refuse(EOPNOTSUPP, 'EOPNOTSUPP', `MAP_SHARED_VALIDATE does not allow the flags 0x${unknown}; leave them out${way}`);
+  }
+  if (isShared && writable && device.readOnly) {
+    refuse(EACCES, 'EACCES', 'it was opened for reading only; map with readOnly: true, or open it for writing');
+  }
+  if (!isShared && type !== MapFlags.PRIVATE) {
+    refuse(EINVAL, 'EINVAL', `flags 0x${flags.toString(16)} say neither MAP_SHARED (1) nor MAP_SHARED_VALIDATE (3)`);
+  }
+  if (has(MapFlags.GROWSDOWN)) refuse(EINVAL, 'EINVAL', 'MAP_GROWSDOWN is for stacks, not for files and devices');
+
+  // ---- check_vma
+  if (type === MapFlags.PRIVATE) {
+    refuse(
+      EINVAL,
+      'EINVAL',
+      'a DAX device is never mapped privately (MAP_PRIVATE); map it shared, copy what must not change',
+    );
+  }
+  if (address !== undefined && address % unit !== 0n) refuseAddress(address);
+  // With an address of the caller's the kernel finds out when the page is touched.
+  if (offset % unit !== 0n) refuseOffset();
+  if (length % unit !== 0n) {
+    const room = offset < BigInt(size) ? size - Number(offset) : size;
+    const legal = nearest(length, align, align, room);
+    refuse(EINVAL, 'EINVAL', `length ${length} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
+  }
+
+  // ---- what the kernel lets pass: mmap(2) of POSIX has this error for addresses that the object does not have
+  if (offset + length > BigInt(size)) {
+    const rest =
+      offset < BigInt(size)
+        ? `at ${offset} at most ${BigInt(size) - offset} are left`
+        : `the last offset is ${lastOffset}`;
+    const range = `bytes ${offset} to ${offset + length - 1n}`;
+    refuse(ENXIO, 'ENXIO', `${range} lie past the end of its ${shown(size)}, where touching is SIGBUS; ${rest}`);
+  }
+
+  function refuseOffset(): never {
+    const legal = nearest(offset, align, 0, lastOffset);
+    refuse(EINVAL, 'EINVAL', `offset ${offset} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
+  }
+  function refuseAddress(at: bigint): never {
+    const below = at - (at % unit);
+    const legal = `0x${below.toString(16)} and 0x${(below + unit).toString(16)}`;
+    refuse(
+      EINVAL,
+      'EINVAL',
+      `address 0x${at.toString(16)} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`,
+    );
+  }
+}

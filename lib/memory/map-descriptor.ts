@@ -1,0 +1,129 @@
+/** From an open descriptor to a mapping, and the decision of what makes stores durable there. */
+
+import { constants } from 'node:os';
+import { type Mapped, native } from '../binding.js';
+import { formatSize } from '../units.js';
+import type { Backing, BackingKind } from './backing.js';
+import { deviceOf } from './backing.js';
+import { decideDurability, nativeGranularity, satisfies } from './durability.js';
+import { knowsMapSync, tooCoarse } from './explain.js';
+import type { ByteRange, Durability, Granularity } from './memory.js';
+import { watchSignals } from './signals.js';
+
+/** A mapping and what is known about it. */
+export interface OpenedMapping {
+  readonly path: string;
+  readonly kind: BackingKind;
+  readonly durability: Durability;
+  readonly readOnly: boolean;
+  readonly handle: number;
+  readonly keeper: object;
+  readonly size: number;
+  readonly fileOffset: number;
+  /** The pieces of the file that it is made of, where there is more than one. */
+  readonly extents?: readonly ByteRange[];
+  readonly device: string | undefined;
+}
+
+/** What is mapped, and how. Nothing of it is checked again. */
+export interface DescriptorRequest {
+  readonly fd: number;
+  readonly backing: Backing;
+  /** Of the file, in the order in which they follow each other in the mapping; multiples of `pageSize`. */
+  readonly extents: readonly ByteRange[];
+  /** Unit in which the kernel maps, in bytes. */
+  readonly pageSize: number;
+  /** Of the address, in bytes. */
+  readonly alignment: number;
+  /** Fail rather than accept a lesser alignment. */
+  readonly mustAlign: boolean;
+  /** Where to map; 0: anywhere. */
+  readonly address: number;
+  readonly smallPages: boolean;
+  readonly readOnly: boolean;
+  readonly populate: boolean;
+  /** What a probe with MAP_SYNC came to: 0 or an errno. */
+  readonly probed: number;
+  readonly assumePersistent: boolean;
+  readonly granularity: Granularity;
+  /** A lock that the mapping takes over, or 0. */
+  readonly lock: number;
+  /** Called when it fails, while the lock is still held. */
+  readonly undo?: () => void;
+}
+
+const { ENOMEM, EOPNOTSUPP, EPERM } = constants.errno;
+
+/** What to do about an errno of mmap. */
+export function adviceOnMap(
+  error: unknown,
+  { kind, pageSize }: Pick<Backing, 'kind' | 'pageSize'>,
+): string | undefined {
+  const { errno } = error as { errno?: number };
+  if (errno === EPERM && kind === 'devmem') {
+    return 'The range is System RAM, or lockdown or a missing CAP_SYS_RAWIO forbids it; reserve a range with memmap= on the kernel command line';
+  }
+  if (errno !== ENOMEM) return undefined;
+  if (kind === 'file' && pageSize > native.pageSize()) {
+    const pool = `/sys/kernel/mm/hugepages/hugepages-${pageSize / 1024}kB/nr_hugepages`;
+    return `There are not enough free huge pages of ${formatSize(pageSize)}; reserve more in ${pool}`;
+  }
+  return 'There is not enough address space (ulimit -v; closed regions keep theirs until their Buffers are collected) or too many mappings (vm.max_map_count)';
+}
+
+/** The durability that there is; refused where it is coarser than what was asked for. */
+export function demand(
+  backing: Backing,
+  syncErrno: number,
+  { assumePersistent, granularity }: Pick<DescriptorRequest, 'assumePersistent' | 'granularity'>,
+): Durability {
+  const durability = decideDurability({ backing, syncErrno, assumePersistent });
+  if (granularity === 'page' || satisfies(durability, granularity)) return durability;
+  throw tooCoarse(backing, syncErrno, durability, granularity);
+}
+
+/** Maps. When it throws, nothing is mapped and the lock is given back. */
+export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
+  const { backing, probed, readOnly, extents, lock } = request;
+  const [first = { offset: 0, length: 0 }] = extents;
+  let mapped: Mapped | undefined;
+  try {
+    mapped = native.map({
+      fd: request.fd,
+      offset: first.offset,
+      length: extents.reduce((sum, { length }) => sum + length, 0),
+      extents,
+      pageSize: request.pageSize,
+      alignment: request.alignment,
+      mustAlign: request.mustAlign,
+      writable: !readOnly,
+      trySync: knowsMapSync(backing) && probed === 0,
+      populate: request.populate,
+      readBack: backing.kind === 'pci',
+      lock,
+      address: request.address,
+      smallPages: request.smallPages,
+    });
+    // What the mapping got counts, not what the probe was promised.
+    const durability = demand(backing, mapped.synchronous ? 0 : probed || EOPNOTSUPP, request);
+    watchSignals();
+    native.setGranularity(mapped.handle, nativeGranularity(durability));
+    return {
+      path: backing.path,
+      kind: backing.kind,
+      durability,
+      readOnly,
+      handle: mapped.handle,
+      keeper: mapped.keeper,
+      size: mapped.size,
+      fileOffset: first.offset,
+      ...(extents.length > 1 ? { extents } : {}),
+      device: deviceOf(backing),
+    };
+  } catch (error) {
+    request.undo?.();
+    if (mapped !== undefined) native.close(mapped.handle);
+    else if (lock !== 0) native.unlock(lock);
+    throw error;
+  }
+}
