@@ -188,10 +188,11 @@ export interface Native {
   changeLock(lock: number, ranges: readonly number[]): void;
   /** One more user, who has to unlock; false when the lock is gone. */
   retainLock(lock: number): boolean;
-  /** Users of the lock: one for making it, and one for each retainLock, keepLock and mapping that was given it. */
+  /** Users of the lock: one for making it and one for each retainLock. A mapping that is given the lock takes over one of them. */
   lockUsers(lock: number): number;
-  /** One more user: the object, until it is collected or this thread ends. */
+  /** An object that takes over one user, until it is collected, its thread ends, or {@link dropLock}. */
   keepLock(lock: number): object;
+  dropLock(kept: object): void;
   /** One user less; the last one gives the ranges back. */
   unlock(lock: number): void;
   /** Reserves a file's blocks, leaving its size; throws ENOSPC or EOPNOTSUPP. */

@@ -39,6 +39,13 @@ export { PmemDisk } from './block/pmem-disk.js';
 export type { SectorRange } from './block/sector-ranges.js';
 export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
 export { DaxDevice, type FaultCount } from './devdax/dax-device.js';
+export { DaxInstance } from './devdax/dax-instance.js';
+export {
+  type DaxCreateOptions,
+  DaxRegion,
+  type DaxRegionFilter,
+  type DaxRegionOptions,
+} from './devdax/dax-region.js';
 export type { FaultGuarantee } from './devdax/granularity.js';
 export { MapFlags } from './devdax/map-flags.js';
 export type { DaxMapAsyncOptions, DaxMapOptions, DaxOpenOptions, DaxSharedOptions } from './devdax/options.js';
@@ -49,6 +56,7 @@ export {
   type ReconfigureOptions,
   reconfigure,
 } from './devdax/reconfigure.js';
+export type { DaxMapping } from './devdax/region-backend.js';
 export { PmemError, type PmemErrorDetails } from './errors.js';
 export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';

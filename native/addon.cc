@@ -55,6 +55,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"retainLock", pmem::retain_lock},
       {"lockUsers", pmem::lock_users},
       {"keepLock", pmem::keep_lock},
+      {"dropLock", pmem::drop_lock},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},
       {"pageSize", pmem::page_size},

@@ -70,17 +70,22 @@ Napi::Value lock_users(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value keep_lock(const Napi::CallbackInfo& info) {
-  const LockId id = lock_of(info[0]);
-  LockId* kept = new (std::nothrow) LockId(id);
-  if (kept == nullptr || !retain_lock(id)) {
-    throw_errno(info.Env(), kept == nullptr ? ENOMEM : EBADF, "fcntl");
-    delete kept;
+  LockId* kept = new (std::nothrow) LockId(lock_of(info[0]));
+  if (kept == nullptr) {
+    throw_errno(info.Env(), ENOMEM, "fcntl");
     return info.Env().Undefined();
   }
   return Napi::External<LockId>::New(info.Env(), kept, [](Napi::Env, LockId* kept) {
     unlock(*kept);
     delete kept;
   });
+}
+
+Napi::Value drop_lock(const Napi::CallbackInfo& info) {
+  LockId* kept = info[0].As<Napi::External<LockId>>().Data();
+  unlock(*kept);
+  *kept = 0;
+  return info.Env().Undefined();
 }
 
 Napi::Value unlock(const Napi::CallbackInfo& info) {

@@ -21,8 +21,10 @@ Napi::Value change_lock(const Napi::CallbackInfo& info);
 Napi::Value retain_lock(const Napi::CallbackInfo& info);
 Napi::Value lock_users(const Napi::CallbackInfo& info);
 
-// keepLock(lock) -> an object that is a user of the lock until it is collected, or its thread ends.
+// keepLock(lock) -> an object that takes the caller's place as a user until it is collected, or its thread ends, or
+// dropLock(object).
 Napi::Value keep_lock(const Napi::CallbackInfo& info);
+Napi::Value drop_lock(const Napi::CallbackInfo& info);
 
 // unlock(lock): one user less.
 Napi::Value unlock(const Napi::CallbackInfo& info);

@@ -20,6 +20,10 @@ export interface DaxSource {
   readonly emulated: boolean;
   /** A lock is held already for these bytes, by the region's instance; then mapping takes none. */
   readonly locked: boolean;
+  /** That lock, of the addon: each mapping becomes one more user of it, so that the bytes stay locked as long as one is mapped. */
+  readonly lock?: number;
+  /** What must not be collected while a device made of this is in use. */
+  readonly keeper?: object;
 }
 
 /** Bytes of all the extents together. */

@@ -31,6 +31,8 @@ describe('windows on regions larger than the longest Buffer', () => {
       populate: false,
       readBack: false,
       lock: 0,
+      address: 0,
+      smallPages: false,
     });
     closeSync(fd);
     return { handle, close: () => native.close(handle) };
