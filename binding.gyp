@@ -20,7 +20,9 @@
               "native/fault.cc",
               "native/files.cc",
               "native/handles.cc",
+              "native/locks.cc",
               "native/mapping.cc",
+              "native/numa.cc",
               "native/pages.cc",
               "native/range_lock.cc"
             ],

@@ -57,10 +57,30 @@ export interface MapRequest {
   readBack: boolean;
   /** A lock that the mapping takes over, or 0. */
   lock: number;
+  /**
+   * Maps several pieces back to back in one range of addresses; `length` is their sum, and all but the last are multiples of
+   * `pageSize`. Without them, the one piece at `offset`. EINVAL where they do not fit together.
+   */
+  extents?: readonly { readonly offset: number; readonly length: number }[];
   /** Where to map; EEXIST when something is there. 0: anywhere. */
   address: number;
   /** No fault may bring in more than a page of the kernel's, whatever the file system could map at once. */
   smallPages: boolean;
+}
+
+/** What {@link Native.mapNode} is asked for. All numbers are integers. */
+export interface NodeMapRequest {
+  length: number;
+  /** Bytes of a page. */
+  pageSize: number;
+  /** Of the virtual address; a power of two. */
+  alignment: number;
+  /** `pageSize` is that of huge pages, which were set aside (hugetlb). */
+  hugePages: boolean;
+  /** -1: leave it to the kernel. */
+  node: number;
+  /** Every page gets memory now: of the node while it has some, else of others. */
+  populate: boolean;
 }
 
 /** An open handle of this thread on a mapping. */
@@ -141,13 +161,39 @@ export interface Native {
   identify(handle: number): number;
   attach(identity: number): Mapped | undefined;
   close(handle: number): void;
-  arrayBuffer(handle: number, offset: number, length: number): MappedBuffer;
+  /** With `pieces`, {@link takePieces} tells the offset once nobody can know the addresses any more. */
+  arrayBuffer(handle: number, offset: number, length: number, pieces?: object): MappedBuffer;
   /** Empties the ArrayBuffer, which holds the mapping no longer; nothing if its memory was transferred elsewhere. */
   detach(buffer: ArrayBuffer, view: object): void;
   /** The memory is about to move to an ArrayBuffer that can go to another thread, and outlive this one. */
   moves(view: object): void;
-  /** Throws EAGAIN when another process holds the range. */
+  /** A place where {@link arrayBuffer} notes what garbage collection gave back. */
+  pieces(): object;
+  /** The offsets noted since it was asked last. */
+  takePieces(pieces: object): number[] | undefined;
+  /** It was given back by hand, and is not to be noted. */
+  keepPiece(view: object): void;
+  /** Anonymous memory of a NUMA node; throws the errno of mmap, mbind or madvise. */
+  mapNode(request: NodeMapRequest): Mapped;
+  /** Pairs of a node and how many pages of the range are on it; node -1: not touched yet. Throws the errno of move_pages. */
+  pagesByNode(handle: number, offset: number, length: number, askKernel: boolean): number[];
+  /**
+   * Locks the range towards other processes; threads of this one share it. Throws EAGAIN when another process holds it, EBUSY
+   * when somebody in this process is to be alone with it, both with `begin` and `end` of what is held there.
+   */
   lock(fd: number, begin: number, end: number, exclusive: boolean): number;
+  /** Locks `[begin, end, begin, end, …]` towards everybody, this process included; all or nothing. Throws as {@link lock}. */
+  lockAlone(fd: number, ranges: readonly number[]): number;
+  /** Other ranges for the same lock from now on; when it throws, as {@link lock}, it is as it was. */
+  changeLock(lock: number, ranges: readonly number[]): void;
+  /** One more user, who has to unlock; false when the lock is gone. */
+  retainLock(lock: number): boolean;
+  /** Users of the lock: one for making it and one for each retainLock. A mapping that is given the lock takes over one of them. */
+  lockUsers(lock: number): number;
+  /** An object that takes over one user, until it is collected, its thread ends, or {@link dropLock}. */
+  keepLock(lock: number): object;
+  dropLock(kept: object): void;
+  /** One user less; the last one gives the ranges back. */
   unlock(lock: number): void;
   /** Reserves a file's blocks, leaving its size; throws ENOSPC or EOPNOTSUPP. */
   allocate(fd: number, offset: number, length: number): void;

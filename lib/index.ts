@@ -41,9 +41,24 @@ export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
 export { type CopyReport, copyDevice } from './devdax/copy/copy.js';
 export type { CopyOptions, CopyProgress } from './devdax/copy/options.js';
 export { DaxDevice, type FaultCount } from './devdax/dax-device.js';
+export { DaxInstance } from './devdax/dax-instance.js';
+export {
+  type DaxCreateOptions,
+  DaxRegion,
+  type DaxRegionFilter,
+  type DaxRegionOptions,
+} from './devdax/dax-region.js';
 export type { FaultGuarantee } from './devdax/granularity.js';
 export { MapFlags } from './devdax/map-flags.js';
 export type { DaxMapAsyncOptions, DaxMapOptions, DaxOpenOptions, DaxSharedOptions } from './devdax/options.js';
+export {
+  type DaxMode,
+  type OnlineMemory,
+  type Reconfigured,
+  type ReconfigureOptions,
+  reconfigure,
+} from './devdax/reconfigure.js';
+export type { DaxMapping } from './devdax/region-backend.js';
 export { PmemError, type PmemErrorDetails } from './errors.js';
 export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';
@@ -56,3 +71,12 @@ export type { Obstacle } from './memory/obstacles.js';
 export type { RegionOptions } from './memory/options.js';
 export { type AsyncOptions, type AsyncStoreOptions, Region, type RegionToken } from './memory/region.js';
 export { formatSize, parseSize, type Size } from './units.js';
+export {
+  type AllocateOptions,
+  type ArenaOptions,
+  type ArenaStatistics,
+  type FreeOptions,
+  VolatileArena,
+} from './volatile/arena.js';
+export type { NodeMapOptions } from './volatile/map-options.js';
+export { type MapOnNodeOptions, mapOnNode, NodeMemory, type PagePlacement } from './volatile/node-memory.js';

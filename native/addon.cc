@@ -6,6 +6,8 @@
 #include "fast.h"
 #include "files.h"
 #include "handles.h"
+#include "locks.h"
+#include "numa.h"
 #include "pages.h"
 
 namespace {
@@ -42,7 +44,18 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"arrayBuffer", pmem::array_buffer},
       {"detach", pmem::detach},
       {"moves", pmem::moves},
+      {"pieces", pmem::pieces},
+      {"takePieces", pmem::take_pieces},
+      {"keepPiece", pmem::keep_piece},
+      {"mapNode", pmem::map_node},
+      {"pagesByNode", pmem::pages_by_node},
       {"lock", pmem::lock},
+      {"lockAlone", pmem::lock_alone},
+      {"changeLock", pmem::change_lock},
+      {"retainLock", pmem::retain_lock},
+      {"lockUsers", pmem::lock_users},
+      {"keepLock", pmem::keep_lock},
+      {"dropLock", pmem::drop_lock},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},
       {"pageSize", pmem::page_size},

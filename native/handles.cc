@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <new>
+#include <vector>
 
 #include "context.h"
 #include "errors.h"
@@ -27,6 +28,8 @@ void forget(Napi::Env, Keeper* keeper) {
   delete keeper;
 }
 
+}  // namespace
+
 Napi::Value opened(Napi::Env env, Mapping* mapping) {
   Context* context = context_of(env);
   const double handle = context->add(mapping);
@@ -47,8 +50,32 @@ Napi::Value opened(Napi::Env env, Mapping* mapping) {
   return result;
 }
 
+namespace {
+
 double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
 bool flag(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
+
+std::vector<Extent> extents(const Napi::Object& options) {
+  std::vector<Extent> found;
+  const Napi::Value value = options.Get("extents");
+  if (!value.IsArray()) return found;
+  const Napi::Array list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Object one = list.Get(i).ToObject();
+    found.push_back({static_cast<off_t>(number(one, "offset")), static_cast<size_t>(number(one, "length"))});
+  }
+  return found;
+}
+
+// Where the pieces of a mapping that garbage collection gave back begin. Touched on the JavaScript thread only.
+struct Pieces {
+  int owners;
+  std::vector<double> given_back;
+
+  void disown() {
+    if (--owners == 0) delete this;
+  }
+};
 
 // What one ArrayBuffer holds of the mapping. The memory can move to an ArrayBuffer that we do not know of
 // (ArrayBuffer.prototype.transfer), and its finalizer with it; so the reference is dropped by that finalizer, or before
@@ -57,9 +84,21 @@ bool flag(const Napi::Object& options, const char* name) { return options.Get(na
 struct View {
   Mapping* mapping;  // null once dropped
   Mapping* place;
-  int owners;  // the memory's finalizer, the ArrayBuffer's, and the External that JavaScript keeps beside it
-  bool moved;  // to an ArrayBuffer that can go to another thread
+  int owners;      // the memory's finalizer, the ArrayBuffer's, and the External that JavaScript keeps beside it
+  bool moved;      // to an ArrayBuffer that can go to another thread
+  Pieces* pieces;  // null unless it is one
+  double offset;
+  int knowing;  // who knows the addresses: the memory's finalizer and the ArrayBuffer's tell when nobody does
 
+  void forget_addresses() {
+    if (--knowing != 0 || pieces == nullptr) return;
+    pieces->given_back.push_back(offset);
+    leave_pieces();
+  }
+  void leave_pieces() {
+    if (pieces != nullptr) pieces->disown();
+    pieces = nullptr;
+  }
   void drop() {
     if (mapping == nullptr) return;
     Mapping* dropped = mapping;
@@ -89,12 +128,14 @@ void finalize_view(napi_env env, void*, void* hint) {
   // that one is done with it, so the mapping stays for good.
   if (view->moved && view->mapping != nullptr && ending(env)) view->mapping->retain();
   view->drop();
+  view->forget_addresses();
   view->disown();
 }
 
 void finalize_buffer(napi_env, void* data, void*) {
   View* view = static_cast<View*>(data);
   view->place->release_place();
+  view->forget_addresses();
   view->disown();
 }
 
@@ -116,6 +157,8 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   request.populate = flag(options, "populate");
   request.read_back = flag(options, "readBack");
   request.lock = static_cast<LockId>(number(options, "lock"));
+  request.extents = extents(options);
+  if (!request.extents.empty()) request.offset = request.extents.front().offset;
   request.address = static_cast<uintptr_t>(number(options, "address"));
   request.small_pages = flag(options, "smallPages");
   Mapping* mapping = nullptr;
@@ -170,7 +213,8 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     throw_errno(env, EINVAL, "mmap");
     return env.Undefined();
   }
-  View* view = new (std::nothrow) View{mapping, mapping, 2, false};
+  Pieces* pieces = info[3].IsExternal() ? info[3].As<Napi::External<Pieces>>().Data() : nullptr;
+  View* view = new (std::nothrow) View{mapping, mapping, 2, false, nullptr, static_cast<double>(offset), 1};
   if (view == nullptr) {
     throw_errno(env, ENOMEM, "mmap");
     return env.Undefined();
@@ -192,6 +236,11 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
   if (napi_add_finalizer(env, buffer, view, finalize_buffer, nullptr, nullptr) == napi_ok) {
     mapping->retain_place();
     view->owners++;
+    view->knowing++;
+  }
+  if (pieces != nullptr) {
+    pieces->owners++;
+    view->pieces = pieces;
   }
   Napi::Object result = Napi::Object::New(env);
   result.Set("buffer", Napi::Value(env, buffer));
@@ -212,19 +261,29 @@ Napi::Value moves(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value lock(const Napi::CallbackInfo& info) {
-  LockId id = 0;
-  const int error = lock_range(info[0].ToNumber().Int32Value(), static_cast<off_t>(info[1].ToNumber().Int64Value()),
-                               static_cast<off_t>(info[2].ToNumber().Int64Value()), info[3].ToBoolean().Value(), &id);
-  if (error != 0) {
-    throw_errno(info.Env(), error, "fcntl");
+Napi::Value pieces(const Napi::CallbackInfo& info) {
+  Pieces* made = new (std::nothrow) Pieces{1, {}};
+  if (made == nullptr) {
+    throw_errno(info.Env(), ENOMEM, "mmap");
     return info.Env().Undefined();
   }
-  return Napi::Number::New(info.Env(), static_cast<double>(id));
+  return Napi::External<Pieces>::New(info.Env(), made, [](Napi::Env, Pieces* kept) { kept->disown(); });
 }
 
-Napi::Value unlock(const Napi::CallbackInfo& info) {
-  unlock_range(static_cast<LockId>(info[0].ToNumber().Int64Value()));
+Napi::Value take_pieces(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::vector<double>& given_back = info[0].As<Napi::External<Pieces>>().Data()->given_back;
+  if (given_back.empty()) return env.Undefined();
+  Napi::Array result = Napi::Array::New(env, given_back.size());
+  for (size_t i = 0; i < given_back.size(); i++) {
+    result.Set(static_cast<uint32_t>(i), Napi::Number::New(env, given_back[i]));
+  }
+  given_back.clear();
+  return result;
+}
+
+Napi::Value keep_piece(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<View>>().Data()->leave_pieces();
   return info.Env().Undefined();
 }
 

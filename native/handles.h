@@ -6,11 +6,15 @@
 namespace pmem {
 
 class Context;
+class Mapping;
 
 Context* context_of(Napi::Env env);
 
+// What map returns of a mapping; takes over one reference and one handle.
+Napi::Value opened(Napi::Env env, Mapping* mapping);
+
 // map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock,
-// address, smallPages })
+// address, smallPages, extents? })
 // -> { handle, keeper, synchronous, size }
 Napi::Value map(const Napi::CallbackInfo& info);
 
@@ -29,18 +33,24 @@ Napi::Value close(const Napi::CallbackInfo& info);
 // syncAll(handle): msync of the whole mapping.
 Napi::Value sync_all(const Napi::CallbackInfo& info);
 
-// arrayBuffer(handle, offset, length) -> { buffer, view }: an ArrayBuffer on the memory itself.
+// arrayBuffer(handle, offset, length, pieces) -> { buffer, view }: an ArrayBuffer on the memory itself. With pieces,
+// its offset is noted there once nobody knows the addresses any more.
 Napi::Value array_buffer(const Napi::CallbackInfo& info);
+
+// pieces(): where arrayBuffer notes what was given back by garbage collection.
+Napi::Value pieces(const Napi::CallbackInfo& info);
+
+// takePieces(pieces): the offsets noted since the last call, or undefined.
+Napi::Value take_pieces(const Napi::CallbackInfo& info);
+
+// keepPiece(view): it was given back by hand, and is not to be noted any more.
+Napi::Value keep_piece(const Napi::CallbackInfo& info);
 
 // detach(buffer, view): every view on it has length 0 from now on, and it holds the mapping no longer.
 Napi::Value detach(const Napi::CallbackInfo& info);
 
 // moves(view): the ArrayBuffer's memory is about to move to another one.
 Napi::Value moves(const Napi::CallbackInfo& info);
-
-// lock(fd, begin, end, exclusive) -> lock; unlock(lock): for a lock that no mapping took over.
-Napi::Value lock(const Napi::CallbackInfo& info);
-Napi::Value unlock(const Napi::CallbackInfo& info);
 
 }  // namespace pmem
 

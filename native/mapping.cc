@@ -60,30 +60,94 @@ void* map_aligned(const MapRequest& request, size_t mapped, int protection, int 
   return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
 }
 
-// Maps where the caller says. The place is taken first, since the kernel has MAP_FIXED_NOREPLACE and MAP_SYNC not
-// together; what is put over it can then hit nobody else's memory. EEXIST: something is there.
-void* map_at(const MapRequest& request, size_t mapped, int protection, int flags) {
-  void* wanted = reinterpret_cast<void*>(request.address);
-  const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
-  void* reserved = mmap(wanted, mapped, PROT_NONE, reserve, -1, 0);
-  if (reserved == MAP_FAILED) return MAP_FAILED;
-  if (reserved != wanted) {  // kernels before 4.17 take the address for a hint
-    munmap(reserved, mapped);
+// Takes addresses that nobody else has any more: the caller's, where nothing may be (EEXIST), or any that are aligned
+// to the first extent as find_address does. What is put over them with MAP_FIXED hits nobody else's memory.
+uint8_t* reserve(const MapRequest& request, size_t mapped) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  if (request.address != 0) {
+    void* wanted = reinterpret_cast<void*>(request.address);
+    void* found = mmap(wanted, mapped, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    if (found == wanted) return static_cast<uint8_t*>(found);
+    if (found == MAP_FAILED) return nullptr;
+    munmap(found, mapped);  // kernels before 4.17 take the address for a hint
     errno = EEXIST;
-    return MAP_FAILED;
+    return nullptr;
   }
-  void* address = mmap(wanted, mapped, protection, flags | MAP_FIXED, request.fd, request.offset);
-  if (address == MAP_FAILED) {
-    const int error = errno;
-    munmap(reserved, mapped);
-    errno = error;
+  const size_t span = mapped + request.alignment;
+  void* found = span < mapped ? MAP_FAILED : mmap(nullptr, span, PROT_NONE, flags, -1, 0);
+  if (found == MAP_FAILED) {
+    errno = ENOMEM;
+    return nullptr;
   }
-  return address;
+  uint8_t* begin = static_cast<uint8_t*>(found);
+  const uintptr_t residue = static_cast<uintptr_t>(request.offset) & (request.alignment - 1);
+  uint8_t* base =
+      reinterpret_cast<uint8_t*>(round_up(reinterpret_cast<uintptr_t>(begin) - residue, request.alignment) + residue);
+  if (base > begin) munmap(begin, static_cast<size_t>(base - begin));
+  if (begin + span > base + mapped) munmap(base + mapped, static_cast<size_t>(begin + span - base - mapped));
+  return base;
 }
 
-void* map_shared(const MapRequest& request, size_t mapped, int protection, int flags) {
-  return request.address == 0 ? map_aligned(request, mapped, protection, flags)
-                              : map_at(request, mapped, protection, flags);
+// Gives a reservation back in which the piece was refused. The kernel may have emptied its addresses before it refused,
+// and another thread may have mapped something there since: only what is empty is known not to be that thread's. Else
+// these addresses stay taken, which costs nothing.
+void give_back(uint8_t* base, size_t mapped, uint8_t* piece, size_t length) {
+  if (piece > base) munmap(base, static_cast<size_t>(piece - base));
+  if (base + mapped > piece + length) munmap(piece + length, static_cast<size_t>(base + mapped - piece - length));
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void* taken = mmap(piece, length, PROT_NONE, flags, -1, 0);
+  if (taken != MAP_FAILED) munmap(taken, length);
+}
+
+// Puts the extents over addresses that were taken before. Each is tried alone first, so that what the kernel refuses by
+// its rules leaves nothing.
+void* map_reserved(const MapRequest& request, size_t mapped, int protection, int flags) {
+  std::vector<Extent> extents = request.extents;
+  if (extents.empty()) extents.push_back({request.offset, request.length});
+  for (const Extent& extent : extents) {
+    const size_t length = round_up(extent.length, request.page_size);
+    void* tried = mmap(nullptr, length, protection, flags & ~MAP_POPULATE, request.fd, extent.offset);
+    if (tried == MAP_FAILED) return MAP_FAILED;
+    munmap(tried, length);
+  }
+  uint8_t* base = reserve(request, mapped);
+  if (base == nullptr) return MAP_FAILED;
+  uint8_t* piece = base;
+  for (const Extent& extent : extents) {
+    const size_t length = round_up(extent.length, request.page_size);
+    if (mmap(piece, length, protection, flags | MAP_FIXED, request.fd, extent.offset) == MAP_FAILED) {
+      const int error = errno;
+      give_back(base, mapped, piece, length);
+      errno = error;
+      return MAP_FAILED;
+    }
+    piece += length;
+  }
+  return base;
+}
+
+// Whether they are what the request says they are, and can lie back to back.
+bool fit(const MapRequest& request) {
+  size_t sum = 0;
+  const Extent* previous = nullptr;
+  uintptr_t residue = static_cast<uintptr_t>(request.extents.front().offset) & (request.alignment - 1);
+  for (const Extent& extent : request.extents) {
+    const uintptr_t offset = static_cast<uintptr_t>(extent.offset);
+    if (previous != nullptr && previous->length % request.page_size != 0) return false;
+    if (extent.length == 0 || offset % request.page_size != 0 || sum + extent.length < sum) return false;
+    // Only what is congruent can have entries of the page table as large as was demanded.
+    if (request.must_align && (offset & (request.alignment - 1)) != residue) return false;
+    sum += extent.length;
+    residue += extent.length;
+    residue &= request.alignment - 1;
+    previous = &extent;
+  }
+  return sum == request.length;
+}
+
+void* map_all(const MapRequest& request, size_t mapped, int protection, int flags) {
+  if (request.address == 0 && request.extents.size() <= 1) return map_aligned(request, mapped, protection, flags);
+  return map_reserved(request, mapped, protection, flags);
 }
 
 }  // namespace
@@ -92,24 +156,31 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   *syscall = "mmap";
   const size_t mapped = round_up(request.length, request.page_size);
   if (request.length == 0 || mapped < request.length) return EINVAL;
-  Mapping* mapping = new (std::nothrow) Mapping();
-  if (mapping == nullptr) return ENOMEM;
-
+  if (!request.extents.empty() && !fit(request)) return EINVAL;
   const int protection = PROT_READ | (request.writable ? PROT_WRITE : 0);
   const int populate = request.populate ? MAP_POPULATE : 0;
   void* address = MAP_FAILED;
+  bool synchronous = false;
   if (request.try_sync) {
-    address = map_shared(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
-    mapping->synchronous_ = address != MAP_FAILED;
+    address = map_all(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
+    synchronous = address != MAP_FAILED;
   }
   // Kernels before 4.15 answer EINVAL to MAP_SHARED_VALIDATE, later ones EOPNOTSUPP to MAP_SYNC without DAX.
   if (address == MAP_FAILED && (!request.try_sync || errno == EOPNOTSUPP || errno == EINVAL)) {
-    address = map_shared(request, mapped, protection, MAP_SHARED | populate);
+    address = map_all(request, mapped, protection, MAP_SHARED | populate);
   }
-  if (address == MAP_FAILED) {
-    const int error = errno;
-    delete mapping;
-    return error;
+  if (address == MAP_FAILED) return errno;
+  const int error = adopt(address, request, result, syscall);
+  if (error == 0) (*result)->synchronous_ = synchronous;
+  return error;
+}
+
+int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, const char** syscall) {
+  const size_t mapped = round_up(request.length, request.page_size);
+  Mapping* mapping = new (std::nothrow) Mapping();
+  if (mapping == nullptr) {
+    munmap(address, mapped);
+    return ENOMEM;
   }
   // A forked child would share the memory without sharing the lock.
   if (madvise(address, mapped, MADV_DONTFORK) != 0) {
@@ -175,7 +246,7 @@ void Mapping::close_handle() {
       lock_ = 0;
     }
   }
-  if (lock != 0) unlock_range(lock);
+  if (lock != 0) unlock(lock);
 }
 
 void Mapping::release() {
@@ -187,7 +258,7 @@ void Mapping::release() {
     *link = next_;
   }
   unwatch(this);
-  if (lock_ != 0) unlock_range(lock_);
+  if (lock_ != 0) unlock(lock_);
   const size_t mapped = round_up(length_, page_size_);
   if (places_.load(std::memory_order_acquire) > 1) {
     // Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file.

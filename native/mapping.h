@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <vector>
 
 #include "range_lock.h"
 
@@ -30,26 +31,36 @@ enum class Damage : uint32_t {
   kCorruptPage = 4,  // the hardware reported corrupt memory, outside of our own copies
 };
 
+// Bytes of a file or device.
+struct Extent {
+  off_t offset;   // a multiple of page_size
+  size_t length;  // so is this, but for the last extent's
+};
+
 struct MapRequest {
   int fd;
   off_t offset;      // a multiple of page_size
-  size_t length;     // bytes
+  size_t length;     // bytes; with extents their sum
   size_t page_size;  // the unit in which the kernel maps and unmaps this backing
   size_t alignment;  // of the virtual address, relative to the offset; a power of two
   bool must_align;   // fail rather than accept a lesser alignment
   bool writable;
-  bool try_sync;      // ask for MAP_SYNC and fall back to a plain shared mapping where the kernel refuses it
-  bool populate;      // fault every page in now
-  bool read_back;     // a fence is complete only once a load came back (posted writes of PCI)
-  LockId lock;        // released with the last handle; 0 for none
-  uintptr_t address;  // where to map, where nothing may be; 0: anywhere
-  bool small_pages;   // no fault may bring in more than a page of the kernel's
+  bool try_sync;                // ask for MAP_SYNC and fall back to a plain shared mapping where the kernel refuses it
+  bool populate;                // fault every page in now
+  bool read_back;               // a fence is complete only once a load came back (posted writes of PCI)
+  LockId lock;                  // released with the last handle; 0 for none
+  uintptr_t address;            // where to map, where nothing may be; 0: anywhere
+  bool small_pages;             // no fault may bring in more than a page of the kernel's
+  std::vector<Extent> extents;  // mapped back to back in one range of addresses; empty: the one at offset
 };
 
 class Mapping {
  public:
   // Returns 0 and a mapping with one reference, or the errno of the named system call.
   static int create(const MapRequest& request, Mapping** result, const char** syscall);
+
+  // The same for memory that is mapped already, as the request says; unmaps it on failure.
+  static int adopt(void* address, const MapRequest& request, Mapping** result, const char** syscall);
 
   // The open mapping with this identity, with a reference and a handle added; null once its last handle was closed.
   static Mapping* attach(uint64_t identity);

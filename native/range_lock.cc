@@ -15,6 +15,9 @@
 #ifndef F_OFD_SETLK
 #define F_OFD_SETLK 37
 #endif
+#ifndef F_OFD_GETLK
+#define F_OFD_GETLK 36
+#endif
 
 namespace pmem {
 
@@ -22,9 +25,9 @@ namespace {
 
 struct Held {
   LockId id;
-  off_t begin;
-  off_t end;
-  bool exclusive;
+  LockKind kind;
+  unsigned users;
+  std::vector<ByteRange> ranges;
 };
 
 // One open file description per file and process: locks taken through it never conflict with each other.
@@ -39,18 +42,35 @@ std::mutex locks_mutex;
 std::vector<std::unique_ptr<LockedFile>> files;
 LockId last_id = 0;
 
-int set_lock(int fd, short type, off_t begin, off_t end) {
+int command(int fd, int name, struct flock* request) {
+  int result;
+  do {
+    result = fcntl(fd, name, request);
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+struct flock request_for(short type, off_t begin, off_t end) {
   struct flock request = {};
   request.l_type = type;
   request.l_whence = SEEK_SET;
   request.l_start = begin;
   request.l_len = end - begin;
-  int result;
-  do {
-    result = fcntl(fd, F_OFD_SETLK, &request);
-  } while (result != 0 && errno == EINTR);
-  if (result == 0) return 0;
-  return errno == EACCES ? EAGAIN : errno;
+  return request;
+}
+
+int set_lock(int fd, short type, off_t begin, off_t end, ByteRange* conflict) {
+  struct flock request = request_for(type, begin, end);
+  const int error = command(fd, F_OFD_SETLK, &request);
+  if (error != EAGAIN && error != EACCES) return error;
+  if (conflict != nullptr) {
+    *conflict = {begin, end};
+    struct flock found = request_for(type, begin, end);
+    if (command(fd, F_OFD_GETLK, &found) == 0 && found.l_type != F_UNLCK) {
+      *conflict = {found.l_start, found.l_len == 0 ? INT64_MAX : found.l_start + found.l_len};
+    }
+  }
+  return EAGAIN;
 }
 
 // A description of our own, with the access of the opener's: that one lives as long as its mapping, and its locks with
@@ -66,44 +86,98 @@ bool is_writable(int fd) { return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; }
 short strongest(const std::vector<Held>& held, off_t at) {
   short type = F_UNLCK;
   for (const Held& one : held) {
-    if (at < one.begin || at >= one.end) continue;
-    if (one.exclusive) return F_WRLCK;
-    type = F_RDLCK;
+    for (const ByteRange& range : one.ranges) {
+      if (at < range.begin || at >= range.end) continue;
+      if (one.kind != LockKind::kShared) return F_WRLCK;
+      type = F_RDLCK;
+    }
   }
   return type;
 }
 
-// Brings every piece of [begin, end) between two borders from what the old holders needed to what the new ones need.
-// Only pieces that change are touched: a writer's lock must not be weakened, not even for a moment.
-int settle(int fd, const std::vector<Held>& before, const std::vector<Held>& after, off_t begin, off_t end) {
-  std::vector<off_t> borders = {begin, end};
+bool touches(const std::vector<ByteRange>& ranges, off_t at) {
+  for (const ByteRange& range : ranges) {
+    if (at >= range.begin && at <= range.end) return true;
+  }
+  return false;
+}
+
+// Brings every piece of the changed ranges between two borders from what the old holders needed to what the new ones
+// need. Only pieces that change are touched: a writer's lock must not be weakened, not even for a moment.
+int settle(int fd, const std::vector<Held>& before, const std::vector<Held>& after,
+           const std::vector<ByteRange>& changed, ByteRange* conflict) {
+  std::vector<off_t> borders;
   for (const std::vector<Held>* list : {&before, &after}) {
     for (const Held& one : *list) {
-      if (one.begin > begin && one.begin < end) borders.push_back(one.begin);
-      if (one.end > begin && one.end < end) borders.push_back(one.end);
+      for (const ByteRange& range : one.ranges) {
+        if (touches(changed, range.begin)) borders.push_back(range.begin);
+        if (touches(changed, range.end)) borders.push_back(range.end);
+      }
     }
   }
+  for (const ByteRange& range : changed) {
+    borders.push_back(range.begin);
+    borders.push_back(range.end);
+  }
   std::sort(borders.begin(), borders.end());
+  borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
   int first_error = 0;
   for (size_t i = 0; i + 1 < borders.size(); i++) {
-    if (borders[i] == borders[i + 1]) continue;
     const short wanted = strongest(after, borders[i]);
     if (wanted == strongest(before, borders[i])) continue;
-    const int error = set_lock(fd, wanted, borders[i], borders[i + 1]);
+    const int error = set_lock(fd, wanted, borders[i], borders[i + 1], first_error == 0 ? conflict : nullptr);
     if (first_error == 0) first_error = error;
   }
   return first_error;
 }
 
+// What another holder in this process has of the ranges that this one wants, where one of the two is to be alone.
+bool conflicts(const std::vector<Held>& held, const Held& wanted, ByteRange* conflict) {
+  for (const Held& one : held) {
+    if (one.id == wanted.id || (one.kind != LockKind::kAlone && wanted.kind != LockKind::kAlone)) continue;
+    for (const ByteRange& theirs : one.ranges) {
+      for (const ByteRange& ours : wanted.ranges) {
+        if (theirs.begin >= ours.end || ours.begin >= theirs.end) continue;
+        *conflict = theirs;
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// Replaces the holders of the file; where another process is in the way, everything is as it was.
+int replace(LockedFile& file, std::vector<Held>* wanted, const std::vector<ByteRange>& changed, ByteRange* conflict) {
+  const int error = settle(file.fd, file.held, *wanted, changed, conflict);
+  if (error == 0) {
+    file.held.swap(*wanted);
+  } else {
+    settle(file.fd, *wanted, file.held, changed, nullptr);
+  }
+  return error;
+}
+
+bool find_lock(LockId id, size_t* file, size_t* held) {
+  for (*file = 0; *file < files.size(); ++*file) {
+    const std::vector<Held>& list = files[*file]->held;
+    for (*held = 0; *held < list.size(); ++*held) {
+      if (list[*held].id == id) return true;
+    }
+  }
+  return false;
+}
+
 // The first writer of a file that only readers had brings a description that can hold a writer's lock. It can take the
 // readers' locks before the old description gives them up: read locks do not exclude each other.
-int move_to(LockedFile& file, int fd) {
+int move_to(LockedFile& file, int fd, ByteRange* conflict) {
   const int own = own_description(fd);
   if (own < 0) return errno;
   for (const Held& one : file.held) {
-    if (const int error = set_lock(own, F_RDLCK, one.begin, one.end)) {
-      close(own);
-      return error;
+    for (const ByteRange& range : one.ranges) {
+      if (const int error = set_lock(own, F_RDLCK, range.begin, range.end, conflict)) {
+        close(own);
+        return error;
+      }
     }
   }
   close(file.fd);
@@ -113,7 +187,7 @@ int move_to(LockedFile& file, int fd) {
 
 }  // namespace
 
-int lock_range(int fd, off_t begin, off_t end, bool exclusive, LockId* id) {
+int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, LockId* id, ByteRange* conflict) {
   struct stat status;
   // Not fstat(): built with glibc 2.33 or later, that does not run with an earlier one. The kernel's layout is the
   // same.
@@ -122,47 +196,71 @@ int lock_range(int fd, off_t begin, off_t end, bool exclusive, LockId* id) {
   auto place = std::find_if(files.begin(), files.end(), [&](const std::unique_ptr<LockedFile>& file) {
     return file->device == status.st_dev && file->inode == status.st_ino;
   });
+  const Held mine = {last_id + 1, kind, 1, ranges};
   if (place == files.end()) {
     const int own = own_description(fd);
     if (own < 0) return errno;
     files.push_back(std::unique_ptr<LockedFile>(new LockedFile{status.st_dev, status.st_ino, own, {}}));
     place = files.end() - 1;
-  } else if (exclusive && !is_writable((*place)->fd)) {
-    if (const int error = move_to(**place, fd)) return error;
+  } else {
+    if (conflicts((*place)->held, mine, conflict)) return EBUSY;
+    if (kind != LockKind::kShared && !is_writable((*place)->fd)) {
+      if (const int error = move_to(**place, fd, conflict)) return error;
+    }
   }
   LockedFile& file = **place;
   std::vector<Held> wanted = file.held;
-  wanted.push_back({last_id + 1, begin, end, exclusive});
-  const int error = settle(file.fd, file.held, wanted, begin, end);
+  wanted.push_back(mine);
+  const int error = replace(file, &wanted, ranges, conflict);
   if (error == 0) {
     *id = ++last_id;
-    file.held.swap(wanted);
-    return 0;
-  }
-  settle(file.fd, wanted, file.held, begin, end);
-  if (file.held.empty()) {
+  } else if (file.held.empty()) {
     close(file.fd);
     files.erase(place);
   }
   return error;
 }
 
-void unlock_range(LockId id) {
+int change_lock(LockId id, const std::vector<ByteRange>& ranges, ByteRange* conflict) {
   const std::lock_guard<std::mutex> guard(locks_mutex);
-  for (auto place = files.begin(); place != files.end(); ++place) {
-    LockedFile& file = **place;
-    auto found = std::find_if(file.held.begin(), file.held.end(), [id](const Held& one) { return one.id == id; });
-    if (found == file.held.end()) continue;
-    const std::vector<Held> before = file.held;
-    const Held gone = *found;
-    file.held.erase(found);
-    if (file.held.empty()) {
-      close(file.fd);  // drops every lock of the description
-      files.erase(place);
-    } else {
-      settle(file.fd, before, file.held, gone.begin, gone.end);
-    }
-    return;
+  size_t file, held;
+  if (!find_lock(id, &file, &held)) return EBADF;
+  std::vector<Held> wanted = files[file]->held;
+  wanted[held].ranges = ranges;
+  if (conflicts(files[file]->held, wanted[held], conflict)) return EBUSY;
+  std::vector<ByteRange> changed = files[file]->held[held].ranges;
+  changed.insert(changed.end(), ranges.begin(), ranges.end());
+  return replace(*files[file], &wanted, changed, conflict);
+}
+
+bool retain_lock(LockId id) {
+  const std::lock_guard<std::mutex> guard(locks_mutex);
+  size_t file, held;
+  if (!find_lock(id, &file, &held)) return false;
+  files[file]->held[held].users++;
+  return true;
+}
+
+unsigned lock_users(LockId id) {
+  const std::lock_guard<std::mutex> guard(locks_mutex);
+  size_t file, held;
+  return find_lock(id, &file, &held) ? files[file]->held[held].users : 0;
+}
+
+void unlock(LockId id) {
+  const std::lock_guard<std::mutex> guard(locks_mutex);
+  size_t file, held;
+  if (!find_lock(id, &file, &held)) return;
+  std::vector<Held>& list = files[file]->held;
+  if (--list[held].users > 0) return;
+  const std::vector<Held> before = list;
+  const std::vector<ByteRange> changed = list[held].ranges;
+  list.erase(list.begin() + static_cast<ptrdiff_t>(held));
+  if (list.empty()) {
+    close(files[file]->fd);  // drops every lock of the description
+    files.erase(files.begin() + static_cast<ptrdiff_t>(file));
+  } else {
+    settle(files[file]->fd, before, list, changed, nullptr);
   }
 }
 

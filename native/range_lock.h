@@ -1,21 +1,43 @@
 // Advisory locks on byte ranges between processes (open-file-description locks, fcntl(2)). Within one process they do
-// not exclude each other: worker threads may open the same range.
+// not exclude each other, because worker threads may open the same range; but a lock that is to be alone excludes all.
 #ifndef PMEM_RANGE_LOCK_H_
 #define PMEM_RANGE_LOCK_H_
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace pmem {
 
 using LockId = uint64_t;  // never 0
 
-// Locks [begin, end) of the file behind fd for this process. Returns 0 or an errno; EAGAIN: another process holds it.
-int lock_range(int fd, off_t begin, off_t end, bool exclusive, LockId* id);
+struct ByteRange {
+  off_t begin;
+  off_t end;
+};
 
-// Gives the range back, as far as nobody else in this process holds it too.
-void unlock_range(LockId id);
+// Numbers shared with lib/binding.ts.
+enum class LockKind : int {
+  kShared = 0,     // other processes may have shared ones too
+  kExclusive = 1,  // no other process, but other holders in this one
+  kAlone = 2,      // nobody else, in whatever thread
+};
+
+// Locks the ranges of the file behind fd: all of them or none. Returns 0 or an errno; EAGAIN: another process holds
+// one of them; EBUSY: another holder in this process does. Then conflict tells what is held, as far as it is known.
+int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, LockId* id, ByteRange* conflict);
+
+// Makes the lock one of these ranges, or leaves it as it was and returns an errno as lock_ranges; EBADF: no such lock.
+int change_lock(LockId id, const std::vector<ByteRange>& ranges, ByteRange* conflict);
+
+// A lock has one user when it is made. False where there is no such lock.
+bool retain_lock(LockId id);
+unsigned lock_users(LockId id);
+
+// Its last user gives the ranges back, as far as nobody else in this process holds them too. Nothing where there is no
+// such lock: numbers are never used again.
+void unlock(LockId id);
 
 }  // namespace pmem
 

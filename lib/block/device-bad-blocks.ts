@@ -2,6 +2,7 @@
 
 import { dirname } from 'node:path';
 import type { BackingKind } from '../memory/backing.js';
+import type { ByteRange } from '../memory/memory.js';
 import { attribute, ndRegion, numericAttribute } from '../memory/sysfs.js';
 import { BAD_BLOCK_UNIT, BadBlocks } from './bad-blocks.js';
 
@@ -14,6 +15,8 @@ export interface MappedDevice {
   readonly fileOffset: number;
   /** Bytes. */
   readonly size: number;
+  /** The pieces of the device that it is made of, where there is more than one. */
+  readonly extents?: readonly ByteRange[];
 }
 
 /** A list and where the device begins in it, in bytes. */
@@ -59,14 +62,20 @@ function sourceOf({ kind, device }: MappedDevice): Source | undefined {
 export function deviceBadBlocks(device: MappedDevice): BadBlocks | undefined {
   const source = sourceOf(device);
   if (source === undefined) return undefined;
-  // A mapping begins at a page, and pages are made of whole units.
-  const from = (source.origin + device.fileOffset) / BAD_BLOCK_UNIT;
-  const count = Math.ceil(device.size / BAD_BLOCK_UNIT);
+  const { fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = device;
+  const listed = BadBlocks.parse(source.text);
   const found = new BadBlocks();
-  for (const { start, count: length } of BadBlocks.parse(source.text)) {
-    const begin = Math.max(start, from);
-    const end = Math.min(start + length, from + count);
-    if (begin < end) found.add(begin - from, end - begin, { lasting: true });
+  let before = 0;
+  for (const piece of extents) {
+    // A mapping begins at a page, and pages are made of whole units.
+    const from = (source.origin + piece.offset) / BAD_BLOCK_UNIT;
+    const count = Math.ceil(piece.length / BAD_BLOCK_UNIT);
+    for (const { start, count: length } of listed) {
+      const begin = Math.max(start, from);
+      const end = Math.min(start + length, from + count);
+      if (begin < end) found.add(before + begin - from, end - begin, { lasting: true });
+    }
+    before += count;
   }
   return found;
 }

@@ -3,6 +3,7 @@
 import { outOfRange, wrongType } from '../errors.js';
 import { booleanOption, onlyKnown } from '../memory/checks.js';
 import type { Memory } from '../memory/memory.js';
+import { piecesOf } from '../memory/pieces.js';
 import { parseSize, type Size } from '../units.js';
 import { BadBlocks } from './bad-blocks.js';
 import { deviceBadBlocks, type MappedDevice } from './device-bad-blocks.js';
@@ -53,8 +54,9 @@ function isMappedDevice(memory: Memory): memory is Memory & MappedDevice {
 function badBlocksOf(memory: Memory, given: PmemDiskOptions['badBlocks'], start: number, size: number): BadBlocks {
   if (given !== undefined) return given instanceof BadBlocks ? given : new BadBlocks(given);
   if (!isMappedDevice(memory)) return new BadBlocks();
-  const { kind, device, fileOffset } = memory;
-  return deviceBadBlocks({ kind, device, fileOffset: fileOffset + start, size }) ?? new BadBlocks();
+  const { kind, device, fileOffset, extents = [{ offset: fileOffset, length: memory.size }] } = memory;
+  const pieces = piecesOf(extents, start, size);
+  return deviceBadBlocks({ kind, device, fileOffset: fileOffset + start, size, extents: pieces }) ?? new BadBlocks();
 }
 
 /** Checks types and ranges; nothing has been touched yet when it throws. */

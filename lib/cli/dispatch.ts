@@ -14,6 +14,7 @@ const COMMANDS: Commands<Command | CommandGroup> = {
   fdisk: async () => (await import('./fdisk.js')).fdisk,
   btt: async () => (await import('./btt.js')).btt,
   dax: async () => (await import('./dax.js')).dax,
+  reconfigure: async () => (await import('./reconfigure.js')).reconfigure,
   demo: async () => (await import('./demo.js')).demo,
 };
 

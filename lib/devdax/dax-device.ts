@@ -8,9 +8,10 @@ import { errorName, PmemError, systemError, wrongType, wrongValue } from '../err
 import { lockRange } from '../memory/lock.js';
 import { adviceOnMap, mapDescriptor, type OpenedMapping } from '../memory/map-descriptor.js';
 import { checkPath } from '../memory/options.js';
+import { piecesOf } from '../memory/pieces.js';
 import { Region } from '../memory/region.js';
 import { numericAttribute } from '../memory/sysfs.js';
-import { type DaxSource, piecesOf, sizeOf } from './dax-source.js';
+import { type DaxSource, sizeOf } from './dax-source.js';
 import { type FaultGuarantee, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
 import { missingRules, type OpenedDevice, openOpened, openPath } from './open-device.js';
 import {
@@ -300,10 +301,10 @@ export class DaxDevice implements Disposable {
     const { align, extents, path, locked: held } = this.#source;
     const pieces = piecesOf(extents, offset, length);
     const [first] = pieces;
-    const lock =
-      locked && !held && first !== undefined
-        ? lockRange(this.#fd, backing, first.offset, first.offset + first.length, !readOnly)
-        : 0;
+    let lock = this.#useLock();
+    if (locked && !held && first !== undefined) {
+      lock = lockRange(this.#fd, backing, first.offset, first.offset + first.length, !readOnly);
+    }
     try {
       return mapDescriptor({
         fd: this.#fd,
@@ -324,6 +325,13 @@ export class DaxDevice implements Disposable {
     } catch (error) {
       throw systemError(error, path, adviceOnMap(error, backing));
     }
+  }
+
+  /** Of an instance: one more user of the lock on its bytes, which the mapping takes over; else 0. */
+  #useLock(): number {
+    const { lock, name, path } = this.#source;
+    if (lock === undefined || native.retainLock(lock)) return lock ?? 0;
+    throw new PmemError('ERR_PMEM_CLOSED', `map: ${name} was destroyed; create another instance`, { path });
   }
 
   /** Tries the first page of the device, before anybody relies on it. */

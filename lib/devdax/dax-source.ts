@@ -20,22 +20,13 @@ export interface DaxSource {
   readonly emulated: boolean;
   /** A lock is held already for these bytes, by the region's instance; then mapping takes none. */
   readonly locked: boolean;
+  /** That lock, of the addon: each mapping becomes one more user of it, so that the bytes stay locked as long as one is mapped. */
+  readonly lock?: number;
+  /** What must not be collected while a device made of this is in use. */
+  readonly keeper?: object;
 }
 
 /** Bytes of all the extents together. */
 export function sizeOf(extents: readonly Extent[]): number {
   return extents.reduce((sum, { length }) => sum + length, 0);
-}
-
-/** The pieces of the file that hold a range of the device, in its order. The range lies within the device. */
-export function piecesOf(extents: readonly Extent[], offset: number, length: number): Extent[] {
-  const pieces: Extent[] = [];
-  let start = 0;
-  for (const extent of extents) {
-    const from = Math.max(offset, start);
-    const to = Math.min(offset + length, start + extent.length);
-    if (from < to) pieces.push({ offset: extent.offset + from - start, length: to - from });
-    start += extent.length;
-  }
-  return pieces;
 }

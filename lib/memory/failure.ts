@@ -3,14 +3,16 @@
 import { statSync } from 'node:fs';
 import { Damage, FAULT_OFFSET, FAULT_SIGNAL, mailbox, type Outcome, RESULT, STATUS, Status } from '../binding.js';
 import { errorName, outOfRange, PmemError } from '../errors.js';
+import type { ByteRange } from './memory.js';
+import { piecesOf } from './pieces.js';
 
 /** What an operation was about. */
 export interface Attempt {
   /** Name of the method. */
   readonly operation: string;
   readonly path: string;
-  /** Where the region begins in the file, in bytes. */
-  readonly fileOffset: number;
+  /** The pieces of the file that the mapping is made of. */
+  readonly extents: readonly ByteRange[];
   /** Where this region begins in the mapping, in bytes (slices). */
   readonly base: number;
   /** What the operation was given. */
@@ -66,7 +68,8 @@ function faultError(attempt: Attempt, outcome: Outcome, consequence: string): Pm
     const message = `${where} the hardware reports corrupt memory. ${consequence}`;
     return new PmemError('ERR_PMEM_MEDIA', message, details);
   }
-  if (fileIsShorter(path, attempt.fileOffset + inMapping + 1)) {
+  const [inFile = { offset: 0, length: 0 }] = piecesOf(attempt.extents, inMapping, 1);
+  if (fileIsShorter(path, inFile.offset + inFile.length)) {
     const message = `${where} the file was made shorter while it was mapped. ${consequence}`;
     return new PmemError('ERR_PMEM_TRUNCATED', message, details);
   }

@@ -28,6 +28,23 @@ function hasOpen(directory: string, dev: bigint, ino: bigint): boolean {
   return false;
 }
 
+/** Whether a descriptor's locks, as proc(5) tells them in fdinfo, touch the bytes; the owner is the process itself. */
+function hasLocked(directory: string, { ino }: { ino: bigint }, begin: number, end: number): boolean {
+  for (const name of readdirSync(directory)) {
+    let text: string;
+    try {
+      text = readFileSync(join(directory, name), 'utf8');
+    } catch {
+      continue; // closed meanwhile
+    }
+    for (const [, inode, first, last] of text.matchAll(/^lock:.* [0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+|EOF)$/gm)) {
+      const until = last === 'EOF' ? Number.POSITIVE_INFINITY : Number(last) + 1;
+      if (inode === String(ino) && Number(first) < end && until > begin) return true;
+    }
+  }
+  return false;
+}
+
 function entries(directory: string): string[] {
   try {
     return readdirSync(directory);
@@ -36,18 +53,37 @@ function entries(directory: string): string[] {
   }
 }
 
-/** Other processes that have this file open, as far as this user may see. */
-export function holders(identity: { dev: bigint; ino: bigint }, host: Host = HOST): Holder[] {
+function processes(host: Host, fits: (directory: string) => boolean): Holder[] {
   const found: Holder[] = [];
   for (const name of entries(host.proc)) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      if (!hasOpen(join(host.proc, name, 'fd'), identity.dev, identity.ino)) continue;
+      if (!fits(join(host.proc, name))) continue;
       found.push({ pid, command: shortened(readFileSync(join(host.proc, name, 'cmdline'), 'utf8')) });
     } catch {
       // Gone, or another user's.
     }
   }
   return found;
+}
+
+/** Other processes that have this file open, as far as this user may see. */
+export function holders(identity: { dev: bigint; ino: bigint }, host: Host = HOST): Holder[] {
+  return processes(host, (directory) => hasOpen(join(directory, 'fd'), identity.dev, identity.ino));
+}
+
+/** Those of them that have a lock on some of the bytes, by what the kernel tells of their descriptors. */
+export function lockHolders(
+  identity: { dev: bigint; ino: bigint },
+  begin: number,
+  end: number,
+  host: Host = HOST,
+): Holder[] {
+  return processes(
+    host,
+    (directory) =>
+      hasOpen(join(directory, 'fd'), identity.dev, identity.ino) &&
+      hasLocked(join(directory, 'fdinfo'), identity, begin, end),
+  );
 }

@@ -20,6 +20,8 @@ export interface OpenedMapping {
   readonly keeper: object;
   readonly size: number;
   readonly fileOffset: number;
+  /** The pieces of the file that it is made of, where there is more than one. */
+  readonly extents?: readonly ByteRange[];
   readonly device: string | undefined;
 }
 
@@ -89,7 +91,8 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
     mapped = native.map({
       fd: request.fd,
       offset: first.offset,
-      length: first.length,
+      length: extents.reduce((sum, { length }) => sum + length, 0),
+      extents,
       pageSize: request.pageSize,
       alignment: request.alignment,
       mustAlign: request.mustAlign,
@@ -114,6 +117,7 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       keeper: mapped.keeper,
       size: mapped.size,
       fileOffset: first.offset,
+      ...(extents.length > 1 ? { extents } : {}),
       device: deviceOf(backing),
     };
   } catch (error) {

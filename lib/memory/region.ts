@@ -29,6 +29,7 @@ import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
 import { openMapping } from './open.js';
 import { checkAsyncOptions, checkOptions, checkPath, type RegionOptions } from './options.js';
 import { mappedPageSize } from './pages.js';
+import { piecesOf } from './pieces.js';
 import { MOST_BUFFER_BYTES, Windows } from './windows.js';
 
 /** What all regions on one handle have in common: the region that was opened, and its slices. */
@@ -42,6 +43,8 @@ interface Shared {
   readonly size: number;
   /** Where the mapping begins in the file or device, in bytes. */
   readonly fileOffset: number;
+  /** The pieces of the file, where there is more than one. */
+  readonly extents?: readonly ByteRange[];
   /** Directory of the device in sysfs. */
   readonly device: string | undefined;
   readonly windows: Windows;
@@ -181,7 +184,12 @@ export class Region implements Memory, Disposable {
 
   /** Where the region begins in the file or device, in bytes. */
   get fileOffset(): number {
-    return this.#shared.fileOffset + this.#base;
+    return this.extents[0]?.offset ?? this.#shared.fileOffset + this.#base;
+  }
+
+  /** The bytes of the file or device that it is made of, in its order: one piece, but for the device of an instance with several. */
+  get extents(): ByteRange[] {
+    return piecesOf(this.#pieces, this.#base, this.#size);
   }
 
   /** Directory in sysfs of the device that the bytes are on; undefined where the kernel does not tell. */
@@ -495,8 +503,13 @@ export class Region implements Memory, Disposable {
     outcome: Outcome = lastOutcome(),
     offset = (mailbox[OFFSET] as number) - this.#base,
   ): Error {
-    const { path, fileOffset } = this.#shared;
-    return failure({ operation, path, fileOffset, base: this.#base, offset }, outcome);
+    return failure({ operation, path: this.path, extents: this.#pieces, base: this.#base, offset }, outcome);
+  }
+
+  /** Of the whole mapping. */
+  get #pieces(): readonly ByteRange[] {
+    const { fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = this.#shared;
+    return extents;
   }
 
   async #inPieces(

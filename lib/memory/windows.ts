@@ -6,9 +6,12 @@ import { type MappedBuffer, native } from '../binding.js';
 /** The most bytes that one Buffer of this Node.js can have. */
 export const MOST_BUFFER_BYTES = constants.MAX_LENGTH;
 
-/** Lets the addon know when the memory moves to an ArrayBuffer that is not known here (ArrayBuffer.prototype.transfer). */
-function made(handle: number, offset: number, length: number): MappedBuffer {
-  const mapped = native.arrayBuffer(handle, offset, length);
+/**
+ * An ArrayBuffer on mapped memory, which lets the addon know when the memory moves to one that is not known here
+ * (ArrayBuffer.prototype.transfer). The range lies within the mapping; for `pieces` see {@link native}.
+ */
+export function mappedBuffer(handle: number, offset: number, length: number, pieces?: object): MappedBuffer {
+  const mapped = native.arrayBuffer(handle, offset, length, pieces);
   for (const name of ['transfer', 'transferToFixedLength']) {
     const method: unknown = Reflect.get(ArrayBuffer.prototype, name);
     if (typeof method !== 'function') continue;
@@ -52,14 +55,14 @@ export class Windows {
     const known = this.#made.get(index);
     // A window that somebody transferred elsewhere reads as empty.
     if (known !== undefined && known.buffer.byteLength > 0) return known.buffer;
-    const window = made(this.#handle, start, Math.min(this.#most, this.#size - start));
+    const window = mappedBuffer(this.#handle, start, Math.min(this.#most, this.#size - start));
     this.#made.set(index, window);
     return window.buffer;
   }
 
   /** A view that straddles windows gets an ArrayBuffer to itself. */
   #own(offset: number, length: number): Buffer {
-    const { buffer, view } = made(this.#handle, offset, length);
+    const { buffer, view } = mappedBuffer(this.#handle, offset, length);
     const kept = { buffer: new WeakRef(buffer), view };
     const free = this.#single.findIndex((one) => one.buffer.deref() === undefined);
     if (free < 0) this.#single.push(kept);

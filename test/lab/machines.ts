@@ -65,3 +65,11 @@ export const eadr: Machine = {
     },
   ],
 };
+
+/** A dynamic DAX region: of memory that firmware set apart for a purpose, devices are made, resized and destroyed. */
+export const hmem: Machine = {
+  name: 'hmem',
+  memory: 2 * GIB,
+  nvdimms: [],
+  soft: { start: 0x4000_0000, size: 512 * MIB },
+};

@@ -75,7 +75,12 @@ function ports(all: Readonly<Record<string, number>>): string[] {
   ]);
 }
 
-function kernelArguments({ reserved, legacy, kernelArguments: more }: Machine): string {
+/** Makes type 1 (usable) type 0xefffffff (soft-reserved): Documentation/admin-guide/kernel-parameters.txt, memmap=. */
+function softReserved({ start, size }: MemoryRange): string {
+  return `memmap=0x${size.toString(16)}%0x${start.toString(16)}-1+0xefffffff`;
+}
+
+function kernelArguments({ reserved, legacy, soft, kernelArguments: more }: Machine): string {
   return [
     // A kernel that is unwell ends at once, and says so.
     'console=ttyS0 quiet panic=-1 oops=panic',
@@ -83,6 +88,7 @@ function kernelArguments({ reserved, legacy, kernelArguments: more }: Machine): 
     'mitigations=off nokaslr audit=0 apparmor=0 cryptomgr.notests',
     ...(reserved === undefined ? [] : [memmap(reserved, '$')]),
     ...(legacy === undefined ? [] : [memmap(legacy, '!')]),
+    ...(soft === undefined ? [] : [softReserved(soft)]),
     ...(more === undefined ? [] : [more]),
   ].join(' ');
 }

@@ -10,7 +10,7 @@ import type { Place, Plan } from '../plan.js';
 const HOME = '/run/devices';
 
 /** Only those that are needed: an emulated CPU takes a while to load one. */
-function modulesOf({ nvdimms, legacy, disks }: Machine): string[] {
+function modulesOf({ nvdimms, legacy, soft, disks }: Machine): string[] {
   const all = nvdimms.flatMap(({ namespaces }) => namespaces);
   const has = (mode: Namespace['mode']) => all.some((namespace) => namespace.mode === mode);
   const holds = (type: string) => all.some((one) => one.mode === 'fsdax' && one.fileSystem === type);
@@ -18,6 +18,7 @@ function modulesOf({ nvdimms, legacy, disks }: Machine): string[] {
     ...(disks === undefined ? [] : ['virtio_blk']),
     ...(nvdimms.length === 0 ? [] : ['nfit', 'nd_pmem']),
     ...(legacy === undefined ? [] : ['nd_e820', 'nd_pmem']),
+    ...(soft === undefined ? [] : ['dax_hmem', 'device_dax']),
     ...(has('sector') ? ['nd_btt'] : []),
     ...(has('devdax') ? ['dax_pmem', 'device_dax'] : []),
     ...(holds('ext4') || legacy !== undefined || disks !== undefined ? ['ext4'] : []),

@@ -1,0 +1,291 @@
+/** A region on any bytes that can be mapped. Its layout is in this process only; its instances' bytes are locked. */
+
+import { closeSync, fstatSync } from 'node:fs';
+import { native } from '../binding.js';
+import { PmemError, systemError } from '../errors.js';
+import { type Backing, inspect, numaNode, openDescriptor } from '../memory/backing.js';
+import { isLocked, lockedError } from '../memory/locked.js';
+import { numericAttribute } from '../memory/sysfs.js';
+import { node } from '../memory/sysfs-nodes.js';
+import { type DaxSource, type Extent, sizeOf } from './dax-source.js';
+import { Layout } from './extents.js';
+import {
+  type DaxMapping,
+  type InstanceBackend,
+  mappingsOf,
+  type RegionBackend,
+  type Wanted,
+} from './region-backend.js';
+import { checkAligned, empty, noSpace, notFree, outsideRegion } from './region-errors.js';
+
+const MIB = 2 ** 20;
+
+/** What to make a region of; undefined: as the path offers it. */
+export interface EmulatedOptions {
+  readonly align: number | undefined;
+  readonly offset: number;
+  readonly size: number | undefined;
+}
+
+function bordersOf(extents: readonly Extent[]): number[] {
+  return extents.flatMap(({ offset, length }) => [offset, offset + length]);
+}
+
+/** As the kernel has it for memory that it knows nothing else of: 2 MiB, or larger pages where there are no smaller ones. */
+function defaultAlign({ kind, pageSize }: Backing): number {
+  return kind === 'devdax' ? pageSize : Math.max(pageSize, 2 * MIB);
+}
+
+function checkAlign(align: number, { path, pageSize }: Backing): void {
+  if (align % pageSize === 0) return;
+  const message = `EINVAL: an alignment of ${align} is less than '${path}' is mapped in, pages of ${pageSize}`;
+  throw new PmemError('EINVAL', message, { path });
+}
+
+/** Where the region lies, in multiples of its alignment. */
+function extentOf(backing: Backing, align: number, { offset, size }: EmulatedOptions): Extent {
+  const { path, size: present } = backing;
+  if (present === 0) throw new PmemError('EINVAL', `EINVAL: '${path}' is empty; give it a size first`, { path });
+  checkAligned('offset', offset, align, path);
+  if (size === undefined && present === undefined) {
+    throw new PmemError('EINVAL', `EINVAL: '${path}' has no end; say which bytes with offset and size`, { path });
+  }
+  if (present !== undefined && (offset >= present || (size ?? 0) > present - offset)) {
+    throw outsideRegion('options.offset + options.size', 0, present, offset + (size ?? 0));
+  }
+  const length = size ?? (present as number) - offset;
+  checkAligned('size', length, align, path);
+  if (length === 0) throw new PmemError('EINVAL', `EINVAL: a region of no bytes on '${path}'`, { path });
+  return { offset, length };
+}
+
+function targetNode({ kind, device }: Backing): number | undefined {
+  return kind === 'devdax' && device !== undefined ? node(device, 'target_node') : undefined;
+}
+
+/** The physical address of the bytes at the offset. */
+function resource({ kind, device }: Backing, offset: number): number | undefined {
+  if (kind === 'devmem') return offset;
+  const start = kind === 'devdax' && device !== undefined ? numericAttribute(device, 'resource') : undefined;
+  return start === undefined ? undefined : start + offset;
+}
+
+/** The addon's lock on an instance's bytes. It goes with this object where nobody destroys the instance. */
+class Claim {
+  readonly lock: number;
+  readonly #kept: object;
+
+  constructor(lock: number) {
+    this.lock = lock;
+    try {
+      this.#kept = native.keepLock(lock);
+    } catch (error) {
+      native.unlock(lock);
+      throw systemError(error, undefined);
+    }
+  }
+
+  /** More users than this object: mappings under it, in whatever thread. */
+  get shared(): boolean {
+    return native.lockUsers(this.lock) > 1;
+  }
+
+  drop(): void {
+    native.dropLock(this.#kept);
+  }
+}
+
+class EmulatedInstance implements InstanceBackend {
+  readonly name: string;
+  readonly #region: EmulatedRegion;
+  readonly #number: number;
+  readonly #claim: Claim;
+  #extents: readonly Extent[];
+  #exists = true;
+
+  constructor(region: EmulatedRegion, number: number, extents: readonly Extent[], claim: Claim) {
+    this.name = `dax${region.id}.${number}`;
+    this.#region = region;
+    this.#number = number;
+    this.#extents = extents;
+    this.#claim = claim;
+  }
+
+  get exists(): boolean {
+    return this.#exists;
+  }
+
+  get number(): number {
+    return this.#number;
+  }
+
+  get size(): number {
+    return sizeOf(this.#extents);
+  }
+
+  get align(): number {
+    return this.#region.align;
+  }
+
+  get mappings(): DaxMapping[] {
+    return mappingsOf(this.#extents);
+  }
+
+  get inUse(): boolean {
+    return this.#claim.shared;
+  }
+
+  resize(size: number): void {
+    const planned = this.#region.plan(this.#number, size);
+    this.#region.locking(() => native.changeLock(this.#claim.lock, bordersOf(planned)));
+    this.#region.layout.commit(this.#number, planned);
+    this.#extents = planned;
+  }
+
+  destroy(): void {
+    this.#region.forget(this);
+    this.drop();
+  }
+
+  /** Gives the bytes back, as far as no mapping holds them. */
+  drop(): void {
+    this.#exists = false;
+    this.#extents = [];
+    this.#claim.drop();
+  }
+
+  source(): DaxSource {
+    const { path } = this.#region;
+    if (this.#extents.length === 0) throw empty(this.name, path);
+    closeSync(this.#region.openSame());
+    return {
+      name: this.name,
+      path,
+      extents: this.#extents,
+      align: this.align,
+      emulated: this.#region.kind !== 'devdax',
+      locked: true,
+      lock: this.#claim.lock,
+      keeper: this,
+    };
+  }
+}
+
+export class EmulatedRegion implements RegionBackend {
+  readonly id: number;
+  readonly path: string;
+  readonly size: number;
+  readonly align: number;
+  readonly real = false;
+  readonly numaNode: number | undefined;
+  readonly targetNode: number | undefined;
+  readonly resource: number | undefined;
+  readonly start: number;
+  readonly kind: Backing['kind'];
+  /** What a record on the media would hold; {@link Layout.describe}. */
+  readonly layout: Layout;
+  readonly #identity: Backing['identity'];
+  readonly #instances: EmulatedInstance[] = [];
+
+  constructor(path: string, options: EmulatedOptions, id: number) {
+    const fd = openDescriptor(path, true);
+    try {
+      const backing = inspect(fd, path);
+      const align = options.align ?? defaultAlign(backing);
+      checkAlign(align, backing);
+      const { offset, length } = extentOf(backing, align, options);
+      this.id = id;
+      this.path = path;
+      this.size = length;
+      this.align = align;
+      this.start = offset;
+      this.kind = backing.kind;
+      this.numaNode = numaNode(backing);
+      this.targetNode = targetNode(backing);
+      this.resource = resource(backing, offset);
+      this.layout = new Layout(offset, length);
+      this.#identity = backing.identity;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  get availableSize(): number {
+    return this.layout.free.available;
+  }
+
+  get instances(): InstanceBackend[] {
+    return [...this.#instances].sort((a, b) => a.number - b.number);
+  }
+
+  create(wanted: Wanted): InstanceBackend {
+    const number = this.layout.unused();
+    const planned = this.#place(number, wanted);
+    const fd = this.openSame();
+    let lock: number;
+    try {
+      lock = this.locking(() => native.lockAlone(fd, bordersOf(planned)));
+    } finally {
+      closeSync(fd);
+    }
+    const made = new EmulatedInstance(this, number, planned, new Claim(lock));
+    this.layout.commit(number, planned);
+    this.#instances.push(made);
+    return made;
+  }
+
+  /** Opens the file that the region was opened on; another one may have its name now. */
+  openSame(): number {
+    const fd = openDescriptor(this.path, true);
+    const { dev, ino } = fstatSync(fd, { bigint: true });
+    if (dev === this.#identity.dev && ino === this.#identity.ino) return fd;
+    closeSync(fd);
+    const message = `ESTALE: '${this.path}' is another file than the region was opened on; open a region on this one`;
+    throw new PmemError('ESTALE', message, { path: this.path });
+  }
+
+  /** What the instance would have with that size. */
+  plan(number: number, size: number): readonly Extent[] {
+    const planned = this.layout.plan(number, size);
+    if (planned !== undefined) return planned;
+    const held = this.layout.describe().find((one) => one.number === number)?.extents ?? [];
+    throw noSpace(this.path, size - sizeOf(held), this.availableSize);
+  }
+
+  #place(number: number, { size, contiguous, ranges }: Wanted): readonly Extent[] {
+    const { free } = this.layout;
+    if (ranges !== undefined) {
+      for (const range of ranges) {
+        if (!free.has([range])) throw notFree(this.path, range.offset, range.offset + range.length - 1);
+      }
+      if (!free.has(ranges)) throw new PmemError('EINVAL', 'EINVAL: options.ranges name the same bytes twice');
+      return ranges;
+    }
+    if (!contiguous) return this.plan(number, size);
+    const found = free.contiguous(size);
+    if (found === undefined) throw noSpace(this.path, size, free.available, free.largest);
+    return found;
+  }
+
+  /** Runs what locks bytes; who has them is in the error. */
+  locking<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      if (!isLocked(error)) throw systemError(error, this.path);
+      throw lockedError(error, this.path, this.#identity, {
+        here: 'Close the region or the device there, or take other bytes with ranges',
+        there: 'Close it there, or take other bytes with ranges',
+      });
+    }
+  }
+
+  forget(instance: EmulatedInstance): void {
+    this.layout.remove(instance.number);
+    this.#instances.splice(this.#instances.indexOf(instance), 1);
+  }
+
+  close(): void {
+    for (const instance of [...this.#instances]) instance.destroy();
+  }
+}

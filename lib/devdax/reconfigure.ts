@@ -1,0 +1,133 @@
+/** The mode of a DAX device: a device that is mapped, or ordinary memory. */
+
+import { wrongType, wrongValue } from '../errors.js';
+import { daxDeviceNamed } from '../memory/dax-device-named.js';
+import { KERNEL, type Kernel } from './drivers.js';
+import { autoOnline, blockSize, memoryBlocks } from './memory-blocks.js';
+import { modeOf, type SwitchOptions, toDevdax, toSystemRam } from './mode-switch.js';
+
+/** `devdax`: a character device, `/dev/dax0.0`. `system-ram`: ordinary memory of a NUMA node, without a file. */
+export type DaxMode = 'devdax' | 'system-ram';
+
+/** Options of {@link reconfigure}. */
+export interface ReconfigureOptions {
+  /** To `system-ram`: bring the memory online, so that it is used. Default true. */
+  online?: boolean;
+  /**
+   * To `system-ram`: into the zone for what can be moved, so that the memory can be taken back. False lets the kernel keep its own
+   * structures there, and most probably the memory, until a restart. Default true.
+   */
+  movable?: boolean;
+  /**
+   * To `system-ram`: even while processes have the device open (they get SIGBUS), or the kernel's policy for new memory
+   * is another one. To `devdax`: take memory that is online offline first. Default false.
+   */
+  force?: boolean;
+  /** Needed to `system-ram`: all that the device holds is lost. */
+  destroyData?: boolean;
+}
+
+/** What a device became. */
+export interface Reconfigured {
+  /** `dax0.0` */
+  readonly device: string;
+  readonly mode: DaxMode;
+  /** It was in another mode, or had no driver. */
+  readonly changed: boolean;
+  /** What to open, in mode `devdax`. */
+  readonly path: string | undefined;
+  /** Bytes of the device. */
+  readonly size: number | undefined;
+  /** The NUMA node that the memory is of in mode `system-ram`. */
+  readonly targetNode: number | undefined;
+  /** The ordinary memory, in mode `system-ram`. */
+  readonly memory: OnlineMemory | undefined;
+  /** Blocks that were taken offline on the way. */
+  readonly offlined: number;
+}
+
+/** The memory of a device in mode `system-ram`. The kernel takes it in whole aligned blocks, and leaves the rest unused. */
+export interface OnlineMemory {
+  /** Bytes of a block. */
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly online: number;
+  /** Bytes that are online. */
+  readonly onlineBytes: number;
+  /** Whether all that is online can be moved, and so be taken back; undefined when nothing is online. */
+  readonly movable: boolean | undefined;
+  /** What the kernel does with new memory by itself (`auto_online_blocks`). */
+  readonly autoOnline: string | undefined;
+}
+
+const KNOWN: readonly (keyof ReconfigureOptions)[] = ['online', 'movable', 'force', 'destroyData'];
+
+function checkOptions(options: ReconfigureOptions): SwitchOptions {
+  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+  for (const [name, value] of Object.entries(options)) {
+    if (!KNOWN.some((known) => known === name)) throw wrongValue('options', `made of ${KNOWN.join(', ')}`, name);
+    if (value !== undefined && typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
+  }
+  const { online = true, movable = true, force = false, destroyData = false } = options;
+  return { online, movable, force, destroyData };
+}
+
+/** {@link reconfigure} by any kernel; tests have one of their own. */
+export function reconfigureBy(
+  kernel: Kernel,
+  device: string,
+  mode: DaxMode,
+  options: ReconfigureOptions = {},
+): Reconfigured {
+  const checked = checkOptions(options);
+  if (mode !== 'devdax' && mode !== 'system-ram') throw wrongValue('mode', "'devdax' or 'system-ram'", mode);
+  const { host } = kernel;
+  const dax = daxDeviceNamed(device, host);
+  const changed = modeOf(dax.directory) !== mode;
+  let offlined = 0;
+  if (mode === 'system-ram') toSystemRam(dax, checked, kernel);
+  else offlined = toDevdax(dax, checked, kernel);
+  const { name, size, targetNode } = dax;
+  const path = mode === 'devdax' ? `/dev/${name}` : undefined;
+  return {
+    device: name,
+    mode,
+    changed,
+    path,
+    size,
+    targetNode,
+    memory: mode === 'devdax' ? undefined : memory(),
+    offlined,
+  };
+
+  function memory(): OnlineMemory {
+    const unit = blockSize(host) ?? 0;
+    const blocks = memoryBlocks(dax, host);
+    const used = blocks.filter((block) => block.online);
+    return {
+      blockSize: unit,
+      blocks: blocks.length,
+      online: used.length,
+      onlineBytes: used.length * unit,
+      movable: used.length === 0 ? undefined : used.every(({ zone }) => zone === 'Movable'),
+      autoOnline: autoOnline(host),
+    };
+  }
+}
+
+/**
+ * Gives a DAX device to the kernel as ordinary memory, or takes it back, as `daxctl reconfigure-device` does, through sysfs.
+ * It matches by the device's own name only: no other device changes its driver. Needs root.
+ *
+ * To `system-ram` loses all that the device holds, and wants `destroyData: true`; the memory becomes the NUMA node
+ * `targetNode`, on which `mapOnNode` and `VolatileArena` find it. To `devdax` is refused while memory is online, unless
+ * `force` says to take it offline; what the kernel cannot move away stops it. When a step fails, the steps before it are
+ * undone as far as possible, and the message says which mode the device is in.
+ *
+ * @param device `dax0.0`, or its path
+ * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_NOT_CONFIRMED`; `ERR_PMEM_NO_DRIVER` when the module cannot
+ *   be loaded; `EBUSY` when the device or its memory is in use; `EACCES` without the rights; else the kernel's own code.
+ */
+export function reconfigure(device: string, mode: DaxMode, options: ReconfigureOptions = {}): Reconfigured {
+  return reconfigureBy(KERNEL, device, mode, options);
+}

@@ -1,0 +1,16 @@
+/** Where the bytes of something lie that is made of several pieces of a file. */
+
+import type { ByteRange } from './memory.js';
+
+/** The pieces that hold a range of the whole, in its order. The range lies within the whole. */
+export function piecesOf(extents: readonly ByteRange[], offset: number, length: number): ByteRange[] {
+  const pieces: ByteRange[] = [];
+  let start = 0;
+  for (const extent of extents) {
+    const from = Math.max(offset, start);
+    const to = Math.min(offset + length, start + extent.length);
+    if (from < to) pieces.push({ offset: extent.offset + from - start, length: to - from });
+    start += extent.length;
+  }
+  return pieces;
+}

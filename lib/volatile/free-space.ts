@@ -1,0 +1,141 @@
+/**
+ * Which bytes of a range are free. Knows numbers only, and no memory.
+ *
+ * Free pieces lie in bins by length: up to 8 granules one bin for each length, above that eight bins for each power of two.
+ * A piece is taken from the lowest bin that has one that is long enough, and what is left of it goes back; a piece that
+ * is given back grows together with free neighbours. So two free pieces never touch.
+ */
+
+/** All pieces begin and end at multiples of this many bytes: a cache line, so that no two share one. */
+export const GRANULE = 64;
+
+/** Pieces of a bin that are looked at before the next bin is. */
+const PATIENCE = 16;
+
+function exponent(granules: number): number {
+  const high = Math.floor(granules / 2 ** 32);
+  return high > 0 ? 63 - Math.clz32(high) : 31 - Math.clz32(granules);
+}
+
+function binOf(length: number): number {
+  const granules = length / GRANULE;
+  if (granules < 8) return granules;
+  const power = exponent(granules);
+  return (power - 3) * 8 + Math.floor(granules / 2 ** (power - 3));
+}
+
+/** The nearest multiple of `unit`, a power of two, that is not below. */
+export function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}
+
+/** The free and the used pieces of a range. */
+export class FreeSpace {
+  /** Length of each free piece, by where it begins. */
+  readonly #free = new Map<number, number>();
+  /** Where each free piece begins, by where it ends. */
+  readonly #byEnd = new Map<number, number>();
+  readonly #used = new Map<number, number>();
+  readonly #bins: Set<number>[] = [];
+  #freeBytes = 0;
+
+  /** `size` is in bytes; what is over a multiple of {@link GRANULE} is never given out. */
+  constructor(size: number) {
+    const whole = size - (size % GRANULE);
+    if (whole > 0) this.#add(0, whole);
+  }
+
+  /** Bytes that are free, in however many pieces. */
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
+  get usedPieces(): number {
+    return this.#used.size;
+  }
+
+  /** Length of the longest free piece in bytes. */
+  get largest(): number {
+    for (let bin = this.#bins.length - 1; bin >= 0; bin--) {
+      const starts = this.#bins[bin];
+      if (starts === undefined || starts.size === 0) continue;
+      let most = 0;
+      for (const start of starts) most = Math.max(most, this.#free.get(start) ?? 0);
+      return most;
+    }
+    return 0;
+  }
+
+  /**
+   * Takes a piece that begins at a multiple of `align`, a power of two; undefined only if there is none.
+   *
+   * @param bytes rounded up to whole granules; {@link lengthOf} tells what it came to
+   */
+  take(bytes: number, align = GRANULE): number | undefined {
+    const length = roundUp(bytes, GRANULE);
+    const start = this.#find(length, align, PATIENCE) ?? this.#find(length, align, Number.POSITIVE_INFINITY);
+    if (start === undefined) return undefined;
+    const end = start + (this.#free.get(start) as number);
+    const begin = roundUp(start, align);
+    this.#remove(start);
+    if (begin > start) this.#add(start, begin - start);
+    if (begin + length < end) this.#add(begin + length, end - begin - length);
+    this.#used.set(begin, length);
+    return begin;
+  }
+
+  /** Bytes of the used piece that begins there; undefined if none does. */
+  lengthOf(offset: number): number | undefined {
+    return this.#used.get(offset);
+  }
+
+  /** Gives a used piece back; returns its length, or undefined if none begins there. */
+  give(offset: number): number | undefined {
+    const length = this.#used.get(offset);
+    if (length === undefined) return undefined;
+    this.#used.delete(offset);
+    let [begin, end] = [offset, offset + length];
+    const before = this.#byEnd.get(begin);
+    if (before !== undefined) {
+      this.#remove(before);
+      begin = before;
+    }
+    const after = this.#free.get(end);
+    if (after !== undefined) {
+      this.#remove(end);
+      end += after;
+    }
+    this.#add(begin, end - begin);
+    return length;
+  }
+
+  #find(length: number, align: number, patience: number): number | undefined {
+    for (let bin = binOf(length); bin < this.#bins.length; bin++) {
+      const starts = this.#bins[bin];
+      if (starts === undefined || starts.size === 0) continue;
+      let looked = 0;
+      for (const start of starts) {
+        if (roundUp(start, align) + length <= start + (this.#free.get(start) as number)) return start;
+        if (++looked >= patience) break;
+      }
+    }
+    return undefined;
+  }
+
+  #add(start: number, length: number): void {
+    this.#free.set(start, length);
+    this.#byEnd.set(start + length, start);
+    const bin = binOf(length);
+    while (this.#bins.length <= bin) this.#bins.push(new Set());
+    this.#bins[bin]?.add(start);
+    this.#freeBytes += length;
+  }
+
+  #remove(start: number): void {
+    const length = this.#free.get(start) as number;
+    this.#free.delete(start);
+    this.#byEnd.delete(start + length);
+    this.#bins[binOf(length)]?.delete(start);
+    this.#freeBytes -= length;
+  }
+}

@@ -1,0 +1,520 @@
+/** Regions and instances on files: what is made, what is refused, and with which words. */
+
+import assert from 'node:assert/strict';
+import { readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { DaxInstance, DaxRegion, type DaxRegionOptions, Region } from 'pmem';
+import { native } from '#dist/binding.js';
+import { startChild } from '../support/child.js';
+import { throwsCode } from '../support/errors.js';
+import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
+import { onDisk } from '../support/temp.js';
+import { exitOf, inWorker, messageOf, startWorker } from '../support/worker.js';
+
+const PAGE = 4096;
+const MIB = 2 ** 20;
+const PAGES = 32;
+
+describe('DaxRegion', () => {
+  const file = onDisk();
+
+  function made(size = PAGES * PAGE): string {
+    const path = file('region');
+    writeFileSync(path, Buffer.alloc(size));
+    return path;
+  }
+
+  function opened(options: DaxRegionOptions = {}, path = made()): DaxRegion {
+    return DaxRegion.open(path, { align: PAGE, emulate: true, ...options });
+  }
+
+  /** First and last page of each piece. */
+  function pages(instance: DaxInstance): [number, number][] {
+    return instance.mappings.map(({ start, end }) => [start / PAGE, (end + 1) / PAGE]);
+  }
+
+  /** Free and taken bytes make up the region; no byte is taken twice. */
+  function sound(region: DaxRegion): void {
+    const taken = new Set<number>();
+    for (const instance of region.instances) {
+      let before = 0;
+      for (const { pageOffset, start, end } of instance.mappings) {
+        assert.equal(pageOffset, before);
+        before += (end + 1 - start) / PAGE;
+        for (let page = start / PAGE; page < (end + 1) / PAGE; page++) {
+          assert(!taken.has(page), `page ${page} twice`);
+          taken.add(page);
+        }
+      }
+      assert.equal(instance.size, before * PAGE);
+    }
+    assert.equal(taken.size * PAGE + region.availableSize, region.size);
+  }
+
+  it('is what the options say', () => {
+    const path = made();
+    using region = opened({ offset: 4 * PAGE, size: 8 * PAGE, id: 7 }, path);
+    const { id, size, align, availableSize, real, instances, resource } = region;
+    assert.deepEqual(
+      { id, path: region.path, size, align, availableSize, real, instances, resource },
+      {
+        id: 7,
+        path,
+        size: 8 * PAGE,
+        align: PAGE,
+        availableSize: 8 * PAGE,
+        real: false,
+        instances: [],
+        resource: undefined,
+      },
+    );
+    using whole = DaxRegion.open(made(4 * MIB));
+    assert.equal(whole.align, 2 * MIB);
+    assert.equal(whole.size, 4 * MIB);
+    assert.notEqual(whole.id, opened().id);
+  });
+
+  it('creates the lowest bytes under the lowest number, in several pieces where it must', () => {
+    using region = opened({ id: 3 });
+    const [a, b, c] = [4, 4, 4].map((count) => region.create({ size: count * PAGE })) as [
+      DaxInstance,
+      DaxInstance,
+      DaxInstance,
+    ];
+    assert.deepEqual(
+      region.instances.map(({ name }) => name),
+      ['dax3.0', 'dax3.1', 'dax3.2'],
+    );
+    assert.equal(region.instances[1], b);
+    b.destroy();
+    assert.deepEqual([b.destroyed, b.size, b.mappings], [true, 0, []]);
+    const d = region.create({ size: 6 * PAGE });
+    assert.equal(d.name, 'dax3.1');
+    assert.deepEqual(pages(d), [
+      [4, 8],
+      [12, 14],
+    ]);
+    sound(region);
+    // Its last piece is followed by free bytes, and so is c: the lowest are those behind d.
+    d.resize(8 * PAGE);
+    assert.deepEqual(pages(d), [
+      [4, 8],
+      [12, 16],
+    ]);
+    c.destroy();
+    a.resize(5 * PAGE);
+    assert.deepEqual(pages(a), [
+      [0, 4],
+      [8, 9],
+    ]);
+    d.resize(3 * PAGE);
+    assert.deepEqual(pages(d), [[4, 7]]);
+    sound(region);
+    const rest = region.create();
+    assert.equal(region.availableSize, 0);
+    assert.deepEqual(pages(rest), [
+      [7, 8],
+      [9, 32],
+    ]);
+    sound(region);
+  });
+
+  it('in one piece, or these very bytes', () => {
+    using region = opened();
+    const first = region.create({ size: 2 * PAGE });
+    region.create({ size: PAGE });
+    first.destroy();
+    const piece = region.create({ size: 3 * PAGE, contiguous: true });
+    assert.deepEqual(pages(piece), [[3, 6]]);
+    const exact = region.create({
+      ranges: [
+        { start: 20 * PAGE, end: 22 * PAGE - 1 },
+        { start: 10 * PAGE, end: 11 * PAGE - 1 },
+      ],
+    });
+    assert.equal(exact.size, 3 * PAGE);
+    assert.deepEqual(pages(exact), [
+      [20, 22],
+      [10, 11],
+    ]);
+    sound(region);
+    throwsCode(() => region.create({ size: 25 * PAGE, contiguous: true }), 'ENOSPC', { message: /in one piece/ });
+    throwsCode(() => region.create({ ranges: [{ start: 21 * PAGE, end: 23 * PAGE - 1 }] }), 'ENOSPC', {
+      message: /not all free/,
+    });
+    sound(region);
+  });
+
+  it('a layout that was written down is made again', () => {
+    const path = made();
+    let written: { start: number; end: number }[][];
+    {
+      using region = opened({}, path);
+      for (const count of [3, 2, 4]) region.create({ size: count * PAGE });
+      region.instances[1]?.destroy();
+      region.create({ size: 5 * PAGE });
+      written = region.instances.map(({ mappings }) => mappings);
+    }
+    using region = opened({}, path);
+    for (const ranges of written) region.create({ ranges });
+    assert.deepEqual(
+      region.instances.map(({ mappings }) => mappings),
+      written,
+    );
+  });
+
+  it('sizes off the alignment are refused with the nearest', () => {
+    using region = opened({ align: '2MiB' }, made(8 * MIB));
+    for (const size of [1, PAGE, 3 * MIB]) {
+      const below = Math.floor(size / (2 * MIB)) * 2 * MIB;
+      const message = new RegExp(`size ${size} .*2 MiB.*nearest: ${below} and ${below + 2 * MIB}`);
+      throwsCode(() => region.create({ size }), 'EINVAL', { message });
+    }
+    const instance = region.create({ size: '2MiB' });
+    throwsCode(() => instance.resize(3 * MIB), 'EINVAL', { message: /nearest/ });
+    throwsCode(() => region.create({ ranges: [{ start: MIB, end: 2 * MIB - 1 }] }), 'EINVAL');
+    throwsCode(() => region.create({ ranges: [{ start: 2 * MIB, end: 4 * MIB }] }), 'EINVAL');
+    assert.equal(region.availableSize, 6 * MIB);
+  });
+
+  it('what is not to be had is refused with what is free', () => {
+    using region = opened();
+    const first = region.create({ size: 20 * PAGE });
+    const free = 12 * PAGE;
+    throwsCode(() => region.create({ size: 13 * PAGE }), 'ENOSPC', {
+      message: new RegExp(`${free} \\(48 KiB\\) are free`),
+    });
+    throwsCode(() => first.resize(PAGES * PAGE + PAGE), 'ERR_OUT_OF_RANGE');
+    const second = region.create();
+    throwsCode(() => region.create(), 'ENOSPC', { message: /nothing is free/ });
+    throwsCode(() => second.resize(13 * PAGE), 'ENOSPC');
+    sound(region);
+  });
+
+  it('nonsense is refused before anything happens', () => {
+    const path = made();
+    const wrong: [options: unknown, code: string][] = [
+      [{ align: 0 }, 'ERR_OUT_OF_RANGE'],
+      [{ align: 8192 }, 'ERR_OUT_OF_RANGE'],
+      [{ align: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+      [{ align: null }, 'ERR_INVALID_ARG_TYPE'],
+      [{ align: '1 mile' }, 'ERR_INVALID_ARG_VALUE'],
+      [{ offset: 100 }, 'EINVAL'],
+      [{ offset: -PAGE }, 'ERR_OUT_OF_RANGE'],
+      [{ offset: PAGES * PAGE }, 'ERR_OUT_OF_RANGE'],
+      [{ size: PAGES * PAGE + PAGE }, 'ERR_OUT_OF_RANGE'],
+      [{ size: 100 }, 'EINVAL'],
+      [{ size: 0 }, 'EINVAL'],
+      [{ align: '2MiB' }, 'EINVAL'],
+      [{ id: -1 }, 'ERR_OUT_OF_RANGE'],
+      [{ id: 1.5 }, 'ERR_OUT_OF_RANGE'],
+      [{ id: '1' }, 'ERR_INVALID_ARG_TYPE'],
+      [{ emulate: 1 }, 'ERR_INVALID_ARG_TYPE'],
+      [{ algin: PAGE }, 'ERR_INVALID_ARG_VALUE'],
+      [7, 'ERR_INVALID_ARG_TYPE'],
+    ];
+    for (const [options, code] of wrong) {
+      const given = typeof options === 'object' ? { align: PAGE, ...options } : options;
+      throwsCode(() => DaxRegion.open(path, given as DaxRegionOptions), code);
+    }
+    throwsCode(() => DaxRegion.open(7 as never), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(() => DaxRegion.open(file('missing')), 'ENOENT');
+    throwsCode(() => DaxRegion.open(made(0)), 'EINVAL', { message: /empty/ });
+    throwsCode(() => DaxRegion.open('/dev/null'), 'ENODEV');
+    throwsCode(() => DaxRegion.open('/'), 'EISDIR');
+    using region = opened({}, path);
+    const sizes: [size: unknown, code: string][] = [
+      [0, 'ERR_OUT_OF_RANGE'],
+      [-PAGE, 'ERR_OUT_OF_RANGE'],
+      [Number.NaN, 'ERR_OUT_OF_RANGE'],
+      [2 ** 53, 'ERR_OUT_OF_RANGE'],
+      [PAGES * PAGE + PAGE, 'ERR_OUT_OF_RANGE'],
+      [1n, 'ERR_INVALID_ARG_TYPE'],
+      [{}, 'ERR_INVALID_ARG_TYPE'],
+    ];
+    const instance = region.create({ size: PAGE });
+    for (const [size, code] of sizes) {
+      throwsCode(() => region.create({ size: size as number }), code);
+      throwsCode(() => instance.resize(size as number), code);
+    }
+    for (const [options, code] of [
+      [null, 'ERR_INVALID_ARG_TYPE'],
+      [{ sise: 1 }, 'ERR_INVALID_ARG_VALUE'],
+      [{ contiguous: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
+      [{ ranges: {} }, 'ERR_INVALID_ARG_TYPE'],
+      [{ ranges: [] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ ranges: [1] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ ranges: [{ start: 0 }] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ ranges: [{ start: PAGE, end: 0 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ ranges: [{ start: 0, end: 100 * PAGE - 1 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ ranges: [{ start: PAGE, end: 2 * PAGE - 1 }], size: 2 * PAGE }, 'ERR_INVALID_ARG_VALUE'],
+      [
+        {
+          ranges: [
+            { start: PAGE, end: 3 * PAGE - 1 },
+            { start: 2 * PAGE, end: 3 * PAGE - 1 },
+          ],
+        },
+        'EINVAL',
+      ],
+    ] as const) {
+      throwsCode(() => region.create(options as never), code);
+    }
+    assert.equal(region.instances.length, 1);
+    sound(region);
+    throwsCode(
+      () => new (DaxRegion as unknown as new (...args: unknown[]) => unknown)({}, {}),
+      'ERR_INVALID_ARG_VALUE',
+    );
+    throwsCode(
+      () => new (DaxInstance as unknown as new (...args: unknown[]) => unknown)({}, {}, {}),
+      'ERR_INVALID_ARG_VALUE',
+    );
+    throwsCode(() => DaxRegion.list({ numaNode: -1 }), 'ERR_OUT_OF_RANGE');
+    throwsCode(() => DaxRegion.list({ node: 1 } as never), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(() => DaxRegion.find({ id: 2 ** 30 }), 'ENODEV', { message: /no DAX region with \{"id":1073741824\}/ });
+  });
+
+  describe('an open instance', () => {
+    it('is a device of all its pieces, which keep their bytes', () => {
+      const path = made();
+      using region = opened({}, path);
+      const [first, second] = [region.create({ size: 2 * PAGE }), region.create({ size: 2 * PAGE })];
+      first.destroy();
+      const instance = region.create({ size: 4 * PAGE });
+      assert.deepEqual(pages(instance), [
+        [0, 2],
+        [4, 6],
+      ]);
+      using device = instance.open({ assumePersistent: true });
+      assert.equal(device.name, instance.name);
+      assert.equal(device.size, 4 * PAGE);
+      {
+        using mapped = device.map();
+        for (let page = 0; page < 4; page++) mapped.fill(page * PAGE, PAGE, page + 1, 'persist');
+        assert.deepEqual(mapped.extents, [
+          { offset: 0, length: 2 * PAGE },
+          { offset: 4 * PAGE, length: 2 * PAGE },
+        ]);
+        using slice = mapped.slice(3 * PAGE);
+        assert.equal(slice.fileOffset, 5 * PAGE);
+        using middle = device.map({ offset: PAGE, length: 2 * PAGE });
+        assert.equal(middle.view()[0], 2);
+        assert.equal(middle.view()[PAGE], 3);
+      }
+      const bytes = readFileSync(path);
+      const seen = Array.from({ length: 8 }, (_, page) => bytes[page * PAGE]);
+      assert.deepEqual(seen, [1, 2, 0, 0, 3, 4, 0, 0]);
+      assert.deepEqual(mapsOf(path), []);
+      assert.equal(second.inUse, false);
+    });
+
+    it('is neither resized nor destroyed, nor its region closed, until device and mappings are closed', () => {
+      const region = opened();
+      const instance = region.create({ size: 2 * PAGE });
+      const device = instance.open();
+      const calls = [() => instance.resize(PAGE), () => instance.destroy(), () => region.close()];
+      for (const call of calls) throwsCode(call, 'EBUSY', { message: /is open or mapped/ });
+      const mapped = device.map();
+      device.close();
+      for (const call of calls) throwsCode(call, 'EBUSY');
+      assert.equal(instance.size, 2 * PAGE);
+      mapped.write(0, Buffer.from('still mine'));
+      mapped.close();
+      instance.resize(PAGE);
+      instance.destroy();
+      region.close();
+      region.close(); // harmless
+    });
+
+    it('stays locked as long as something is mapped, whoever forgot the rest', async () => {
+      const path = made();
+      const keep = ((): { view: Buffer | undefined } => {
+        const instance = opened({}, path).create({ size: 2 * PAGE });
+        return { view: instance.open().map().view() };
+      })();
+      assert(!(await collected(() => descriptorsOf(path) === 0)));
+      throwsCode(() => Region.open(path), 'ERR_PMEM_LOCKED');
+      assert.equal(keep.view?.length, 2 * PAGE);
+      keep.view = undefined;
+      assert(await collected(() => descriptorsOf(path) === 0));
+      Region.open(path).close();
+    });
+
+    it('after destroy and close everything says so', () => {
+      const region = opened();
+      const instance = region.create({ size: PAGE });
+      instance.destroy();
+      for (const call of [() => instance.resize(PAGE), () => instance.destroy(), () => instance.open()]) {
+        throwsCode(call, 'ERR_PMEM_CLOSED', { message: /was destroyed/ });
+      }
+      const other = region.create({ size: PAGE });
+      region.close();
+      assert(region.closed);
+      assert.deepEqual(region.instances, []);
+      throwsCode(() => region.create(), 'ERR_PMEM_CLOSED', { message: /region.*is closed/ });
+      throwsCode(() => other.open(), 'ERR_PMEM_CLOSED');
+      assert(other.destroyed);
+    });
+
+    it('a byte of a later piece that is gone is told by its place in the file', () => {
+      const path = made();
+      using region = opened({}, path);
+      using device = region
+        .create({
+          ranges: [
+            { start: 20 * PAGE, end: 21 * PAGE - 1 },
+            { start: 0, end: PAGE - 1 },
+          ],
+        })
+        .open();
+      using mapped = device.map();
+      truncateSync(path, 10 * PAGE);
+      throwsCode(() => mapped.read(0, Buffer.alloc(8)), 'ERR_PMEM_TRUNCATED');
+      mapped.read(PAGE, Buffer.alloc(8));
+    });
+
+    it("a file that took the place of the region's own is not opened instead", () => {
+      const path = made();
+      using region = opened({}, path);
+      const instance = region.create({ size: PAGE });
+      renameSync(path, `${path}-moved`);
+      writeFileSync(path, Buffer.alloc(PAGES * PAGE));
+      throwsCode(() => instance.open(), 'ESTALE', { message: /another file/ });
+      throwsCode(() => region.create({ size: PAGE }), 'ESTALE');
+      renameSync(`${path}-moved`, path);
+      instance.open().close();
+    });
+  });
+
+  describe('its bytes', () => {
+    it('are refused to other regions and plain openers of this process, as long as it lives', () => {
+      const path = made();
+      using region = opened({}, path);
+      using rival = opened({}, path);
+      const instance = region.create({ size: 2 * PAGE });
+      const mine = /this process: bytes 0x0-0x1fff \(0 to 8191\)/;
+      throwsCode(() => rival.create({ size: PAGE }), 'ERR_PMEM_LOCKED', { message: mine });
+      throwsCode(() => Region.open(path), 'ERR_PMEM_LOCKED', { message: mine });
+      throwsCode(() => Region.open(path, { readOnly: true, length: 1 }), 'ERR_PMEM_LOCKED');
+      assert.equal(rival.availableSize, rival.size, 'nothing is left of what failed');
+      assert.deepEqual(rival.instances, []);
+      const other = rival.create({ ranges: [{ start: 2 * PAGE, end: 4 * PAGE - 1 }] });
+      // Growing wants the bytes of the other, and leaves everything as it was.
+      throwsCode(() => instance.resize(3 * PAGE), 'ERR_PMEM_LOCKED', { message: /0x2000-0x3fff/ });
+      assert.deepEqual(pages(instance), [[0, 2]]);
+      assert.equal(region.availableSize, (PAGES - 2) * PAGE);
+      other.destroy();
+      instance.resize(3 * PAGE);
+      instance.resize(PAGE);
+      Region.open(path, { offset: PAGE }).close();
+      using plain = Region.open(path, { offset: PAGE, length: PAGE });
+      throwsCode(() => instance.resize(2 * PAGE), 'ERR_PMEM_LOCKED');
+      plain.close();
+      instance.destroy();
+      Region.open(path).close();
+    });
+
+    it('are refused to other processes, which learn who has them', async () => {
+      const path = made();
+      const other = startChild(
+        async (target: string) => {
+          const { DaxRegion } = await import('pmem');
+          const region = DaxRegion.open(target, { align: 4096, emulate: true });
+          region.create({ size: 8192 });
+          const last = region.create({ ranges: [{ start: 40960, end: 45055 }] });
+          process.stdout.write('made\n');
+          process.stdin.on('data', () => {
+            last.destroy();
+            process.stdout.write('destroyed\n');
+          });
+        },
+        [path],
+      );
+      assert.equal(await other.line(), 'made');
+      using region = opened({}, path);
+      throwsCode(() => region.create({ size: PAGE }), 'ERR_PMEM_LOCKED', {
+        message: new RegExp(`bytes 0x0-0x1fff \\(0 to 8191\\), held by process ${other.pid} \\(`),
+      });
+      const wanted = { ranges: [{ start: 8 * PAGE, end: 12 * PAGE - 1 }] };
+      throwsCode(() => region.create(wanted), 'ERR_PMEM_LOCKED', { message: /bytes 0xa000-0xafff \(40960 to 45055\)/ });
+      throwsCode(() => Region.open(path, { offset: 10 * PAGE, length: 1 }), 'ERR_PMEM_LOCKED');
+      other.tell('destroy');
+      assert.equal(await other.line(), 'destroyed');
+      region.create(wanted).destroy();
+      other.kill('SIGKILL');
+      await other.ended;
+      assert.equal(region.create().size, region.size);
+    });
+
+    it('are refused to other threads, and free when the thread ends', async () => {
+      const path = made();
+      using region = opened({}, path);
+      const instance = region.create({ size: PAGE });
+      const attempt = async (target: string) => {
+        const { DaxRegion } = await import('pmem');
+        try {
+          DaxRegion.open(target, { align: 4096, emulate: true }).create({ size: 4096 });
+          return 'created';
+        } catch (error) {
+          return (error as { code?: string }).code;
+        }
+      };
+      assert.equal(await inWorker(attempt, path), 'ERR_PMEM_LOCKED');
+      instance.destroy();
+      assert.equal(await inWorker(attempt, path), 'created');
+      const worker = startWorker(async (target: string) => {
+        const { DaxRegion } = await import('pmem');
+        const { parentPort } = await import('node:worker_threads');
+        const all = DaxRegion.open(target, { align: 4096, emulate: true }).create();
+        parentPort?.postMessage(all.name);
+        await new Promise((resolve) => parentPort?.once('message', () => resolve(all)));
+      }, path);
+      await messageOf(worker);
+      throwsCode(() => region.create({ size: PAGE }), 'ERR_PMEM_LOCKED');
+      const ended = exitOf(worker);
+      await worker.terminate();
+      await ended;
+      region.create().destroy();
+    });
+
+    it('are free again when the region was forgotten', async () => {
+      const path = made();
+      (() => opened({}, path).create())();
+      assert(await collected(() => descriptorsOf(path) === 0));
+      Region.open(path).close();
+    });
+
+    it('keep their contents when they change hands', () => {
+      using region = opened();
+      const write = (instance: DaxInstance, text: string) => {
+        using device = instance.open({ assumePersistent: true });
+        using mapped = device.map();
+        mapped.write(0, Buffer.from(text), 'persist');
+      };
+      const first = region.create({ size: PAGE });
+      write(first, 'left behind');
+      first.destroy();
+      using device = region.create({ size: PAGE }).open();
+      using mapped = device.map();
+      assert.equal(mapped.view(0, 11).toString(), 'left behind');
+    });
+  });
+
+  it('the lock of a failed creation is given back', () => {
+    const path = made();
+    using region = opened({}, path);
+    const { keepLock } = native;
+    native.keepLock = () => {
+      native.keepLock = keepLock;
+      throw Object.assign(new Error('Cannot allocate memory'), { errno: 12, syscall: 'fcntl' });
+    };
+    try {
+      throwsCode(() => region.create({ size: PAGE }), 'ENOMEM');
+    } finally {
+      native.keepLock = keepLock;
+    }
+    assert.deepEqual(region.instances, []);
+    Region.open(path).close();
+    region.create().destroy();
+  });
+});
