@@ -295,12 +295,13 @@ describe('VolatileArena', () => {
   });
 
   describe('memory that was transferred', () => {
-    it('is freed when whoever has it now is collected', async function () {
+    it('is freed when whoever has it now is collected, and whoever had it', async function () {
       if ((ArrayBuffer.prototype as Transferring).transfer === undefined) this.skip();
       using arena = opened();
-      const buffer = arena.allocate(1000);
+      let buffer: Buffer | undefined = arena.allocate(1000);
       let elsewhere: Buffer | undefined = Buffer.from((buffer.buffer as Transferring).transfer?.() as ArrayBuffer);
-      throwsCode(() => arena.free(buffer), 'ERR_PMEM_TRANSFERRED');
+      throwsCode(() => arena.free(buffer as Buffer), 'ERR_PMEM_TRANSFERRED');
+      buffer = undefined;
       await collected(() => false);
       assert.equal(arena.statistics().used, 1024);
       const rest = arena.allocate(SIZE - 1024);
@@ -311,6 +312,7 @@ describe('VolatileArena', () => {
       throwsCode(() => arena.free(elsewhere as Buffer), 'ERR_INVALID_ARG_VALUE');
       elsewhere = undefined;
       assert(await collected(() => arena.statistics().freedByCollection === 1));
+      assert.equal(arena.statistics().free, 1024);
     });
 
     it('outlives the arena', async function () {
