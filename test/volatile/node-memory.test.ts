@@ -188,7 +188,10 @@ describe('mapOnNode', () => {
       mapOnNode({ node: 0, size: 3 * PAGE }, host('0', kib(4, 11, 4))).close();
       const options = { node: 0, size: 3 * PAGE };
       throwsCode(() => mapOnNode(options, host('0', kib(4, 10, 4))), 'ENOMEM');
-      mapOnNode({ ...options, strict: false }, host('0', kib(4, 10, 4))).close();
+      throwsCode(() => mapOnNode({ ...options, strict: false }, host('0', kib(4, 10, 4))), 'ENOMEM', {
+        message: /all NUMA/,
+      });
+      mapOnNode({ ...options, strict: false }, host('0,2', kib(4, 10, 4))).close();
       mapOnNode({ ...options, populate: false }, host('0', kib(4, 10, 4))).close();
     });
 
