@@ -42,7 +42,7 @@ if (built.status !== 0) {
 const library = (name) => execFileSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
 const tests = [
   'out/test/memory/*.test.js',
-  'out/test/volatile/*.test.js',
+  'out/test/volatile/{arena,node-memory}.test.js',
   'out/test/native/*.test.js',
   ...process.argv.slice(2),
 ];
