@@ -40,7 +40,12 @@ if (built.status !== 0) {
 
 // Node.js is not built with sanitizers, so the libraries have to be there before it.
 const library = (name) => execFileSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
-const tests = ['out/test/memory/*.test.js', 'out/test/native/*.test.js', ...process.argv.slice(2)];
+const tests = [
+  'out/test/memory/*.test.js',
+  'out/test/volatile/{arena,node-memory}.test.js',
+  'out/test/native/*.test.js',
+  ...process.argv.slice(2),
+];
 const { status, signal } = spawnSync(
   process.execPath,
   [mocha, '--no-package', '--no-config', '--node-option', 'expose-gc', '--reporter', './out/test/support/reporter.js']

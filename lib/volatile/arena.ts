@@ -198,7 +198,7 @@ export class VolatileArena implements Disposable {
    *
    * @param buffer what `allocate` returned, not a part of it
    * @throws TypeError `ERR_INVALID_ARG_VALUE` for anything else; PmemError `ERR_PMEM_DOUBLE_FREE` for one that was freed;
-   *   `ERR_PMEM_TRANSFERRED` for one whose memory was transferred to another ArrayBuffer: it is given back when that one is
+   *   `ERR_PMEM_TRANSFERRED` for one whose memory was transferred to another ArrayBuffer: it is given back when both are
    *   collected.
    */
   free(buffer: Uint8Array, options: FreeOptions = {}): void {

@@ -73,12 +73,17 @@ function checkRoom(node: number, { size, hugePages, strict, populate }: CheckedM
       { errno: ENOMEM },
     );
   }
-  const room = roomOn(node, host);
-  if (!strict || !populate || room === undefined || room >= size) return;
+  if (!populate) return;
+  // Beyond what all nodes have the kernel would not fail but kill.
+  const rooms = (strict ? [node] : memoryNodes(host)).map((one) => roomOn(one, host) ?? Number.POSITIVE_INFINITY);
+  const room = rooms.reduce((sum, one) => sum + one, 0);
+  if (room >= size) return;
+  const [what, way] = strict
+    ? [`NUMA node ${node}`, 'Take less, another node, or pass strict: false to take the rest from elsewhere']
+    : ['all NUMA nodes together', 'Take less'];
   throw new PmemError(
     'ENOMEM',
-    `ENOMEM: ${formatSize(size)} of NUMA node ${node} are wanted, and it has ${formatSize(room)} free or to be freed. ` +
-      'Take less, another node, or pass strict: false to take the rest from elsewhere',
+    `ENOMEM: ${formatSize(size)} of ${what} are wanted, with ${formatSize(room)} free or to be freed. ${way}`,
     { errno: ENOMEM },
   );
 }

@@ -13,6 +13,8 @@ export interface Nvdimm {
   /** A multiple of 16 MiB. */
   readonly size: number;
   readonly namespaces: readonly Namespace[];
+  /** The NUMA node that it is, in a machine with several: the ordinary memory and the CPUs are node 0. */
+  readonly node?: number;
 }
 
 /** A range of physical memory that the kernel is told to leave alone. */

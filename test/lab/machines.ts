@@ -73,3 +73,20 @@ export const hmem: Machine = {
   nvdimms: [],
   soft: { start: 0x4000_0000, size: 512 * MIB },
 };
+
+/** Two NUMA nodes: the second has nothing but an NVDIMM, so that it has memory only while that is ordinary memory. */
+export const numa: Machine = {
+  name: 'NUMA',
+  memory: GIB,
+  nvdimms: [
+    {
+      size: GIB,
+      node: 1,
+      namespaces: [
+        { name: 'other', mode: 'devdax', align: 2 * MIB, size: 64 * MIB },
+        // As ordinary memory it comes in aligned blocks of 128 MiB.
+        { name: 'spare', mode: 'devdax', align: 2 * MIB, size: 768 * MIB },
+      ],
+    },
+  ],
+};

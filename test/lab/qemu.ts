@@ -46,14 +46,25 @@ function backend(id: string, file: string, size: number, align?: number): string
 }
 
 function nvdimms({ nvdimms: all }: Machine, images: string): string[] {
-  return all.flatMap(({ size }, i) => {
+  return all.flatMap(({ size, node }, i) => {
     const whole = size + LABELS;
     const file = image(images, `nvdimm${i}`, whole);
     // Its physical address is aligned like this, and with it what can be mapped by large pages.
     const align = size >= 2 * GIB ? GIB : 2 * MIB;
     const object = ['-object', backend(`mem${i}`, file, whole, align)];
-    return [...object, '-device', `nvdimm,id=nv${i},memdev=mem${i},label-size=${LABELS}`];
+    const where = node === undefined ? '' : `,node=${node}`;
+    return [...object, '-device', `nvdimm,id=nv${i},memdev=mem${i},label-size=${LABELS}${where}`];
   });
+}
+
+/** NUMA nodes, if any NVDIMM asks for one: all ordinary memory and all CPUs are on the first. */
+function nodes({ nvdimms: all, cpus = 1, memory = 2 * GIB }: Machine): string[] {
+  const last = Math.max(0, ...all.map(({ node = 0 }) => node));
+  if (last === 0) return [];
+  const ram = ['-object', `memory-backend-ram,id=ram,size=${memory}`];
+  const first = ['-numa', `node,nodeid=0,memdev=ram,cpus=0${cpus > 1 ? `-${cpus - 1}` : ''}`];
+  const others = Array.from({ length: last }, (_, i) => ['-numa', `node,nodeid=${i + 1}`]);
+  return [...ram, ...first, ...others.flat()];
 }
 
 function disk(name: string, file: string): string[] {
@@ -102,6 +113,7 @@ export function qemuArguments(tools: Toolbox, { machine, images, folder: start, 
     // KVM would be faster where it works; emulation works everywhere, and emulates every CPU.
     ...['-machine', `pc,accel=tcg,nvdimm=on,nvdimm-persistence=${persistence}`, '-cpu', cpu, '-smp', String(cpus)],
     ...['-m', `size=${memory / MIB}M,slots=${slots},maxmem=${Math.ceil(most / MIB)}M`],
+    ...nodes(machine),
     ...nvdimms(machine, images),
     ...(bar === undefined ? [] : ['-object', backend('bar', image(images, 'bar', bar), bar)]),
     ...(bar === undefined ? [] : ['-device', 'ivshmem-plain,memdev=bar']),

@@ -1,0 +1,387 @@
+/** Between the modes of a DAX device on a kernel that is played: the order of writes, and what is left when one fails. */
+
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DaxMode, type ReconfigureOptions, reconfigure } from 'pmem';
+import { KERNEL, needDriver } from '#dist/devdax/drivers.js';
+import { reconfigureBy } from '#dist/devdax/reconfigure.js';
+import { throwsCode } from '../support/errors.js';
+import { BLOCK, DEVICE_SIZE, NODE, PlayedKernel } from './played-kernel.js';
+
+/** Of the device's node, not of the device. */
+const OTHERS = { 31: 'online Normal', 40: 'online Normal' };
+const MOVABLE = { ...OTHERS, 33: 'online Movable', 34: 'online Movable', 35: 'online Movable' };
+const DEVICES = { 'dax0.0': 'device_dax', 'dax0.1': 'device_dax' };
+const MEMORY = { 'dax0.0': 'kmem', 'dax0.1': 'device_dax' };
+
+describe('reconfigure', () => {
+  let root = '';
+  let kernel: PlayedKernel;
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
+    kernel = new PlayedKernel(join(root, 'played'));
+  });
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  const toMemory = (options: ReconfigureOptions = {}) =>
+    reconfigureBy(kernel, 'dax0.0', 'system-ram', { destroyData: true, ...options });
+  const toDevice = (options: ReconfigureOptions = { force: true }) =>
+    reconfigureBy(kernel, '/dev/dax0.0', 'devdax', options);
+
+  describe('to system-ram', () => {
+    it('writes what daxctl writes, in that order', () => {
+      const report = toMemory();
+      assert.deepEqual(kernel.log, [
+        'device_dax/remove_id=dax0.0',
+        'device_dax/unbind=dax0.0',
+        'kmem/new_id=dax0.0',
+        'memory33/state=online_movable',
+        'memory34/state=online_movable',
+        'memory35/state=online_movable',
+      ]);
+      assert.deepEqual(kernel.drivers(), MEMORY);
+      assert.deepEqual(kernel.blocks(), MOVABLE);
+      assert.deepEqual(report, {
+        device: 'dax0.0',
+        mode: 'system-ram',
+        changed: true,
+        path: undefined,
+        size: DEVICE_SIZE,
+        targetNode: NODE,
+        memory: {
+          blockSize: BLOCK,
+          blocks: 3,
+          online: 3,
+          onlineBytes: 3 * BLOCK,
+          movable: true,
+          autoOnline: 'offline',
+        },
+        offlined: 0,
+      });
+    });
+
+    it('asks first: nothing is written before', () => {
+      const message = /dax0\.0, 520 MiB of it.*destroyData: true/;
+      throwsCode(() => toMemory({ destroyData: false }), 'ERR_PMEM_NOT_CONFIRMED', { message });
+      assert.deepEqual(kernel.log, []);
+    });
+
+    it('leaves the memory offline when told to, and then again has nothing to lose', () => {
+      const { memory } = toMemory({ online: false });
+      assert.deepEqual(memory, {
+        blockSize: BLOCK,
+        blocks: 3,
+        online: 0,
+        onlineBytes: 0,
+        movable: undefined,
+        autoOnline: 'offline',
+      });
+      kernel.log.length = 0;
+      const again = toMemory({ destroyData: false, movable: false });
+      assert.equal(again.changed, false);
+      assert.equal(again.memory?.movable, false);
+      assert.deepEqual(
+        kernel.log,
+        [33, 34, 35].map((number) => `memory${number}/state=online_kernel`),
+      );
+    });
+
+    it('loads the driver where it is missing', () => {
+      kernel = new PlayedKernel(join(root, 'bare'), { kmem: false });
+      toMemory();
+      assert.equal(kernel.log[0], 'modprobe kmem');
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+
+    it('says that the driver cannot be had before anything is changed', () => {
+      kernel = new PlayedKernel(join(root, 'bare'), { kmem: false });
+      kernel.refuse.set('modprobe kmem', 'ENOENT');
+      throwsCode(() => toMemory(), 'ERR_PMEM_NO_DRIVER', {
+        message: /CONFIG_DEV_DAX_KMEM.*played refusal.*Nothing was/,
+      });
+      assert.deepEqual(kernel.drivers(), DEVICES);
+    });
+
+    it('binds where knowing the name was not enough', () => {
+      kernel.declining.add('kmem');
+      kernel.onWrite = (entry) => {
+        if (entry.startsWith('kmem/bind')) kernel.declining.clear();
+      };
+      toMemory();
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+
+    it('gives the device back when kmem does not take it', () => {
+      kernel.declining.add('kmem');
+      kernel.refuse.set('kmem/bind=dax0.0', 'EINVAL');
+      throwsCode(() => toMemory(), 'EINVAL', { message: /giving it to kmem; dax0\.0 is in mode devdax/ });
+      assert.deepEqual(kernel.drivers(), DEVICES);
+      assert.deepEqual(kernel.ids(), []);
+      assert.deepEqual(kernel.blocks(), OTHERS);
+    });
+
+    it('gives it back when the kernel gives no reason either', () => {
+      kernel.declining.add('kmem');
+      throwsCode(() => toMemory(), 'ENODEV', { message: /kmem does not take dax0\.0.*is in mode devdax/ });
+      assert.deepEqual(kernel.drivers(), DEVICES);
+    });
+
+    it('says so when it cannot even be given back', () => {
+      kernel.declining.add('kmem');
+      kernel.onWrite = (entry) => {
+        if (entry.includes('unbind')) kernel.declining.add('device_dax');
+      };
+      throwsCode(() => toMemory(), 'ENODEV', {
+        message: /dax0\.0 has no driver now.*pmem reconfigure dax0\.0 --mode devdax/,
+      });
+      kernel.declining.clear();
+      const report = toDevice();
+      assert.equal(report.changed, true);
+      assert.deepEqual(kernel.drivers(), DEVICES);
+    });
+
+    it('tells how much is online when a block refuses', () => {
+      kernel.refuse.set('memory34/state=online_movable', 'EINVAL');
+      throwsCode(() => toMemory(), 'EINVAL', {
+        message: /bringing memory34 online; dax0\.0 is in mode system-ram, with 1 of 3 blocks online/,
+      });
+      assert.equal(toMemory().memory?.online, 3);
+    });
+
+    it('lets others be faster', () => {
+      kernel.onWrite = (entry) => {
+        if (!entry.startsWith('memory33')) return;
+        kernel.setBlock(34, 'online', 'Normal');
+      };
+      kernel.refuse.set('memory34/state=online_movable', 'EINVAL');
+      const { memory } = toMemory();
+      assert.equal(memory?.online, 3);
+      assert.equal(memory.movable, false);
+    });
+
+    it('refuses without the rights, and nothing is changed', () => {
+      kernel.refuse.set('device_dax/unbind=dax0.0', 'EACCES');
+      throwsCode(() => toMemory(), 'EACCES', { message: /is in mode devdax/ });
+      assert.deepEqual(kernel.drivers(), DEVICES);
+    });
+
+    it('refuses what the kernel could only refuse later', () => {
+      kernel = new PlayedKernel(join(root, 'node'), { targetNode: -1 });
+      throwsCode(() => toMemory(), 'EINVAL', { message: /no target node.*Nothing was changed/ });
+      assert.deepEqual(kernel.log, []);
+      kernel = new PlayedKernel(join(root, 'small'), { size: BLOCK });
+      throwsCode(() => toMemory(), 'ENOSPC', { message: /blocks of 128 MiB.*has none of its 128 MiB/ });
+      kernel = new PlayedKernel(join(root, 'kernel'));
+      rmSync(join(kernel.host.sys, 'devices', 'system', 'memory'), { recursive: true });
+      throwsCode(() => toMemory(), 'ENOTSUP', { message: /CONFIG_MEMORY_HOTPLUG/ });
+      assert.deepEqual(kernel.log, []);
+    });
+
+    it('minds who has the device open', () => {
+      const process = join(kernel.host.proc, '77');
+      mkdirSync(process, { recursive: true });
+      writeFileSync(join(process, 'maps'), '7f0000000000-7f0000200000 rw-s 00000000 00:05 12   /dev/dax0.0\n');
+      throwsCode(() => toMemory(), 'EBUSY', { message: /open in process 77.*force: true/ });
+      assert.deepEqual(kernel.log, []);
+      assert.equal(toMemory({ force: true }).changed, true);
+    });
+
+    for (const [policy, options, isRefused] of [
+      ['online', {}, true],
+      ['online', { movable: false }, false],
+      ['online', { online: false }, true],
+      ['online_kernel', {}, true],
+      ['online_kernel', { movable: false }, false],
+      ['online_movable', {}, false],
+      ['online_movable', { movable: false }, true],
+      ['online_movable', { online: false }, true],
+      ['online', { force: true }, false],
+      ['online', { force: true, online: false }, false],
+    ] as const) {
+      const what = Object.entries(options).map(([name, value]) => `${name} ${value}`);
+      it(`with '${policy}' as the kernel's own policy, and ${what.join(', ') || 'no options'}`, () => {
+        kernel.autoOnline = policy;
+        writeFileSync(join(kernel.host.sys, 'devices', 'system', 'memory', 'auto_online_blocks'), `${policy}\n`);
+        if (isRefused) {
+          throwsCode(() => toMemory(options), 'EBUSY', { message: /auto_online_blocks/ });
+          assert.deepEqual(kernel.log, []);
+          return;
+        }
+        const { memory } = toMemory(options);
+        assert.equal(memory?.autoOnline, policy);
+        assert.equal(memory.online, 3);
+        assert.equal(memory.movable, policy === 'online_movable');
+      });
+    }
+  });
+
+  describe('to devdax', () => {
+    beforeEach(() => {
+      toMemory();
+      kernel.log.length = 0;
+    });
+
+    it('takes the blocks offline, the last one first, and gives the device back', () => {
+      const report = toDevice();
+      assert.deepEqual(kernel.log, [
+        'memory35/state=offline',
+        'memory34/state=offline',
+        'memory33/state=offline',
+        'kmem/remove_id=dax0.0',
+        'kmem/unbind=dax0.0',
+        'device_dax/new_id=dax0.0',
+      ]);
+      assert.deepEqual(kernel.drivers(), DEVICES);
+      assert.deepEqual(kernel.ids(), []);
+      assert.deepEqual(kernel.blocks(), OTHERS);
+      assert.deepEqual(report, {
+        device: 'dax0.0',
+        mode: 'devdax',
+        changed: true,
+        path: '/dev/dax0.0',
+        size: DEVICE_SIZE,
+        targetNode: NODE,
+        memory: undefined,
+        offlined: 3,
+      });
+    });
+
+    it('does nothing when it is in that mode', () => {
+      toDevice();
+      kernel.log.length = 0;
+      const report = toDevice();
+      assert.equal(report.changed, false);
+      assert.equal(report.offlined, 0);
+      assert.deepEqual(kernel.log, []);
+    });
+
+    it('wants force while memory is online, and names it', () => {
+      throwsCode(() => toDevice({}), 'EBUSY', { message: /memory33, memory34, memory35.*force: true/ });
+      assert.deepEqual(kernel.log, []);
+      for (const number of [33, 34, 35]) kernel.setBlock(number, 'offline', 'Normal Movable');
+      assert.equal(toDevice({}).offlined, 0);
+    });
+
+    it('brings back what it had taken when a block is in use', () => {
+      kernel.refuse.set('memory34/state=offline', 'EBUSY');
+      throwsCode(() => toDevice(), 'EBUSY', {
+        message: /taking memory34 offline; dax0\.0 is in mode system-ram, with 3 of 3 blocks online; end what uses/,
+      });
+      assert.deepEqual(kernel.drivers(), MEMORY);
+      assert.deepEqual(kernel.blocks(), MOVABLE);
+    });
+
+    it('brings it back into the zone that it was in, and says that only a restart helps', () => {
+      kernel.setBlock(34, 'online', 'Normal');
+      kernel.setBlock(35, 'online', 'Normal');
+      kernel.refuse.set('memory34/state=offline', 'EBUSY');
+      throwsCode(() => toDevice(), 'EBUSY', { message: /memory34, memory35 are not movable: only a restart/ });
+      assert.deepEqual(kernel.blocks(), { ...MOVABLE, 34: 'online Normal', 35: 'online Normal' });
+    });
+
+    it('tells when it could not bring it back', () => {
+      kernel.refuse.set('memory34/state=offline', 'EBUSY');
+      kernel.refuse.set('memory35/state=online_movable', 'EINVAL');
+      throwsCode(() => toDevice(), 'EBUSY', { message: /with 2 of 3 blocks online/ });
+    });
+
+    it('lets others take blocks offline', () => {
+      kernel.onWrite = (entry) => {
+        if (entry.startsWith('memory35')) kernel.setBlock(34, 'offline', 'Normal Movable');
+      };
+      kernel.refuse.set('memory34/state=offline', 'EBUSY');
+      assert.equal(toDevice().offlined, 2);
+    });
+
+    it('does not unbind what came online again', () => {
+      kernel.onWrite = (entry) => {
+        if (entry.startsWith('memory33')) kernel.setBlock(35, 'online', 'Movable');
+      };
+      throwsCode(() => toDevice(), 'EBUSY', { message: /memory35 came online again.*is in mode system-ram/ });
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+
+    it('stays with kmem when device_dax does not take it, and says so', () => {
+      kernel.declining.add('device_dax');
+      throwsCode(() => toDevice(), 'ENODEV', { message: /giving it to device_dax; dax0\.0 is in mode system-ram/ });
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+
+    it('does not unbind when kmem would keep the name', () => {
+      kernel.refuse.set('kmem/remove_id=dax0.0', 'EACCES');
+      throwsCode(() => toDevice(), 'EACCES', { message: /is in mode system-ram/ });
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+
+    it('does nothing where the kernel does not tell which memory is the device’s', () => {
+      writeFileSync(join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.0', 'resource'), '');
+      throwsCode(() => toDevice(), 'EACCES', { message: /only root/ });
+      assert.deepEqual(kernel.log, []);
+    });
+
+    it('knows the memory of a device that is made of several pieces', () => {
+      const device = join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.0');
+      for (const [i, start] of [33 * BLOCK, 35 * BLOCK].entries()) {
+        mkdirSync(join(device, `mapping${i}`));
+        writeFileSync(join(device, `mapping${i}`, 'start'), `0x${start.toString(16)}\n`);
+        writeFileSync(join(device, `mapping${i}`, 'end'), `0x${(start + BLOCK - 1).toString(16)}\n`);
+      }
+      throwsCode(() => toDevice({}), 'EBUSY', { message: /2 blocks are online \(memory33, memory35\)/ });
+    });
+  });
+
+  it('refuses wrong arguments', () => {
+    const call = (device: unknown, mode: unknown, options?: unknown) => () =>
+      reconfigureBy(kernel, device as string, mode as DaxMode, options as ReconfigureOptions);
+    for (const device of [undefined, null, 5, {}]) throwsCode(call(device, 'devdax'), 'ERR_INVALID_ARG_TYPE');
+    for (const device of ['', 'dax', 'dax0', 'dax0.0.0', 'sda', '/dev/null', 'dax0.0\n']) {
+      throwsCode(call(device, 'devdax'), 'ERR_INVALID_ARG_VALUE');
+    }
+    throwsCode(call('dax9.0', 'devdax'), 'ENODEV', { message: /there are: dax0\.0, dax0\.1/ });
+    for (const mode of [undefined, null, 'ram', 'toString', 1])
+      throwsCode(call('dax0.0', mode), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(call('dax0.0', 'devdax', null), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(call('dax0.0', 'devdax', { force: 1 }), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(call('dax0.0', 'devdax', { yes: true }), 'ERR_INVALID_ARG_VALUE');
+    assert.deepEqual(kernel.log, []);
+  });
+
+  it('on this machine knows what there is', () => {
+    throwsCode(() => reconfigure('dax99.99', 'devdax'), 'ENODEV');
+  });
+
+  describe('modprobe', () => {
+    const { PATH } = process.env;
+    afterEach(() => {
+      process.env['PATH'] = PATH;
+    });
+
+    /** The real way to load a module, to a modprobe that is this script. */
+    function script(text: string): void {
+      const programs = join(root, 'programs');
+      mkdirSync(programs);
+      writeFileSync(join(programs, 'modprobe'), `#!/bin/sh\n${text}\n`);
+      chmodSync(join(programs, 'modprobe'), 0o755);
+      process.env['PATH'] = `${programs}:${PATH}`;
+    }
+    const bare = () => ({ ...KERNEL, host: { sys: join(root, 'bare'), proc: join(root, 'bare') } });
+
+    it('is asked for the driver', () => {
+      script(`mkdir -p ${join(root, 'bare', 'bus', 'dax', 'drivers')}/$1`);
+      needDriver(bare(), 'kmem');
+    });
+
+    it('may fail, and what it says is passed on', () => {
+      script('echo "FATAL: Module $1 not found" >&2; exit 1');
+      throwsCode(() => needDriver(bare(), 'kmem'), 'ERR_PMEM_NO_DRIVER', { message: /FATAL: Module kmem not found/ });
+    });
+
+    it('may succeed without any effect', () => {
+      script('exit 0');
+      throwsCode(() => needDriver(bare(), 'kmem'), 'ERR_PMEM_NO_DRIVER', { message: /found nothing wrong/ });
+    });
+  });
+});

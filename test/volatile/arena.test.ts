@@ -1,0 +1,452 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ArenaOptions, type ArenaStatistics, mapOnNode, VolatileArena } from 'pmem';
+import { inChild } from '../support/child.js';
+import { throwsCode } from '../support/errors.js';
+import { Machine, nvdimms } from '../support/machine.js';
+import { collected } from '../support/maps.js';
+import { Random } from '../support/random.js';
+import { inWorker } from '../support/worker.js';
+
+const MIB = 2 ** 20;
+const SIZE = MIB;
+
+type Transferring = ArrayBuffer & { transfer?(): ArrayBuffer };
+
+function opened(size = SIZE): VolatileArena {
+  return VolatileArena.open({ node: 0, size });
+}
+
+/** Statistics of an arena as it was opened, with these changes. */
+function expected(changes: Partial<ArenaStatistics>): ArenaStatistics {
+  return {
+    persistent: false,
+    node: 0,
+    size: SIZE,
+    used: 0,
+    pending: 0,
+    free: SIZE,
+    largestFree: SIZE,
+    buffers: 0,
+    allocations: 0,
+    freedByHand: 0,
+    freedByCollection: 0,
+    ...changes,
+  };
+}
+
+describe('VolatileArena', () => {
+  it('allocates, frees, and allocates the same bytes again', () => {
+    using arena = opened();
+    assert.deepEqual(arena.statistics(), expected({}));
+    const one = arena.allocate('1MiB');
+    assert.equal(one.length, SIZE);
+    assert.deepEqual(arena.statistics(), expected({ used: SIZE, free: 0, largestFree: 0, buffers: 1, allocations: 1 }));
+    one.fill(7);
+    arena.free(one);
+    assert.equal(one.length, 0);
+    assert.deepEqual(arena.statistics(), expected({ allocations: 1, freedByHand: 1 }));
+    const two = arena.allocate(SIZE);
+    assert(two.every((byte) => byte === 0));
+    arena.free(two);
+    const three = arena.allocate(100, { zero: false });
+    assert.equal(three.length, 100);
+    assert.equal(three.buffer.byteLength, 100);
+    assert.equal(arena.statistics().used, 128);
+  });
+
+  it('leaves what was there when told not to zero', () => {
+    using arena = opened();
+    const one = arena.allocate(64);
+    one.fill(9);
+    arena.free(one);
+    assert.equal(arena.allocate(64, { zero: false })[63], 9);
+    assert.equal(arena.allocate(64)[63], 0);
+  });
+
+  it('never calls itself persistent, and has nothing that would make it so', () => {
+    using arena = opened();
+    assert.equal(arena.persistent, false);
+    assert.equal(arena.statistics().persistent, false);
+    for (const name of ['persist', 'flush', 'drain', 'durability', 'deepFlush']) assert(!(name in arena), name);
+  });
+
+  it('is on the node', () => {
+    using arena = opened();
+    assert.equal(arena.node, 0);
+    assert.deepEqual(arena.where(), { pageSize: 4096, nodes: new Map([[0, 256]]), untouched: 0 });
+  });
+
+  it('empties subarrays and DataViews of what is freed', () => {
+    using arena = opened();
+    const buffer = arena.allocate(1000);
+    const part = buffer.subarray(10, 20);
+    const words = new DataView(buffer.buffer);
+    arena.free(buffer);
+    assert.equal(part.length, 0);
+    assert.throws(() => words.getInt8(0), TypeError);
+  });
+
+  it('takes any view on the whole, and no part', () => {
+    using arena = opened();
+    const buffer = arena.allocate(1000);
+    throwsCode(() => arena.free(buffer.subarray(0, 999)), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(() => arena.free(buffer.subarray(1)), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(() => arena.free(buffer.subarray(0, 0)), 'ERR_INVALID_ARG_VALUE');
+    Object.defineProperty(buffer, 'length', { value: 5 });
+    arena.free(new Uint8Array(buffer.buffer));
+    assert.equal(arena.statistics().used, 0);
+  });
+
+  it('refuses to free twice, and what is not its own', () => {
+    using arena = opened();
+    using other = opened();
+    using memory = mapOnNode({ node: 0, size: 100 });
+    const buffer = arena.allocate(10);
+    throwsCode(() => other.free(buffer), 'ERR_INVALID_ARG_VALUE', { message: /another/ });
+    for (const strange of [Buffer.alloc(10), Buffer.from('pooled'), new Uint8Array(0), memory.view()]) {
+      throwsCode(() => arena.free(strange), 'ERR_INVALID_ARG_VALUE');
+    }
+    for (const strange of [undefined, null, 5, 'x', {}, [], buffer.buffer, new Uint16Array(5)]) {
+      throwsCode(() => arena.free(strange as unknown as Buffer), 'ERR_INVALID_ARG_TYPE');
+    }
+    arena.free(buffer);
+    throwsCode(() => arena.free(buffer), 'ERR_PMEM_DOUBLE_FREE');
+    // The same bytes, another Buffer.
+    const again = arena.allocate(10);
+    throwsCode(() => arena.free(buffer), 'ERR_PMEM_DOUBLE_FREE');
+    assert.equal(again.length, 10);
+    assert.equal(arena.statistics().buffers, 1);
+  });
+
+  it('refuses wrong arguments', () => {
+    using arena = opened();
+    for (const bytes of [0, -1, 0.5, Number.NaN, Infinity, 2 ** 53]) {
+      throwsCode(() => arena.allocate(bytes), 'ERR_OUT_OF_RANGE');
+    }
+    for (const bytes of [undefined, null, {}, 5n]) {
+      throwsCode(() => arena.allocate(bytes as unknown as number), 'ERR_INVALID_ARG_TYPE');
+    }
+    for (const align of [0, 3, -8, Number.NaN, 4 * MIB]) {
+      throwsCode(() => arena.allocate(8, { align }), 'ERR_OUT_OF_RANGE');
+    }
+    throwsCode(() => arena.allocate(8, { zero: 1 } as unknown as { zero: boolean }), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(() => arena.allocate(8, { zeros: true } as unknown as { zero: boolean }), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(() => arena.allocate(8, null as unknown as { zero: boolean }), 'ERR_INVALID_ARG_TYPE');
+    const buffer = arena.allocate(8);
+    throwsCode(() => arena.free(buffer, { reuse: 'later' } as unknown as { reuse: 'now' }), 'ERR_INVALID_ARG_VALUE');
+    const open = (options: unknown) => () => VolatileArena.open(options as ArenaOptions);
+    throwsCode(open(undefined), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(open({ size: MIB }), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(open({ size: MIB, node: 0, device: 'dax0.0' }), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(open({ size: MIB, device: 'sda' }), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(open({ size: MIB, device: 5 }), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(open({ size: MIB, node: 1000 }), 'ERR_PMEM_NODE');
+    throwsCode(open({ size: 0, node: 0 }), 'ERR_OUT_OF_RANGE');
+    throwsCode(open({ size: MIB, device: 'dax99.99' }), 'ENODEV');
+    throwsCode(() => new (VolatileArena as unknown as new () => VolatileArena)(), 'ERR_INVALID_ARG_VALUE');
+    assert.equal(arena.statistics().allocations, 1);
+  });
+
+  it('says what there is when there is not enough', () => {
+    using arena = opened();
+    const buffers = Array.from({ length: 4 }, () => arena.allocate(SIZE / 4));
+    arena.free(buffers[0] as Buffer);
+    arena.free(buffers[2] as Buffer);
+    throwsCode(() => arena.allocate(SIZE / 2), 'ENOMEM', {
+      message: /512 KiB are free, at most 256 KiB in one piece; 2 Buffers/,
+    });
+    arena.free(buffers[1] as Buffer);
+    arena.free(arena.allocate((SIZE / 4) * 3));
+  });
+
+  it('ends: Buffers are empty, methods refuse', () => {
+    const arena = opened();
+    const buffer = arena.allocate(10);
+    arena.close();
+    arena.close();
+    assert.equal(arena.closed, true);
+    assert.equal(buffer.length, 0);
+    for (const call of [
+      () => arena.allocate(1),
+      () => arena.free(buffer),
+      () => arena.statistics(),
+      () => arena.where(),
+    ]) {
+      throwsCode(call, 'ERR_PMEM_CLOSED');
+    }
+    assert.equal(arena.size, SIZE);
+  });
+
+  describe('garbage collection', () => {
+    it('gives back what nobody reaches, and counts it', async () => {
+      using arena = opened();
+      let kept: Buffer | undefined = arena.allocate(64);
+      (() => {
+        for (let i = 0; i < 100; i++) arena.allocate(1000);
+      })();
+      assert(await collected(() => arena.statistics().freedByCollection === 100));
+      assert.deepEqual(
+        arena.statistics(),
+        expected({
+          used: 64,
+          free: SIZE - 64,
+          largestFree: SIZE - 64,
+          buffers: 1,
+          allocations: 101,
+          freedByCollection: 100,
+        }),
+      );
+      kept.fill(1);
+      kept = undefined;
+      assert(await collected(() => arena.statistics().used === 0));
+    });
+
+    it('leaves what only a part of is reached', async () => {
+      using arena = opened();
+      let part: Buffer | undefined = (() => arena.allocate(1000).fill(3).subarray(500, 501))();
+      await collected(() => false);
+      assert.equal(arena.statistics().used, 1024);
+      assert.equal(part[0], 3);
+      part = undefined;
+      assert(await collected(() => arena.statistics().used === 0));
+    });
+
+    it('counts what was freed by hand once only', async () => {
+      using arena = opened();
+      (() => {
+        for (let i = 0; i < 100; i++) arena.free(arena.allocate(1000));
+      })();
+      const live = arena.allocate(SIZE);
+      await collected(() => false);
+      assert.deepEqual(
+        arena.statistics(),
+        expected({ used: SIZE, free: 0, largestFree: 0, buffers: 1, allocations: 101, freedByHand: 100 }),
+      );
+      assert.equal(live.length, SIZE);
+    });
+
+    it('is waited for by allocateAsync', async () => {
+      using arena = opened();
+      for (let i = 0; i < 20; i++) (await arena.allocateAsync(SIZE / 2 + 1)).fill(1);
+      assert.equal(arena.statistics().allocations, 20);
+      const kept = await arena.allocateAsync('1MiB');
+      await assert.rejects(arena.allocateAsync(1), { code: 'ENOMEM' });
+      assert.equal(kept.length, SIZE);
+    });
+
+    it('can be collected without the flag', async () => {
+      const { code, value, stderr } = await inChild(async () => {
+        const { VolatileArena } = await import('pmem');
+        const arena = VolatileArena.open({ node: 0, size: 65536 });
+        for (let i = 0; i < 10; i++) await arena.allocateAsync(65536);
+        return `${arena.statistics().freedByCollection} ${typeof globalThis.gc}`;
+      }, []);
+      assert.deepEqual({ code, value, stderr }, { code: 0, value: '9 undefined', stderr: '' });
+    });
+
+    it('decides when the bytes of a freed Buffer can be had again, if told so', async () => {
+      using arena = opened();
+      let buffer: Buffer | undefined = arena.allocate(SIZE);
+      arena.free(buffer, { reuse: 'collected' });
+      assert.equal(buffer.length, 0);
+      assert.deepEqual(
+        arena.statistics(),
+        expected({ used: SIZE, pending: SIZE, free: 0, largestFree: 0, allocations: 1, freedByHand: 1 }),
+      );
+      throwsCode(() => arena.free(buffer as Buffer, { reuse: 'collected' }), 'ERR_PMEM_DOUBLE_FREE');
+      throwsCode(() => arena.allocate(1), 'ENOMEM', { message: /not collected yet/ });
+      buffer = undefined;
+      assert(await collected(() => arena.statistics().used === 0));
+      assert.deepEqual(arena.statistics(), expected({ allocations: 1, freedByHand: 1 }));
+    });
+
+    it('spares a read that is under way', async () => {
+      using arena = opened();
+      const root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
+      const file = await open(join(root, 'file'), 'w+');
+      try {
+        await file.write(Buffer.alloc(SIZE, 1));
+        const reading = (() => {
+          const target = arena.allocate(SIZE);
+          const promise = file.read(target, 0, SIZE, 0);
+          arena.free(target, { reuse: 'collected' });
+          return promise.then(({ bytesRead }) => bytesRead);
+        })();
+        throwsCode(() => arena.allocate(SIZE), 'ENOMEM');
+        assert.equal(await reading, SIZE);
+        assert(await collected(() => arena.statistics().used === 0));
+        assert(arena.allocate(SIZE).every((byte) => byte === 0));
+      } finally {
+        await file.close();
+        rmSync(root, { recursive: true });
+      }
+    });
+
+    it('of the arena leaves its Buffers', async () => {
+      const buffer = (() => opened().allocate(1000))();
+      buffer.fill(4);
+      await collected(() => false);
+      assert(buffer.every((byte) => byte === 4));
+    });
+  });
+
+  describe('memory that was transferred', () => {
+    it('is freed when whoever has it now is collected, and whoever had it', async function () {
+      if ((ArrayBuffer.prototype as Transferring).transfer === undefined) this.skip();
+      using arena = opened();
+      let buffer: Buffer | undefined = arena.allocate(1000);
+      let elsewhere: Buffer | undefined = Buffer.from((buffer.buffer as Transferring).transfer?.() as ArrayBuffer);
+      throwsCode(() => arena.free(buffer as Buffer), 'ERR_PMEM_TRANSFERRED');
+      buffer = undefined;
+      await collected(() => false);
+      assert.equal(arena.statistics().used, 1024);
+      const rest = arena.allocate(SIZE - 1024);
+      rest.fill(1);
+      assert(elsewhere.every((byte) => byte === 0));
+      elsewhere.fill(2);
+      assert(rest.every((byte) => byte === 1));
+      throwsCode(() => arena.free(elsewhere as Buffer), 'ERR_INVALID_ARG_VALUE');
+      elsewhere = undefined;
+      assert(await collected(() => arena.statistics().freedByCollection === 1));
+      assert.equal(arena.statistics().free, 1024);
+    });
+
+    it('outlives the arena', async function () {
+      if ((ArrayBuffer.prototype as Transferring).transfer === undefined) this.skip();
+      const arena = opened();
+      const elsewhere = Buffer.from((arena.allocate(1000).buffer as Transferring).transfer?.() as ArrayBuffer);
+      arena.close();
+      await collected(() => false);
+      elsewhere.fill(2);
+      assert(elsewhere.every((byte) => byte === 2));
+    });
+
+    it('by structuredClone is moved, copied or refused, but never shared', async () => {
+      using arena = opened();
+      const buffer = arena.allocate(1000);
+      buffer[0] = 1;
+      let clone: ArrayBuffer | undefined;
+      try {
+        clone = structuredClone(buffer.buffer as ArrayBuffer, { transfer: [buffer.buffer as ArrayBuffer] });
+      } catch (error) {
+        assert.equal((error as Error).name, 'DataCloneError');
+      }
+      await collected(() => false);
+      const others = arena.statistics().free === SIZE ? arena.allocate(SIZE) : arena.allocate(SIZE - 1024);
+      others.fill(5);
+      assert.equal(clone === undefined ? buffer[0] : new Uint8Array(clone)[0], 1);
+    });
+  });
+
+  it('in a worker, which ends in the middle of everything', async () => {
+    const lengths = await inWorker(async () => {
+      const { VolatileArena } = await import('pmem');
+      const arena = VolatileArena.open({ node: 0, size: 2 ** 20 });
+      const buffers = Array.from({ length: 10 }, () => arena.allocate(1000));
+      arena.free(buffers[0] as Buffer, { reuse: 'collected' });
+      arena.free(buffers[1] as Buffer);
+      return buffers.map(({ length }) => length);
+    }, undefined);
+    assert.deepEqual(lengths, [0, 0, ...Array.from({ length: 8 }, () => 1000)]);
+    await collected(() => false);
+  });
+
+  for (const seed of [1, 2]) {
+    it(`never shares a byte: 10,000 steps by hand and by garbage collection, seed ${seed}`, async () => {
+      using arena = opened(256 * 1024);
+      const random = new Random(seed);
+      const live: { buffer: Buffer; mark: number }[] = [];
+      const whole = ({ buffer, mark }: { buffer: Buffer; mark: number }) => buffer.every((byte) => byte === mark);
+      let dropped = 0;
+      // A function of its own: what an async function has in its variables while it waits is reached.
+      const act = (step: number): void => {
+        const choice = random.below(10);
+        if (choice < 5) {
+          const mark = 1 + random.below(255);
+          const align = random.below(3) === 0 ? 2 ** random.below(13) : 64;
+          let buffer: Buffer;
+          try {
+            buffer = arena.allocate(1 + random.below(2 ** (1 + random.below(14))), { align });
+          } catch (error) {
+            assert.equal((error as NodeJS.ErrnoException).code, 'ENOMEM');
+            for (const one of live.splice(0, live.length / 2)) arena.free(one.buffer);
+            return;
+          }
+          assert(
+            buffer.every((byte) => byte === 0),
+            `step ${step}: not zero`,
+          );
+          buffer.fill(mark);
+          live.push({ buffer, mark });
+        } else if (live.length > 0) {
+          const [one] = live.splice(random.below(live.length), 1);
+          assert(one !== undefined && whole(one), `step ${step}: somebody else stored into it`);
+          if (choice < 8) arena.free(one.buffer, { reuse: choice === 5 ? 'collected' : 'now' });
+          else dropped++;
+        }
+      };
+      for (let step = 0; step < 10_000; step++) {
+        act(step);
+        if (step % 1000 === 999) await collected(() => false);
+      }
+      assert(live.every(whole));
+      assert(dropped > 0);
+      (() => {
+        for (const { buffer } of live.splice(0)) arena.free(buffer);
+      })();
+      assert(await collected(() => arena.statistics().used === 0));
+      const { allocations, freedByHand, freedByCollection, largestFree, buffers } = arena.statistics();
+      assert.equal(freedByHand + freedByCollection, allocations);
+      assert.equal(freedByCollection, dropped);
+      assert.equal(largestFree, 256 * 1024);
+      assert.equal(buffers, 0);
+    });
+  }
+
+  describe('on the node of a device', () => {
+    let root = '';
+    let machine: Machine;
+    beforeEach(() => {
+      root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
+      machine = new Machine(root);
+    });
+    afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+    /** A device in some mode, whose memory is of that node. */
+    function device(driver: string, attributes: Record<string, string | number>): void {
+      machine.onBus('dax', `${nvdimms(machine)}/dax0.0`, driver, { size: 2 ** 30, ...attributes });
+    }
+
+    it('in mode system-ram', () => {
+      device('kmem', { target_node: 0 });
+      for (const name of ['dax0.0', '/dev/dax0.0']) {
+        using arena = VolatileArena.open({ device: name, size: 4096 }, machine.host);
+        assert.equal(arena.node, 0);
+        assert.equal(arena.allocate(4096).length, 4096);
+      }
+    });
+
+    it('is refused in another mode, without a node, and while its memory is offline', () => {
+      device('device_dax', { target_node: 0 });
+      const open = (name = 'dax0.0') => VolatileArena.open({ device: name, size: 4096 }, machine.host);
+      throwsCode(open, 'ERR_PMEM_MODE', { message: /pmem reconfigure dax0.0 --mode system-ram/ });
+      throwsCode(() => open('dax1.0'), 'ENODEV', { message: /there are: dax0.0/ });
+    });
+
+    it('is refused while nothing of it is online', () => {
+      device('kmem', { target_node: 3 });
+      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });
+    });
+
+    it('is refused where the kernel does not tell the node', () => {
+      device('kmem', { target_node: -1 });
+      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      throwsCode(open, 'ERR_PMEM_NODE');
+    });
+  });
+});
