@@ -74,3 +74,11 @@ export function sizeValue(values: Arguments['values'], name: string, command: st
     throw new UsageError((error as Error).message, command);
   }
 }
+
+/** The whole number that an option names; undefined where it was not given. */
+export function numberValue(values: Arguments['values'], name: string, command: string): number | undefined {
+  const text = values.get(name);
+  if (text === undefined) return undefined;
+  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${name} must be a whole number; got '${text}'`, command);
+  return Number(text);
+}

@@ -1,0 +1,27 @@
+/** The device of the kernel that an operand names. */
+
+import { basename } from 'node:path';
+import type { DaxInstance } from '../../devdax/dax-instance.js';
+import { DaxRegion } from '../../devdax/dax-region.js';
+import { PmemError } from '../../errors.js';
+
+/** `/dev/dax0.0` for `dax0.0`; other paths as they are. */
+export function devicePath(operand: string): string {
+  return /^dax\d+\.\d+$/.test(operand) ? `/dev/${operand}` : operand;
+}
+
+/** The instance of the kernel's region, by its name or path; undefined where there is none. */
+export function findInstance(operand: string): DaxInstance | undefined {
+  const name = basename(operand);
+  return DaxRegion.list()
+    .flatMap(({ instances }) => instances)
+    .find((instance) => instance.name === name);
+}
+
+/** As {@link findInstance}, for what has to be there. */
+export function instanceNamed(operand: string): DaxInstance {
+  const found = findInstance(operand);
+  if (found !== undefined) return found;
+  const message = `ENODEV: the kernel has no DAX device '${basename(operand)}' of any size; 'pmem dax list' shows those that it has`;
+  throw new PmemError('ENODEV', message, { path: operand });
+}

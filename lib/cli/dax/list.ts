@@ -1,0 +1,131 @@
+/** `pmem dax list`: devices and regions of the DAX bus. */
+
+import { DaxRegion } from '../../devdax/dax-region.js';
+import { listDevices, type PmemDevice } from '../../memory/devices.js';
+import { formatSize } from '../../units.js';
+import { numberValue } from '../arguments.js';
+import type { Arguments, Command } from '../command.js';
+import { print, printJson } from '../output.js';
+import { colours } from '../style.js';
+import { type Column, table } from '../table.js';
+
+const NAME = 'dax list';
+const UNKNOWN = '-';
+
+const DEVICES: readonly Column[] = [
+  { heading: 'DEVICE' },
+  { heading: 'PATH' },
+  { heading: 'MODE' },
+  { heading: 'SIZE', right: true },
+  { heading: 'ALIGN', right: true },
+  { heading: 'REGION' },
+  { heading: 'NODE', right: true },
+  { heading: 'TARGET', right: true },
+];
+
+const REGIONS: readonly Column[] = [
+  { heading: 'REGION', right: true },
+  { heading: 'SIZE', right: true },
+  { heading: 'AVAILABLE', right: true },
+  { heading: 'ALIGN', right: true },
+  { heading: 'NODE', right: true },
+  { heading: 'TARGET', right: true },
+  { heading: 'DEVICES' },
+];
+
+function shown(value: string | number | undefined): string {
+  return value === undefined ? UNKNOWN : String(value);
+}
+
+function size(bytes: number | undefined): string {
+  return bytes === undefined ? UNKNOWN : formatSize(bytes);
+}
+
+function deviceRow({ charDevice, path, mode, size: bytes, alignment, ...device }: PmemDevice): string[] {
+  const { region, provider, numaNode, targetNode } = device;
+  const places = [shown(region ?? provider), shown(numaNode), shown(targetNode)];
+  return [shown(charDevice), shown(path), shown(mode), size(bytes), size(alignment), ...places];
+}
+
+function regionRow({ id, size: bytes, availableSize, align, numaNode, targetNode, instances }: DaxRegion): string[] {
+  const sizes = [size(bytes), size(availableSize), size(align)];
+  const names = instances.map(({ name }) => name).join(', ');
+  return [String(id), ...sizes, shown(numaNode), shown(targetNode), names === '' ? UNKNOWN : names];
+}
+
+function regionJson(region: DaxRegion): Record<string, unknown> {
+  const { id, path, size: bytes, availableSize, align, numaNode, targetNode, resource, instances } = region;
+  return {
+    id,
+    path,
+    size: bytes,
+    available_size: availableSize,
+    align,
+    numa_node: numaNode,
+    target_node: targetNode,
+    resource,
+    devices: instances.map(({ name, size: own, mappings }) => ({ chardev: name, size: own, mappings })),
+  };
+}
+
+function deviceJson({
+  charDevice,
+  path,
+  mode,
+  size: bytes,
+  alignment,
+  ...device
+}: PmemDevice): Record<string, unknown> {
+  const { region, provider, numaNode, targetNode, resource } = device;
+  const nodes = { numa_node: numaNode, target_node: targetNode, resource };
+  return { chardev: charDevice, path, mode, size: bytes, align: alignment, region: region ?? provider, ...nodes };
+}
+
+function show(columns: readonly Column[], rows: string[][], none: string): void {
+  if (rows.length === 0) {
+    print(none);
+    return;
+  }
+  const [heading = '', ...lines] = table(columns, rows);
+  print(colours().bold(heading));
+  for (const line of lines) print(line);
+}
+
+function run({ flags, values }: Arguments): number {
+  const [numaNode, targetNode] = [numberValue(values, 'numa-node', NAME), numberValue(values, 'target-node', NAME)];
+  const nodes = {
+    ...(numaNode === undefined ? {} : { numaNode }),
+    ...(targetNode === undefined ? {} : { targetNode }),
+  };
+  if (flags.has('regions')) {
+    const regions = DaxRegion.list(nodes);
+    if (flags.has('json')) printJson(regions.map(regionJson));
+    else show(REGIONS, regions.map(regionRow), 'The kernel has no DAX region that fits.');
+    return 0;
+  }
+  const devices = listDevices().filter(
+    (device) =>
+      device.charDevice !== undefined &&
+      (numaNode ?? device.numaNode) === device.numaNode &&
+      (targetNode ?? device.targetNode) === device.targetNode,
+  );
+  if (flags.has('json')) printJson(devices.map(deviceJson));
+  else show(DEVICES, devices.map(deviceRow), "The kernel has no DAX device that fits; 'pmem list' shows all memory.");
+  return 0;
+}
+
+export const daxList: Command = {
+  name: NAME,
+  operands: '',
+  summary: 'the devices, or with --regions what they are made of',
+  description: [
+    'Lists the DAX devices that the kernel knows, in mode devdax and system-ram, or the regions that devices are made from. NODE is the NUMA node near the memory, TARGET the node that it is, or would become, as ordinary memory.',
+  ],
+  options: {
+    regions: { type: 'boolean', short: 'R', help: 'the regions, with what is available in them' },
+    'numa-node': { type: 'string', short: 'n', value: 'NODE', help: 'only what is near to this node' },
+    'target-node': { type: 'string', short: 't', value: 'NODE', help: 'only what has this target node' },
+    json: { type: 'boolean', help: "print an array for scripts, with daxctl's names" },
+  },
+  run,
+};
