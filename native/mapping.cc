@@ -27,58 +27,54 @@ uint64_t last_identity = 0;
 
 size_t round_up(size_t value, size_t unit) { return (value + unit - 1) & ~(unit - 1); }
 
-// An address that was free a moment ago, congruent to the offset modulo the alignment: only then can the kernel use
-// entries of the page table as large as the alignment. Null when address space is short.
-void* find_address(size_t mapped, size_t alignment, off_t offset) {
-  const size_t span = mapped + alignment;
-  if (span < mapped) return nullptr;
-  void* found = mmap(nullptr, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (found == MAP_FAILED) return nullptr;
-  munmap(found, span);
-  const uintptr_t residue = static_cast<uintptr_t>(offset) & (alignment - 1);
-  return reinterpret_cast<void*>(round_up(reinterpret_cast<uintptr_t>(found) - residue, alignment) + residue);
+void* reserve(void* address, size_t length, int flags) {
+  return mmap(address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
-bool aligned(const void* address, size_t alignment, off_t offset) {
-  return ((reinterpret_cast<uintptr_t>(address) - static_cast<uintptr_t>(offset)) & (alignment - 1)) == 0;
-}
-
-// Maps without MAP_FIXED, so that no mapping of another thread can be hit; another thread may take the address first.
-void* map_aligned(const MapRequest& request, size_t mapped, int protection, int flags) {
-  void* address = MAP_FAILED;
-  for (int attempt = 0; attempt < 8; attempt++) {
-    void* hint =
-        request.alignment > request.page_size ? find_address(mapped, request.alignment, request.offset) : nullptr;
-    address = mmap(hint, mapped, protection, flags, request.fd, request.offset);
-    if (address == MAP_FAILED || aligned(address, request.alignment, request.offset)) return address;
-    munmap(address, mapped);
+// Maps over a place that was reserved just now, so that no mapping of another thread can be hit. Hints would not do:
+// file systems put mappings where they see fit, and MAP_FIXED_NOREPLACE is not to be had together with MAP_SYNC.
+void* map_over(void* place, const MapRequest& request, size_t mapped, int protection, int flags) {
+  void* address = mmap(place, mapped, protection, flags | MAP_FIXED, request.fd, request.offset);
+  if (address == MAP_FAILED) {
+    const int error = errno;
+    munmap(place, mapped);
+    errno = error;
   }
-  if (request.must_align) {
+  return address;
+}
+
+// At an address congruent to the offset modulo the alignment: only then can the kernel use entries of the page table as
+// large as the alignment.
+void* map_aligned(const MapRequest& request, size_t mapped, int protection, int flags) {
+  if (request.alignment <= request.page_size && !request.must_align) {
+    return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
+  }
+  const size_t span = mapped + request.alignment;
+  void* reserved = span < mapped ? MAP_FAILED : reserve(nullptr, span, 0);
+  if (reserved == MAP_FAILED) {
+    if (!request.must_align) return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
     errno = ENOMEM;
     return MAP_FAILED;
   }
-  return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
+  const uintptr_t residue = static_cast<uintptr_t>(request.offset) & (request.alignment - 1);
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(reserved);
+  const uintptr_t place = round_up(begin - residue, request.alignment) + residue;
+  if (place > begin) munmap(reserved, place - begin);
+  munmap(reinterpret_cast<void*>(place + mapped), begin + span - place - mapped);
+  return map_over(reinterpret_cast<void*>(place), request, mapped, protection, flags);
 }
 
-// Maps where the caller says. The place is taken first, since the kernel has MAP_FIXED_NOREPLACE and MAP_SYNC not
-// together; what is put over it can then hit nobody else's memory. EEXIST: something is there.
+// Maps where the caller says. EEXIST: something is there.
 void* map_at(const MapRequest& request, size_t mapped, int protection, int flags) {
   void* wanted = reinterpret_cast<void*>(request.address);
-  const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
-  void* reserved = mmap(wanted, mapped, PROT_NONE, reserve, -1, 0);
+  void* reserved = reserve(wanted, mapped, MAP_FIXED_NOREPLACE);
   if (reserved == MAP_FAILED) return MAP_FAILED;
   if (reserved != wanted) {  // kernels before 4.17 take the address for a hint
     munmap(reserved, mapped);
     errno = EEXIST;
     return MAP_FAILED;
   }
-  void* address = mmap(wanted, mapped, protection, flags | MAP_FIXED, request.fd, request.offset);
-  if (address == MAP_FAILED) {
-    const int error = errno;
-    munmap(reserved, mapped);
-    errno = error;
-  }
-  return address;
+  return map_over(reserved, request, mapped, protection, flags);
 }
 
 void* map_shared(const MapRequest& request, size_t mapped, int protection, int flags) {
