@@ -217,6 +217,8 @@ export interface Native {
   unpopulate(handle: number, offset: number, length: number): number;
   /** Bytes in the range of addresses that pages of 2 MiB or more hold; -1 where the kernel does not tell (before 6.7). */
   hugePages(address: number, length: number): number;
+  /** The errno of mapping something at the address: EEXIST when it is taken; 0: it was free a moment ago. */
+  probeAddress(address: number, length: number): number;
   /** Page faults of this thread so far. */
   threadFaults(): number;
   /** The seals of a memfd (fcntl(2), F_GET_SEALS); 0 of any other file. */

@@ -70,6 +70,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"populateAsync", pmem::populate_async},
       {"unpopulate", pmem::unpopulate},
       {"hugePages", pmem::huge_pages},
+      {"probeAddress", pmem::probe_address},
       {"threadFaults", pmem::thread_faults},
       {"seals", pmem::seals},
   };

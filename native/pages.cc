@@ -15,6 +15,9 @@
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 #ifndef F_GET_SEALS
 #define F_GET_SEALS 1034
 #endif
@@ -135,6 +138,17 @@ Napi::Value unpopulate(const Napi::CallbackInfo& info) {
 
 Napi::Value huge_pages(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), scan_huge(size_at(info, 0), size_at(info, 1)));
+}
+
+Napi::Value probe_address(const Napi::CallbackInfo& info) {
+  void* wanted = reinterpret_cast<void*>(size_at(info, 0));
+  const size_t length = size_at(info, 1);
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void* found = mmap(wanted, length, PROT_NONE, flags, -1, 0);
+  // Kernels before 4.17 take the address for a hint.
+  const int error = found == MAP_FAILED ? errno : found == wanted ? 0 : EEXIST;
+  if (found != MAP_FAILED) munmap(found, length);
+  return Napi::Number::New(info.Env(), error);
 }
 
 Napi::Value thread_faults(const Napi::CallbackInfo& info) {

@@ -26,6 +26,9 @@ Napi::Value unpopulate(const Napi::CallbackInfo& info);
 // hugePages(address, length) -> bytes there that are mapped by pages of 2 MiB or more; -1: this kernel does not tell.
 Napi::Value huge_pages(const Napi::CallbackInfo& info);
 
+// probeAddress(address, length) -> errno of mapping something there; 0: the place was free a moment ago.
+Napi::Value probe_address(const Napi::CallbackInfo& info);
+
 // threadFaults(): page faults of this thread so far.
 Napi::Value thread_faults(const Napi::CallbackInfo& info);
 

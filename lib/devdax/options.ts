@@ -175,7 +175,7 @@ export function checkMapOptions(
   options: DaxMapAsyncOptions | undefined,
   device: { readonly size: number; readonly align: number; readonly readOnly: boolean },
 ): CheckedMap {
-  const given = options ?? {};
+  const given = options === undefined ? {} : options;
   checkNames(given, MAP_NAMES);
   const { onProgress, signal } = given;
   const offset = register(given.offset ?? 0, 'options.offset');

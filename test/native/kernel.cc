@@ -1,8 +1,10 @@
 // For tests only: the kernel asked directly, as a C program would, with none of the code that is tested in between.
 #include <fcntl.h>
 #include <node_api.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@
 
 namespace {
 
-constexpr size_t kMost = 5;
+constexpr size_t kMost = 7;
 
 struct Arguments {
   napi_env env;
@@ -29,6 +31,13 @@ struct Arguments {
   int64_t number(size_t i) const {
     int64_t value = 0;
     napi_get_value_int64(env, values[i], &value);
+    return value;
+  }
+  // Of a BigInt: all 64 bits.
+  uint64_t word(size_t i) const {
+    uint64_t value = 0;
+    bool lossless;
+    napi_get_value_bigint_uint64(env, values[i], &value, &lossless);
     return value;
   }
   std::string text(size_t i) const {
@@ -86,6 +95,62 @@ napi_value map(napi_env env, napi_callback_info info) {
   if (error == 0) munmap(place, length);
   close(fd);
   return arguments.result(error);
+}
+
+// attempt(fd, protection, flags, address, offset, length, expected?) -> errno of mmap(2) with just these; 0 when it
+// maps and both ends can be read; the negative number of the signal that kills who reads them. 255 when the first word
+// is not the expected one. In a child, which may die of it.
+napi_value attempt(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  // All looked up before: JavaScript does not live on in the child.
+  const int fd = arguments.number(0);
+  const int64_t protection = arguments.number(1);
+  const int64_t flags = arguments.number(2);
+  const uint64_t address = arguments.word(3);
+  const uint64_t offset = arguments.word(4);
+  const uint64_t length = arguments.word(5);
+  const bool compare = arguments.count > 6;
+  const uint64_t expected = compare ? arguments.word(6) : 0;
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGBUS, SIG_DFL);
+    signal(SIGSEGV, SIG_DFL);
+    const long place = syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+    if (place == -1) _exit(errno);
+    const volatile uint8_t* bytes = reinterpret_cast<uint8_t*>(place);
+    if (compare && *reinterpret_cast<const volatile uint64_t*>(bytes) != expected) _exit(255);
+    static_cast<void>(bytes[0]);
+    static_cast<void>(bytes[length - 1]);
+    _exit(0);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child) return arguments.result(ECHILD);
+  return arguments.result(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+}
+
+// occupy(address, length) -> errno. Something is there from now on, also in children.
+napi_value occupy(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  void* wanted = reinterpret_cast<void*>(arguments.word(0));
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  return arguments.result(mmap(wanted, arguments.number(1), PROT_NONE, flags, -1, 0) == wanted ? 0 : errno);
+}
+
+// memfd(flags, size) -> a descriptor, or the negative errno.
+napi_value memfd(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const int fd = static_cast<int>(syscall(SYS_memfd_create, "pmem-test", arguments.number(0)));
+  if (fd < 0) return arguments.result(-errno);
+  if (ftruncate(fd, arguments.number(1)) == 0) return arguments.result(fd);
+  const int error = errno;
+  close(fd);
+  return arguments.result(-error);
+}
+
+// seal(fd, seals) -> errno of fcntl(2), F_ADD_SEALS.
+napi_value seal(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  return arguments.result(fcntl(arguments.number(0), 1033, arguments.number(1)) == 0 ? 0 : errno);
 }
 
 // copyOut(path, offset, length, at, target) -> errno. Copies what a plain mapping has from `at` on; SIGBUS if it has
@@ -166,8 +231,18 @@ napi_value init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
     napi_callback call;
-  } calls[] = {{"touch", touch},    {"map", map},       {"copyOut", copy_out},       {"msync", sync},
-               {"madvise", advise}, {"poison", poison}, {"poisonFile", poison_file}, {"inFork", in_fork}};
+  } calls[] = {{"touch", touch},
+               {"map", map},
+               {"copyOut", copy_out},
+               {"msync", sync},
+               {"madvise", advise},
+               {"poison", poison},
+               {"poisonFile", poison_file},
+               {"inFork", in_fork},
+               {"attempt", attempt},
+               {"occupy", occupy},
+               {"memfd", memfd},
+               {"seal", seal}};
   for (const auto& one : calls) {
     napi_value function;
     napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, nullptr, &function);

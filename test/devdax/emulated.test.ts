@@ -1,0 +1,397 @@
+/** A DAX device emulated on a file: its options, its rules and its life. The table of rules against the kernel's is the lab's. */
+
+import assert from 'node:assert/strict';
+import { existsSync, linkSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, MapFlags, PmemDisk, Region } from 'pmem';
+import { inChild } from '../support/child.js';
+import { TAKEN, table } from '../support/dax-table.js';
+import { rejectsCode, throwsCode } from '../support/errors.js';
+import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
+import { loadKernel } from '../support/native.js';
+import { onDisk, onTmpfs } from '../support/temp.js';
+
+const KIB = 1024;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const SIZE = 8 * MIB;
+
+function sparse(path: string, size: number): string {
+  writeFileSync(path, '');
+  truncateSync(path, size);
+  return path;
+}
+
+describe('an emulated DAX device', () => {
+  const file = onDisk();
+  const emulate = true;
+  const open = (options: DaxOpenOptions = {}, size = SIZE) =>
+    DaxDevice.open(sparse(file('dax'), size), { emulate, ...options });
+
+  describe('opening', () => {
+    it('tells what it is', () => {
+      using device = open();
+      const { size, align, emulated, mode, readOnly, closed, resource, targetNode, region } = device;
+      assert.deepEqual(
+        { size, align, emulated, mode, readOnly, closed, resource, targetNode, region },
+        {
+          ...{ size: SIZE, align: 2 * MIB, emulated: true, mode: 'devdax', readOnly: false, closed: false },
+          ...{ resource: undefined, targetNode: undefined, region: undefined },
+        },
+      );
+      assert(device.path.endsWith(device.name));
+    });
+
+    it('a file in the page cache cannot guarantee the size of faults: refused, with reason and way out', () => {
+      const path = sparse(file('dax'), SIZE);
+      for (const align of [4096, '2MiB']) {
+        throwsCode(() => DaxDevice.open(path, { align }), 'ERR_PMEM_FAULT_GRANULARITY', {
+          message: /page cache.*(memfd|device).*emulate: true/,
+        });
+      }
+      assert.equal(descriptorsOf(path), 0);
+      assert.equal(mapsOf(path).length, 0);
+    });
+
+    it('says with emulate what is not given', () => {
+      using device = open();
+      const { given, pageSize, verifiedBy, reason, missing } = device.guarantee;
+      assert.deepEqual({ given, pageSize, verifiedBy }, { given: false, pageSize: 4096, verifiedBy: undefined });
+      assert.match(reason, /page cache/);
+      assert.deepEqual(
+        missing.map((one) => one.split(':')[0]),
+        ['fault granularity', 'private mappings', 'size'],
+      );
+    });
+
+    it('refuses what is no multiple of the alignment, and names the nearest sizes', () => {
+      throwsCode(() => open({}, 3 * MIB), 'EINVAL', { message: /nearest: 2097152 and 4194304/ });
+      throwsCode(() => open({}, MIB), 'EINVAL', { message: /nearest: 2097152$/ });
+      throwsCode(() => open({}, 0), 'EINVAL', { message: /create: true/ });
+      throwsCode(() => open({ offset: 4096 }), 'EINVAL', { message: /nearest: 0 and 2097152/ });
+      throwsCode(() => open({ size: SIZE + 2 * MIB }), 'ERR_OUT_OF_RANGE');
+      throwsCode(() => open({ align: 8192 }), 'ERR_OUT_OF_RANGE', { message: /4096, 2 MiB or 1 GiB/ });
+      throwsCode(() => open({ align: GIB }), 'EINVAL', { message: /nearest: 1073741824/ });
+    });
+
+    it('is of part of a file where asked to', () => {
+      using device = open({ offset: '2MiB', size: '4MiB' });
+      assert.equal(device.size, 4 * MIB);
+      using region = device.map({ offset: '2MiB' });
+      assert.equal(region.fileOffset, 4 * MIB);
+      assert.equal(region.size, 2 * MIB);
+    });
+
+    it('makes a file with its blocks, never resizes one, and leaves none behind that it refuses', () => {
+      const path = file('new');
+      throwsCode(() => DaxDevice.open(path, { create: true, size: SIZE }), 'ERR_PMEM_FAULT_GRANULARITY');
+      throwsCode(() => DaxDevice.open(path, { create: true, size: SIZE + 1, emulate }), 'EINVAL');
+      assert(!existsSync(path));
+      using device = DaxDevice.open(path, { create: true, size: SIZE, emulate });
+      assert.equal(device.size, SIZE);
+      const other = { create: true, size: 2 * SIZE, emulate };
+      throwsCode(() => DaxDevice.open(path, other), 'ERR_PMEM_SIZE_MISMATCH');
+    });
+
+    for (const [name, options, code] of [
+      ['an option that there is not', { alignment: 4096 }, 'ERR_INVALID_ARG_VALUE'],
+      ['an align of the wrong type', { align: {} }, 'ERR_INVALID_ARG_TYPE'],
+      ['an align that is no size', { align: 'two' }, 'ERR_INVALID_ARG_VALUE'],
+      ['an align of NaN', { align: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+      ['a negative align', { align: -4096 }, 'ERR_OUT_OF_RANGE'],
+      ['an align of 0', { align: 0 }, 'ERR_OUT_OF_RANGE'],
+      ['emulate of the wrong type', { emulate: 1 }, 'ERR_INVALID_ARG_TYPE'],
+      ['readOnly of the wrong type', { readOnly: 'no' }, 'ERR_INVALID_ARG_TYPE'],
+      ['shared of the wrong type', { shared: null }, 'ERR_INVALID_ARG_TYPE'],
+      ['create without a size', { create: true }, 'ERR_INVALID_ARG_TYPE'],
+      ['create and readOnly', { create: true, size: SIZE, readOnly: true }, 'ERR_INVALID_ARG_VALUE'],
+      ['a size of 0', { size: 0 }, 'ERR_OUT_OF_RANGE'],
+      ['a size of 2^53', { size: 2 ** 53 }, 'ERR_OUT_OF_RANGE'],
+      ['no object', 7, 'ERR_INVALID_ARG_TYPE'],
+      ['null', null, 'ERR_INVALID_ARG_TYPE'],
+    ] as const) {
+      it(`refuses ${name}`, () => {
+        const path = sparse(file('dax'), SIZE);
+        throwsCode(() => DaxDevice.open(path, options as unknown as DaxOpenOptions), code);
+        assert.equal(descriptorsOf(path), 0);
+      });
+    }
+
+    it('refuses what cannot be mapped', () => {
+      throwsCode(() => DaxDevice.open(file('missing')), 'ENOENT');
+      throwsCode(() => DaxDevice.open('/'), 'EISDIR');
+      throwsCode(() => DaxDevice.open('/dev/null'), 'ENODEV');
+      throwsCode(() => DaxDevice.open(7 as unknown as string), 'ERR_INVALID_ARG_TYPE');
+    });
+  });
+
+  for (const align of [4096, 2 * MIB, GIB]) {
+    describe(`the rules, aligned to ${align}`, () => {
+      let device: DaxDevice;
+      let reader: DaxDevice;
+      const size = 4 * align;
+      before(() => {
+        const path = sparse(file('rules'), size);
+        device = DaxDevice.open(path, { align, emulate });
+        reader = DaxDevice.open(path, { align, emulate, readOnly: true });
+        assert.equal(loadKernel().occupy(TAKEN, align), 0);
+      });
+      after(() => {
+        device.close();
+        reader.close();
+      });
+
+      for (const { name, ours, ...row } of table(align, size)) {
+        it(`${name}: ${ours}`, () => {
+          const { offset, length, flags, address, readOnly = false, readOnlyDescriptor } = row;
+          const options: DaxMapOptions = { offset, length, readOnly };
+          if (flags !== undefined) options.flags = flags;
+          if (address !== undefined) options.address = address;
+          const on = readOnlyDescriptor === true ? reader : device;
+          if (ours !== 'ok') return throwsCode(() => on.map(options), ours);
+          using region = on.map(options);
+          assert.equal(BigInt(region.size), length);
+          assert.equal(BigInt(region.fileOffset), offset);
+          const [mapped] = mapsOf(region.path).filter((line) => address === undefined || line.begin === address);
+          assert(mapped?.begin !== undefined && mapped.begin % BigInt(align) === 0n);
+        });
+      }
+    });
+  }
+
+  describe('mapping', () => {
+    for (const [name, options, code] of [
+      ['an option that there is not', { size: 4096 }, 'ERR_INVALID_ARG_VALUE'],
+      ['an offset of the wrong type', { offset: {} }, 'ERR_INVALID_ARG_TYPE'],
+      ['an offset of NaN', { offset: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+      ['half a byte', { length: 0.5 }, 'ERR_OUT_OF_RANGE'],
+      ['an infinite length', { length: Number.POSITIVE_INFINITY }, 'ERR_OUT_OF_RANGE'],
+      ['a length of more than 64 bits', { length: 2n ** 64n }, 'ERR_OUT_OF_RANGE'],
+      ['a length that is no size', { length: 'all' }, 'ERR_INVALID_ARG_VALUE'],
+      ['flags of the wrong type', { flags: '1' }, 'ERR_INVALID_ARG_TYPE'],
+      ['negative flags', { flags: -1 }, 'ERR_OUT_OF_RANGE'],
+      ['flags of more than 31 bits', { flags: 2 ** 31 }, 'ERR_OUT_OF_RANGE'],
+      ['an address that is no bigint', { address: 4096 }, 'ERR_INVALID_ARG_TYPE'],
+      ['a negative address', { address: -4096n }, 'ERR_OUT_OF_RANGE'],
+      ['MAP_FIXED without an address', { flags: MapFlags.SHARED | MapFlags.FIXED }, 'ERR_INVALID_ARG_TYPE'],
+      ['the null page', { address: 0n }, 'EPERM'],
+      ['ordinary memory', { flags: MapFlags.SHARED | MapFlags.ANONYMOUS }, 'EINVAL'],
+      ['readOnly of the wrong type', { readOnly: 0 }, 'ERR_INVALID_ARG_TYPE'],
+      ['populate of the wrong type', { populate: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
+      ['onProgress of the wrong type', { onProgress: 1 }, 'ERR_INVALID_ARG_TYPE'],
+      ['no object', 'all', 'ERR_INVALID_ARG_TYPE'],
+      ['null', null, 'ERR_INVALID_ARG_TYPE'],
+    ] as const) {
+      it(`refuses ${name}`, async () => {
+        using device = open();
+        const given = options as unknown as DaxMapOptions;
+        throwsCode(() => device.map(given), code);
+        await rejectsCode(device.mapAsync(given), code);
+        assert.equal(mapsOf(device.path).length, 0);
+      });
+    }
+
+    it('names the rule and the nearest legal values', () => {
+      using device = open();
+      const refused = (options: DaxMapOptions, message: RegExp) =>
+        throwsCode(() => device.map(options), 'EINVAL', { message });
+      refused(
+        { offset: 3 * MIB },
+        /offset 3145728 is not a multiple of the alignment, 2097152 \(2 MiB\); nearest: 2097152 and 4194304/,
+      );
+      refused({ offset: SIZE + 4096 }, /nearest: 6291456/);
+      refused({ offset: '6MiB', length: '3MiB' }, /nearest: 2097152$/);
+      refused({ length: 4096 }, /nearest: 2097152$/);
+      refused({ flags: MapFlags.PRIVATE }, /never mapped privately/);
+    });
+
+    it('gives a Region, on which everything else works', () => {
+      using device = open({ assumePersistent: true });
+      using region = device.map();
+      assert(region instanceof Region);
+      assert.equal(region.durability.assumed, true);
+      const disk = PmemDisk.open(region, { sectorSize: 4096 });
+      disk.write(3, Buffer.alloc(4096, 'x'), { fua: true });
+      using part = device.map({ length: '2MiB', readOnly: true });
+      assert.equal(part.view(3 * 4096, 4).toString(), 'xxxx');
+      throwsCode(() => part.fill(0, 8), 'ERR_PMEM_READ_ONLY');
+    });
+
+    it('refuses an offset off the alignment at an aligned address, where the kernel would map other bytes', () => {
+      using device = open();
+      throwsCode(() => device.map({ offset: 4096, length: '2MiB', address: 0x2100_0000_0000n }), 'EINVAL');
+    });
+
+    it('maps at an address, and never over anything', () => {
+      using device = open();
+      const address = 0x2100_0000_0000n;
+      using region = device.map({ address });
+      assert.equal(mapsOf(region.path)[0]?.begin, address);
+      for (const flags of [MapFlags.SHARED, MapFlags.SHARED | MapFlags.FIXED]) {
+        throwsCode(() => device.map({ address: address + BigInt(2 * MIB), length: '2MiB', flags }), 'EEXIST');
+      }
+      region.fill(0, SIZE, 1);
+      region.close();
+      // The addresses are free again when nobody knows them any more.
+      using again = device.map({ address: address + BigInt(SIZE) });
+      assert.equal(again.size, SIZE);
+    });
+
+    it('populates, in pieces that tell, and stops when told to', async () => {
+      using device = open({}, 256 * MIB);
+      const told: number[] = [];
+      const onProgress = (bytes: number) => told.push(bytes);
+      using region = device.map({ length: '128MiB', populate: true, readOnly: true, onProgress });
+      assert.deepEqual(told, [64 * MIB, 128 * MIB]);
+      assert.equal(device.pageSize(), 4096);
+      const abort = new AbortController();
+      const reason = new Error('enough');
+      const mapping = device.mapAsync({
+        populate: true,
+        readOnly: true,
+        signal: abort.signal,
+        onProgress: () => abort.abort(reason),
+      });
+      await assert.rejects(mapping, reason);
+      await assert.rejects(device.mapAsync({ signal: AbortSignal.abort(reason) }), reason);
+      assert.equal(device.mappings, 1);
+      region.close();
+      assert.equal(device.mappings, 0);
+      assert.equal(mapsOf(device.path).length, 0);
+    });
+
+    it('an error of onProgress is passed on, and nothing stays mapped', () => {
+      using device = open();
+      const onProgress = () => {
+        throw new Error('not now');
+      };
+      assert.throws(() => device.map({ populate: true, onProgress }), /not now/);
+      assert.equal(mapsOf(device.path).length, 0);
+    });
+
+    it('takes the lock of the mapped bytes, and no other', async () => {
+      using device = open();
+      using region = device.map({ length: '2MiB' });
+      const other = async (path: string, offset: number) => {
+        const { DaxDevice: Device } = await import('pmem');
+        try {
+          Device.open(path, { emulate: true }).map({ offset, length: '2MiB' });
+          return 'mapped';
+        } catch (error) {
+          return (error as { code: string }).code;
+        }
+      };
+      assert.equal((await inChild(other, [region.path, 0])).value, 'ERR_PMEM_LOCKED');
+      assert.equal((await inChild(other, [region.path, 2 * MIB])).value, 'mapped');
+    });
+  });
+
+  describe('life', () => {
+    it('after close: ERR_PMEM_CLOSED, with EBADF as the kernel has it; regions live on', () => {
+      const device = open();
+      const region = device.map();
+      device.close();
+      device.close();
+      assert.equal(device.closed, true);
+      for (const call of [() => device.map(), () => device.pageSize(), () => device.faults(() => 1)]) {
+        throwsCode(call, 'ERR_PMEM_CLOSED');
+      }
+      assert.throws(() => device.map(), { errno: 9 });
+      assert.equal(device.size, SIZE);
+      region.write(0, Buffer.from('alive'), 'persist');
+      region.close();
+    });
+
+    it('a path that is replaced or deleted does not matter', () => {
+      using device = open();
+      using first = device.map({ length: '2MiB' });
+      first.write(0, Buffer.from('the same'));
+      renameSync(device.path, `${device.path}-moved`);
+      sparse(device.path, SIZE);
+      using second = device.map({ length: '2MiB' });
+      assert.equal(second.view(0, 8).toString(), 'the same');
+      rmSync(`${device.path}-moved`);
+      using third = device.map({ length: '2MiB' });
+      assert.equal(third.view(0, 8).toString(), 'the same');
+    });
+
+    it('a file that was made shorter is not what was opened: ENXIO', () => {
+      using device = open();
+      using region = device.map({ length: '2MiB' });
+      truncateSync(device.path, 4 * MIB);
+      throwsCode(() => device.map({ length: '2MiB' }), 'ENXIO', { message: /reconfigured/ });
+      region.write(0, Buffer.from('still here'));
+      truncateSync(device.path, SIZE);
+      using again = device.map();
+      assert.equal(again.view(0, 10).toString(), 'still here');
+    });
+
+    it('a file that is made shorter while it is mapped is an error, and not the end', () => {
+      using device = open();
+      using region = device.map();
+      truncateSync(device.path, 2 * MIB);
+      throwsCode(() => region.read(4 * MIB, Buffer.alloc(8)), 'ERR_PMEM_TRUNCATED');
+    });
+
+    it('a device that was forgotten closes its descriptor', async () => {
+      const path = sparse(file('forgotten'), SIZE);
+      DaxDevice.open(path, { emulate });
+      assert(await collected(() => descriptorsOf(path) === 0));
+    });
+
+    it('is not made by new', () => {
+      const Constructor = DaxDevice as unknown as new (...args: unknown[]) => DaxDevice;
+      throwsCode(() => new Constructor('open'), 'ERR_INVALID_ARG_VALUE');
+    });
+
+    it('leaves no descriptor after many that failed', () => {
+      const path = sparse(file('many'), SIZE);
+      linkSync(path, file('link'));
+      const before = readdirSync('/proc/self/fd').length;
+      for (let i = 0; i < 50; i++) {
+        throwsCode(() => DaxDevice.open(path), 'ERR_PMEM_FAULT_GRANULARITY');
+        throwsCode(() => DaxDevice.open(path, { emulate, align: '1GiB' }), 'EINVAL');
+      }
+      assert.equal(readdirSync('/proc/self/fd').length, before);
+    });
+  });
+
+  describe('faults', () => {
+    it('counts those of this thread while the function ran', () => {
+      using device = open({ align: 4096 });
+      using region = device.map();
+      assert.equal(device.pageSize(), undefined);
+      device.faults(() => region.fill(0, 4096, 1));
+      const { faults, result } = device.faults(() => {
+        region.fill(MIB, 4 * MIB, 1);
+        return 'filled';
+      });
+      assert.equal(result, 'filled');
+      assert(faults >= (4 * MIB) / (64 * KIB), `${faults} faults`);
+      assert(device.faults(() => region.fill(MIB, 4 * MIB, 2)).faults < faults);
+      assert.equal(device.pageSize(), 4096);
+    });
+
+    it('passes on what the function throws, and wants a function', () => {
+      using device = open();
+      assert.throws(
+        () =>
+          device.faults(() => {
+            throw new Error('mine');
+          }),
+        /mine/,
+      );
+      throwsCode(() => device.faults(7 as unknown as () => void), 'ERR_INVALID_ARG_TYPE');
+    });
+  });
+});
+
+describe('an emulated DAX device on tmpfs', () => {
+  const file = onTmpfs();
+
+  it('is volatile, and says so', () => {
+    using device = DaxDevice.open(sparse(file('dax'), SIZE), { emulate: true, align: 4096 });
+    assert.match(device.guarantee.reason, /tmpfs.*page cache/);
+    using region = device.map();
+    throwsCode(() => region.persist(0, 8), 'ERR_PMEM_VOLATILE');
+  });
+});
