@@ -27,81 +27,50 @@ uint64_t last_identity = 0;
 
 size_t round_up(size_t value, size_t unit) { return (value + unit - 1) & ~(unit - 1); }
 
-// An address that was free a moment ago, congruent to the offset modulo the alignment: only then can the kernel use
-// entries of the page table as large as the alignment. Null when address space is short.
-void* find_address(size_t mapped, size_t alignment, off_t offset) {
-  const size_t span = mapped + alignment;
-  if (span < mapped) return nullptr;
-  void* found = mmap(nullptr, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (found == MAP_FAILED) return nullptr;
-  munmap(found, span);
-  const uintptr_t residue = static_cast<uintptr_t>(offset) & (alignment - 1);
-  return reinterpret_cast<void*>(round_up(reinterpret_cast<uintptr_t>(found) - residue, alignment) + residue);
+void* take(void* address, size_t length, int flags) {
+  return mmap(address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
-bool aligned(const void* address, size_t alignment, off_t offset) {
-  return ((reinterpret_cast<uintptr_t>(address) - static_cast<uintptr_t>(offset)) & (alignment - 1)) == 0;
+// Takes the place that the caller says. EEXIST: something is there.
+void* take_at(uintptr_t address, size_t mapped) {
+  void* wanted = reinterpret_cast<void*>(address);
+  void* found = take(wanted, mapped, MAP_FIXED_NOREPLACE);
+  if (found == wanted || found == MAP_FAILED) return found;
+  munmap(found, mapped);  // kernels before 4.17 take the address for a hint
+  errno = EEXIST;
+  return MAP_FAILED;
 }
 
-// Maps without MAP_FIXED, so that no mapping of another thread can be hit; another thread may take the address first.
-void* map_aligned(const MapRequest& request, size_t mapped, int protection, int flags) {
-  void* address = MAP_FAILED;
-  for (int attempt = 0; attempt < 8; attempt++) {
-    void* hint =
-        request.alignment > request.page_size ? find_address(mapped, request.alignment, request.offset) : nullptr;
-    address = mmap(hint, mapped, protection, flags, request.fd, request.offset);
-    if (address == MAP_FAILED || aligned(address, request.alignment, request.offset)) return address;
-    munmap(address, mapped);
-  }
-  if (request.must_align) {
+// Takes a place that is congruent to the offset modulo the alignment: only then can the kernel use entries of the page
+// table as large as the alignment.
+void* take_aligned(const MapRequest& request, size_t mapped) {
+  const size_t span = mapped + request.alignment;
+  void* found = span < mapped ? MAP_FAILED : take(nullptr, span, 0);
+  if (found == MAP_FAILED) {
     errno = ENOMEM;
     return MAP_FAILED;
   }
-  return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
-}
-
-// Takes addresses that nobody else has any more: the caller's, where nothing may be (EEXIST), or any that are aligned
-// to the first extent as find_address does. What is put over them with MAP_FIXED hits nobody else's memory.
-uint8_t* reserve(const MapRequest& request, size_t mapped) {
-  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  if (request.address != 0) {
-    void* wanted = reinterpret_cast<void*>(request.address);
-    void* found = mmap(wanted, mapped, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
-    if (found == wanted) return static_cast<uint8_t*>(found);
-    if (found == MAP_FAILED) return nullptr;
-    munmap(found, mapped);  // kernels before 4.17 take the address for a hint
-    errno = EEXIST;
-    return nullptr;
-  }
-  const size_t span = mapped + request.alignment;
-  void* found = span < mapped ? MAP_FAILED : mmap(nullptr, span, PROT_NONE, flags, -1, 0);
-  if (found == MAP_FAILED) {
-    errno = ENOMEM;
-    return nullptr;
-  }
-  uint8_t* begin = static_cast<uint8_t*>(found);
   const uintptr_t residue = static_cast<uintptr_t>(request.offset) & (request.alignment - 1);
-  uint8_t* base =
-      reinterpret_cast<uint8_t*>(round_up(reinterpret_cast<uintptr_t>(begin) - residue, request.alignment) + residue);
-  if (base > begin) munmap(begin, static_cast<size_t>(base - begin));
-  if (begin + span > base + mapped) munmap(base + mapped, static_cast<size_t>(begin + span - base - mapped));
-  return base;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(found);
+  const uintptr_t place = round_up(begin - residue, request.alignment) + residue;
+  if (place > begin) munmap(found, place - begin);
+  if (begin + span > place + mapped) munmap(reinterpret_cast<void*>(place + mapped), begin + span - place - mapped);
+  return reinterpret_cast<void*>(place);
 }
 
-// Gives a reservation back in which the piece was refused. The kernel may have emptied its addresses before it refused,
-// and another thread may have mapped something there since: only what is empty is known not to be that thread's. Else
-// these addresses stay taken, which costs nothing.
-void give_back(uint8_t* base, size_t mapped, uint8_t* piece, size_t length) {
-  if (piece > base) munmap(base, static_cast<size_t>(piece - base));
-  if (base + mapped > piece + length) munmap(piece + length, static_cast<size_t>(base + mapped - piece - length));
-  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
-  void* taken = mmap(piece, length, PROT_NONE, flags, -1, 0);
-  if (taken != MAP_FAILED) munmap(taken, length);
+// Gives a place back in which a piece was refused. The kernel may have emptied its addresses before it refused, and
+// another thread may have mapped something there since: only what is empty is known not to be that thread's. Else these
+// addresses stay taken, which costs nothing.
+void give_back(uint8_t* place, size_t mapped, uint8_t* piece, size_t length) {
+  if (piece > place) munmap(place, static_cast<size_t>(piece - place));
+  if (place + mapped > piece + length) munmap(piece + length, static_cast<size_t>(place + mapped - piece - length));
+  if (take_at(reinterpret_cast<uintptr_t>(piece), length) != MAP_FAILED) munmap(piece, length);
 }
 
-// Puts the extents over addresses that were taken before. Each is tried alone first, so that what the kernel refuses by
-// its rules leaves nothing.
-void* map_reserved(const MapRequest& request, size_t mapped, int protection, int flags) {
+// Maps the extents back to back over a place that is taken first, so that MAP_FIXED hits no mapping of another thread.
+// Hints would not do: file systems put mappings where they see fit, and MAP_FIXED_NOREPLACE is not to be had together
+// with MAP_SYNC. Each extent is tried elsewhere before, so that what the kernel refuses by its rules leaves nothing.
+void* map_over(const MapRequest& request, size_t mapped, int protection, int flags) {
   std::vector<Extent> extents = request.extents;
   if (extents.empty()) extents.push_back({request.offset, request.length});
   for (const Extent& extent : extents) {
@@ -110,20 +79,20 @@ void* map_reserved(const MapRequest& request, size_t mapped, int protection, int
     if (tried == MAP_FAILED) return MAP_FAILED;
     munmap(tried, length);
   }
-  uint8_t* base = reserve(request, mapped);
-  if (base == nullptr) return MAP_FAILED;
-  uint8_t* piece = base;
+  void* place = request.address == 0 ? take_aligned(request, mapped) : take_at(request.address, mapped);
+  if (place == MAP_FAILED) return MAP_FAILED;
+  uint8_t* piece = static_cast<uint8_t*>(place);
   for (const Extent& extent : extents) {
     const size_t length = round_up(extent.length, request.page_size);
     if (mmap(piece, length, protection, flags | MAP_FIXED, request.fd, extent.offset) == MAP_FAILED) {
       const int error = errno;
-      give_back(base, mapped, piece, length);
+      give_back(static_cast<uint8_t*>(place), mapped, piece, length);
       errno = error;
       return MAP_FAILED;
     }
     piece += length;
   }
-  return base;
+  return place;
 }
 
 // Whether they are what the request says they are, and can lie back to back.
@@ -145,9 +114,17 @@ bool fit(const MapRequest& request) {
   return sum == request.length;
 }
 
-void* map_all(const MapRequest& request, size_t mapped, int protection, int flags) {
-  if (request.address == 0 && request.extents.size() <= 1) return map_aligned(request, mapped, protection, flags);
-  return map_reserved(request, mapped, protection, flags);
+void* map_shared(const MapRequest& request, size_t mapped, int protection, int flags) {
+  const bool anywhere = request.address == 0 && request.extents.size() <= 1 && !request.must_align;
+  if (anywhere && request.alignment <= request.page_size) {
+    return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
+  }
+  void* address = map_over(request, mapped, protection, flags);
+  // Without room for the alignment, without it.
+  if (address == MAP_FAILED && errno == ENOMEM && anywhere) {
+    return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
+  }
+  return address;
 }
 
 }  // namespace
@@ -162,12 +139,12 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   void* address = MAP_FAILED;
   bool synchronous = false;
   if (request.try_sync) {
-    address = map_all(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
+    address = map_shared(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
     synchronous = address != MAP_FAILED;
   }
   // Kernels before 4.15 answer EINVAL to MAP_SHARED_VALIDATE, later ones EOPNOTSUPP to MAP_SYNC without DAX.
   if (address == MAP_FAILED && (!request.try_sync || errno == EOPNOTSUPP || errno == EINVAL)) {
-    address = map_all(request, mapped, protection, MAP_SHARED | populate);
+    address = map_shared(request, mapped, protection, MAP_SHARED | populate);
   }
   if (address == MAP_FAILED) return errno;
   const int error = adopt(address, request, result, syscall);

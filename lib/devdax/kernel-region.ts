@@ -18,6 +18,7 @@ import {
 } from '../memory/dax-regions.js';
 import { isLocked } from '../memory/locked.js';
 import { attribute } from '../memory/sysfs.js';
+import { children } from '../memory/sysfs-nodes.js';
 import type { DaxSource, Extent } from './dax-source.js';
 import { usersOf } from './device-users.js';
 import { bind, driverOf, type Kernel, needDriver, unbind } from './drivers.js';
@@ -108,34 +109,40 @@ class KernelInstance implements InstanceBackend {
     });
   }
 
-  /** Runs it while the device has no driver, and nobody uses it: the kernel would take the memory away from under them. */
+  /** Runs it while the device has no driver. */
   #idle(device: DaxBusDevice, verb: string, run: () => void): void {
-    if (device.driver === undefined) {
-      run();
-      return;
-    }
     if (device.driver === KMEM) {
       throw busy(this.name, this.#node, `is in use as ordinary memory; reconfigure it to devdax before it is ${verb}`);
     }
-    const fd = openDescriptor(this.#node, true);
-    let lock: number | undefined;
-    try {
-      // Regions of this package hold a lock, in this process too; other programs are found by what they have open.
-      lock = native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]);
-      const found = usersOf(this.#node, this.#region.kernel.host);
-      if (found.length > 0) {
-        const reason = `is open in process ${found.join(', ')}, which would get SIGBUS, and can't be ${verb}; close it there`;
-        throw busy(this.name, this.#node, reason);
-      }
+    if (device.driver !== undefined) {
+      this.#refuseUsed(verb);
       unbind(this.#region.kernel, device.directory);
-      run();
+    }
+    run();
+  }
+
+  /**
+   * Refuses a device that anybody has open or mapped. The kernel would not: it takes the memory from under them, and where a
+   * descriptor is still open when the device gets its driver back or is deleted, Linux 6.1 panics once that one is closed
+   * (list corruption in cd_forget). So nothing may be open here either, not even for a lock.
+   */
+  #refuseUsed(verb: string): void {
+    const { host } = this.#region.kernel;
+    const fd = openDescriptor(this.#node, true);
+    try {
+      // Regions of this package hold a lock, in this process and in others.
+      native.unlock(native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]));
     } catch (error) {
-      if (!isLocked(error) || error instanceof PmemError) throw error;
-      throw busy(this.name, this.#node, `is open, and can't be ${verb}: close it first, in every process and thread`);
+      if (!isLocked(error)) throw error;
+      throw busy(this.name, this.#node, `is open, and can't be ${verb}; close it first, in every process and thread`);
     } finally {
-      if (lock !== undefined) native.unlock(lock);
       closeSync(fd);
     }
+    const own = children(join(host.proc, 'self', 'fd'), /^\d+$/).some(({ directory }) => directory === this.#node);
+    const found = [...new Set([...(own ? [process.pid] : []), ...usersOf(this.#node, host)])];
+    if (found.length === 0) return;
+    const reason = `is open in process ${found.join(', ')}, which would get SIGBUS, and can't be ${verb}; close it there`;
+    throw busy(this.name, this.#node, reason);
   }
 
   source(): DaxSource {

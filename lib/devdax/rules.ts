@@ -56,7 +56,8 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
   const type = flags & MAP_TYPE;
   const lastOffset = size - align;
 
-  function refuse(errno: number, code: string, rule: string): never {
+  function refuse(errno: number, rule: string): never {
+    const code = errorName(errno);
     throw new PmemError(code, `${code}: '${path}': ${rule}`, { errno, syscall: 'mmap', path });
   }
   const has = (flag: number) => (flags & flag) !== 0;
@@ -64,55 +65,47 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
   // ---- the system call
   if (offset % page !== 0n) refuseOffset();
   if (has(MapFlags.ANONYMOUS)) {
-    refuse(EINVAL, 'EINVAL', 'MAP_ANONYMOUS maps ordinary memory and not the device; leave it out');
+    refuse(EINVAL, 'MAP_ANONYMOUS maps ordinary memory and not the device; leave it out');
   }
   if (has(MapFlags.HUGETLB)) {
-    refuse(EINVAL, 'EINVAL', `MAP_HUGETLB is for hugetlbfs; the device maps pages of ${formatSize(align)} by itself`);
+    refuse(EINVAL, `MAP_HUGETLB is for hugetlbfs; the device maps pages of ${formatSize(align)} by itself`);
   }
 
   // ---- do_mmap, get_unmapped_area
-  if (length === 0n) refuse(EINVAL, 'EINVAL', `length 0 maps nothing; the least is the alignment, ${shown(align)}`);
+  if (length === 0n) refuse(EINVAL, `length 0 maps nothing; the least is the alignment, ${shown(align)}`);
   const rounded = BigInt.asUintN(64, ((length + page - 1n) / page) * page);
   if (rounded === 0n || rounded > MOST_ADDRESS) {
-    refuse(ENOMEM, 'ENOMEM', `length ${length} is more than there are addresses; the device has ${shown(size)}`);
+    refuse(ENOMEM, `length ${length} is more than there are addresses; the device has ${shown(size)}`);
   }
   if (address !== undefined) {
     if (address > MOST_ADDRESS - rounded) {
-      refuse(ENOMEM, 'ENOMEM', `address 0x${address.toString(16)} plus ${length} lies behind the last address`);
+      refuse(ENOMEM, `address 0x${address.toString(16)} plus ${length} lies behind the last address`);
     }
     if (address % page !== 0n) refuseAddress(address);
-    if (address === 0n) refuse(EPERM, 'EPERM', 'address 0 is kept free (vm.mmap_min_addr); choose another');
+    if (address === 0n) refuse(EPERM, 'address 0 is kept free (vm.mmap_min_addr); choose another');
     const errno = native.probeAddress(Number(address), Number(rounded));
     if (errno !== 0) refuseTaken(errno, address);
   }
   if (offset + rounded > MOST_64) {
-    refuse(
-      EOVERFLOW,
-      'EOVERFLOW',
-      `offset ${offset} plus length ${length} is more than 2^64; the device has ${shown(size)}`,
-    );
+    refuse(EOVERFLOW, `offset ${offset} plus length ${length} is more than 2^64; the device has ${shown(size)}`);
   }
   const isShared = type === MapFlags.SHARED || type === MapFlags.SHARED_VALIDATE;
   if (type === MapFlags.SHARED_VALIDATE && has(~KNOWN_FLAGS)) {
     const unknown = (flags & ~KNOWN_FLAGS).toString(16);
     const way = has(MapFlags.FIXED_NOREPLACE) ? ' (with an address MAP_SHARED is enough)' : '';
-    refuse(EOPNOTSUPP, 'EOPNOTSUPP', `MAP_SHARED_VALIDATE does not allow the flags 0x${unknown}; leave them out${way}`);
+    refuse(EOPNOTSUPP, `MAP_SHARED_VALIDATE does not allow the flags 0x${unknown}; leave them out${way}`);
   }
   if (isShared && writable && device.readOnly) {
-    refuse(EACCES, 'EACCES', 'it was opened for reading only; map with readOnly: true, or open it for writing');
+    refuse(EACCES, 'it was opened for reading only; map with readOnly: true, or open it for writing');
   }
   if (!isShared && type !== MapFlags.PRIVATE) {
-    refuse(EINVAL, 'EINVAL', `flags 0x${flags.toString(16)} say neither MAP_SHARED (1) nor MAP_SHARED_VALIDATE (3)`);
+    refuse(EINVAL, `flags 0x${flags.toString(16)} say neither MAP_SHARED (1) nor MAP_SHARED_VALIDATE (3)`);
   }
-  if (has(MapFlags.GROWSDOWN)) refuse(EINVAL, 'EINVAL', 'MAP_GROWSDOWN is for stacks, not for files and devices');
+  if (has(MapFlags.GROWSDOWN)) refuse(EINVAL, 'MAP_GROWSDOWN is for stacks, not for files and devices');
 
   // ---- check_vma
   if (type === MapFlags.PRIVATE) {
-    refuse(
-      EINVAL,
-      'EINVAL',
-      'a DAX device is never mapped privately (MAP_PRIVATE); map it shared, copy what must not change',
-    );
+    refuse(EINVAL, 'a DAX device is never mapped privately (MAP_PRIVATE); map it shared, copy what must not change');
   }
   if (address !== undefined && address % unit !== 0n) refuseAddress(address);
   // With an address of the caller's the kernel finds out when the page is touched.
@@ -120,7 +113,7 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
   if (length % unit !== 0n) {
     const room = offset < BigInt(size) ? size - Number(offset) : size;
     const legal = nearest(length, align, align, room);
-    refuse(EINVAL, 'EINVAL', `length ${length} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
+    refuse(EINVAL, `length ${length} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
   }
 
   // ---- what the kernel lets pass: mmap(2) of POSIX has this error for addresses that the object does not have
@@ -130,24 +123,23 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
         ? `at ${offset} at most ${BigInt(size) - offset} are left`
         : `the last offset is ${lastOffset}`;
     const range = `bytes ${offset} to ${offset + length - 1n}`;
-    refuse(ENXIO, 'ENXIO', `${range} lie past the end of its ${shown(size)}, where touching is SIGBUS; ${rest}`);
+    refuse(ENXIO, `${range} lie past the end of its ${shown(size)}, where touching is SIGBUS; ${rest}`);
   }
 
   function refuseOffset(): never {
     const legal = nearest(offset, align, 0, lastOffset);
-    refuse(EINVAL, 'EINVAL', `offset ${offset} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
+    refuse(EINVAL, `offset ${offset} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
   }
   function refuseTaken(errno: number, at: bigint): never {
     const place = `${length} bytes at address 0x${at.toString(16)}`;
     const why = errno === EEXIST ? `something is mapped in the ${place}` : `nothing can be mapped in the ${place}`;
-    refuse(errno, errorName(errno), `${why}; choose another, or leave address out`);
+    refuse(errno, `${why}; choose another, or leave address out`);
   }
   function refuseAddress(at: bigint): never {
     const below = at - (at % unit);
     const legal = `0x${below.toString(16)} and 0x${(below + unit).toString(16)}`;
     refuse(
       EINVAL,
-      'EINVAL',
       `address 0x${at.toString(16)} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`,
     );
   }

@@ -61,6 +61,7 @@ export const eadr: Machine = {
         { name: 'dax-2m', mode: 'devdax', align: 2 * MIB, size: 64 * MIB },
         // As ordinary memory it comes in blocks of 128 MiB.
         { name: 'spare', mode: 'devdax', align: 2 * MIB, size: 512 * MIB },
+        { name: 'reshaped', mode: 'devdax', align: 2 * MIB, size: 256 * MIB },
       ],
     },
   ],

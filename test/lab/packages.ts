@@ -11,6 +11,7 @@ const PROGRAMS = [
   'kmod',
   'ndctl',
   'daxctl',
+  'pmdk-tools',
   'e2fsprogs',
   'xfsprogs',
   'fdisk',

@@ -97,19 +97,28 @@ napi_value map(napi_env env, napi_callback_info info) {
   return arguments.result(error);
 }
 
-// attempt(fd, protection, flags, address, offset, length) -> errno of mmap(2) with just these; 0 when it maps and both
-// ends can be read; the negative number of the signal that kills who reads them. In a child, which may die of it.
+// attempt(fd, protection, flags, address, offset, length, expected?) -> errno of mmap(2) with just these; 0 when it
+// maps and both ends can be read; the negative number of the signal that kills who reads them. 255 when the first word
+// is not the expected one. In a child, which may die of it.
 napi_value attempt(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
+  // All looked up before: JavaScript does not live on in the child.
+  const int fd = arguments.number(0);
+  const int64_t protection = arguments.number(1);
+  const int64_t flags = arguments.number(2);
+  const uint64_t address = arguments.word(3);
+  const uint64_t offset = arguments.word(4);
+  const uint64_t length = arguments.word(5);
+  const bool compare = arguments.count > 6;
+  const uint64_t expected = compare ? arguments.word(6) : 0;
   const pid_t child = fork();
   if (child == 0) {
     signal(SIGBUS, SIG_DFL);
     signal(SIGSEGV, SIG_DFL);
-    const uint64_t length = arguments.word(5);
-    const long place = syscall(SYS_mmap, arguments.word(3), length, arguments.number(1), arguments.number(2),
-                               arguments.number(0), arguments.word(4));
+    const long place = syscall(SYS_mmap, address, length, protection, flags, fd, offset);
     if (place == -1) _exit(errno);
     const volatile uint8_t* bytes = reinterpret_cast<uint8_t*>(place);
+    if (compare && *reinterpret_cast<const volatile uint64_t*>(bytes) != expected) _exit(255);
     static_cast<void>(bytes[0]);
     static_cast<void>(bytes[length - 1]);
     _exit(0);
@@ -117,6 +126,14 @@ napi_value attempt(napi_env env, napi_callback_info info) {
   int status = 0;
   if (child < 0 || waitpid(child, &status, 0) != child) return arguments.result(ECHILD);
   return arguments.result(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+}
+
+// occupy(address, length) -> errno. Something is there from now on, also in children.
+napi_value occupy(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  void* wanted = reinterpret_cast<void*>(arguments.word(0));
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  return arguments.result(mmap(wanted, arguments.number(1), PROT_NONE, flags, -1, 0) == wanted ? 0 : errno);
 }
 
 // memfd(flags, size) -> a descriptor, or the negative errno.
@@ -223,6 +240,7 @@ napi_value init(napi_env env, napi_value exports) {
                {"poisonFile", poison_file},
                {"inFork", in_fork},
                {"attempt", attempt},
+               {"occupy", occupy},
                {"memfd", memfd},
                {"seal", seal}};
   for (const auto& one : calls) {

@@ -16,9 +16,19 @@ export interface KernelAddon {
   map(path: string, flags: number, offset: number, length: number): number;
   /**
    * The errno of mmap(2) with just these numbers, by a child; 0 when it maps and both ends can be read, and the negative number of
-   * the signal that kills whoever reads them.
+   * the signal that kills whoever reads them; 255 when the first 8 bytes are not the expected ones.
    */
-  attempt(fd: number, protection: number, flags: number, address: bigint, offset: bigint, length: bigint): number;
+  attempt(
+    fd: number,
+    protection: number,
+    flags: number,
+    address: bigint,
+    offset: bigint,
+    length: bigint,
+    expected?: bigint,
+  ): number;
+  /** Maps something of no use at the address, for good, whatever is there. Returns an errno. */
+  occupy(address: bigint, length: number): number;
   /** memfd_create(2) and ftruncate(2): a descriptor, or the negative errno. */
   memfd(flags: number, size: number): number;
   /** The errno of fcntl(2), F_ADD_SEALS. */

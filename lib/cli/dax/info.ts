@@ -1,6 +1,6 @@
 /** `pmem dax info PATH`: one device, and what it guarantees. */
 
-import { DaxDevice } from '../../devdax/dax-device.js';
+import type { DaxDevice } from '../../devdax/dax-device.js';
 import type { DaxMapping } from '../../devdax/region-backend.js';
 import { formatSize } from '../../units.js';
 import { sizeValue } from '../arguments.js';
@@ -8,7 +8,7 @@ import type { Arguments, Command } from '../command.js';
 import { print, printJson } from '../output.js';
 import { colours, wrap } from '../style.js';
 import { pairs } from '../table.js';
-import { devicePath, findInstance } from './instance.js';
+import { findInstance, lookAtDevice } from './instance.js';
 
 const NAME = 'dax info';
 
@@ -37,15 +37,16 @@ function show(device: DaxDevice, mappings: readonly DaxMapping[]): void {
       `0x${start.toString(16)} to 0x${end.toString(16)}`,
     ]),
     ['page faults', `${guarantee.given ? 'guaranteed' : 'not guaranteed'}: ${guarantee.reason}`],
-    ...guarantee.missing.map((one): [string, string] => ['missing', one]),
+    ...guarantee.missing
+      .filter((one) => !one.includes(guarantee.reason))
+      .map((one): [string, string] => ['missing', one]),
   ]);
   for (const [name, value] of facts) print(`${bold(name)}  ${wrap(value, name.length + 2)}`);
 }
 
 function run({ operands: [operand = ''], flags, values }: Arguments): number {
   const align = sizeValue(values, 'align', NAME);
-  const options = { readOnly: true, emulate: true, ...(align === undefined ? {} : { align }) };
-  using device = DaxDevice.open(devicePath(operand), options);
+  using device = lookAtDevice(operand, align === undefined ? {} : { align });
   const mappings = device.emulated ? [] : (findInstance(device.name)?.mappings ?? []);
   if (flags.has('json')) {
     const { name, path, mode, size, emulated, resource, region, numaNode, targetNode, guarantee } = device;

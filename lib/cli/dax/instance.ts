@@ -1,13 +1,26 @@
 /** The device of the kernel that an operand names. */
 
 import { basename } from 'node:path';
+import { DaxDevice } from '../../devdax/dax-device.js';
 import type { DaxInstance } from '../../devdax/dax-instance.js';
 import { DaxRegion } from '../../devdax/dax-region.js';
+import type { DaxOpenOptions } from '../../devdax/options.js';
 import { PmemError } from '../../errors.js';
 
 /** `/dev/dax0.0` for `dax0.0`; other paths as they are. */
-export function devicePath(operand: string): string {
+function devicePath(operand: string): string {
   return /^dax\d+\.\d+$/.test(operand) ? `/dev/${operand}` : operand;
+}
+
+/** The device, or what a file would be as one, for looking at only; the error for a missing one speaks to users of the command. */
+export function lookAtDevice(operand: string, options: DaxOpenOptions): DaxDevice {
+  try {
+    return DaxDevice.open(devicePath(operand), { readOnly: true, emulate: true, ...options });
+  } catch (error) {
+    if (!(error instanceof PmemError) || error.code !== 'ENOENT') throw error;
+    const message = `ENOENT: there is no '${operand}'; 'pmem dax list' shows the devices`;
+    throw new PmemError('ENOENT', message, { path: operand, cause: error });
+  }
 }
 
 /** The instance of the kernel's region, by its name or path; undefined where there is none. */
