@@ -332,6 +332,29 @@ describe('an emulated DAX device', () => {
       throwsCode(() => region.read(4 * MIB, Buffer.alloc(8)), 'ERR_PMEM_TRUNCATED');
     });
 
+    it('is never unmapped off the alignment, not even where a page is gone', async () => {
+      const path = sparse(file('gone'), SIZE);
+      const touch = async (name: string, megabyte: number, size: number) => {
+        const { DaxDevice: Device } = await import('pmem');
+        const { readFileSync: read, truncateSync: cut } = await import('node:fs');
+        const region = Device.open(name, { emulate: true, align: '2MiB' }).map();
+        cut(name, size);
+        const view = region.view();
+        view[5 * megabyte] = 1;
+        const borders = (line: string) =>
+          line
+            .split(' ')[0]
+            ?.split('-')
+            .map((hex) => Number(`0x${hex}`) % (2 * megabyte));
+        return read('/proc/self/maps', 'utf8')
+          .split('\n')
+          .filter((line) => line.includes(name))
+          .flatMap(borders) as number[];
+      };
+      const { value, stderr } = await inChild(touch, [path, MIB, 4 * MIB]);
+      assert.deepEqual(value, [0, 0, 0, 0], stderr);
+    });
+
     it('a device that was forgotten closes its descriptor', async () => {
       const path = sparse(file('forgotten'), SIZE);
       DaxDevice.open(path, { emulate });

@@ -22,8 +22,6 @@ function run(command: string, ...args: string[]): void {
 }
 
 const namespace = () => place('reshaped').namespace ?? '';
-const path = () => place('reshaped').path;
-const chardev = () => basename(path());
 
 /** The path of the namespace's device now: its name may change with its configuration. */
 function current(): string {
@@ -37,27 +35,31 @@ function current(): string {
   return `/dev/${found?.daxregion?.devices?.[0]?.chardev ?? found?.chardev}`;
 }
 
-/** What is done to the device, what an old descriptor then gets, and a new one; and how it is taken back. */
+/**
+ * What is done to the device while it is open, what else once it is closed, what a new descriptor then gets, and how it is taken
+ * back. A namespace that is enabled again while an old descriptor is open is dead for good on Linux 6.1, and mapping it is a NULL
+ * pointer dereference in the kernel (device_dax, check_vma): so it is closed before.
+ */
 const CHANGES = [
   {
     name: 'disabled',
     change: () => run('ndctl', 'disable-namespace', namespace()),
-    old: 'ENXIO',
-    fresh: /ENOENT|ENXIO/,
+    more: () => {},
+    fresh: { ENOENT: ALIGN },
     back: () => run('ndctl', 'enable-namespace', namespace()),
   },
   {
-    name: 'given another alignment',
-    change: () => reshape('4096'),
-    old: 'ENXIO',
-    fresh: /EINVAL/,
+    name: 'disabled and given another alignment',
+    change: () => run('ndctl', 'disable-namespace', namespace()),
+    more: () => reshape('4096'),
+    fresh: { EINVAL: ALIGN, ok: 4096 },
     back: () => reshape(String(ALIGN)),
   },
   {
     name: 'in mode system-ram',
     change: () => run('daxctl', 'reconfigure-device', '--mode=system-ram', '--no-online', basename(current())),
-    old: 'ENXIO',
-    fresh: /ENXIO/,
+    more: () => {},
+    fresh: { ENXIO: ALIGN },
     back: () => run('daxctl', 'reconfigure-device', '--mode=devdax', '--force', basename(current())),
   },
 ] as const;
@@ -85,36 +87,43 @@ function attempt(fd: number): string {
 describe('a DAX device that is reconfigured while it is open', () => {
   before(() => run('modprobe', '--config', '/dev/null', 'kmem'));
 
-  for (const { name, change, old, fresh, back } of CHANGES) {
-    it(`${name}: ${old} by mmap(2), by DaxDevice, and emulated on a file that was made shorter`, () => {
+  for (const { name, change, more, fresh, back } of CHANGES) {
+    it(`${name}: ENXIO by mmap(2), by DaxDevice, and emulated on a file that was made shorter`, () => {
       const file = join(place('tmpfs').path, 'reshaped');
       writeFileSync(file, '');
       truncateSync(file, 4 * ALIGN);
-      const fd = openSync(current(), 'r+');
-      using device = DaxDevice.open(current());
-      using emulated = DaxDevice.open(file, { emulate: true });
-      const map = (on: DaxDevice) => () => on.map({ length: ALIGN }).close();
-      assert.deepEqual([attempt(fd), codeOf(map(device)), codeOf(map(emulated))], ['ok', 'ok', 'ok']);
-      change();
-      truncateSync(file, ALIGN);
+      const where = current();
+      const fd = openSync(where, 'r+');
+      const device = DaxDevice.open(where);
+      const emulated = DaxDevice.open(file, { emulate: true });
+      const columns = () => [
+        attempt(fd),
+        ...[device, emulated].map((one) => codeOf(() => one.map({ length: ALIGN }).close())),
+      ];
       try {
-        assert.deepEqual([attempt(fd), codeOf(map(device)), codeOf(map(emulated))], [old, old, old]);
-        assert.match(
-          codeOf(() => DaxDevice.open(name === 'disabled' ? path() : current(), { align: ALIGN }).close()),
-          fresh,
-        );
+        assert.deepEqual(columns(), ['ok', 'ok', 'ok']);
+        change();
+        truncateSync(file, ALIGN);
+        assert.deepEqual(columns(), ['ENXIO', 'ENXIO', 'ENXIO']);
       } finally {
         closeSync(fd);
-        back();
+        device.close();
+        emulated.close();
         rmSync(file);
+      }
+      more();
+      try {
+        const now = name === 'disabled' ? where : current();
+        for (const [code, align] of Object.entries(fresh)) {
+          const opened = codeOf(() => DaxDevice.open(now, { align }).close());
+          assert.equal(opened, code, `opening with an alignment of ${align}`);
+        }
+      } finally {
+        back();
       }
       using again = DaxDevice.open(current());
       using region = again.map();
       region.write(0, Buffer.from('as before'), 'persist');
     });
   }
-
-  it('was the device that the machine has', () => {
-    assert.match(chardev(), /^dax/);
-  });
 });
