@@ -13,7 +13,8 @@ export interface Durability {
   readonly mapSync: boolean;
   /**
    * Bytes in the smallest page that the kernel uses for this mapping: 4096, or what the device or the file system of huge
-   * pages was configured for. Of a DAX file, whole 2 MiB are mapped at once where its extents and its address allow.
+   * pages was configured for, or what a `DaxDevice` verified. Of a DAX file, whole 2 MiB are mapped at once where its extents
+   * and its address allow: `region.pageSize()` tells what is mapped now.
    */
   readonly pageSize: number;
   /** True when the user asserts a persistence that the kernel does not confirm. */

@@ -79,6 +79,7 @@ export function mappedPageSize(address: number, size: number): number | undefine
   const begin = address - (address % page);
   const end = Math.ceil((address + size) / page) * page;
   const configured = vmasIn(begin, end - begin).map(({ kernelPageSize }) => kernelPageSize);
+  if (configured.length === 0 || size === 0) return undefined;
   const smallest = Math.min(...configured);
   if (smallest > page) return smallest;
   let present = 0;

@@ -23,6 +23,7 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   slice: (region) => region.slice(0, 8),
   share: (region) => region.share(),
   deepFlush: (region) => region.deepFlush(),
+  pageSize: (region) => region.pageSize(),
 };
 
 /** The same methods with nothing to do. */
