@@ -12,11 +12,10 @@ import type { SuiteContext } from './run.js';
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
-/** A third of what is free, twice, and at most 8 GiB: a power of two. */
-function windowSize(): number {
+/** As much as there is room for three times, and no more than `most`: a power of two. */
+function windowSize(most: number): number {
   const free = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
-  const most = Math.min(8 * GIB, (Number(free) * 1024) / 3);
-  return 2 ** Math.floor(Math.log2(most));
+  return 2 ** Math.floor(Math.log2(Math.min(most, (Number(free) * 1024) / 3)));
 }
 
 /** Calls with offsets in random order, all multiples of `unit`. */
@@ -46,7 +45,7 @@ function writes(region: Region): Batch {
 }
 
 function pages({ directory }: SuiteContext, effort: Effort): CaseResult[] {
-  const size = windowSize();
+  const size = windowSize(effort.most);
   const huge = mountHugePages(size);
   if (huge === undefined) return [];
   try {
@@ -83,7 +82,7 @@ function fillFile(path: string, size: number): void {
 }
 
 function copies({ directory, root }: SuiteContext, effort: Effort): CaseResult[] {
-  const size = Math.min(4 * GIB, windowSize());
+  const size = windowSize(Math.min(4 * GIB, effort.most));
   const daxio = loadDaxio(root, directory);
   const [device, other, file] = ['device', 'other', 'file'].map((name) => join(directory, name)) as [
     string,
@@ -121,7 +120,7 @@ function copies({ directory, root }: SuiteContext, effort: Effort): CaseResult[]
       peers: peers(['--zero', '-o', device], [device], dd('/dev/zero', device)),
     },
   ];
-  const rounds: Effort = { rounds: Math.min(effort.rounds, 9), batches: 1 };
+  const rounds: Effort = { ...effort, rounds: Math.min(effort.rounds, 9), batches: 1 };
   try {
     return contests.map((one) =>
       measure({ ...one, case: `copy ${formatSize(size)}, ${one.case}`, count: 1 }, rounds, 1),

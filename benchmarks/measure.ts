@@ -31,10 +31,12 @@ export interface Contest {
 export interface Effort {
   rounds: number;
   batches: number;
+  /** Bytes of what is large: too little for figures that mean something, where it is to be quick. */
+  most: number;
 }
 
-export const FULL: Effort = { rounds: 15, batches: 40 };
-export const QUICK: Effort = { rounds: 9, batches: 5 };
+export const FULL: Effort = { rounds: 15, batches: 40, most: 8 * 2 ** 30 };
+export const QUICK: Effort = { rounds: 9, batches: 5, most: 2 ** 28 };
 
 /** Times a loop written in JavaScript. */
 export function timed(loop: (start: number, count: number) => void): Batch {
