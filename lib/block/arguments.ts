@@ -1,7 +1,7 @@
 /** Checks of the arguments that block devices take. */
 
 import { isUint8Array } from 'node:util/types';
-import { wrongType, wrongValue } from '../errors.js';
+import { wrongType } from '../errors.js';
 import { lengthOf } from '../memory/checks.js';
 import type { BlockWriteOptions } from './block-device.js';
 
@@ -18,20 +18,6 @@ export function isFua(options: BlockWriteOptions | undefined): boolean {
   const { fua = false } = options;
   if (typeof fua !== 'boolean') throw wrongType('options.fua', 'a boolean', fua);
   return fua;
-}
-
-/** Refuses names that are no options: a misspelt one would be ignored in silence. */
-export function onlyKnown(options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw wrongValue('options', `made of ${known.join(', ')}`, name);
-  }
-}
-
-/** A boolean option. */
-export function booleanOption(value: unknown, name: string): boolean | undefined {
-  if (value !== undefined && typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
-  return value;
 }
 
 /** The lengths of several arrays, all checked before any is used. */

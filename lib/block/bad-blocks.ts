@@ -1,7 +1,7 @@
 /** The sectors that cannot be read. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
-import { booleanOption, onlyKnown } from './arguments.js';
+import { booleanOption, onlyKnown } from '../memory/checks.js';
 import { BadRanges } from './bad-ranges.js';
 import type { SectorRange } from './sector-ranges.js';
 

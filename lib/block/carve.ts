@@ -1,9 +1,9 @@
 /** Several equal disks from one range, as the PRD driver's START, COUNT and SIZE made /dev/pmem0, /dev/pmem1, …. */
 
 import { outOfRange, wrongType } from '../errors.js';
+import { onlyKnown } from '../memory/checks.js';
 import type { Memory } from '../memory/memory.js';
 import { parseSize, type Size } from '../units.js';
-import { onlyKnown } from './arguments.js';
 import { checkMemory } from './disk-options.js';
 import { PmemDisk } from './pmem-disk.js';
 

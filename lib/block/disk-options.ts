@@ -1,9 +1,9 @@
 /** What `PmemDisk.open` can be asked for, checked before anything is used. */
 
 import { outOfRange, wrongType } from '../errors.js';
+import { booleanOption, onlyKnown } from '../memory/checks.js';
 import type { Memory } from '../memory/memory.js';
 import { parseSize, type Size } from '../units.js';
-import { booleanOption, onlyKnown } from './arguments.js';
 import { BadBlocks } from './bad-blocks.js';
 import { deviceBadBlocks, type MappedDevice } from './device-bad-blocks.js';
 import type { SectorRange } from './sector-ranges.js';

@@ -1,7 +1,8 @@
 /** A part of a block device as a block device of its own: what a partition is. */
 
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
-import { booleanOption, bytesOf, isFua, listOf, onlyKnown } from './arguments.js';
+import { booleanOption, onlyKnown } from '../memory/checks.js';
+import { bytesOf, isFua, listOf } from './arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
 import { closedDevice, inputOutput, readOnlyDevice, refuseRange } from './block-errors.js';
 

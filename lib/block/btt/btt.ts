@@ -1,8 +1,9 @@
 /** A disk whose sectors are written whole or not at all: what Linux's BTT is to an NVDIMM (drivers/nvdimm/btt.c). */
 
 import { wrongValue } from '../../errors.js';
+import { onlyKnown } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
-import { bytesOf, isFua, listOf, onlyKnown } from '../arguments.js';
+import { bytesOf, isFua, listOf } from '../arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
 import { closedDevice, readOnlyDevice, refuseRange, unsupported } from '../block-errors.js';
 import { Arena } from './arena.js';

@@ -2,8 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import { booleanOption, onlyKnown } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
-import { booleanOption, onlyKnown } from '../arguments.js';
 import { NO_UUID } from './info-block.js';
 import { type BttSectorSize, type BttVersion, MOST_LANES, SECTOR_SIZES, USUAL_LANES } from './layout.js';
 

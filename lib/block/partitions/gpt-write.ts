@@ -3,8 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import { onlyKnown } from '../../memory/checks.js';
 import type { Size } from '../../units.js';
-import { onlyKnown } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
 import { readGpt } from './gpt.js';
 import {

@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import { booleanOption, onlyKnown } from '../../memory/checks.js';
 import type { Size } from '../../units.js';
-import { booleanOption, onlyKnown } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput } from '../block-errors.js';
 import { wholeHeader } from './gpt-format.js';
