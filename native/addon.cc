@@ -41,6 +41,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"arrayBuffer", pmem::array_buffer},
       {"detach", pmem::detach},
       {"moves", pmem::moves},
+      {"claim", pmem::claim},
+      {"unclaim", pmem::unclaim},
       {"lock", pmem::lock},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <new>
 
+#include "claims.h"
 #include "context.h"
 #include "errors.h"
 #include "mapping.h"
@@ -152,7 +153,10 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value close(const Napi::CallbackInfo& info) {
-  if (Mapping* mapping = context_of(info.Env())->remove(info[0].ToNumber().DoubleValue())) {
+  Context* context = context_of(info.Env());
+  const double handle = info[0].ToNumber().DoubleValue();
+  if (Mapping* mapping = context->remove(handle)) {
+    end_claims_of(context, handle);
     mapping->close_handle();
     mapping->release();
   }
@@ -207,6 +211,38 @@ Napi::Value detach(const Napi::CallbackInfo& info) {
 
 Napi::Value moves(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<View>>().Data()->moved = true;
+  return info.Env().Undefined();
+}
+
+Napi::Value claim(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Context* context = context_of(env);
+  const double handle = info[0].ToNumber().DoubleValue();
+  const Mapping* mapping = context->find(handle);
+  if (mapping == nullptr) {
+    throw_errno(env, EBADF, "claim");
+    return env.Undefined();
+  }
+  const off_t begin = mapping->offset() + static_cast<off_t>(info[1].ToNumber().Int64Value());
+  const off_t end = begin + static_cast<off_t>(info[2].ToNumber().Int64Value());
+  const ClaimKind kind = info[3].ToBoolean().Value() ? ClaimKind::kExclusive : ClaimKind::kShared;
+  ClaimKind obstacle = ClaimKind::kShared;
+  const ClaimId id = pmem::claim(mapping->file(), begin, end, kind, context, handle, &obstacle);
+  if (id == 0) return Napi::Boolean::New(env, obstacle == ClaimKind::kExclusive);
+  ClaimId* held = new (std::nothrow) ClaimId(id);
+  if (held == nullptr) {
+    end_claim(id);
+    throw_errno(env, ENOMEM, "claim");
+    return env.Undefined();
+  }
+  return Napi::External<ClaimId>::New(env, held, [](Napi::Env, ClaimId* kept) {
+    end_claim(*kept);
+    delete kept;
+  });
+}
+
+Napi::Value unclaim(const Napi::CallbackInfo& info) {
+  end_claim(*info[0].As<Napi::External<ClaimId>>().Data());
   return info.Env().Undefined();
 }
 

@@ -37,6 +37,11 @@ Napi::Value detach(const Napi::CallbackInfo& info);
 // moves(view): the ArrayBuffer's memory is about to move to another one.
 Napi::Value moves(const Napi::CallbackInfo& info);
 
+// claim(handle, offset, length, exclusive) -> an object that has the bytes claimed until it is collected, given to
+// unclaim, the handle is closed, or its thread ends; or the obstacle, as a boolean: whether that is exclusive.
+Napi::Value claim(const Napi::CallbackInfo& info);
+Napi::Value unclaim(const Napi::CallbackInfo& info);
+
 // lock(fd, begin, end, exclusive) -> lock; unlock(lock): for a lock that no mapping took over.
 Napi::Value lock(const Napi::CallbackInfo& info);
 Napi::Value unlock(const Napi::CallbackInfo& info);

@@ -63,6 +63,11 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   *syscall = "mmap";
   const size_t mapped = round_up(request.length, request.page_size);
   if (request.length == 0 || mapped < request.length) return EINVAL;
+  FileIdentity file;
+  if (const int error = identify_file(request.fd, &file)) {
+    *syscall = "fstat";
+    return error;
+  }
   Mapping* mapping = new (std::nothrow) Mapping();
   if (mapping == nullptr) return ENOMEM;
 
@@ -96,6 +101,8 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   mapping->page_size_ = request.page_size;
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
+  mapping->file_ = file;
+  mapping->offset_ = request.offset;
   mapping->lock_ = request.lock;
   if (!watch(mapping)) {
     munmap(address, mapped);

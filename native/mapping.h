@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "claims.h"
 #include "range_lock.h"
 
 namespace pmem {
@@ -73,6 +74,8 @@ class Mapping {
   bool writable() const { return writable_; }
   bool synchronous() const { return synchronous_; }
   bool read_back() const { return read_back_; }
+  const FileIdentity& file() const { return file_; }
+  off_t offset() const { return offset_; }  // where the mapping begins in the file
   uint64_t identity() const { return identity_; }
 
   Granularity granularity() const { return granularity_; }
@@ -99,6 +102,8 @@ class Mapping {
   bool writable_ = false;
   bool synchronous_ = false;
   bool read_back_ = false;
+  FileIdentity file_;
+  off_t offset_ = 0;
   Granularity granularity_ = Granularity::kPage;
   uint64_t identity_ = 0;
   LockId lock_ = 0;
