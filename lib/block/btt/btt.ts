@@ -2,14 +2,14 @@
 
 import { wrongValue } from '../../errors.js';
 import { onlyKnown } from '../../memory/checks.js';
+import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
 import { bytesOf, isFua, listOf } from '../arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
 import { closedDevice, readOnlyDevice, refuseRange, unsupported } from '../block-errors.js';
 import { Arena } from './arena.js';
-import { type BttReport, check } from './check.js';
-import { type Discovery, discover } from './discover.js';
-import { readFlog } from './flog-check.js';
+import { type BttReport, check, examine, look, mapBytes } from './check.js';
+import type { Discovery } from './discover.js';
 import { format } from './format.js';
 import { type BttInfo, describe } from './info.js';
 import {
@@ -24,9 +24,9 @@ import {
   checkOpenOptions,
   FORMAT_OPTIONS,
 } from './options.js';
-import { BttCorruptError, type BttProblem, isDangerous, notFound } from './problems.js';
+import { BttCorruptError, type BttProblem, isDangerous } from './problems.js';
 import { readAhead } from './read-async.js';
-import { enter, refuseBusy } from './users.js';
+import { enter } from './users.js';
 import { atOnce, inPieces } from './work.js';
 
 const SUPPORTS: BlockDeviceSupport = Object.freeze({
@@ -48,6 +48,9 @@ const LEAST_MARKED_BYTES = 4096;
 /** Bytes, about, that are written at once where zeroes have to be. */
 const ZEROES_BYTES = 65536;
 
+/** Maps of this many bytes together are gone through when a BTT is opened: some 200 ms. */
+const VERIFIED_BYTES = 16 * 2 ** 20;
+
 const OPEN = Symbol('open');
 
 /**
@@ -63,11 +66,13 @@ const OPEN = Symbol('open');
  * until the BTT is opened again. `ERR_PMEM_BTT_CORRUPT` (a {@link BttCorruptError}) where the map of a sector names no block.
  * A read that fails may have filled a part of its target.
  *
- * **Who else.** One open Btt that stores excludes every other of the same Memory object in this thread (`ERR_PMEM_BUSY`). Region's
- * lock excludes other processes. Regions of one file in several threads, several Regions of it in one, and slices cannot be told
- * to belong together: keep to one Btt for all of them; two would give the same free block to two sectors.
+ * **Who else.** Two that store would give the same free block to two sectors. So one that is open to store, a repair and a format
+ * are alone in this process (`ERR_PMEM_BUSY`); those who only read, a check too, share. Regions are told apart by the bytes of the
+ * file or device that they are, in whatever thread they were opened, attached or sliced; any other Memory by its being the same
+ * object. One that was forgotten counts until it is collected, its Region is closed, or its thread ends. Other processes are
+ * excluded by the Region's lock.
  *
- * Takes memory in proportion to the lanes, some 30 bytes for each, and not to the size.
+ * Open, it takes memory in proportion to the lanes, some 30 bytes for each, and not to the size.
  */
 export class Btt implements BlockDevice {
   readonly #memory: Memory;
@@ -78,12 +83,13 @@ export class Btt implements BlockDevice {
   readonly #sectorCount: number;
   readonly #readOnly: boolean;
   readonly #info: BttInfo;
-  readonly #leave: () => void;
+  /** Keeps others from it. */
+  readonly #claim: Claim;
   /** `sectorCount`, and -1 once closed: one comparison then refuses every range. */
   #limit: number;
 
   /** @internal Use {@link Btt.open}. */
-  constructor(guard: typeof OPEN, memory: Memory, { discovery, arenas, problems, readOnly }: Opened) {
+  constructor(guard: typeof OPEN, memory: Memory, { discovery, arenas, problems, readOnly, claim }: Opened) {
     if (guard !== OPEN) throw wrongValue('Btt', 'made by Btt.open', 'new');
     this.#memory = memory;
     this.#arenas = arenas;
@@ -97,7 +103,7 @@ export class Btt implements BlockDevice {
     this.#sectorCount = count;
     this.#limit = count;
     this.#readOnly = readOnly;
-    this.#leave = enter(memory, this, !readOnly);
+    this.#claim = claim;
   }
 
   /**
@@ -141,7 +147,10 @@ export class Btt implements BlockDevice {
   }
 
   /**
-   * Opens the BTT, and completes what a power cut interrupted. Looks at info blocks and flogs, not at the map.
+   * Opens the BTT, and completes what a power cut interrupted. Looks at info blocks and flogs, and where the maps are of no more
+   * than 16 MiB together (4 Mi sectors) goes through them too, as {@link Btt.check} does: that takes 200 ms at most, and a bit of
+   * memory for each block. Of a map that is not gone through, damage is found only where it cannot be a block's number at all;
+   * writing to a BTT with two sectors on one block destroys one of them. `verify` decides otherwise.
    *
    * A damaged BTT is not opened, unless `readOnly`: then those sectors are there that its maps still tell, `info.problems` says
    * what is wrong, and nothing is stored. A damaged copy of an info block does not matter.
@@ -151,12 +160,13 @@ export class Btt implements BlockDevice {
    */
   static open(memory: Memory, options: BttOpenOptions = {}): Btt {
     const { readOnly, verify } = checkOpenOptions(memory, options);
-    refuseBusy('open', memory, !readOnly);
-    if (verify && !readOnly) {
-      const { problems, safeToWrite } = atOnce(check(memory, false));
-      if (!safeToWrite) throw new BttCorruptError('open', problems);
+    const claim = enter('open', memory, !readOnly);
+    try {
+      return new Btt(OPEN, memory, { ...opened(memory, readOnly, verify), readOnly, claim });
+    } catch (error) {
+      claim.end();
+      throw error;
     }
-    return new Btt(OPEN, memory, opened(memory, readOnly));
   }
 
   get sectorSize(): number {
@@ -294,7 +304,7 @@ export class Btt implements BlockDevice {
   /** Ends the device; the memory stays open. Closing twice is harmless. */
   close(): void {
     this.#limit = -1;
-    this.#leave();
+    this.#claim.end();
   }
 
   [Symbol.dispose](): void {
@@ -384,17 +394,21 @@ interface Opened {
   readonly arenas: readonly Arena[];
   readonly problems: readonly BttProblem[];
   readonly readOnly: boolean;
+  readonly claim: Claim;
 }
 
 /** Everything is looked at before anything is stored. */
-function opened(memory: Memory, readOnly: boolean): Opened {
-  const discovery = discover(memory);
-  if (discovery === undefined) throw notFound('open');
-  const flogs = discovery.arenas.map((arena) => readFlog(memory, arena));
-  const problems = [...discovery.problems, ...flogs.flatMap((flog) => flog.problems)];
+function opened(
+  memory: Memory,
+  readOnly: boolean,
+  verify: boolean | undefined,
+): Pick<Opened, 'discovery' | 'arenas' | 'problems'> {
+  const seen = look('open', memory);
+  const thorough = verify === true;
+  const { discovery, flogs, problems } = thorough ? atOnce(examine(memory, seen)) : seen;
   const dangers = problems.filter(isDangerous);
   if (discovery.arenas.length === 0 || (!readOnly && dangers.length > 0)) throw new BttCorruptError('open', dangers);
   const arenas = discovery.arenas.map((arena, i) => new Arena(memory, arena, flogs[i] as (typeof flogs)[number]));
   if (!readOnly) for (const arena of arenas) arena.recover();
-  return { discovery, arenas, problems, readOnly };
+  return { discovery, arenas, problems };
 }

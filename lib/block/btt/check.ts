@@ -10,7 +10,7 @@ import { tryRead } from './media.js';
 import { isReadOnly } from './options.js';
 import { type BttProblem, isDangerous, notFound, problem } from './problems.js';
 import { repair } from './repair.js';
-import { refuseBusy } from './users.js';
+import { enter } from './users.js';
 import type { Work } from './work.js';
 
 /** What `Btt.check` found. */
@@ -121,29 +121,46 @@ export interface Examination {
   readonly problems: readonly BttProblem[];
 }
 
-function* examine(memory: Memory, limits: ArenaLimits): Work<Examination> {
+/** Looks at info blocks and flogs: what takes no longer for a larger BTT. */
+export function look(operation: string, memory: Memory, limits: ArenaLimits = LIMITS): Examination {
   const discovery = discover(memory, limits);
-  if (discovery === undefined) throw notFound('check');
-  const problems = [...discovery.problems];
-  const flogs: FlogFindings[] = [];
-  const total = discovery.arenas.reduce((sum, { info }) => sum + info.sectorCount * MAP_ENTRY, 0);
-  let done = 0;
-  for (const arena of discovery.arenas) {
-    const flog = readFlog(memory, arena);
-    flogs.push(flog);
-    problems.push(...flog.problems, ...(yield* checkMap(memory, arena, flog, done, total)));
-    const copy = checkCopy(memory, arena);
-    if (copy !== undefined) problems.push(copy);
-    done += arena.info.sectorCount * MAP_ENTRY;
-  }
-  return { discovery, flogs, problems: merged(problems) };
+  if (discovery === undefined) throw notFound(operation);
+  const flogs = discovery.arenas.map((arena) => readFlog(memory, arena));
+  return { discovery, flogs, problems: [...discovery.problems, ...flogs.flatMap(({ problems }) => problems)] };
 }
 
-/** Checks, and with `wanted` repairs: everything that is wrong, or nothing. */
+/** Bytes of all the maps together. */
+export function mapBytes({ arenas }: Discovery): number {
+  return arenas.reduce((sum, { info }) => sum + info.sectorCount * MAP_ENTRY, 0);
+}
+
+/** Goes through the maps too, and the copies. */
+export function* examine(memory: Memory, { discovery, flogs, problems }: Examination): Work<Examination> {
+  const found = [...problems];
+  const total = mapBytes(discovery);
+  let done = 0;
+  for (const [i, arena] of discovery.arenas.entries()) {
+    found.push(...(yield* checkMap(memory, arena, flogs[i] as FlogFindings, done, total)));
+    const copy = checkCopy(memory, arena);
+    if (copy !== undefined) found.push(copy);
+    done += arena.info.sectorCount * MAP_ENTRY;
+  }
+  return { discovery, flogs, problems: merged(found) };
+}
+
+/** Checks, and with `wanted` repairs: everything that is wrong, or nothing. Meanwhile nobody else stores, or opens to store. */
 export function* check(memory: Memory, wanted: boolean, limits: ArenaLimits = LIMITS): Work<BttReport> {
   if (wanted && isReadOnly(memory)) throw readOnlyDevice('check', 'the memory');
-  refuseBusy('check', memory, wanted);
-  const found = yield* examine(memory, limits);
+  const claim = enter('check', memory, wanted);
+  try {
+    return yield* checked(memory, wanted, limits);
+  } finally {
+    claim.end();
+  }
+}
+
+function* checked(memory: Memory, wanted: boolean, limits: ArenaLimits): Work<BttReport> {
+  const found = yield* examine(memory, look('check', memory, limits));
   const { version, arenas } = found.discovery;
   const unsafe = found.problems.some(({ repairable }) => !repairable);
   const repaired = wanted && !unsafe;

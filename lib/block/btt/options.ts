@@ -32,7 +32,10 @@ export interface BttFormatOptions {
 export interface BttOpenOptions {
   /** Refuse to store, and change nothing. Default: whether the memory is read-only. */
   readonly readOnly?: boolean;
-  /** `Btt.check` everything first, the whole map too, and refuse what is not safe to write to. Default false. */
+  /**
+   * Go through the maps too, and refuse what is not safe to write to; read-only, put it into `info.problems`. Default: whether
+   * the maps together are of 16 MiB or less, which take 200 ms.
+   */
   readonly verify?: boolean;
 }
 
@@ -111,11 +114,14 @@ export function checkFormatOptions(options: BttFormatOptions): CheckedFormat {
   };
 }
 
-export function checkOpenOptions(memory: Memory, options: BttOpenOptions): { readOnly: boolean; verify: boolean } {
+export function checkOpenOptions(
+  memory: Memory,
+  options: BttOpenOptions,
+): { readOnly: boolean; verify: boolean | undefined } {
   checkMemory(memory);
   onlyKnown(options, ['readOnly', 'verify']);
   const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || isReadOnly(memory);
-  return { readOnly, verify: booleanOption(options.verify, 'verify') ?? false };
+  return { readOnly, verify: booleanOption(options.verify, 'verify') };
 }
 
 /** Whether to repair. */
