@@ -404,7 +404,7 @@ function opened(
   verify: boolean | undefined,
 ): Pick<Opened, 'discovery' | 'arenas' | 'problems'> {
   const seen = look('open', memory);
-  const thorough = verify === true;
+  const thorough = verify ?? mapBytes(seen.discovery) <= VERIFIED_BYTES;
   const { discovery, flogs, problems } = thorough ? atOnce(examine(memory, seen)) : seen;
   const dangers = problems.filter(isDangerous);
   if (discovery.arenas.length === 0 || (!readOnly && dangers.length > 0)) throw new BttCorruptError('open', dangers);

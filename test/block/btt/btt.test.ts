@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { truncateSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { Btt, BttCorruptError, type Memory, PmemError, Region } from 'pmem';
+import { Btt, BttCorruptError, type BttFormatOptions, type BttOpenOptions, type Memory, PmemError, Region } from 'pmem';
 import { SimulatedMemory } from 'pmem/testing';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall, SMALL, UUID } from '../../support/btt-images.js';
-import { rejectsCode, throwsCode } from '../../support/errors.js';
+import { codeOf, rejectsCode, throwsCode } from '../../support/errors.js';
 import { PlainMemory } from '../../support/plain-memory.js';
 import { newRegion } from '../../support/regions.js';
 import { onDisk, onTmpfs } from '../../support/temp.js';
@@ -58,6 +58,17 @@ function blockOffset(btt: Btt, block: number): number {
 
 describe('Btt', () => {
   const file = onDisk();
+  const onMemory = onTmpfs();
+
+  /** A BTT that takes no room. */
+  function sparse(name: string, size: number, options: BttFormatOptions = { sectorSize: 512 }): Region {
+    const path = onMemory(name);
+    newRegion(path, 4096).close();
+    truncateSync(path, size);
+    const region = Region.open(path, { assumePersistent: true });
+    Btt.format(region, { ...options, zeroed: true });
+    return region;
+  }
 
   describe('format', () => {
     it('refuses wrong options before anything is touched', () => {
@@ -168,9 +179,9 @@ describe('Btt', () => {
         () => Btt.open(memory),
         () => Btt.open(memory, { readOnly: true }),
         () => Btt.check(memory),
-        () => Btt.format(memory, { force: true }),
+        () => formatSmall(memory, { force: true }),
       ]) {
-        assert.throws(run, (error: PmemError) => ['ERR_PMEM_BUSY', 'ERR_OUT_OF_RANGE'].includes(error.code));
+        throwsCode(run, 'ERR_PMEM_BUSY');
       }
       writer.close();
       const readers = [Btt.open(memory, { readOnly: true }), Btt.open(memory, { readOnly: true })];
@@ -267,15 +278,55 @@ describe('Btt', () => {
       assert.equal(memory.stores, 0);
     });
 
-    it('looks at the whole map first when asked', () => {
+    it('goes through maps of 16 MiB, and through larger ones when asked', () => {
+      for (const [size, byDefault] of [
+        [2 ** 16, 'ERR_PMEM_BTT_CORRUPT'],
+        // 512 B a block: 4 Mi of them are some 2.3 GB.
+        [2_500_000_000, undefined],
+      ] as const) {
+        const memory = size === 2 ** 16 ? small() : sparse('large', size);
+        let btt = Btt.open(memory);
+        const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
+        btt.close();
+        const entry = Buffer.alloc(4);
+        entry.writeUInt32LE(0xc000_0001);
+        // Not one of the first, which the lanes of a new flog name.
+        memory.write(offset + mapOffset + 4 * (btt.sectorCount - 1), entry, 'persist');
+        const open = (options: BttOpenOptions): unknown => codeOf(() => Btt.open(memory, options).close());
+        assert.equal(open({}), byDefault);
+        assert.equal(open({ verify: false }), undefined);
+        assert.equal(open({ verify: true }), 'ERR_PMEM_BTT_CORRUPT');
+        for (const [options, problems] of [
+          [{}, byDefault === undefined ? [] : ['block-twice', 'block-lost']],
+          [{ verify: false }, []],
+          [{ verify: true }, ['block-twice', 'block-lost']],
+        ] as const) {
+          btt = Btt.open(memory, { readOnly: true, ...options });
+          assert.deepEqual(
+            btt.info.problems.map(({ code }) => code),
+            problems,
+          );
+          btt.close();
+        }
+        if (memory instanceof Region) memory.close();
+      }
+    });
+
+    it('destroys no sector whose block another one claims', () => {
       const memory = small();
       const btt = Btt.open(memory);
+      btt.write(5, sectorOf(5, 5, 512));
+      btt.write(6, sectorOf(6, 6, 512));
       const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
       btt.close();
-      memory.bytes.writeUInt32LE(0xc000_0001, offset + mapOffset + 4 * 20);
-      Btt.open(memory).close();
-      throwsCode(() => Btt.open(memory, { verify: true }), 'ERR_PMEM_BTT_CORRUPT', { message: /block-twice/ });
-      Btt.open(memory, { verify: true, readOnly: true }).close();
+      memory.bytes.copy(memory.bytes, offset + mapOffset + 20, offset + mapOffset + 24, offset + mapOffset + 28);
+      memory.stores = 0;
+      throwsCode(() => Btt.open(memory), 'ERR_PMEM_BTT_CORRUPT', { message: /block-twice/ });
+      assert.equal(memory.stores, 0);
+      using reader = Btt.open(memory, { readOnly: true });
+      const bytes = Buffer.alloc(512);
+      reader.read(6, bytes);
+      assert.ok(bytes.equals(sectorOf(6, 6, 512)));
     });
   });
 
@@ -430,14 +481,8 @@ describe('Btt', () => {
   });
 
   describe('1 TiB', () => {
-    const onMemory = onTmpfs();
-
     it('opens fast, and takes memory for its lanes only', () => {
-      const path = onMemory('tebibyte');
-      newRegion(path, 4096).close();
-      truncateSync(path, 2 ** 40);
-      const region = Region.open(path, { assumePersistent: true });
-      Btt.format(region, { zeroed: true });
+      const region = sparse('tebibyte', 2 ** 40, {});
       const start = performance.now();
       const before = process.memoryUsage();
       const btt = Btt.open(region as Memory);
