@@ -141,7 +141,9 @@ export function* examine(memory: Memory, { discovery, flogs, problems }: Examina
   let done = 0;
   for (const [i, arena] of discovery.arenas.entries()) {
     found.push(...(yield* checkMap(memory, arena, flogs[i] as FlogFindings, done, total)));
-    const copy = checkCopy(memory, arena);
+    // Of what may be another BTT's, the copy is not to be replaced.
+    const isDoubtful = problems.some(({ code, arena: index }) => code === 'info-inconsistent' && index === arena.index);
+    const copy = isDoubtful ? undefined : checkCopy(memory, arena);
     if (copy !== undefined) found.push(copy);
     done += arena.info.sectorCount * MAP_ENTRY;
   }

@@ -118,7 +118,7 @@ const UNSAFE: Record<string, Damage> = {
   'both info blocks of an arena': [
     'info-lost',
     1,
-    /nor is its copy/,
+    /no copy of use was found/,
     (image) => {
       for (const at of [image.place(1, 'offset'), image.place(1, 'infoCopyOffset')])
         image.memory.bytes.fill(0xee, at, at + 64);
