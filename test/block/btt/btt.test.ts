@@ -249,6 +249,26 @@ describe('Btt', () => {
       assert.equal(Btt.check(memory).status, 'clean');
     });
 
+    it('finds lanes that lead in a circle to be damage, however many there are', () => {
+      const nfree = 4096;
+      const memory = small({ nfree }, 2 ** 23);
+      const btt = Btt.open(memory);
+      const { sectorCount } = btt;
+      const [{ offset = 0, flogOffset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
+      btt.close();
+      // Sector 0 from one lane's free block to the next one's, and from the last one's to the first one's.
+      for (let lane = 0; lane < nfree; lane++) {
+        const words = [0, sectorCount + lane, sectorCount + ((lane + 1) % nfree), 1];
+        for (const [i, value] of words.entries()) {
+          memory.bytes.writeUInt32LE(value, offset + flogOffset + 64 * lane + 4 * i);
+        }
+      }
+      memory.bytes.writeUInt32LE((0xc000_0000 | sectorCount) >>> 0, offset + mapOffset);
+      memory.stores = 0;
+      throwsCode(() => Btt.open(memory), 'ERR_PMEM_BTT_CORRUPT', { message: /block-twice/ });
+      assert.equal(memory.stores, 0);
+    });
+
     it('refuses a damaged flog, and reads what there is when asked', () => {
       const memory = small();
       const btt = Btt.open(memory);
@@ -451,6 +471,29 @@ describe('Btt', () => {
       await rejectsCode(btt.readAsync(0, target), 'ERR_PMEM_CLOSED');
       assert.equal(Btt.check(region).status, 'clean');
       region.close();
+    });
+
+    it('that is under way when the BTT is closed is refused: its blocks may be other sectors by now', async () => {
+      let go: () => void = () => {};
+      const gate = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      class Slow extends PlainMemory {
+        async readAsync(offset: number, target: Uint8Array): Promise<void> {
+          await gate;
+          this.read(offset, target);
+        }
+      }
+      const memory = new Slow(2 ** 16);
+      formatSmall(memory, { sectorSize: 512, nfree: 2 });
+      const first = Btt.open(memory);
+      first.write(0, sectorOf(1, 0, 512));
+      const reading = first.readAsync(0, Buffer.alloc(512));
+      first.close();
+      using second = Btt.open(memory);
+      for (let lba = 0; lba < 8; lba++) second.write(lba, sectorOf(2, lba, 512));
+      go();
+      await rejectsCode(reading, 'ERR_PMEM_CLOSED');
     });
 
     it('reads memory that has only synchronous copies, too', async () => {
