@@ -128,8 +128,8 @@ export class Btt implements BlockDevice {
 
   /**
    * Finds everything that is wrong: info blocks, flog, and that each block belongs to exactly one sector or lane. Without
-   * `repair` it stores nothing; with it, it repairs all that is wrong if all can be repaired, and otherwise stores nothing.
-   * Takes a bit of memory for each block.
+   * `repair` it stores nothing; with it, it repairs all that is wrong if all can be repaired, and otherwise stores nothing. With
+   * `rewriteLog` too the flogs are made as new, once nothing is wrong. Takes a bit of memory for each block.
    *
    * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; `EPERM` to repair read-only memory; `ERR_PMEM_BUSY`.
    */
@@ -141,9 +141,9 @@ export class Btt implements BlockDevice {
   /** {@link Btt.check} in pieces. */
   static async checkAsync(memory: Memory, options: BttCheckOptions & BttAsyncOptions = {}): Promise<BttReport> {
     checkMemory(memory);
-    const repair = checkCheckOptions(options, ['signal', 'onProgress']);
+    const checked = checkCheckOptions(options, ['signal', 'onProgress']);
     checkAsyncOptions(options);
-    return await inPieces(check(memory, repair), options);
+    return await inPieces(check(memory, checked), options);
   }
 
   /**

@@ -7,9 +7,10 @@ import { Findings, type FlogFindings, readFlog } from './flog-check.js';
 import { type ArenaLimits, type BttVersion, LIMITS, MAP_ENTRY, PAGE } from './layout.js';
 import { blockOf } from './map.js';
 import { tryRead } from './media.js';
-import { isReadOnly } from './options.js';
+import { type CheckedCheck, isReadOnly } from './options.js';
 import { type BttProblem, isDangerous, notFound, problem } from './problems.js';
 import { repair } from './repair.js';
+import { rewriteLogs } from './rewrite-log.js';
 import { enter } from './users.js';
 import type { Work } from './work.js';
 
@@ -28,6 +29,8 @@ export interface BttReport {
   readonly status: 'clean' | 'repaired' | 'repairable' | 'unsafe';
   /** Whether a writable `Btt.open` harms nothing: it completes `flog-map` itself and does not need `info-copy`. */
   readonly safeToWrite: boolean;
+  /** Lanes of the flog that were rewritten because `rewriteLog` was asked for. */
+  readonly lanesRewritten: number;
 }
 
 /** Map entries looked at between two yields. */
@@ -150,26 +153,30 @@ export function* examine(memory: Memory, { discovery, flogs, problems }: Examina
   return { discovery, flogs, problems: merged(found) };
 }
 
-/** Checks, and with `wanted` repairs: everything that is wrong, or nothing. Meanwhile nobody else stores, or opens to store. */
-export function* check(memory: Memory, wanted: boolean, limits: ArenaLimits = LIMITS): Work<BttReport> {
+/** Checks, and repairs where asked to: everything that is wrong, or nothing. Meanwhile nobody else stores, or opens to store. */
+export function* check(memory: Memory, options: CheckedCheck, limits: ArenaLimits = LIMITS): Work<BttReport> {
+  const { repair: wanted } = options;
   if (wanted && isReadOnly(memory)) throw readOnlyDevice('check', 'the memory');
   const claim = enter('check', memory, wanted);
   try {
-    return yield* checked(memory, wanted, limits);
+    return yield* checked(memory, options, limits);
   } finally {
     claim.end();
   }
 }
 
-function* checked(memory: Memory, wanted: boolean, limits: ArenaLimits): Work<BttReport> {
+function* checked(memory: Memory, options: CheckedCheck, limits: ArenaLimits): Work<BttReport> {
   const found = yield* examine(memory, look('check', memory, limits));
   const { version, arenas } = found.discovery;
   const unsafe = found.problems.some(({ repairable }) => !repairable);
-  const repaired = wanted && !unsafe;
+  const repaired = options.repair && !unsafe;
   if (repaired) repair(memory, found);
+  const lanesRewritten = repaired && options.rewriteLog ? rewriteLogs(memory, arenas, found.flogs) : 0;
+  if (lanesRewritten > 0) memory.drain();
   const problems = repaired ? found.problems.map((one) => ({ ...one, repaired })) : found.problems;
   let status: BttReport['status'] = 'clean';
   if (unsafe) status = 'unsafe';
   else if (problems.length > 0) status = repaired ? 'repaired' : 'repairable';
-  return { version, arenas: arenas.length, problems, status, safeToWrite: repaired || !problems.some(isDangerous) };
+  const safeToWrite = repaired || !problems.some(isDangerous);
+  return { version, arenas: arenas.length, problems, status, safeToWrite, lanesRewritten };
 }

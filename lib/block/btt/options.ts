@@ -43,6 +43,17 @@ export interface BttOpenOptions {
 export interface BttCheckOptions {
   /** Repair what can be repaired, if everything that is wrong can. Default false: nothing is stored. */
   readonly repair?: boolean;
+  /**
+   * With `repair`: make the flogs as new, each lane keeping its free block, as `ndctl check-namespace --rewrite-log` does. Then
+   * both kernels before 4.15, which use other slots of the flog, and later ones can go on with the BTT. May be interrupted.
+   * Default false.
+   */
+  readonly rewriteLog?: boolean;
+}
+
+export interface CheckedCheck {
+  readonly repair: boolean;
+  readonly rewriteLog: boolean;
 }
 
 /** How far work has come, in bytes of metadata. */
@@ -124,10 +135,12 @@ export function checkOpenOptions(
   return { readOnly, verify: booleanOption(options.verify, 'verify') };
 }
 
-/** Whether to repair. */
-export function checkCheckOptions(options: BttCheckOptions, others: readonly string[] = []): boolean {
-  onlyKnown(options, ['repair', ...others]);
-  return booleanOption(options.repair, 'repair') ?? false;
+export function checkCheckOptions(options: BttCheckOptions, others: readonly string[] = []): CheckedCheck {
+  onlyKnown(options, ['repair', 'rewriteLog', ...others]);
+  const repair = booleanOption(options.repair, 'repair') ?? false;
+  const rewriteLog = booleanOption(options.rewriteLog, 'rewriteLog') ?? false;
+  if (rewriteLog && !repair) throw wrongValue('options.rewriteLog', 'together with repair: true', rewriteLog);
+  return { repair, rewriteLog };
 }
 
 export function checkAsyncOptions({ signal, onProgress }: BttAsyncOptions): void {

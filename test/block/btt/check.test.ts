@@ -6,7 +6,7 @@ import type { ArenaLimits } from '#dist/block/btt/layout.js';
 import { atOnce } from '#dist/block/btt/work.js';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall, SMALL } from '../../support/btt-images.js';
-import { codeOf } from '../../support/errors.js';
+import { codeOf, throwsCode } from '../../support/errors.js';
 import { PlainMemory } from '../../support/plain-memory.js';
 
 const LIMITS: ArenaLimits = { ...SMALL, largest: 24 * 1024 };
@@ -43,7 +43,7 @@ class Image {
   }
 
   check(repair = false): BttReport {
-    return atOnce(check(this.memory, repair, LIMITS));
+    return atOnce(check(this.memory, { repair, rewriteLog: false }, LIMITS));
   }
 
   holdsEverything(): void {
@@ -244,7 +244,14 @@ describe('Btt.check', () => {
   it('finds nothing wrong with one in use', () => {
     const image = new Image();
     const report = image.check();
-    assert.deepEqual(report, { version: '1.1', arenas: 2, problems: [], status: 'clean', safeToWrite: true });
+    assert.deepEqual(report, {
+      version: '1.1',
+      arenas: 2,
+      problems: [],
+      status: 'clean',
+      safeToWrite: true,
+      lanesRewritten: 0,
+    });
     assert.deepEqual(image.check(true), report);
     image.holdsEverything();
   });
@@ -328,6 +335,52 @@ describe('Btt.check', () => {
     const found = image.check().problems.find(({ code }) => code === 'map-bounds');
     assert.equal(found?.count, 9);
     assert.match(found?.detail ?? '', /and 5 more$/);
+  });
+
+  it('makes the flog as new when asked, whatever slots it is in', () => {
+    throwsCode(() => Btt.check(new Image().memory, { rewriteLog: true }), 'ERR_INVALID_ARG_VALUE');
+    for (const second of [16, 32]) {
+      const image = new Image();
+      const { bytes } = image.memory;
+      const free = new Map<number, number>();
+      for (const arena of [0, 1]) {
+        for (let lane = 0; lane < 3; lane++) {
+          const at = image.place(arena, 'flogOffset') + 64 * lane;
+          if (second === 32) {
+            bytes.copy(bytes, at + 32, at + 16, at + 32);
+            bytes.fill(0, at + 16, at + 32);
+          }
+          const [a, b] = [bytes.readUInt32LE(at + 12), bytes.readUInt32LE(at + second + 12)];
+          const entry = (a % 3) + 1 === b ? at + second : at;
+          // The free block's error is to be kept in mind.
+          if (lane === 1) bytes.writeUInt32LE((bytes.readUInt32LE(entry + 4) | 0x4000_0000) >>> 0, entry + 4);
+          free.set(at, bytes.readUInt32LE(entry + 4));
+        }
+      }
+      const report = atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));
+      assert.deepEqual([report.status, report.lanesRewritten], ['clean', 6]);
+      for (const [at, block] of free) {
+        assert.equal(bytes.readUInt32LE(at + 4), block);
+        assert.equal(bytes.readUInt32LE(at + 12), 1);
+        assert.ok(bytes.subarray(at + 16, at + 64).every((byte) => byte === 0));
+      }
+      image.memory.stores = 0;
+      assert.equal(atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS)).lanesRewritten, 0);
+      assert.equal(image.memory.stores, 0);
+      image.holdsEverything();
+      const btt = Btt.open(image.memory);
+      for (let lba = 0; lba < btt.sectorCount; lba++) btt.write(lba, sectorOf(lba + 1, lba, 512));
+      btt.close();
+      assert.equal(image.check().status, 'clean');
+      image.holdsEverything();
+    }
+  });
+
+  it('rewrites no flog of a BTT that something else is wrong with', () => {
+    const image = new Image();
+    image.word(image.place(1, 'mapOffset'), () => 0xffff_ffff);
+    const { status, lanesRewritten } = atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));
+    assert.deepEqual([status, lanesRewritten, image.memory.stores], ['unsafe', 0, 0]);
   });
 
   it('reads and writes a flog in slots 0 and 2, as Linux before 4.15 wrote it', () => {
