@@ -74,9 +74,8 @@ function refuseFormat(memory: Memory, { force }: CheckedFormat): void {
 }
 
 /**
- * Formats in pieces. A power cut before the end leaves no BTT, and in particular none that could be opened: the first
- * arena's info block is the last thing to be stored, everything else being durable. What a cut leaves can be restored from a
- * copy only if maps and flogs are whole: copies come after them.
+ * Formats in pieces. A power cut before the end leaves no BTT, or all of it, or one whose info blocks have to be restored: they and
+ * their copies are stored last, once all that they speak of is durable.
  */
 export function* format(memory: Memory, options: CheckedFormat, limits: ArenaLimits = LIMITS): Work<void> {
   const arenas = plan(memory, options, limits);
@@ -106,13 +105,10 @@ function* formatted(memory: Memory, options: CheckedFormat, arenas: Plan[], limi
     }
     writeFlog(memory, arena);
   }
-  // An info block is restored from its copy: what it speaks of must be there before the copy is.
   memory.drain();
   for (const { offset, info } of arenas) {
     memory.write(offset + info.infoCopyOffset, encodeInfo(info), 'flush');
-    if (offset !== arenas[0]?.offset) memory.write(offset, encodeInfo(info), 'flush');
+    memory.write(offset, encodeInfo(info), 'flush');
   }
   memory.drain();
-  const [first] = arenas as [Plan];
-  memory.write(first.offset, encodeInfo(first.info), 'persist');
 }
