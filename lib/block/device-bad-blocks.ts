@@ -59,14 +59,13 @@ function sourceOf({ kind, device }: MappedDevice): Source | undefined {
 export function deviceBadBlocks(device: MappedDevice): BadBlocks | undefined {
   const source = sourceOf(device);
   if (source === undefined) return undefined;
-  // A mapping begins at a page, and pages are made of whole units.
-  const from = (source.origin + device.fileOffset) / BAD_BLOCK_UNIT;
-  const count = Math.ceil(device.size / BAD_BLOCK_UNIT);
+  const origin = source.origin + device.fileOffset;
   const found = new BadBlocks();
-  for (const { start, count: length } of BadBlocks.parse(source.text)) {
-    const begin = Math.max(start, from);
-    const end = Math.min(start + length, from + count);
-    if (begin < end) found.add(begin - from, end - begin, { lasting: true });
+  for (const { start, count } of BadBlocks.parse(source.text)) {
+    // A slice of a mapping may begin within a unit: then two of its own have a part of a bad one.
+    const begin = Math.max(start * BAD_BLOCK_UNIT - origin, 0) / BAD_BLOCK_UNIT;
+    const end = Math.min((start + count) * BAD_BLOCK_UNIT - origin, device.size) / BAD_BLOCK_UNIT;
+    if (begin < end) found.add(Math.floor(begin), Math.ceil(end) - Math.floor(begin), { lasting: true });
   }
   return found;
 }

@@ -2,12 +2,12 @@
 
 import type { Memory } from '../../memory/memory.js';
 import { inputOutput } from '../block-errors.js';
+import { isFault } from '../faults.js';
 import type { FoundArena } from './discover.js';
 import type { FlogFindings } from './flog-check.js';
 import { Lanes } from './lanes.js';
 import { FLOG_LANE } from './layout.js';
 import { blockOf, ERROR, half, isError, isZero, NORMAL, storeEntry, word, wordOffset, ZERO } from './map.js';
-import { isFault } from './media.js';
 import { BttCorruptError, problem } from './problems.js';
 import { ReadTracking } from './read-tracking.js';
 

@@ -4,9 +4,10 @@ import { wrongValue } from '../../errors.js';
 import { onlyKnown } from '../../memory/checks.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
-import { bytesOf, isFua, listOf } from '../arguments.js';
+import { bytesOf, checkMemory, isFua, listOf } from '../arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
-import { closedDevice, readOnlyDevice, refuseRange, unsupported } from '../block-errors.js';
+import { readOnlyDevice, unsupported } from '../block-errors.js';
+import { SectorLimits } from '../sector-limits.js';
 import { Arena } from './arena.js';
 import { type BttReport, check, examine, look, mapBytes } from './check.js';
 import type { Discovery } from './discover.js';
@@ -20,7 +21,6 @@ import {
   checkAsyncOptions,
   checkCheckOptions,
   checkFormatOptions,
-  checkMemory,
   checkOpenOptions,
   FORMAT_OPTIONS,
 } from './options.js';
@@ -51,6 +51,8 @@ const ZEROES_BYTES = 65536;
 /** Maps of this many bytes together are gone through when a BTT is opened: some 200 ms. */
 const VERIFIED_BYTES = 16 * 2 ** 20;
 
+const NOUN = 'the BTT';
+
 const OPEN = Symbol('open');
 
 /**
@@ -80,13 +82,11 @@ export class Btt implements BlockDevice {
   /** Number of the first sector of each arena. */
   readonly #bases: readonly number[];
   readonly #sectorSize: number;
-  readonly #sectorCount: number;
   readonly #readOnly: boolean;
   readonly #info: BttInfo;
   /** Keeps others from it. */
   readonly #claim: Claim;
-  /** `sectorCount`, and -1 once closed: one comparison then refuses every range. */
-  #limit: number;
+  readonly #limits: SectorLimits;
 
   /** @internal Use {@link Btt.open}. */
   constructor(guard: typeof OPEN, memory: Memory, { discovery, arenas, problems, readOnly, claim }: Opened) {
@@ -100,8 +100,7 @@ export class Btt implements BlockDevice {
     });
     this.#info = describe(discovery, problems);
     this.#sectorSize = this.#info.sectorSize;
-    this.#sectorCount = count;
-    this.#limit = count;
+    this.#limits = new SectorLimits(NOUN, this.#sectorSize, count);
     this.#readOnly = readOnly;
     this.#claim = claim;
   }
@@ -174,12 +173,12 @@ export class Btt implements BlockDevice {
   }
 
   get sectorCount(): number {
-    return this.#sectorCount;
+    return this.#limits.sectorCount;
   }
 
   /** Bytes. */
   get size(): number {
-    return this.#sectorCount * this.#sectorSize;
+    return this.#limits.sectorCount * this.#sectorSize;
   }
 
   get readOnly(): boolean {
@@ -187,7 +186,7 @@ export class Btt implements BlockDevice {
   }
 
   get closed(): boolean {
-    return this.#limit < 0;
+    return this.#limits.closed;
   }
 
   get supports(): BlockDeviceSupport {
@@ -206,7 +205,7 @@ export class Btt implements BlockDevice {
    */
   read(lba: number, target: Uint8Array): void {
     const length = bytesOf(target, 'target');
-    this.#check('read', lba, length / this.#sectorSize, length);
+    this.#limits.check('read', lba, length / this.#sectorSize, length);
     this.#read(lba, length / this.#sectorSize, target);
   }
 
@@ -219,8 +218,8 @@ export class Btt implements BlockDevice {
     const length = bytesOf(target, 'target');
     onlyKnown(options, ['signal']);
     checkAsyncOptions(options);
-    this.#check('readAsync', lba, length / this.#sectorSize, length);
-    const still = (): void => this.#check('readAsync', 0, 0);
+    this.#limits.check('readAsync', lba, length / this.#sectorSize, length);
+    const still = (): void => this.#limits.check('readAsync', 0, 0);
     const { signal } = options;
     let at = 0;
     for (const [arena, base, first, count] of this.#pieces(lba, length / this.#sectorSize)) {
@@ -234,14 +233,15 @@ export class Btt implements BlockDevice {
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
     const length = bytesOf(source, 'source');
     if (options !== undefined) isFua(options);
-    this.#check('write', lba, length / this.#sectorSize, length);
+    this.#limits.check('write', lba, length / this.#sectorSize, length);
     if (this.#readOnly) throw readOnlyDevice('write', NOUN);
     this.#write(lba, length / this.#sectorSize, source);
   }
 
   /** @inheritdoc */
   readv(lba: number, targets: readonly Uint8Array[]): void {
-    const lengths = this.#checkList('readv', lba, listOf(targets, 'targets'));
+    const lengths = listOf(targets, 'targets');
+    this.#limits.checkList('readv', lba, lengths);
     let at = lba;
     for (const [i, target] of targets.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
@@ -253,7 +253,8 @@ export class Btt implements BlockDevice {
   /** @inheritdoc */
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
     isFua(options);
-    const lengths = this.#checkList('writev', lba, listOf(sources, 'sources'));
+    const lengths = listOf(sources, 'sources');
+    this.#limits.checkList('writev', lba, lengths);
     if (this.#readOnly) throw readOnlyDevice('writev', NOUN);
     let at = lba;
     for (const [i, source] of sources.entries()) {
@@ -265,13 +266,13 @@ export class Btt implements BlockDevice {
 
   /** Makes what {@link writeZeroes} and {@link discard} did durable; writes are already. */
   flush(): void {
-    this.#check('flush', 0, 0);
+    this.#limits.check('flush', 0, 0);
     this.#memory.drain();
   }
 
   /** The sectors read as zeroes from then on: the same as {@link writeZeroes}. */
   discard(lba: number, count: number): void {
-    this.#check('discard', lba, count);
+    this.#limits.check('discard', lba, count);
     if (this.#readOnly) throw readOnlyDevice('discard', NOUN);
     this.#zero(lba, count);
   }
@@ -283,7 +284,7 @@ export class Btt implements BlockDevice {
    */
   writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
     const fua = isFua(options);
-    this.#check('writeZeroes', lba, count);
+    this.#limits.check('writeZeroes', lba, count);
     if (this.#readOnly) throw readOnlyDevice('writeZeroes', NOUN);
     this.#zero(lba, count);
     if (fua) this.#memory.drain();
@@ -291,19 +292,19 @@ export class Btt implements BlockDevice {
 
   /** Not supported: a sector has no place of its own, and stores into it could tear. */
   directAccess(lba: number, count: number): Buffer {
-    this.#check('directAccess', lba, count);
+    this.#limits.check('directAccess', lba, count);
     throw unsupported('directAccess', 'the sectors of a BTT have no address; use a PmemDisk');
   }
 
   /** Not supported, because {@link directAccess} is not. */
   persist(lba: number, count: number): void {
-    this.#check('persist', lba, count);
+    this.#limits.check('persist', lba, count);
     throw unsupported('persist', 'a BTT has no direct access, and what is written to it is durable');
   }
 
   /** Ends the device; the memory stays open. Closing twice is harmless. */
   close(): void {
-    this.#limit = -1;
+    this.#limits.close();
     this.#claim.end();
   }
 
@@ -360,34 +361,7 @@ export class Btt implements BlockDevice {
       if (from < to) yield [arena, base, from - base, to - from];
     }
   }
-
-  /** Throws unless they are sectors of the device; a `count` that is no whole number fails too. */
-  #check(operation: string, lba: number, count: number, length?: number): void {
-    if (
-      !(
-        Number.isSafeInteger(lba) &&
-        Number.isSafeInteger(count) &&
-        lba >= 0 &&
-        count >= 0 &&
-        lba + count <= this.#limit
-      )
-    ) {
-      if (this.closed) throw closedDevice(operation, NOUN);
-      const facts = { noun: NOUN, sectorSize: this.#sectorSize, sectorCount: this.#sectorCount };
-      refuseRange(operation, facts, lba, count, length);
-    }
-  }
-
-  /** All of the arrays together; returns their lengths in bytes. */
-  #checkList(operation: string, lba: number, lengths: number[]): number[] {
-    for (const length of lengths) this.#check(operation, 0, length / this.#sectorSize, length);
-    const total = lengths.reduce((sum, one) => sum + one, 0);
-    this.#check(operation, lba, total / this.#sectorSize, total);
-    return lengths;
-  }
 }
-
-const NOUN = 'the BTT';
 
 interface Opened {
   readonly discovery: Discovery;

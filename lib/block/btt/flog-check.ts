@@ -1,11 +1,12 @@
 /** Reads an arena's flog, judges it, and says what recovery has to do. */
 
 import type { Memory } from '../../memory/memory.js';
+import { isFault } from '../faults.js';
 import type { FoundArena } from './discover.js';
 import { type LaneState, laneState, type SecondSlot, secondSlotOf } from './flog.js';
 import { FLOG_LANE } from './layout.js';
 import { blockOf, loadEntry } from './map.js';
-import { isFault, tryRead } from './media.js';
+import { tryRead } from './media.js';
 import { type BttProblem, type BttProblemCode, problem } from './problems.js';
 
 /** A write that was committed, and did not come to change the map. */

@@ -4,6 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { booleanOption, onlyKnown } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
+import { checkMemory } from '../arguments.js';
+import { isGuid } from '../guid.js';
 import { NO_UUID } from './info-block.js';
 import { type BttSectorSize, type BttVersion, MOST_LANES, SECTOR_SIZES, USUAL_LANES } from './layout.js';
 
@@ -79,16 +81,6 @@ export interface CheckedFormat {
   readonly zeroed: boolean;
 }
 
-const METHODS = ['read', 'write', 'fill', 'load64', 'store64', 'flush', 'drain', 'persist'] as const;
-
-/** Throws unless it has what a BTT needs of a memory. */
-export function checkMemory(memory: Memory): void {
-  const there: Partial<Memory> | null = typeof memory === 'object' ? memory : null;
-  if (there === null || typeof there.size !== 'number' || METHODS.some((name) => typeof there[name] !== 'function')) {
-    throw wrongType('memory', 'a Memory, such as a Region', memory);
-  }
-}
-
 export function isReadOnly(memory: Memory): boolean {
   return 'readOnly' in memory && memory.readOnly === true;
 }
@@ -96,7 +88,7 @@ export function isReadOnly(memory: Memory): boolean {
 function uuidOption(value: unknown, name: string): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'string') throw wrongType(`options.${name}`, 'a UUID', value);
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)) throw wrongValue(`options.${name}`, 'a UUID', value);
+  if (!isGuid(value)) throw wrongValue(`options.${name}`, 'a UUID', value);
   return value.toLowerCase();
 }
 
