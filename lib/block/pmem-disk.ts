@@ -37,6 +37,10 @@ const NOTHING = new Uint8Array(0);
  * memcpy_flushcache and REQ_PREFLUSH. With `fua` the write itself waits. On memory of granularity `page` a write only
  * takes note, and {@link flush} is an msync.
  *
+ * **Bad sectors.** Where the media is at fault, Linux's driver has the platform clear the error when whole sectors are written
+ * (pmem_do_write). A store through a mapping does not, and nothing here does it in its place: such sectors refuse to be written
+ * (`lasting`, {@link BadBlocks}) until the kernel was made to clear them.
+ *
  * The disk does not own the memory: {@link close} leaves it open, and a closed Region makes every call throw
  * `ERR_PMEM_CLOSED`.
  */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Btt, type BttArenaInfo, type BttProblemCode, type BttReport } from 'pmem';
+import { Btt, type BttArenaInfo, type BttProblemCode, type BttReport, PmemError } from 'pmem';
 import { check } from '#dist/block/btt/check.js';
 import { checksum } from '#dist/block/btt/info-block.js';
 import type { ArenaLimits } from '#dist/block/btt/layout.js';
@@ -227,6 +227,15 @@ const UNSAFE: Record<string, Damage> = {
       image.word(at, () => image.memory.bytes.readUInt32LE(at + 4));
     },
   ],
+  'a block of nobody': [
+    'block-lost',
+    1,
+    /^block \d+$/,
+    (image) => {
+      const at = image.place(1, 'mapOffset');
+      image.word(at + 8, () => image.memory.bytes.readUInt32LE(at + 4));
+    },
+  ],
   'a sector with a free block': [
     'block-twice',
     0,
@@ -303,6 +312,29 @@ describe('Btt.check', () => {
         undefined,
       );
       assert.equal(image.memory.stores, 0);
+    });
+  }
+
+  for (const part of ['mapOffset', 'flogOffset'] as const) {
+    it(`names media that cannot be read: ${part}`, () => {
+      const image = new Image();
+      const bad = image.place(1, part);
+      const { memory } = image;
+      const read = memory.read.bind(memory);
+      memory.read = (offset, target) => {
+        if (offset <= bad && bad < offset + target.length)
+          throw new PmemError('ERR_PMEM_MEDIA', 'poison', { offset: bad });
+        read(offset, target);
+      };
+      for (const repair of [false, true]) {
+        const { problems, status } = image.check(repair);
+        assert.equal(status, 'unsafe');
+        const found = problems.find(({ code }) => code === 'media');
+        assert.equal(found?.arena, 1);
+        assert.match(found?.detail ?? '', part === 'mapOffset' ? /^the map of sectors 0 to \d+ / : /^the flog /);
+      }
+      throwsCode(() => Btt.open(memory), 'ERR_PMEM_BTT_CORRUPT', { message: /media: the (map|flog)/ });
+      assert.equal(memory.stores, 0);
     });
   }
 
