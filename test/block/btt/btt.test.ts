@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { truncateSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { Btt, BttCorruptError, type BttFormatOptions, type BttOpenOptions, type Memory, PmemError, Region } from 'pmem';
+import {
+  Btt,
+  BttCorruptError,
+  type BttFormatOptions,
+  type BttOpenOptions,
+  type Memory,
+  PmemError,
+  Region,
+  SubDisk,
+} from 'pmem';
 import { SimulatedMemory } from 'pmem/testing';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall, SMALL, UUID } from '../../support/btt-images.js';
@@ -402,6 +411,65 @@ describe('Btt', () => {
         btt.close();
         assert.equal(memory.bad.length, mends ? 0 : 1);
       }
+    });
+
+    it('are told where the map of a sector cannot be read, and in a partition counted from there', async () => {
+      const memory = new FaultyMemory(2 ** 16);
+      formatSmall(memory, { sectorSize: 512, nfree: 2 });
+      const btt = Btt.open(memory);
+      const part = SubDisk.open(btt, { start: 3, count: 20 });
+      const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
+      memory.bad.push({ offset: offset + mapOffset + 4 * 6, length: 8, mends: false });
+      memory.stores = 0;
+      const two = Buffer.alloc(1024);
+      const calls: Record<string, (device: Btt | SubDisk, lba: number) => void> = {
+        'read: the map of sector 6 ': (device, lba) => device.read(lba - 2, Buffer.alloc(2048)),
+        'readv: the map of sector 6 ': (device, lba) => device.readv(lba, [two]),
+        'write: the map of sector 6 ': (device, lba) => device.write(lba, two),
+        'write: the map of sector 7 ': (device, lba) => device.write(lba + 1, two.subarray(512)),
+        'writev: the map of sector 6 ': (device, lba) => device.writev(lba - 1, [two]),
+        'writeZeroes: the map of sector 6 ': (device, lba) => device.writeZeroes(lba, 1),
+        'discard: the map of sector 6 ': (device, lba) => device.discard(lba, 2),
+      };
+      for (const [text, call] of Object.entries(calls)) {
+        const [name = '', what = ''] = text.split(': ');
+        const expected = { message: new RegExp(`^EIO: \\w+: ${what}of the BTT cannot be had: a test says so`) };
+        throwsCode(() => call(btt, 6), 'EIO', expected);
+        const within = {
+          message: new RegExp(`^EIO: ${name}: the partition begins at sector 3 of the device, .*${what}`),
+        };
+        throwsCode(() => call(part, 3), 'EIO', within);
+      }
+      for (const [device, lba] of [
+        [btt, 6],
+        [part, 3],
+      ] as const) {
+        assert.throws(
+          () => device.read(lba, Buffer.alloc(512)),
+          (error: PmemError) => error.offset === lba * 512 && error.cause instanceof PmemError,
+        );
+      }
+      await rejectsCode(btt.readAsync(6, Buffer.alloc(512)), 'EIO', { message: /the map of sector 6 / });
+      assert.equal(memory.stores, 0);
+      // A write that has not committed anything leaves the others alone.
+      btt.write(0, two);
+      btt.close();
+    });
+
+    it('are counted from its beginning in a partition', () => {
+      const memory = small();
+      const btt = Btt.open(memory);
+      const part = SubDisk.open(btt, { start: 4, count: 8 });
+      const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
+      memory.bytes.writeUInt32LE(0x4000_0005, offset + mapOffset + 20);
+      assert.throws(
+        () => part.readv(0, [Buffer.alloc(1024)]),
+        (error: PmemError) =>
+          error.code === 'EIO' &&
+          error.offset === 512 &&
+          /^EIO: readv: the partition begins at sector 4 .*sector 5 of the BTT is marked as bad/.test(error.message),
+      );
+      btt.close();
     });
 
     it('a free block that cannot be written to is passed over; without any, writing is EIO', () => {
