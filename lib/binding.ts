@@ -167,6 +167,13 @@ export interface Native {
   detach(buffer: ArrayBuffer, view: object): void;
   /** The memory is about to move to an ArrayBuffer that can go to another thread, and outlive this one. */
   moves(view: object): void;
+  /**
+   * Claims bytes of the file towards everybody in this process, other threads and other handles too: the claim, which is held
+   * until it is collected, given to unclaim, the handle is closed or the thread ends. Or what is in the way, as a boolean:
+   * whether that is exclusive.
+   */
+  claim(handle: number, offset: number, length: number, exclusive: boolean): object | boolean;
+  unclaim(claim: object): void;
   /** A place where {@link arrayBuffer} notes what garbage collection gave back. */
   pieces(): object;
   /** The offsets noted since it was asked last. */

@@ -44,6 +44,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"arrayBuffer", pmem::array_buffer},
       {"detach", pmem::detach},
       {"moves", pmem::moves},
+      {"claim", pmem::claim},
+      {"unclaim", pmem::unclaim},
       {"pieces", pmem::pieces},
       {"takePieces", pmem::take_pieces},
       {"keepPiece", pmem::keep_piece},

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <new>
 
+#include "claims.h"
+
 namespace pmem {
 
 namespace {
@@ -34,6 +36,7 @@ void Context::release() {
 }
 
 void Context::close_all() {
+  end_claims_of(this);
   for (Entry& entry : entries_) {
     Mapping* mapping = entry.mapping;
     if (mapping == nullptr) continue;

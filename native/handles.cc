@@ -6,6 +6,7 @@
 #include <new>
 #include <vector>
 
+#include "claims.h"
 #include "context.h"
 #include "errors.h"
 #include "mapping.h"
@@ -197,7 +198,10 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value close(const Napi::CallbackInfo& info) {
-  if (Mapping* mapping = context_of(info.Env())->remove(info[0].ToNumber().DoubleValue())) {
+  Context* context = context_of(info.Env());
+  const double handle = info[0].ToNumber().DoubleValue();
+  if (Mapping* mapping = context->remove(handle)) {
+    end_claims_of(context, handle);
     mapping->close_handle();
     mapping->release();
   }

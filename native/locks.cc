@@ -4,7 +4,11 @@
 #include <new>
 #include <vector>
 
+#include "claims.h"
+#include "context.h"
 #include "errors.h"
+#include "handles.h"
+#include "mapping.h"
 #include "range_lock.h"
 
 namespace pmem {
@@ -90,6 +94,38 @@ Napi::Value drop_lock(const Napi::CallbackInfo& info) {
 
 Napi::Value unlock(const Napi::CallbackInfo& info) {
   unlock(lock_of(info[0]));
+  return info.Env().Undefined();
+}
+
+Napi::Value claim(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Context* context = context_of(env);
+  const double handle = info[0].ToNumber().DoubleValue();
+  const Mapping* mapping = context->find(handle);
+  if (mapping == nullptr) {
+    throw_errno(env, EBADF, "claim");
+    return env.Undefined();
+  }
+  const size_t offset = static_cast<size_t>(info[1].ToNumber().Int64Value());
+  const std::vector<ByteRange> ranges = mapping->ranges(offset, static_cast<size_t>(info[2].ToNumber().Int64Value()));
+  const ClaimKind kind = info[3].ToBoolean().Value() ? ClaimKind::kExclusive : ClaimKind::kShared;
+  ClaimKind obstacle = ClaimKind::kShared;
+  const ClaimId id = pmem::claim(mapping->file(), ranges, kind, context, handle, &obstacle);
+  if (id == 0) return Napi::Boolean::New(env, obstacle == ClaimKind::kExclusive);
+  ClaimId* held = new (std::nothrow) ClaimId(id);
+  if (held == nullptr) {
+    end_claim(id);
+    throw_errno(env, ENOMEM, "claim");
+    return env.Undefined();
+  }
+  return Napi::External<ClaimId>::New(env, held, [](Napi::Env, ClaimId* kept) {
+    end_claim(*kept);
+    delete kept;
+  });
+}
+
+Napi::Value unclaim(const Napi::CallbackInfo& info) {
+  end_claim(*info[0].As<Napi::External<ClaimId>>().Data());
   return info.Env().Undefined();
 }
 

@@ -29,6 +29,11 @@ Napi::Value drop_lock(const Napi::CallbackInfo& info);
 // unlock(lock): one user less.
 Napi::Value unlock(const Napi::CallbackInfo& info);
 
+// claim(handle, offset, length, exclusive) -> an object that has the bytes claimed until it is collected, given to
+// unclaim, the handle is closed, or its thread ends; or the obstacle, as a boolean: whether that is exclusive.
+Napi::Value claim(const Napi::CallbackInfo& info);
+Napi::Value unclaim(const Napi::CallbackInfo& info);
+
 }  // namespace pmem
 
 #endif  // PMEM_LOCKS_H_

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
@@ -26,6 +27,11 @@ Mapping* mappings = nullptr;
 uint64_t last_identity = 0;
 
 size_t round_up(size_t value, size_t unit) { return (value + unit - 1) & ~(unit - 1); }
+
+std::vector<Extent> extents_of(const MapRequest& request) {
+  if (!request.extents.empty()) return request.extents;
+  return {{request.offset, request.length}};
+}
 
 void* take(void* address, size_t length, int flags) {
   return mmap(address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
@@ -71,8 +77,7 @@ void give_back(uint8_t* place, size_t mapped, uint8_t* piece, size_t length) {
 // Hints would not do: file systems put mappings where they see fit, and MAP_FIXED_NOREPLACE is not to be had together
 // with MAP_SYNC. Each extent is tried elsewhere before, so that what the kernel refuses by its rules leaves nothing.
 void* map_over(const MapRequest& request, size_t mapped, int protection, int flags) {
-  std::vector<Extent> extents = request.extents;
-  if (extents.empty()) extents.push_back({request.offset, request.length});
+  const std::vector<Extent> extents = extents_of(request);
   for (const Extent& extent : extents) {
     const size_t length = round_up(extent.length, request.page_size);
     void* tried = mmap(nullptr, length, protection, flags & ~MAP_POPULATE, request.fd, extent.offset);
@@ -134,6 +139,11 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   const size_t mapped = round_up(request.length, request.page_size);
   if (request.length == 0 || mapped < request.length) return EINVAL;
   if (!request.extents.empty() && !fit(request)) return EINVAL;
+  FileIdentity file;
+  if (const int error = identify_file(request.fd, &file)) {
+    *syscall = "fstat";
+    return error;
+  }
   const int protection = PROT_READ | (request.writable ? PROT_WRITE : 0);
   const int populate = request.populate ? MAP_POPULATE : 0;
   void* address = MAP_FAILED;
@@ -148,8 +158,10 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   }
   if (address == MAP_FAILED) return errno;
   const int error = adopt(address, request, result, syscall);
-  if (error == 0) (*result)->synchronous_ = synchronous;
-  return error;
+  if (error != 0) return error;
+  (*result)->synchronous_ = synchronous;
+  (*result)->file_ = file;
+  return 0;
 }
 
 int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, const char** syscall) {
@@ -176,6 +188,7 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   mapping->page_size_ = request.page_size;
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
+  mapping->extents_ = extents_of(request);
   mapping->lock_ = request.lock;
   if (!watch(mapping)) {
     munmap(address, mapped);
@@ -185,10 +198,24 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   }
   const std::lock_guard<std::mutex> guard(mappings_mutex);
   mapping->identity_ = ++last_identity;
+  mapping->file_.inode = mapping->identity_;  // no file has device number 0
   mapping->next_ = mappings;
   mappings = mapping;
   *result = mapping;
   return 0;
+}
+
+std::vector<ByteRange> Mapping::ranges(size_t offset, size_t length) const {
+  std::vector<ByteRange> found;
+  size_t begin = 0;  // of the extent, in the mapping
+  for (const Extent& extent : extents_) {
+    const size_t from = std::max(offset, begin);
+    const size_t to = std::min(offset + length, begin + extent.length);
+    const off_t in_file = extent.offset - static_cast<off_t>(begin);
+    if (from < to) found.push_back({in_file + static_cast<off_t>(from), in_file + static_cast<off_t>(to)});
+    begin += extent.length;
+  }
+  return found;
 }
 
 Mapping* Mapping::attach(uint64_t identity) {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "claims.h"
 #include "range_lock.h"
 
 namespace pmem {
@@ -86,6 +87,8 @@ class Mapping {
   bool writable() const { return writable_; }
   bool synchronous() const { return synchronous_; }
   bool read_back() const { return read_back_; }
+  const FileIdentity& file() const { return file_; }                  // of anonymous memory one that no file has
+  std::vector<ByteRange> ranges(size_t offset, size_t length) const;  // where these bytes are in the file
   uint64_t identity() const { return identity_; }
 
   Granularity granularity() const { return granularity_; }
@@ -112,6 +115,8 @@ class Mapping {
   bool writable_ = false;
   bool synchronous_ = false;
   bool read_back_ = false;
+  FileIdentity file_;
+  std::vector<Extent> extents_;
   Granularity granularity_ = Granularity::kPage;
   uint64_t identity_ = 0;
   LockId lock_ = 0;

@@ -3,7 +3,8 @@
 import { isUint8Array } from 'node:util/types';
 import { wrongType } from '../errors.js';
 import { lengthOf } from '../memory/checks.js';
-import type { BlockWriteOptions } from './block-device.js';
+import type { Memory } from '../memory/memory.js';
+import type { BlockDevice, BlockWriteOptions } from './block-device.js';
 
 /** The length that an array really has, in bytes. */
 export function bytesOf(bytes: Uint8Array, name: string): number {
@@ -24,4 +25,21 @@ export function isFua(options: BlockWriteOptions | undefined): boolean {
 export function listOf(arrays: readonly Uint8Array[], name: string): number[] {
   if (!Array.isArray(arrays)) throw wrongType(name, 'an array of Buffers or Uint8Arrays', arrays);
   return Array.from(arrays, (one: Uint8Array, i) => bytesOf(one, `${name}[${i}]`));
+}
+
+const METHODS = ['view', 'read', 'write', 'fill', 'load64', 'store64', 'flush', 'drain', 'persist'] as const;
+
+/** Throws unless it has what devices need of a memory. */
+export function checkMemory(memory: Memory): void {
+  const there: Partial<Memory> | null = typeof memory === 'object' ? memory : null;
+  if (there === null || typeof there.size !== 'number' || METHODS.some((name) => typeof there[name] !== 'function')) {
+    throw wrongType('memory', 'a Memory, such as a Region', memory);
+  }
+}
+
+/** Throws unless it looks like a device. */
+export function checkDevice(device: BlockDevice): void {
+  if (typeof device !== 'object' || device === null || typeof device.sectorCount !== 'number') {
+    throw wrongType('device', 'a BlockDevice', device);
+  }
 }

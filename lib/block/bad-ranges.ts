@@ -36,6 +36,20 @@ export class BadRanges implements Iterable<SectorRange> {
     return passing.start < lasting.start ? passing : lasting;
   }
 
+  /** All that is bad within the range, in order. */
+  within(start: number, count: number): SectorRange[] {
+    const found = new SectorRanges();
+    for (const ranges of [this.#passing, this.#lasting]) {
+      for (const one of ranges.within(start, count)) found.add(one.start, one.count);
+    }
+    return [...found];
+  }
+
+  /** What no writing helps within the range, in order. */
+  lastingWithin(start: number, count: number): SectorRange[] {
+    return [...this.#lasting.within(start, count)];
+  }
+
   firstLasting(start: number, count: number): SectorRange | undefined {
     return this.#lasting.first(start, count);
   }

@@ -4,7 +4,7 @@ import { outOfRange, wrongType } from '../errors.js';
 import { onlyKnown } from '../memory/checks.js';
 import type { Memory } from '../memory/memory.js';
 import { parseSize, type Size } from '../units.js';
-import { checkMemory } from './disk-options.js';
+import { checkMemory } from './arguments.js';
 import { PmemDisk } from './pmem-disk.js';
 
 /** Options of {@link carve}. Sizes are bytes, or strings such as `'64KiB'`. */

@@ -65,17 +65,18 @@ export function deviceBadBlocks(device: MappedDevice): BadBlocks | undefined {
   const { fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = device;
   const listed = BadBlocks.parse(source.text);
   const found = new BadBlocks();
-  let before = 0;
-  for (const piece of extents) {
-    // A mapping begins at a page, and pages are made of whole units.
-    const from = (source.origin + piece.offset) / BAD_BLOCK_UNIT;
-    const count = Math.ceil(piece.length / BAD_BLOCK_UNIT);
-    for (const { start, count: length } of listed) {
-      const begin = Math.max(start, from);
-      const end = Math.min(start + length, from + count);
-      if (begin < end) found.add(before + begin - from, end - begin, { lasting: true });
+  let before = 0; // bytes of the pieces before
+  for (const { offset, length } of extents) {
+    const origin = source.origin + offset;
+    for (const { start, count } of listed) {
+      // A slice of a mapping may begin within a unit: then two of its own have a part of a bad one.
+      const begin = Math.max(start * BAD_BLOCK_UNIT - origin, 0);
+      const end = Math.min((start + count) * BAD_BLOCK_UNIT - origin, length);
+      if (begin >= end) continue;
+      const first = Math.floor((before + begin) / BAD_BLOCK_UNIT);
+      found.add(first, Math.ceil((before + end) / BAD_BLOCK_UNIT) - first, { lasting: true });
     }
-    before += count;
+    before += length;
   }
   return found;
 }

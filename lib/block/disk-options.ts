@@ -5,6 +5,7 @@ import { booleanOption, onlyKnown } from '../memory/checks.js';
 import type { Memory } from '../memory/memory.js';
 import { piecesOf } from '../memory/pieces.js';
 import { parseSize, type Size } from '../units.js';
+import { checkMemory } from './arguments.js';
 import { BadBlocks } from './bad-blocks.js';
 import { deviceBadBlocks, type MappedDevice } from './device-bad-blocks.js';
 import type { SectorRange } from './sector-ranges.js';
@@ -36,16 +37,6 @@ export interface CheckedDiskOptions {
 }
 
 const KNOWN = ['sectorSize', 'start', 'size', 'readOnly', 'badBlocks'] as const satisfies (keyof PmemDiskOptions)[];
-
-const METHODS = ['view', 'read', 'write', 'fill', 'flush', 'drain', 'persist'] as const;
-
-/** Throws unless it has what a disk needs of a memory. */
-export function checkMemory(memory: Memory): void {
-  const there: Partial<Memory> | null = typeof memory === 'object' ? memory : null;
-  if (there === null || typeof there.size !== 'number' || METHODS.some((name) => typeof there[name] !== 'function')) {
-    throw wrongType('memory', 'a Memory, such as a Region', memory);
-  }
-}
 
 function isMappedDevice(memory: Memory): memory is Memory & MappedDevice {
   return 'kind' in memory && 'device' in memory && 'fileOffset' in memory;

@@ -4,6 +4,7 @@ import { PmemError } from '../errors.js';
 import { BAD_BLOCK_UNIT } from './bad-blocks.js';
 import type { BadRanges } from './bad-ranges.js';
 import { inputOutput, sectors } from './block-errors.js';
+import { type SectorRange, SectorRanges } from './sector-ranges.js';
 
 /** Where a disk lies in its memory. */
 export interface Placement {
@@ -12,27 +13,61 @@ export interface Placement {
   readonly sectorSize: number;
 }
 
-/** The page is gone or corrupt (SIGBUS in the copy). Anything else is no matter of the media. */
 const FAULTS: ReadonlySet<string> = new Set(['ERR_PMEM_FAULT', 'ERR_PMEM_MEDIA', 'ERR_PMEM_TRUNCATED']);
 
-/** Refuses a range of units that has bad ones, before it is touched. */
+/** A guarded copy met a page that is gone or corrupt (SIGBUS). Anything else is no matter of the media. */
+export function isFault(error: unknown): error is PmemError {
+  return error instanceof PmemError && FAULTS.has(error.code);
+}
+
+/** At most so many ranges are named. */
+const MOST_NAMED = 4;
+
+/** In sectors of the device, what is told in units: those that have a bad unit. */
+function inSectors(ranges: readonly SectorRange[], sectorSize: number): SectorRange[] {
+  const units = sectorSize / BAD_BLOCK_UNIT;
+  const found = new SectorRanges();
+  for (const { start, count } of ranges) {
+    const first = Math.floor(start / units);
+    found.add(first, Math.floor((start + count - 1) / units) + 1 - first);
+  }
+  return [...found];
+}
+
+function named(ranges: readonly SectorRange[]): string {
+  const names = ranges.slice(0, MOST_NAMED).map(({ start, count }) => sectors(start, count));
+  if (ranges.length > MOST_NAMED) names.push(`${ranges.length - MOST_NAMED} more ranges`);
+  const last = names.pop();
+  return names.length === 0 ? `${last}` : `${names.join(', ')} and ${last}`;
+}
+
+/**
+ * The error for a request that has bad sectors in it, made before they are touched.
+ *
+ * @param bad in units, one at least
+ * @param lasting those of them that writing does not help
+ */
 export function badSectors(
   operation: string,
-  bad: { start: number; count: number },
+  bad: readonly SectorRange[],
+  lasting: readonly SectorRange[],
   sectorSize: number,
-  lasting: boolean,
 ): PmemError {
-  const unitsPerSector = sectorSize / BAD_BLOCK_UNIT;
-  const first = Math.floor(bad.start / unitsPerSector);
-  const last = Math.floor((bad.start + bad.count - 1) / unitsPerSector);
-  const count = last - first + 1;
-  const way = lasting
-    ? 'The media is at fault, and stores through a mapping do not mend it; write the sectors through the kernel ' +
-      '(dd of=/dev/pmemN oflag=direct) or clear them with ndctl clear-errors, then open the device again'
-    : 'Writing them makes them good again';
-  const verb = count === 1 ? 'is' : 'are';
-  const message = `${sectors(first, count)} of the disk ${verb} bad. ${way}`;
-  return inputOutput(operation, message, { offset: first * sectorSize });
+  const [all, fixed] = [inSectors(bad, sectorSize), inSectors(lasting, sectorSize)];
+  const count = all.reduce((sum, range) => sum + range.count, 0);
+  const them = count === 1 ? 'it' : 'them';
+  const sentences = [`${named(all)} of the disk ${count === 1 ? 'is' : 'are'} bad`];
+  if (fixed.length === 0) {
+    sentences.push(`Writing ${them} makes ${them} good again`);
+  } else {
+    const isAll = named(fixed) === named(all);
+    sentences.push(
+      `The media is at fault${isAll ? '' : ` in ${named(fixed)}`}, and stores through a mapping do not mend it; write ` +
+        `${isAll ? them : 'all of them'} through the kernel (dd of=/dev/pmemN oflag=direct) or clear ${isAll ? them : 'them'} with ` +
+        'ndctl clear-errors, then open the device again',
+    );
+  }
+  return inputOutput(operation, sentences.join('. '), { offset: (all[0]?.start ?? 0) * sectorSize });
 }
 
 /**
@@ -49,7 +84,7 @@ export function caught(
   lba: number,
   count: number,
 ): unknown {
-  if (!(error instanceof PmemError) || !FAULTS.has(error.code) || error.offset === undefined) return error;
+  if (!isFault(error) || error.offset === undefined) return error;
   const sector = Math.floor((error.offset - base) / sectorSize);
   if (sector < lba || sector >= lba + count) return error;
   const unitsPerSector = sectorSize / BAD_BLOCK_UNIT;

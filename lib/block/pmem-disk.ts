@@ -6,10 +6,11 @@ import { bytesOf, isFua, listOf } from './arguments.js';
 import { BAD_BLOCK_UNIT, type BadBlocks, uncheckedRanges } from './bad-blocks.js';
 import type { BadRanges } from './bad-ranges.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
-import { closedDevice, type DeviceFacts, readOnlyDevice, refuseRange } from './block-errors.js';
+import { readOnlyDevice } from './block-errors.js';
 import { type CheckedDiskOptions, checkDiskOptions, type PmemDiskOptions } from './disk-options.js';
 import { badSectors, caught } from './faults.js';
 import { type Geometry, geometryOf } from './geometry.js';
+import { SectorLimits } from './sector-limits.js';
 
 const SUPPORTS: BlockDeviceSupport = Object.freeze({
   fua: true,
@@ -22,9 +23,7 @@ const SUPPORTS: BlockDeviceSupport = Object.freeze({
 
 const OPEN = Symbol('open');
 
-function totalOf(lengths: readonly number[]): number {
-  return lengths.reduce((sum, one) => sum + one, 0);
-}
+const NOTHING = new Uint8Array(0);
 
 /**
  * Raw sectors of a memory: sector `n` is the `sectorSize` bytes from `start + n * sectorSize` on, and nothing else is
@@ -38,6 +37,10 @@ function totalOf(lengths: readonly number[]): number {
  * memcpy_flushcache and REQ_PREFLUSH. With `fua` the write itself waits. On memory of granularity `page` a write only
  * takes note, and {@link flush} is an msync.
  *
+ * **Bad sectors.** Where the media is at fault, Linux's driver has the platform clear the error when whole sectors are written
+ * (pmem_do_write). A store through a mapping does not, and nothing here does it in its place: such sectors refuse to be written
+ * (`lasting`, {@link BadBlocks}) until the kernel was made to clear them.
+ *
  * The disk does not own the memory: {@link close} leaves it open, and a closed Region makes every call throw
  * `ERR_PMEM_CLOSED`.
  */
@@ -45,13 +48,11 @@ export class PmemDisk implements BlockDevice {
   readonly #memory: Memory;
   readonly #base: number;
   readonly #sectorSize: number;
-  readonly #sectorCount: number;
   readonly #readOnly: boolean;
   readonly #badBlocks: BadBlocks;
   /** What that list keeps: every range here was checked. */
   readonly #bad: BadRanges;
-  /** `sectorCount`, and -1 once closed: one comparison then refuses every range. */
-  #limit: number;
+  readonly #limits: SectorLimits;
 
   /** @internal Use {@link PmemDisk.open}. */
   constructor(guard: typeof OPEN, memory: Memory, options: CheckedDiskOptions) {
@@ -59,11 +60,10 @@ export class PmemDisk implements BlockDevice {
     this.#memory = memory;
     this.#base = options.start;
     this.#sectorSize = options.sectorSize;
-    this.#sectorCount = options.size / options.sectorSize;
+    this.#limits = new SectorLimits('the disk', options.sectorSize, options.size / options.sectorSize);
     this.#readOnly = options.readOnly;
     this.#badBlocks = options.badBlocks;
     this.#bad = uncheckedRanges(options.badBlocks);
-    this.#limit = this.#sectorCount;
   }
 
   /**
@@ -80,12 +80,12 @@ export class PmemDisk implements BlockDevice {
   }
 
   get sectorCount(): number {
-    return this.#sectorCount;
+    return this.#limits.sectorCount;
   }
 
   /** Bytes. */
   get size(): number {
-    return this.#sectorCount * this.#sectorSize;
+    return this.#limits.sectorCount * this.#sectorSize;
   }
 
   /** Where the disk begins in the memory, in bytes. */
@@ -98,7 +98,7 @@ export class PmemDisk implements BlockDevice {
   }
 
   get closed(): boolean {
-    return this.#limit < 0;
+    return this.#limits.closed;
   }
 
   get supports(): BlockDeviceSupport {
@@ -112,7 +112,7 @@ export class PmemDisk implements BlockDevice {
 
   /** 255 heads, 63 sectors, as PC firmware translates every large disk. */
   get geometry(): Geometry {
-    return geometryOf(this.#sectorCount);
+    return geometryOf(this.#limits.sectorCount);
   }
 
   /**
@@ -123,13 +123,9 @@ export class PmemDisk implements BlockDevice {
    */
   read(lba: number, target: Uint8Array): void {
     const length = bytesOf(target, 'target');
-    this.#check('read', lba, length / this.#sectorSize, length);
+    this.#limits.check('read', lba, length / this.#sectorSize, length);
     if (!this.#bad.isEmpty) this.#avoidBad('read', lba, length / this.#sectorSize);
-    try {
-      this.#memory.read(this.#base + lba * this.#sectorSize, target);
-    } catch (error) {
-      throw this.#caught('read', error, lba, length / this.#sectorSize);
-    }
+    this.#read('read', lba, length / this.#sectorSize, target);
   }
 
   /**
@@ -139,56 +135,58 @@ export class PmemDisk implements BlockDevice {
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
     const length = bytesOf(source, 'source');
     const fua = options !== undefined && isFua(options);
-    this.#check('write', lba, length / this.#sectorSize, length);
+    this.#limits.check('write', lba, length / this.#sectorSize, length);
     this.#checkWritable('write', lba, length / this.#sectorSize);
-    try {
-      this.#memory.write(this.#base + lba * this.#sectorSize, source, fua ? 'persist' : 'flush');
-    } catch (error) {
-      throw this.#caught('write', error, lba, length / this.#sectorSize);
-    }
-    if (!this.#bad.isEmpty) this.#written(lba, length / this.#sectorSize);
+    this.#write('write', lba, length / this.#sectorSize, source, fua ? 'persist' : 'flush');
   }
 
   /** Copies sectors out into several arrays. Where one is known to be bad none is read. @throws PmemError as {@link read}. */
   readv(lba: number, targets: readonly Uint8Array[]): void {
-    const lengths = this.#checkList('readv', lba, listOf(targets, 'targets'));
-    if (!this.#bad.isEmpty) this.#avoidBad('readv', lba, totalOf(lengths) / this.#sectorSize);
+    const lengths = listOf(targets, 'targets');
+    const total = this.#limits.checkList('readv', lba, lengths);
+    if (!this.#bad.isEmpty) this.#avoidBad('readv', lba, total);
+    if (total === 0) this.#touch();
     let at = lba;
     for (const [i, target] of targets.entries()) {
-      this.read(at, target);
-      at += (lengths[i] ?? 0) / this.#sectorSize;
+      const count = (lengths[i] ?? 0) / this.#sectorSize;
+      this.#read('readv', at, count, target);
+      at += count;
     }
   }
 
   /** Copies sectors in from several arrays; with `fua` it waits once, at the end. */
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
     const fua = isFua(options);
-    const lengths = this.#checkList('writev', lba, listOf(sources, 'sources'));
-    this.#checkWritable('writev', lba, totalOf(lengths) / this.#sectorSize);
+    const lengths = listOf(sources, 'sources');
+    const total = this.#limits.checkList('writev', lba, lengths);
+    this.#checkWritable('writev', lba, total);
+    if (total === 0) this.#touch();
     let at = lba;
     for (const [i, source] of sources.entries()) {
-      this.write(at, source);
-      at += (lengths[i] ?? 0) / this.#sectorSize;
+      const count = (lengths[i] ?? 0) / this.#sectorSize;
+      this.#write('writev', at, count, source, 'flush');
+      at += count;
     }
-    if (fua) this.flush();
+    if (fua) this.#memory.drain();
   }
 
   /** Waits until everything written before is durable: a fence, or on `page` granularity an msync. */
   flush(): void {
-    this.#check('flush', 0, 0);
+    this.#limits.check('flush', 0, 0);
     this.#memory.drain();
   }
 
   /** Takes note that the contents are not needed any more, and does nothing: memory has nothing to give back. */
   discard(lba: number, count: number): void {
-    this.#check('discard', lba, count);
+    this.#limits.check('discard', lba, count);
     this.#refuseReadOnly('discard');
+    this.#touch();
   }
 
   /** Fills sectors with zeroes; durable after {@link flush}, or on return with `fua`. Clears bad sectors as {@link write} does. */
   writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
     const fua = isFua(options);
-    this.#check('writeZeroes', lba, count);
+    this.#limits.check('writeZeroes', lba, count);
     this.#checkWritable('writeZeroes', lba, count);
     const length = count * this.#sectorSize;
     try {
@@ -207,56 +205,46 @@ export class PmemDisk implements BlockDevice {
    * @throws PmemError `EIO` where a sector is bad, as loading from it would be.
    */
   directAccess(lba: number, count: number): Buffer {
-    this.#check('directAccess', lba, count);
+    this.#limits.check('directAccess', lba, count);
     if (!this.#bad.isEmpty) this.#avoidBad('directAccess', lba, count);
     return this.#memory.view(this.#base + lba * this.#sectorSize, count * this.#sectorSize);
   }
 
   /** @inheritdoc */
   persist(lba: number, count: number): void {
-    this.#check('persist', lba, count);
+    this.#limits.check('persist', lba, count);
     this.#memory.persist(this.#base + lba * this.#sectorSize, count * this.#sectorSize);
   }
 
   /** Ends the disk; the memory stays open. Makes nothing durable. Closing twice is harmless. */
   close(): void {
-    this.#limit = -1;
+    this.#limits.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Throws unless they are sectors of the disk; a `count` that is no whole number fails too. */
-  #check(operation: string, lba: number, count: number, length?: number): void {
-    if (
-      !(
-        Number.isSafeInteger(lba) &&
-        Number.isSafeInteger(count) &&
-        lba >= 0 &&
-        count >= 0 &&
-        lba + count <= this.#limit
-      )
-    ) {
-      this.#refuse(operation, lba, count, length);
+  #read(operation: string, lba: number, count: number, target: Uint8Array): void {
+    try {
+      this.#memory.read(this.#base + lba * this.#sectorSize, target);
+    } catch (error) {
+      throw this.#caught(operation, error, lba, count);
     }
   }
 
-  /** All of the arrays together; returns their lengths in bytes. */
-  #checkList(operation: string, lba: number, lengths: number[]): number[] {
-    for (const length of lengths) this.#check(operation, 0, length / this.#sectorSize, length);
-    const total = totalOf(lengths);
-    this.#check(operation, lba, total / this.#sectorSize, total);
-    return lengths;
+  #write(operation: string, lba: number, count: number, source: Uint8Array, mode: 'flush' | 'persist'): void {
+    try {
+      this.#memory.write(this.#base + lba * this.#sectorSize, source, mode);
+    } catch (error) {
+      throw this.#caught(operation, error, lba, count);
+    }
+    if (!this.#bad.isEmpty) this.#written(lba, count);
   }
 
-  #refuse(operation: string, lba: unknown, count: unknown, length: number | undefined): never {
-    if (this.closed) throw closedDevice(operation, 'the disk');
-    return refuseRange(operation, this.#facts(), lba, count, length);
-  }
-
-  #facts(): DeviceFacts {
-    return { noun: 'the disk', sectorSize: this.#sectorSize, sectorCount: this.#sectorCount };
+  /** For calls that have nothing to do in the memory: throws if that is closed, and what it would throw. */
+  #touch(): void {
+    if ('closed' in this.#memory && this.#memory.closed === true) this.#memory.read(this.#base, NOTHING);
   }
 
   #refuseReadOnly(operation: string): void {
@@ -267,16 +255,15 @@ export class PmemDisk implements BlockDevice {
     this.#refuseReadOnly(operation);
     if (this.#bad.isEmpty) return;
     const units = this.#sectorSize / BAD_BLOCK_UNIT;
-    const bad = this.#bad.firstLasting(lba * units, count * units);
-    if (bad !== undefined) throw badSectors(operation, bad, this.#sectorSize, true);
+    const lasting = this.#bad.lastingWithin(lba * units, count * units);
+    if (lasting.length > 0) throw badSectors(operation, lasting, lasting, this.#sectorSize);
   }
 
   #avoidBad(operation: string, lba: number, count: number): void {
     const units = this.#sectorSize / BAD_BLOCK_UNIT;
-    const bad = this.#bad.first(lba * units, count * units);
-    if (bad === undefined) return;
-    const lasting = this.#bad.firstLasting(bad.start, bad.count) !== undefined;
-    throw badSectors(operation, bad, this.#sectorSize, lasting);
+    const bad = this.#bad.within(lba * units, count * units);
+    if (bad.length === 0) return;
+    throw badSectors(operation, bad, this.#bad.lastingWithin(lba * units, count * units), this.#sectorSize);
   }
 
   #written(lba: number, count: number): void {

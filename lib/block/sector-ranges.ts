@@ -43,6 +43,17 @@ export class SectorRanges implements Iterable<SectorRange> {
     return { start: begin, count: Math.min(found.end, end) - begin };
   }
 
+  /** All of the set's sectors within the range, in order. */
+  *within(start: number, count: number): Generator<SectorRange> {
+    const end = start + count;
+    for (let at = start; ; ) {
+      const found = this.first(at, end - at);
+      if (found === undefined) return;
+      yield found;
+      at = found.start + found.count;
+    }
+  }
+
   add(start: number, count: number): void {
     if (count === 0) return;
     const merged: Range = { start, end: start + count };

@@ -2,9 +2,10 @@
 
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
 import { booleanOption, onlyKnown } from '../memory/checks.js';
-import { bytesOf, isFua, listOf } from './arguments.js';
+import { bytesOf, checkDevice, isFua, listOf } from './arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
-import { closedDevice, inputOutput, readOnlyDevice, refuseRange } from './block-errors.js';
+import { inputOutput, readOnlyDevice } from './block-errors.js';
+import { SectorLimits } from './sector-limits.js';
 
 /** Options of {@link SubDisk.open}. */
 export interface SubDiskOptions {
@@ -28,10 +29,8 @@ export class SubDisk implements BlockDevice {
   readonly #device: BlockDevice;
   readonly #start: number;
   readonly #sectorSize: number;
-  readonly #sectorCount: number;
   readonly #readOnly: boolean;
-  /** `sectorCount`, and -1 once closed: one comparison then refuses every range. */
-  #limit: number;
+  readonly #limits: SectorLimits;
 
   /** @internal Use {@link SubDisk.open}. */
   constructor(guard: typeof OPEN, device: BlockDevice, start: number, count: number, readOnly: boolean) {
@@ -39,16 +38,13 @@ export class SubDisk implements BlockDevice {
     this.#device = device;
     this.#start = start;
     this.#sectorSize = device.sectorSize;
-    this.#sectorCount = count;
     this.#readOnly = readOnly;
-    this.#limit = count;
+    this.#limits = new SectorLimits('the partition', device.sectorSize, count, () => device.closed);
   }
 
   /** @throws RangeError when the device has no such sectors. */
   static open(device: BlockDevice, options: SubDiskOptions): SubDisk {
-    if (typeof device !== 'object' || device === null || typeof device.sectorCount !== 'number') {
-      throw wrongType('device', 'a BlockDevice', device);
-    }
+    checkDevice(device);
     onlyKnown(options, KNOWN);
     const { start, count } = options;
     for (const [name, value] of Object.entries({ start, count })) {
@@ -70,12 +66,12 @@ export class SubDisk implements BlockDevice {
   }
 
   get sectorCount(): number {
-    return this.#sectorCount;
+    return this.#limits.sectorCount;
   }
 
   /** Bytes. */
   get size(): number {
-    return this.#sectorCount * this.#sectorSize;
+    return this.#limits.sectorCount * this.#sectorSize;
   }
 
   /** The first sector, counted in the device. */
@@ -88,7 +84,7 @@ export class SubDisk implements BlockDevice {
   }
 
   get closed(): boolean {
-    return this.#limit < 0 || this.#device.closed;
+    return this.#limits.closed;
   }
 
   get supports(): BlockDeviceSupport {
@@ -98,11 +94,11 @@ export class SubDisk implements BlockDevice {
   /** @inheritdoc */
   read(lba: number, target: Uint8Array): void {
     const length = bytesOf(target, 'target');
-    this.#check('read', lba, length / this.#sectorSize, length);
+    this.#limits.check('read', lba, length / this.#sectorSize, length);
     try {
       this.#device.read(this.#start + lba, target);
     } catch (error) {
-      throw this.#translated(error);
+      throw this.#translated('read', error);
     }
   }
 
@@ -110,109 +106,88 @@ export class SubDisk implements BlockDevice {
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
     const length = bytesOf(source, 'source');
     if (options !== undefined) isFua(options);
-    this.#check('write', lba, length / this.#sectorSize, length);
+    this.#limits.check('write', lba, length / this.#sectorSize, length);
     this.#refuseReadOnly('write');
     try {
       this.#device.write(this.#start + lba, source, options);
     } catch (error) {
-      throw this.#translated(error);
+      throw this.#translated('write', error);
     }
   }
 
   /** @inheritdoc */
   readv(lba: number, targets: readonly Uint8Array[]): void {
-    this.#checkList('readv', lba, listOf(targets, 'targets'));
-    this.#run(() => this.#device.readv(this.#start + lba, targets));
+    this.#limits.checkList('readv', lba, listOf(targets, 'targets'));
+    this.#run('readv', () => this.#device.readv(this.#start + lba, targets));
   }
 
   /** @inheritdoc */
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
     isFua(options);
-    this.#checkList('writev', lba, listOf(sources, 'sources'));
+    this.#limits.checkList('writev', lba, listOf(sources, 'sources'));
     this.#refuseReadOnly('writev');
-    this.#run(() => this.#device.writev(this.#start + lba, sources, options));
+    this.#run('writev', () => this.#device.writev(this.#start + lba, sources, options));
   }
 
   /** Of the whole device. */
   flush(): void {
-    this.#check('flush', 0, 0);
+    this.#limits.check('flush', 0, 0);
     this.#device.flush();
   }
 
   /** @inheritdoc */
   discard(lba: number, count: number): void {
-    this.#check('discard', lba, count);
+    this.#limits.check('discard', lba, count);
     this.#refuseReadOnly('discard');
-    this.#run(() => this.#device.discard(this.#start + lba, count));
+    this.#run('discard', () => this.#device.discard(this.#start + lba, count));
   }
 
   /** @inheritdoc */
   writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
     isFua(options);
-    this.#check('writeZeroes', lba, count);
+    this.#limits.check('writeZeroes', lba, count);
     this.#refuseReadOnly('writeZeroes');
-    this.#run(() => this.#device.writeZeroes(this.#start + lba, count, options));
+    this.#run('writeZeroes', () => this.#device.writeZeroes(this.#start + lba, count, options));
   }
 
   /** @inheritdoc */
   directAccess(lba: number, count: number): Buffer {
-    this.#check('directAccess', lba, count);
-    return this.#run(() => this.#device.directAccess(this.#start + lba, count));
+    this.#limits.check('directAccess', lba, count);
+    return this.#run('directAccess', () => this.#device.directAccess(this.#start + lba, count));
   }
 
   /** @inheritdoc */
   persist(lba: number, count: number): void {
-    this.#check('persist', lba, count);
-    this.#run(() => this.#device.persist(this.#start + lba, count));
+    this.#limits.check('persist', lba, count);
+    this.#run('persist', () => this.#device.persist(this.#start + lba, count));
   }
 
   /** Ends the part; the device stays open. Closing twice is harmless. */
   close(): void {
-    this.#limit = -1;
+    this.#limits.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #check(operation: string, lba: number, count: number, length?: number): void {
-    if (
-      Number.isSafeInteger(lba) &&
-      Number.isSafeInteger(count) &&
-      lba >= 0 &&
-      count >= 0 &&
-      lba + count <= this.#limit
-    ) {
-      return;
-    }
-    if (this.closed) throw closedDevice(operation, 'the partition');
-    const facts = { noun: 'the partition', sectorSize: this.#sectorSize, sectorCount: this.#sectorCount };
-    refuseRange(operation, facts, lba, count, length);
-  }
-
-  #checkList(operation: string, lba: number, lengths: number[]): void {
-    for (const length of lengths) this.#check(operation, 0, length / this.#sectorSize, length);
-    const total = lengths.reduce((sum, one) => sum + one, 0);
-    this.#check(operation, lba, total / this.#sectorSize, total);
-  }
-
   #refuseReadOnly(operation: string): void {
     if (this.#readOnly) throw readOnlyDevice(operation, 'the partition');
   }
 
-  #run<T>(call: () => T): T {
+  #run<T>(operation: string, call: () => T): T {
     try {
       return call();
     } catch (error) {
-      throw this.#translated(error);
+      throw this.#translated(operation, error);
     }
   }
 
   /** The device names its own sectors: says where the part begins, and counts the offset from there. */
-  #translated(error: unknown): unknown {
+  #translated(operation: string, error: unknown): unknown {
     if (!(error instanceof PmemError) || error.code !== 'EIO' || error.offset === undefined) return error;
     const offset = error.offset - this.#start * this.#sectorSize;
-    const message = `the partition begins at sector ${this.#start} of the device, and that says: ${error.message}`;
-    return inputOutput('partition', message, { path: error.path, offset, cause: error });
+    const message = `the partition begins at sector ${this.#start} of the device, which says: ${error.message}`;
+    return inputOutput(operation, message, { path: error.path, offset, cause: error });
   }
 }

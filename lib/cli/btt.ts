@@ -18,7 +18,7 @@ const DAMAGED = 1;
 const COMMON = ['json', 'help'];
 const ACTIONS: Readonly<Record<string, readonly string[]>> = {
   format: ['sector-size', 'layout', 'uuid', 'parent-uuid', 'nfree', 'force', 'yes', 'assume-persistent'],
-  check: ['repair', 'yes', 'assume-persistent'],
+  check: ['repair', 'rewrite-log', 'yes', 'assume-persistent'],
   info: [],
 };
 
@@ -103,7 +103,7 @@ async function format(path: string, args: Arguments): Promise<number> {
   });
 }
 
-function reportInWords(path: string, { version, arenas, problems, status }: BttReport): void {
+function reportInWords(path: string, { version, arenas, problems, status, lanesRewritten }: BttReport): void {
   const { bold } = colours();
   const several = arenas === 1 ? '1 arena' : `${arenas} arenas`;
   print(`${bold(path)}: BTT ${version}, ${several}: ${status}`);
@@ -112,6 +112,7 @@ function reportInWords(path: string, { version, arenas, problems, status }: BttR
     print(`  arena ${arena}  ${bold(code)} (${fate})`);
     print(`    ${wrap(detail, 4)}`);
   }
+  if (lanesRewritten > 0) print(`The log was rewritten: ${lanesRewritten} ${lanesRewritten === 1 ? 'lane' : 'lanes'}.`);
   if (status === 'repairable') print("'pmem btt check --repair --yes' repairs it.");
   if (status === 'unsafe')
     print('Nothing was changed, and nothing should be written to it; a read-only Btt.open gives what there is.');
@@ -120,9 +121,11 @@ function reportInWords(path: string, { version, arenas, problems, status }: BttR
 async function check(path: string, args: Arguments): Promise<number> {
   const { flags } = args;
   const repair = flags.has('repair');
-  if (repair) refuseUnasked(args, `'${path}' is going to be repaired`);
+  const rewriteLog = flags.has('rewrite-log');
+  if (rewriteLog && !repair) throw new UsageError('--rewrite-log needs --repair', 'btt');
+  if (repair) refuseUnasked(args, `'${path}' is going to be repaired${rewriteLog ? ', and its log rewritten' : ''}`);
   return await on(path, args, !repair, async (region) => {
-    const report = await Btt.checkAsync(region, { repair, onProgress: progress('checking') });
+    const report = await Btt.checkAsync(region, { repair, rewriteLog, onProgress: progress('checking') });
     if (flags.has('json')) printJson({ path, ...report });
     else reportInWords(path, report);
     return report.status === 'clean' || report.status === 'repaired' ? 0 : DAMAGED;
@@ -203,6 +206,10 @@ export const btt: Command = {
     nfree: { type: 'string', value: 'COUNT', help: 'format: free blocks of an arena, 256 by default' },
     force: { type: 'boolean', short: 'f', help: 'format: even if there seem to be data' },
     repair: { type: 'boolean', help: 'check: repair what can be repaired' },
+    'rewrite-log': {
+      type: 'boolean',
+      help: 'check --repair: make the log as new, for kernels before 4.15 and from there on',
+    },
     yes: { type: 'boolean', short: 'y', help: 'format and check --repair: do it' },
     'assume-persistent': {
       type: 'boolean',

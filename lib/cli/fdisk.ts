@@ -68,7 +68,7 @@ export const fdisk: Command = {
   operands: 'PATH...',
   summary: 'partition tables, as fdisk -l prints them',
   description: [
-    'Prints for each PATH, an image or a block device, what fdisk -l of util-linux prints: size, sectors, and the partitions of an MBR or a GPT. Changes nothing; remarks on damaged tables go to stderr. A path that cannot be opened is told on stderr, and makes the exit code 1.',
+    'Prints for each PATH, an image or a block device, what fdisk -l of util-linux prints: size, sectors, and the partitions of an MBR or a GPT; labels of Sun and SGI are named. Changes nothing; remarks on damaged tables go to stderr. A path that cannot be opened is told on stderr, and makes the exit code 1.',
     'Writing tables is for programs: see writePartitionTable.',
   ],
   options: {

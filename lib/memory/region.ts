@@ -21,6 +21,7 @@ import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import type { BackingKind } from './backing.js';
 import { checkByte, checkWord, lengthOf, rangeError, within, wrongMode } from './checks.js';
+import { type Claim, claimed } from './claim.js';
 import { type DeepFlush, deepFlush } from './deep-flush.js';
 import { closedError, failure, lastOutcome } from './failure.js';
 import { knownSource, knownTarget } from './known-bytes.js';
@@ -430,6 +431,15 @@ export class Region implements Memory, Disposable {
     this.#examine('share');
     const { handle, windows, keeper, closed, ...mapping } = this.#shared;
     return { pmemRegion: native.identify(handle), base: this.#base, size: this.#size, mapping };
+  }
+
+  /**
+   * @internal Keeps others of this process from claiming the same bytes, whichever region, slice or thread they have them by.
+   * @returns the claim, or what is in the way: `'exclusive'`, `'shared'`
+   */
+  claim(operation: string, exclusive: boolean): Claim | 'exclusive' | 'shared' {
+    this.#examine(operation);
+    return claimed(this.#handle, this.#base, this.#size, exclusive);
   }
 
   /**

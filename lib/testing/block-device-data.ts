@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { BlockDeviceSupport } from '../block/block-device.js';
 import type { DeclareTest } from './block-device-setup.js';
-import { pattern, sameBytes, sectorsOf, using } from './block-device-support.js';
+import { onDevice, pattern, sameBytes, sectorsOf } from './block-device-support.js';
 
 /** A small generator of numbers, the same on every run. */
 function numbers(seed: number): (below: number) => number {
@@ -16,7 +16,7 @@ function numbers(seed: number): (below: number) => number {
 
 export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void {
   test('tells its size and what it supports', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const { sectorSize, sectorCount, size, readOnly, closed } = device;
       assert.ok(Number.isSafeInteger(sectorSize) && sectorSize >= 512, `sectorSize ${sectorSize}`);
       assert.ok(Number.isSafeInteger(sectorCount) && sectorCount >= 16, `sectorCount ${sectorCount}`);
@@ -28,7 +28,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
   });
 
   test('reads what was written: the first sector, the last one, several, all', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const { sectorCount } = device;
       const ranges: [lba: number, count: number][] = [
         [0, 1],
@@ -45,7 +45,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
   });
 
   test('leaves the sectors around a write alone', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const before = pattern(device, 16, 1);
       device.write(0, before);
       device.write(5, pattern(device, 3, 2));
@@ -55,7 +55,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
   });
 
   test('takes arrays that begin anywhere, and leaves what is around them alone', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const { sectorSize } = device;
       const large = new Uint8Array(sectorSize + 64).fill(0x5a);
       const source = large.subarray(13, 13 + sectorSize);
@@ -70,7 +70,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
   });
 
   test('does not keep the source: changing it later changes nothing', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const source = pattern(device, 2, 4);
       device.write(2, source);
       source.fill(0);
@@ -79,7 +79,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
   });
 
   test('reads and writes several arrays as if they were one', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const { sectorSize } = device;
       const bytes = pattern(device, 6, 5);
       const cut = (...at: number[]) =>
@@ -95,7 +95,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
   });
 
   test('takes nothing at all, up to the end', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const before = sectorsOf(device, 0, 16);
       for (const lba of [0, 5, device.sectorCount]) {
         device.read(lba, Buffer.alloc(0));
@@ -110,7 +110,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
   });
 
   test('agrees with an array over 500 operations', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const { sectorSize } = device;
       const count = Math.min(device.sectorCount, 64);
       const model = pattern(device, count, 6);

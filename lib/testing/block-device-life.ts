@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { BlockDevice, BlockDeviceSupport } from '../block/block-device.js';
 import type { DeclareTest } from './block-device-setup.js';
-import { pattern, sameBytes, sectorsOf, throwsCoded, using } from './block-device-support.js';
+import { onDevice, pattern, sameBytes, sectorsOf, throwsCoded } from './block-device-support.js';
 
 /** Every method that does something, with right arguments. */
 function calls(device: BlockDevice): Record<string, () => unknown> {
@@ -25,13 +25,13 @@ const STORING: readonly string[] = ['write', 'writev', 'writeZeroes', 'discard']
 
 export function lifeTests(test: DeclareTest, supports: BlockDeviceSupport): void {
   test('read-only: reads, and refuses to store', (media) => {
-    const bytes = using(media, (device) => {
+    const bytes = onDevice(media, (device) => {
       const written = pattern(device, 16, 1);
       device.write(0, written);
       device.flush();
       return written;
     });
-    using(
+    onDevice(
       media,
       (device) => {
         assert.equal(device.readOnly, true);
@@ -53,7 +53,7 @@ export function lifeTests(test: DeclareTest, supports: BlockDeviceSupport): void
   });
 
   test('read-only: wrong arguments are told first', (media) => {
-    using(
+    onDevice(
       media,
       (device) => {
         const sector = Buffer.alloc(device.sectorSize);
@@ -84,7 +84,7 @@ export function lifeTests(test: DeclareTest, supports: BlockDeviceSupport): void
 
   test('can be opened again, with what was stored', (media) => {
     for (let i = 1; i <= 3; i++) {
-      using(media, (device) => {
+      onDevice(media, (device) => {
         if (i > 1) sameBytes(sectorsOf(device, 8, 2), pattern(device, 2, i - 1), `opening ${i}`);
         device.write(8, pattern(device, 2, i), { fua: true });
       });

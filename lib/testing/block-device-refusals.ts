@@ -1,9 +1,9 @@
 /** Tests: arguments that are wrong, refused before anything is touched. */
 
 import assert from 'node:assert/strict';
-import type { BlockDevice, BlockDeviceSupport } from '../block/block-device.js';
+import type { BlockDevice } from '../block/block-device.js';
 import type { DeclareTest } from './block-device-setup.js';
-import { pattern, sameBytes, sectorsOf, throwsCoded, using } from './block-device-support.js';
+import { onDevice, pattern, sameBytes, sectorsOf, throwsCoded } from './block-device-support.js';
 
 const NO_NUMBERS: readonly unknown[] = [undefined, null, true, '0', 0n, {}, [0], Symbol('0'), () => 0];
 const NO_BYTES: readonly unknown[] = [
@@ -65,9 +65,9 @@ function unchanged(device: BlockDevice, run: () => void): void {
   sameBytes(sectorsOf(device, 0, 16), before, 'the device after what it refused');
 }
 
-export function refusalTests(test: DeclareTest, _supports: BlockDeviceSupport): void {
+export function refusalTests(test: DeclareTest): void {
   test('throws a TypeError for numbers of the wrong type', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       unchanged(device, () => {
         for (const wrong of NO_NUMBERS) {
           for (const [name, call] of Object.entries(callsAt(device))) {
@@ -84,7 +84,7 @@ export function refusalTests(test: DeclareTest, _supports: BlockDeviceSupport): 
   });
 
   test('throws a TypeError for arrays and options of the wrong type', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       unchanged(device, () => {
         const sector = Buffer.alloc(device.sectorSize, 0xee);
         for (const wrong of NO_BYTES) {
@@ -107,7 +107,7 @@ export function refusalTests(test: DeclareTest, _supports: BlockDeviceSupport): 
   });
 
   test('throws EINVAL for numbers that are no sector', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       unchanged(device, () => {
         for (const wrong of NO_SECTORS as readonly never[]) {
           for (const [name, call] of Object.entries(callsAt(device))) {
@@ -122,7 +122,7 @@ export function refusalTests(test: DeclareTest, _supports: BlockDeviceSupport): 
   });
 
   test('throws EINVAL for arrays that are not whole sectors', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const { sectorSize } = device;
       unchanged(device, () => {
         for (const length of [1, sectorSize - 1, sectorSize + 1, 3 * sectorSize + 8]) {
@@ -140,7 +140,7 @@ export function refusalTests(test: DeclareTest, _supports: BlockDeviceSupport): 
   });
 
   test('throws EIO behind the end, also if it begins before it', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const { sectorCount, sectorSize } = device;
       unchanged(device, () => {
         for (const lba of [sectorCount, sectorCount + 1, 2 ** 53, 2 ** 63, Number.POSITIVE_INFINITY] as never[]) {
@@ -174,7 +174,7 @@ export function refusalTests(test: DeclareTest, _supports: BlockDeviceSupport): 
   });
 
   test('says in the message what was asked for and what the limit is', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const { sectorCount, sectorSize } = device;
       const sector = Buffer.alloc(sectorSize);
       assert.throws(() => device.read(sectorCount, sector), new RegExp(`\\b${sectorCount}\\b`));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { BlockDevice, BlockDeviceSupport } from '../block/block-device.js';
 import type { DeclareTest } from './block-device-setup.js';
-import { CUTS, losing, pattern, sameBytes, sectorsOf, throwsCoded, using } from './block-device-support.js';
+import { CUTS, losing, onDevice, pattern, sameBytes, sectorsOf, throwsCoded } from './block-device-support.js';
 
 /** Tests that end in a power cut. */
 function durabilityTests(test: DeclareTest, supports: BlockDeviceSupport, when: (typeof CUTS)[number]): void {
@@ -16,8 +16,25 @@ function durabilityTests(test: DeclareTest, supports: BlockDeviceSupport, when: 
       device.flush();
       return written;
     });
-    using(media, (device) => sameBytes(sectorsOf(device, 0, 16), bytes, 'the device'));
+    onDevice(media, (device) => sameBytes(sectorsOf(device, 0, 16), bytes, 'the device'));
   });
+
+  const zeroing: Record<string, (device: BlockDevice) => void> = {};
+  if (supports.writeZeroes) zeroing['writeZeroes'] = (device) => device.writeZeroes(1, 4);
+  if (supports.discard && supports.discardZeroes) zeroing['discard'] = (device) => device.discard(1, 4);
+  for (const [name, zero] of Object.entries(zeroing)) {
+    test(`keeps the zeroes of ${name} that were flushed over a power cut ${when}`, async (media) => {
+      const bytes = await losing(media, when, (device) => {
+        const written = pattern(device, 6, 12);
+        device.write(0, written);
+        device.flush();
+        zero(device);
+        device.flush();
+        return written.fill(0, device.sectorSize, 5 * device.sectorSize);
+      });
+      onDevice(media, (device) => sameBytes(sectorsOf(device, 0, 6), bytes, 'the sectors'));
+    });
+  }
 
   // Each alone: one that works makes up for another that does not.
   const storing: Record<string, (device: BlockDevice, bytes: Buffer) => void> = {
@@ -42,7 +59,7 @@ function durabilityTests(test: DeclareTest, supports: BlockDeviceSupport, when: 
         store(device, written);
         return written;
       });
-      using(media, (device) => sameBytes(sectorsOf(device, 1, 4), bytes, 'the sectors'));
+      onDevice(media, (device) => sameBytes(sectorsOf(device, 1, 4), bytes, 'the sectors'));
     });
   }
 
@@ -54,7 +71,7 @@ function durabilityTests(test: DeclareTest, supports: BlockDeviceSupport, when: 
       device.write(0, second);
       return [first, second];
     });
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const unit = supports.atomicSectors ? device.sectorSize : 8;
       const found = sectorsOf(device, 0, 4);
       for (let at = 0; at < found.length; at += unit) {
@@ -72,7 +89,7 @@ function durabilityTests(test: DeclareTest, supports: BlockDeviceSupport, when: 
       device.directAccess(6, 2).fill(0x11, 1, 9);
       device.persist(6, 2);
     });
-    using(media, (device) => {
+    onDevice(media, (device) => {
       sameBytes(sectorsOf(device, 6, 2), pattern(device, 2, 10).fill(0x11, 1, 9), 'the sectors');
     });
   });
@@ -83,7 +100,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
 
   if (supports.writeZeroes) {
     test('writes zeroes, and nothing around them', (media) => {
-      using(media, (device) => {
+      onDevice(media, (device) => {
         const { sectorSize } = device;
         const expected = pattern(device, 16, 5);
         device.write(0, expected);
@@ -98,7 +115,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
 
   if (supports.discard) {
     test('discards, and nothing around; what was discarded can be read and written', (media) => {
-      using(media, (device) => {
+      onDevice(media, (device) => {
         const { sectorSize } = device;
         const bytes = pattern(device, 16, 6);
         device.write(0, bytes);
@@ -116,7 +133,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
 
   if (supports.directAccess) {
     test('gives direct access: one view of what is read and written, neighbours being neighbours', (media) => {
-      using(media, (device) => {
+      onDevice(media, (device) => {
         const { sectorSize } = device;
         device.write(2, pattern(device, 4, 8));
         const view = device.directAccess(2, 4);
@@ -133,7 +150,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
   }
 
   test('says EOPNOTSUPP to what it does not support', (media) => {
-    using(media, (device) => {
+    onDevice(media, (device) => {
       const calls: [string, boolean, () => unknown][] = [
         ['discard', supports.discard, () => device.discard(0, 1)],
         ['writeZeroes', supports.writeZeroes, () => device.writeZeroes(0, 1)],

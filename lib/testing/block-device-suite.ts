@@ -50,7 +50,7 @@ export function blockDeviceSuite(name: string, setup: BlockDeviceSetup, runner?:
   describe(`${name}: a block device`, () => {
     describe('data', () => dataTests(declare, setup.supports));
     describe('storage', () => storageTests(declare, setup.supports));
-    describe('refusals', () => refusalTests(declare, setup.supports));
+    describe('refusals', () => refusalTests(declare));
     describe('life', () => lifeTests(declare, setup.supports));
   });
 }

@@ -5,7 +5,7 @@ import type { BlockDevice } from '../block/block-device.js';
 import type { BlockDeviceMedia } from './block-device-setup.js';
 
 /** Opens a device for the test, and closes it whatever happens. */
-export function using<T>(media: BlockDeviceMedia, run: (device: BlockDevice) => T, readOnly = false): T {
+export function onDevice<T>(media: BlockDeviceMedia, run: (device: BlockDevice) => T, readOnly = false): T {
   const device = media.open({ readOnly });
   try {
     return run(device);
@@ -24,7 +24,7 @@ export async function losing<T>(
   run: (device: BlockDevice) => T,
 ): Promise<T> {
   if (when === 'after closing' || media.cutPower === undefined) {
-    const result = using(media, run);
+    const result = onDevice(media, run);
     await media.cutPower?.();
     return result;
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BadBlocks, PmemDisk, type SectorRange } from 'pmem';
+import { BadBlocks, PmemDisk, PmemError, type SectorRange } from 'pmem';
 import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
@@ -143,6 +143,67 @@ describe('a disk with bad blocks', () => {
     disk().read(19, target);
   });
 
+  it('names all that are in the way, and what can be done about them', () => {
+    const message = (disk: PmemDisk, run: (disk: PmemDisk) => void): string => {
+      let found = '';
+      assert.throws(
+        () => run(disk),
+        (error: Error) => {
+          found = error.message;
+          return true;
+        },
+      );
+      return found;
+    };
+    const memory = new LossyMemory(2 ** 16);
+    const open = (list: BadBlocks | SectorRange[], sectorSize: 512 | 4096 = 512): PmemDisk =>
+      PmemDisk.open(memory, { sectorSize, badBlocks: list });
+    const all = (disk: PmemDisk): void => disk.read(0, Buffer.alloc(2 ** 14));
+    assert.equal(
+      message(open([{ start: 1, count: 1 }]), all),
+      'EIO: read: sector 1 of the disk is bad. Writing it makes it good again',
+    );
+    const several = [
+      { start: 1, count: 1 },
+      { start: 5, count: 2 },
+    ];
+    assert.equal(
+      message(open(several), all),
+      'EIO: read: sector 1 and sectors 5-6 of the disk are bad. Writing them makes them good again',
+    );
+    assert.match(
+      message(open(several, 4096), all),
+      /read: sector 0 of the disk is bad\. Writing it makes it good again$/,
+    );
+    const many = [0, 2, 4, 6, 8, 10].map((start) => ({ start, count: 1 }));
+    assert.match(
+      message(open(many), all),
+      /sector 0, sector 2, sector 4, sector 6 and 2 more ranges of the disk are bad/,
+    );
+
+    const mixed = (): BadBlocks => {
+      const list = new BadBlocks(several);
+      list.add(6, 1, { lasting: true });
+      list.add(9, 1, { lasting: true });
+      return list;
+    };
+    const both = message(open(mixed()), all);
+    assert.match(
+      both,
+      /sector 1, sectors 5-6 and sector 9 of the disk are bad\. The media is at fault in sector 6 and sector 9,/,
+    );
+    assert.doesNotMatch(both, /good again/);
+    const writing = message(open(mixed()), (disk) => disk.write(0, Buffer.alloc(2 ** 13)));
+    assert.match(
+      writing,
+      /write: sector 6 and sector 9 of the disk are bad\. The media is at fault, .* write them through/,
+    );
+    const last = message(open(mixed()), (disk) => disk.write(9, Buffer.alloc(512)));
+    assert.match(last, /sector 9 of the disk is bad\. The media is at fault, .* write it through .* or clear it with/);
+    // Of 4096 bytes both are in one sector, which then is lasting.
+    assert.match(message(open(mixed(), 4096), all), /sectors 0-1 of the disk are bad\. The media is at fault, /);
+  });
+
   it('counts them in its own sectors', () => {
     const target = Buffer.alloc(4096);
     throwsCode(() => disk(4096).read(2, target), 'EIO', { message: /sector 2 of the disk is bad/ });
@@ -200,6 +261,34 @@ describe('a disk with bad blocks', () => {
 
 describe('a disk on memory that is gone', () => {
   const file = onDisk();
+
+  it('says what was asked for, of several arrays too', () => {
+    class Gone extends LossyMemory {
+      override read(offset: number): void {
+        throw new PmemError('ERR_PMEM_FAULT', 'gone', { offset });
+      }
+
+      override write(offset: number): void {
+        this.read(offset);
+      }
+
+      override fill(offset: number): void {
+        this.read(offset);
+      }
+    }
+    const sectors = Buffer.alloc(1024);
+    const calls: Record<string, (disk: PmemDisk) => void> = {
+      read: (disk) => disk.read(3, sectors),
+      readv: (disk) => disk.readv(3, [sectors]),
+      write: (disk) => disk.write(3, sectors),
+      writev: (disk) => disk.writev(3, [sectors], { fua: true }),
+      writeZeroes: (disk) => disk.writeZeroes(3, 2),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const message = new RegExp(`^EIO: ${name}: sector 3 of the disk cannot be had`);
+      throwsCode(() => call(PmemDisk.open(new Gone(8192))), 'EIO', { message });
+    }
+  });
 
   it('counts sectors as bad that the guarded copy could not have, until they can be written again', async () => {
     const seen = await childValue(

@@ -113,5 +113,21 @@ describe('SubDisk.open', () => {
       (error: NodeJS.ErrnoException & { offset?: number }) =>
         error.code === 'EIO' && error.offset === 1024 && /begins at sector 3 .*sector 5/.test(error.message),
     );
+    const sectors = Buffer.alloc(2048);
+    const calls: Record<string, () => unknown> = {
+      read: () => part.read(0, sectors),
+      readv: () => part.readv(0, [sectors]),
+      directAccess: () => part.directAccess(0, 4),
+    };
+    outer.badBlocks.add(6, 1, { lasting: true });
+    calls['write'] = () => part.write(0, sectors);
+    calls['writev'] = () => part.writev(0, [sectors]);
+    calls['writeZeroes'] = () => part.writeZeroes(0, 4);
+    for (const [name, call] of Object.entries(calls)) {
+      const message = new RegExp(
+        `^EIO: ${name}: the partition begins at sector 3 of the device, which says: EIO: ${name}: `,
+      );
+      throwsCode(call, 'EIO', { message });
+    }
   });
 });

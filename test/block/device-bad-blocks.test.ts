@@ -32,6 +32,22 @@ describe('bad blocks that the kernel knows', () => {
     assert.deepEqual(part?.firstLasting(0, 1), { start: 0, count: 1 });
   });
 
+  it('of a part that begins or ends within a unit: each sector with a bad byte', () => {
+    const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '2 1\n15 1' });
+    for (const [fileOffset, size, expected] of [
+      [100, 8192, '1 2\n14 2\n'],
+      [1024 + 511, 7000, '0 1\n12 2\n'],
+      [1536, 6144 + 8, '12 1\n'],
+      [1536, 6144, ''],
+    ] as const) {
+      assert.equal(String(deviceBadBlocks({ kind: 'block', device, fileOffset, size })), expected);
+    }
+    const mapped = Object.assign(new LossyMemory(8192), { kind: 'block', device, fileOffset: 100 });
+    throwsCode(() => PmemDisk.open(mapped).read(2, Buffer.alloc(512)), 'EIO', {
+      message: /sector 2 of the disk is bad/,
+    });
+  });
+
   it('of a partition', () => {
     machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '2060 2' });
     const device = machine.device(`${region}/namespace0.0/block/pmem0/pmem0p1`, { start: 2048 });

@@ -188,6 +188,13 @@ describe('PmemDisk', () => {
       () => disk.writeZeroes(0, 1),
       () => disk.directAccess(0, 1),
       () => disk.persist(0, 1),
+      () => disk.discard(0, 1),
+      () => disk.readv(0, []),
+      () => disk.readv(0, [sector]),
+      () => disk.writev(0, []),
+      () => disk.writev(0, [sector.subarray(0, 0)]),
+      () => disk.writeZeroes(0, 0),
+      () => disk.directAccess(0, 0),
     ];
     for (const call of calls) throwsCode(call, 'ERR_PMEM_CLOSED');
   });

@@ -1,11 +1,14 @@
 /** The conformance suite is run on devices that are wrong in one thing each, and must notice. */
 
 import assert from 'node:assert/strict';
-import { type BlockDevice, type BlockWriteOptions, PmemDisk } from 'pmem';
+import { type BlockDevice, type BlockDeviceSupport, type BlockWriteOptions, PmemDisk, type WriteMode } from 'pmem';
 import { type BlockDeviceSetup, blockDeviceSuite } from 'pmem/testing';
 import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';
+
+const SUPPORTS: BlockDeviceSupport = PmemDisk.open(new LossyMemory(512)).supports;
+const ZEROING: BlockDeviceSupport = { ...SUPPORTS, discardZeroes: true };
 
 type Break = (device: BlockDevice, memory: LossyMemory) => Partial<BlockDevice>;
 
@@ -20,10 +23,10 @@ function broken(device: BlockDevice, changes: Partial<BlockDevice>): BlockDevice
 }
 
 /** Names of the suite's tests that fail. */
-async function failures(change: Break): Promise<string[]> {
+async function failures(change: Break, supports = SUPPORTS): Promise<string[]> {
   const tests: [name: string, body: () => void | Promise<void>][] = [];
   const setup: BlockDeviceSetup = {
-    supports: PmemDisk.open(new LossyMemory(512)).supports,
+    supports,
     create: () => {
       const memory = new LossyMemory(2 ** 15);
       const random = new Random(5);
@@ -65,6 +68,17 @@ function makingUp(changes: Break): Break {
   });
 }
 
+/** A discard whose sectors read as zeroes, stored in this way. */
+function zeroing(mode: WriteMode): Break {
+  return (device, memory) => ({
+    supports: ZEROING,
+    discard: (lba, count) => {
+      device.discard(lba, count);
+      memory.fill(lba * device.sectorSize, count * device.sectorSize, 0, mode);
+    },
+  });
+}
+
 /** Right in everything but durability: arguments are checked, and a closed device refuses. */
 const VOLATILE: Record<string, Break> = {
   'a flush that does nothing': (device) => ({ flush: () => device.read(0, Buffer.alloc(0)) }),
@@ -74,6 +88,15 @@ const VOLATILE: Record<string, Break> = {
   }),
   'fua that is ignored by writeZeroes': (device) => ({
     writeZeroes: (lba, count, options) => device.writeZeroes(lba, count, without(options)),
+  }),
+  'zeroes that flush does not make durable': (device, memory) => ({
+    writeZeroes: (lba, count, options) => {
+      if (options?.fua === true || device.readOnly) return device.writeZeroes(lba, count, options);
+      device.writeZeroes(lba, 0, options);
+      // Refuses what is no range.
+      device.directAccess(lba, count);
+      memory.fill(lba * device.sectorSize, count * device.sectorSize, 0);
+    },
   }),
   'a persist that does nothing': (device) => ({ persist: (lba, count) => void device.directAccess(lba, count) }),
 };
@@ -131,6 +154,16 @@ const BROKEN: Record<string, Break> = {
 describe('the conformance suite', () => {
   it('has nothing against a device that is right', async () => {
     assert.deepEqual(await failures(() => ({})), []);
+    assert.deepEqual(await failures(zeroing('flush'), ZEROING), []);
+  });
+
+  it('notices zeroes of a discard that flush does not make durable', async () => {
+    const names = await failures(zeroing('store'), ZEROING);
+    assert.ok(
+      names.some((name) => /^keeps the zeroes of discard/.test(name)),
+      names.join('\n'),
+    );
+    assert.notDeepEqual(await failures(makingUp(zeroing('store')), ZEROING), []);
   });
 
   for (const [name, change] of Object.entries(BROKEN)) {

@@ -65,6 +65,27 @@ describe('pmem btt', () => {
     assert.equal((await pmem(['btt', 'check', path])).code, 0);
   });
 
+  it('rewrites the log when told so', async () => {
+    const path = image();
+    await pmem(['btt', 'format', path, '--yes']);
+    const alone = await pmem(['btt', 'check', path, '--rewrite-log']);
+    assert.equal(alone.code, 2);
+    assert.match(alone.stderr, /--rewrite-log needs --repair/);
+    assert.match(
+      (await pmem(['btt', 'check', path, '--repair', '--rewrite-log'])).stderr,
+      /its log rewritten; say --yes/,
+    );
+    const { arenas } = JSON.parse((await pmem(['btt', 'info', path, '--json'])).stdout);
+    // A second entry that says what the first one does.
+    edit(path, 4096 + arenas[0].flogOffset, 32, (bytes) => {
+      bytes.copy(bytes, 16, 0, 16);
+      bytes.writeUInt32LE(2, 28);
+    });
+    const { code, stdout } = await pmem(['btt', 'check', path, '--repair', '--rewrite-log', '--yes']);
+    assert.equal(code, 0);
+    assert.match(stdout, /clean\nThe log was rewritten: 1 lane\./);
+  });
+
   it('says of what cannot be repaired that nothing was changed', async () => {
     const path = image();
     await pmem(['btt', 'format', path, '--yes']);

@@ -6,7 +6,7 @@ import { longSize, shortSize } from '#dist/cli/fdisk/sizes.js';
 import { IMAGES, IMAGES_4096, makeImage } from '../support/images.js';
 import { ROOT } from '../support/paths.js';
 import { onTmpfs } from '../support/temp.js';
-import { needsTools, runTool } from '../support/tools.js';
+import { needsTools, runTool, succeedTool } from '../support/tools.js';
 import { pmem } from './run.js';
 
 /** Both programs print the same, byte for byte, on both streams. */
@@ -52,6 +52,53 @@ describe('pmem fdisk -l', () => {
       const link = file('link');
       symlinkSync(path, link);
       await same(['-l', link]);
+    });
+
+    it('names with characters that are wide, or cannot be printed, in either kind of locale', async () => {
+      const path = file('x');
+      IMAGES['an MBR']?.(path);
+      for (const name of [
+        'tab\there',
+        'line\nbreak',
+        'del\x7f',
+        'back\\x09slash',
+        '日本',
+        'é1',
+        'e\u0301',
+        'ｆｕｌｌ',
+        '🙂',
+        '\u0085',
+      ]) {
+        const other = file(name);
+        copyFileSync(path, other);
+        for (const locale of ['C', 'C.UTF-8']) {
+          const env = { LC_ALL: locale };
+          const theirs = spawnSync('fdisk', ['-l', other], {
+            env: { ...env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
+            encoding: 'utf8',
+          });
+          const { stdout } = await pmem(['fdisk', '-l', other], { env });
+          assert.equal(stdout, theirs.stdout, `${JSON.stringify(name)} in ${locale}`);
+        }
+      }
+    });
+
+    it('labels of Sun and SGI, without their partitions', async () => {
+      for (const kind of ['sun', 'sgi']) {
+        const path = file(kind);
+        makeImage(path, 2 ** 23);
+        succeedTool('sfdisk', ['-q', path], `label: ${kind}\n`);
+        assert.match(
+          await same(['-l', path]),
+          new RegExp(`Geometry: .*\nUnits: .*\n.*\n.*\nDisklabel type: ${kind}\n$`),
+        );
+        succeedTool('sfdisk', ['-q', path], `label: ${kind}\nsize=4M\n`);
+        const theirs = runTool('fdisk', ['-l', path]).stdout;
+        const { code, stdout, stderr } = await pmem(['fdisk', '-l', path]);
+        assert.equal(code, 0);
+        assert.ok(theirs.startsWith(stdout) && theirs.length > stdout.length, theirs);
+        assert.match(stderr, new RegExp(`^Partitions of a ${kind} label are not listed here`));
+      }
     });
 
     it('several images, some of which are not there', async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type CrashStatistics, exploreCrashes, exploreMutants } from 'pmem/testing';
 import { exploration } from '../support/btt-crash.js';
-import { DAMAGES, FORMATTING, repairing } from '../support/btt-upkeep.js';
+import { DAMAGES, FORMATTING, repairing, rewriting } from '../support/btt-upkeep.js';
 import { NEEDING_EVERYTHING, randomWorkload, WORKLOADS } from '../support/btt-workloads.js';
 
 /** What all of it must come to. */
@@ -42,6 +42,12 @@ describe('a BTT and power cuts', () => {
     count(exploreCrashes({ ...FORMATTING, budget: 20_000 }));
   });
 
+  for (const second of [1, 2] as const) {
+    it(`rewriting a flog in slots 0 and ${second}`, () => {
+      count(exploreCrashes({ ...rewriting(second), budget: 10_000 }));
+    });
+  }
+
   for (const [name, damage] of Object.entries(DAMAGES)) {
     it(`repairing ${name}`, () => {
       count(exploreCrashes({ ...repairing(damage), budget: 10_000 }));
@@ -60,6 +66,7 @@ describe('a BTT and power cuts', () => {
       ...NEEDING_EVERYTHING.map((name) => exploration(WORKLOADS[name] as (typeof WORKLOADS)[string])),
       FORMATTING,
       ...Object.values(DAMAGES).map(repairing),
+      rewriting(2),
     ];
     for (const program of programs) {
       const report = exploreMutants({ ...(program as typeof FORMATTING), budget: 5000, report: true });

@@ -69,7 +69,8 @@ export function mutate({ bytes, targets, infos }: Original, memory: PlainMemory,
       const info = random.pick(infos);
       const field = info + random.pick(FIELDS);
       const old = memory.bytes.readUInt32LE(field);
-      memory.bytes.writeUInt32LE(random.pick([random.pick(NUMBERS), (old + 64 * (random.below(5) - 2)) >>> 0]), field);
+      const near = (old + random.pick([1, 4, 64]) * (random.below(5) - 2)) >>> 0;
+      memory.bytes.writeUInt32LE(random.pick([random.pick(NUMBERS), near]), field);
       seal(memory.bytes, info);
     } else if (kind === 6) {
       const [offset, length] = random.pick(targets);

@@ -2,12 +2,12 @@
 
 import type { Memory } from '../../memory/memory.js';
 import { inputOutput } from '../block-errors.js';
+import { isFault } from '../faults.js';
 import type { FoundArena } from './discover.js';
 import type { FlogFindings } from './flog-check.js';
 import { Lanes } from './lanes.js';
-import { FLOG_LANE } from './layout.js';
+import { FLOG_LANE, MAP_ENTRY } from './layout.js';
 import { blockOf, ERROR, half, isError, isZero, NORMAL, storeEntry, word, wordOffset, ZERO } from './map.js';
-import { isFault } from './media.js';
 import { BttCorruptError, problem } from './problems.js';
 import { ReadTracking } from './read-tracking.js';
 
@@ -76,6 +76,14 @@ export class Arena {
 
   /** Reads `count` sectors to `target[at]`; `base` is the device's number of the arena's first one, for messages. */
   read(base: number, first: number, count: number, target: Uint8Array, at: number): void {
+    try {
+      this.#read(base, first, count, target, at);
+    } catch (error) {
+      throw this.#ofMap('read', base, first, count, error);
+    }
+  }
+
+  #read(base: number, first: number, count: number, target: Uint8Array, at: number): void {
     const size = this.#sectorSize;
     for (let i = 0; i < count; ) {
       const entry = this.#entry(first + i);
@@ -97,6 +105,14 @@ export class Arena {
 
   /** The block of a sector and what its entry says, for a reader that comes back later. */
   locate(base: number, sector: number): { readonly offset: number; readonly block: number } | undefined {
+    try {
+      return this.#locate(base, sector);
+    } catch (error) {
+      throw this.#ofMap('read', base, sector, 1, error);
+    }
+  }
+
+  #locate(base: number, sector: number): { readonly offset: number; readonly block: number } | undefined {
     const entry = this.#entry(sector);
     if (isZero(entry)) return undefined;
     const block = this.#sound('read', base, sector, entry);
@@ -108,11 +124,33 @@ export class Arena {
     if (!isFault(error)) return error;
     this.#bad.add(block);
     const sentence = `sector ${sector} of the BTT cannot be had; writing it makes it good again: ${error.message}`;
-    return inputOutput('read', sentence, { path: error.path, cause: error });
+    return inputOutput('read', sentence, { path: error.path, offset: sector * this.#sectorSize, cause: error });
+  }
+
+  /** What a fault becomes that is not one of a sector's block: the map is what is left. */
+  #ofMap(operation: string, base: number, first: number, count: number, error: unknown): unknown {
+    if (!isFault(error)) return error;
+    // Which of several it was is told by the place; a fault may be told by its page.
+    const told = error.offset === undefined ? first : Math.floor((error.offset - this.#map) / MAP_ENTRY);
+    const sector = base + Math.min(Math.max(told, first), first + count - 1);
+    const sentence = `the map of sector ${sector} of the BTT cannot be had: ${error.message}`;
+    return inputOutput(operation, sentence, {
+      path: error.path,
+      offset: sector * this.#sectorSize,
+      cause: error,
+    });
   }
 
   /** Writes `count` sectors from `source[at]`. Each is durable, old or new, from then on; on return all are new. */
   write(base: number, first: number, count: number, source: Uint8Array, at: number): void {
+    try {
+      this.#write(base, first, count, source, at);
+    } catch (error) {
+      throw this.#ofMap('write', base, first, count, error);
+    }
+  }
+
+  #write(base: number, first: number, count: number, source: Uint8Array, at: number): void {
     const size = this.#sectorSize;
     this.#refuseBroken('write');
     for (let done = 0; done < count; ) {
@@ -131,6 +169,14 @@ export class Arena {
 
   /** The sectors read as zeroes; durable after the next drain. Their blocks stay theirs. */
   zero(base: number, first: number, count: number): void {
+    try {
+      this.#zero(base, first, count);
+    } catch (error) {
+      throw this.#ofMap('write', base, first, count, error);
+    }
+  }
+
+  #zero(base: number, first: number, count: number): void {
     this.#refuseBroken('write');
     const end = first + count;
     for (let sector = first; sector < end; sector++) {
@@ -168,6 +214,7 @@ export class Arena {
       throw inputOutput(
         operation,
         `sector ${base + sector} of the BTT is marked as bad; writing it makes it good again`,
+        { offset: (base + sector) * this.#sectorSize },
       );
     }
     return this.#checkBlock(operation, base, sector, blockOf(entry, sector));

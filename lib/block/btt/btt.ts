@@ -2,14 +2,15 @@
 
 import { wrongValue } from '../../errors.js';
 import { onlyKnown } from '../../memory/checks.js';
+import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
-import { bytesOf, isFua, listOf } from '../arguments.js';
+import { bytesOf, checkMemory, isFua, listOf } from '../arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
-import { closedDevice, readOnlyDevice, refuseRange, unsupported } from '../block-errors.js';
+import { readOnlyDevice, unsupported } from '../block-errors.js';
+import { SectorLimits } from '../sector-limits.js';
 import { Arena } from './arena.js';
-import { type BttReport, check } from './check.js';
-import { type Discovery, discover } from './discover.js';
-import { readFlog } from './flog-check.js';
+import { type BttReport, check, examine, look, mapBytes } from './check.js';
+import type { Discovery } from './discover.js';
 import { format } from './format.js';
 import { type BttInfo, describe } from './info.js';
 import {
@@ -20,13 +21,12 @@ import {
   checkAsyncOptions,
   checkCheckOptions,
   checkFormatOptions,
-  checkMemory,
   checkOpenOptions,
   FORMAT_OPTIONS,
 } from './options.js';
-import { BttCorruptError, type BttProblem, isDangerous, notFound } from './problems.js';
+import { BttCorruptError, type BttProblem, isDangerous } from './problems.js';
 import { readAhead } from './read-async.js';
-import { enter, refuseBusy } from './users.js';
+import { enter } from './users.js';
 import { atOnce, inPieces } from './work.js';
 
 const SUPPORTS: BlockDeviceSupport = Object.freeze({
@@ -48,6 +48,11 @@ const LEAST_MARKED_BYTES = 4096;
 /** Bytes, about, that are written at once where zeroes have to be. */
 const ZEROES_BYTES = 65536;
 
+/** Maps of this many bytes together are gone through when a BTT is opened: some 200 ms. */
+const VERIFIED_BYTES = 16 * 2 ** 20;
+
+const NOUN = 'the BTT';
+
 const OPEN = Symbol('open');
 
 /**
@@ -63,11 +68,13 @@ const OPEN = Symbol('open');
  * until the BTT is opened again. `ERR_PMEM_BTT_CORRUPT` (a {@link BttCorruptError}) where the map of a sector names no block.
  * A read that fails may have filled a part of its target.
  *
- * **Who else.** One open Btt that stores excludes every other of the same Memory object in this thread (`ERR_PMEM_BUSY`). Region's
- * lock excludes other processes. Regions of one file in several threads, several Regions of it in one, and slices cannot be told
- * to belong together: keep to one Btt for all of them; two would give the same free block to two sectors.
+ * **Who else.** Two that store would give the same free block to two sectors. So one that is open to store, a repair and a format
+ * are alone in this process (`ERR_PMEM_BUSY`); those who only read, a check too, share. Regions are told apart by the bytes of the
+ * file or device that they are, in whatever thread they were opened, attached or sliced; any other Memory by its being the same
+ * object. One that was forgotten counts until it is collected, its Region is closed, or its thread ends. Other processes are
+ * excluded by the Region's lock.
  *
- * Takes memory in proportion to the lanes, some 30 bytes for each, and not to the size.
+ * Open, it takes memory in proportion to the lanes, some 30 bytes for each, and not to the size.
  */
 export class Btt implements BlockDevice {
   readonly #memory: Memory;
@@ -75,15 +82,14 @@ export class Btt implements BlockDevice {
   /** Number of the first sector of each arena. */
   readonly #bases: readonly number[];
   readonly #sectorSize: number;
-  readonly #sectorCount: number;
   readonly #readOnly: boolean;
   readonly #info: BttInfo;
-  readonly #leave: () => void;
-  /** `sectorCount`, and -1 once closed: one comparison then refuses every range. */
-  #limit: number;
+  /** Keeps others from it. */
+  readonly #claim: Claim;
+  readonly #limits: SectorLimits;
 
   /** @internal Use {@link Btt.open}. */
-  constructor(guard: typeof OPEN, memory: Memory, { discovery, arenas, problems, readOnly }: Opened) {
+  constructor(guard: typeof OPEN, memory: Memory, { discovery, arenas, problems, readOnly, claim }: Opened) {
     if (guard !== OPEN) throw wrongValue('Btt', 'made by Btt.open', 'new');
     this.#memory = memory;
     this.#arenas = arenas;
@@ -94,14 +100,13 @@ export class Btt implements BlockDevice {
     });
     this.#info = describe(discovery, problems);
     this.#sectorSize = this.#info.sectorSize;
-    this.#sectorCount = count;
-    this.#limit = count;
+    this.#limits = new SectorLimits(NOUN, this.#sectorSize, count);
     this.#readOnly = readOnly;
-    this.#leave = enter(memory, this, !readOnly);
+    this.#claim = claim;
   }
 
   /**
-   * Makes a BTT on all of the memory; what was there is gone. A power cut in the middle leaves none that can be opened.
+   * Makes a BTT on all of the memory; what was there is gone. A power cut in the middle leaves none that can be opened, or all of it.
    *
    * @throws PmemError `ERR_PMEM_IN_USE` where there seems to be data and `force` is not set, `EPERM` on read-only memory,
    *   `ERR_PMEM_BUSY`; TypeError and RangeError for options that are wrong or do not fit the memory.
@@ -122,8 +127,8 @@ export class Btt implements BlockDevice {
 
   /**
    * Finds everything that is wrong: info blocks, flog, and that each block belongs to exactly one sector or lane. Without
-   * `repair` it stores nothing; with it, it repairs all that is wrong if all can be repaired, and otherwise stores nothing.
-   * Takes a bit of memory for each block.
+   * `repair` it stores nothing; with it, it repairs all that is wrong if all can be repaired, and otherwise stores nothing. With
+   * `rewriteLog` too the flogs are made as new, once nothing is wrong. Takes a bit of memory for each block.
    *
    * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; `EPERM` to repair read-only memory; `ERR_PMEM_BUSY`.
    */
@@ -135,13 +140,16 @@ export class Btt implements BlockDevice {
   /** {@link Btt.check} in pieces. */
   static async checkAsync(memory: Memory, options: BttCheckOptions & BttAsyncOptions = {}): Promise<BttReport> {
     checkMemory(memory);
-    const repair = checkCheckOptions(options, ['signal', 'onProgress']);
+    const checked = checkCheckOptions(options, ['signal', 'onProgress']);
     checkAsyncOptions(options);
-    return await inPieces(check(memory, repair), options);
+    return await inPieces(check(memory, checked), options);
   }
 
   /**
-   * Opens the BTT, and completes what a power cut interrupted. Looks at info blocks and flogs, not at the map.
+   * Opens the BTT, and completes what a power cut interrupted. Looks at info blocks and flogs, and where the maps are of no more
+   * than 16 MiB together (4 Mi sectors) goes through them too, as {@link Btt.check} does: that takes 200 ms at most, and a bit of
+   * memory for each block. Of a map that is not gone through, damage is found only where it cannot be a block's number at all;
+   * writing to a BTT with two sectors on one block destroys one of them. `verify` decides otherwise.
    *
    * A damaged BTT is not opened, unless `readOnly`: then those sectors are there that its maps still tell, `info.problems` says
    * what is wrong, and nothing is stored. A damaged copy of an info block does not matter.
@@ -151,12 +159,13 @@ export class Btt implements BlockDevice {
    */
   static open(memory: Memory, options: BttOpenOptions = {}): Btt {
     const { readOnly, verify } = checkOpenOptions(memory, options);
-    refuseBusy('open', memory, !readOnly);
-    if (verify && !readOnly) {
-      const { problems, safeToWrite } = atOnce(check(memory, false));
-      if (!safeToWrite) throw new BttCorruptError('open', problems);
+    const claim = enter('open', memory, !readOnly);
+    try {
+      return new Btt(OPEN, memory, { ...opened(memory, readOnly, verify), readOnly, claim });
+    } catch (error) {
+      claim.end();
+      throw error;
     }
-    return new Btt(OPEN, memory, opened(memory, readOnly));
   }
 
   get sectorSize(): number {
@@ -164,12 +173,12 @@ export class Btt implements BlockDevice {
   }
 
   get sectorCount(): number {
-    return this.#sectorCount;
+    return this.#limits.sectorCount;
   }
 
   /** Bytes. */
   get size(): number {
-    return this.#sectorCount * this.#sectorSize;
+    return this.#limits.sectorCount * this.#sectorSize;
   }
 
   get readOnly(): boolean {
@@ -177,7 +186,7 @@ export class Btt implements BlockDevice {
   }
 
   get closed(): boolean {
-    return this.#limit < 0;
+    return this.#limits.closed;
   }
 
   get supports(): BlockDeviceSupport {
@@ -196,7 +205,7 @@ export class Btt implements BlockDevice {
    */
   read(lba: number, target: Uint8Array): void {
     const length = bytesOf(target, 'target');
-    this.#check('read', lba, length / this.#sectorSize, length);
+    this.#limits.check('read', lba, length / this.#sectorSize, length);
     this.#read(lba, length / this.#sectorSize, target);
   }
 
@@ -209,8 +218,8 @@ export class Btt implements BlockDevice {
     const length = bytesOf(target, 'target');
     onlyKnown(options, ['signal']);
     checkAsyncOptions(options);
-    this.#check('readAsync', lba, length / this.#sectorSize, length);
-    const still = (): void => this.#check('readAsync', 0, 0);
+    this.#limits.check('readAsync', lba, length / this.#sectorSize, length);
+    const still = (): void => this.#limits.check('readAsync', 0, 0);
     const { signal } = options;
     let at = 0;
     for (const [arena, base, first, count] of this.#pieces(lba, length / this.#sectorSize)) {
@@ -224,14 +233,15 @@ export class Btt implements BlockDevice {
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
     const length = bytesOf(source, 'source');
     if (options !== undefined) isFua(options);
-    this.#check('write', lba, length / this.#sectorSize, length);
+    this.#limits.check('write', lba, length / this.#sectorSize, length);
     if (this.#readOnly) throw readOnlyDevice('write', NOUN);
     this.#write(lba, length / this.#sectorSize, source);
   }
 
   /** @inheritdoc */
   readv(lba: number, targets: readonly Uint8Array[]): void {
-    const lengths = this.#checkList('readv', lba, listOf(targets, 'targets'));
+    const lengths = listOf(targets, 'targets');
+    this.#limits.checkList('readv', lba, lengths);
     let at = lba;
     for (const [i, target] of targets.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
@@ -243,7 +253,8 @@ export class Btt implements BlockDevice {
   /** @inheritdoc */
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
     isFua(options);
-    const lengths = this.#checkList('writev', lba, listOf(sources, 'sources'));
+    const lengths = listOf(sources, 'sources');
+    this.#limits.checkList('writev', lba, lengths);
     if (this.#readOnly) throw readOnlyDevice('writev', NOUN);
     let at = lba;
     for (const [i, source] of sources.entries()) {
@@ -255,13 +266,13 @@ export class Btt implements BlockDevice {
 
   /** Makes what {@link writeZeroes} and {@link discard} did durable; writes are already. */
   flush(): void {
-    this.#check('flush', 0, 0);
+    this.#limits.check('flush', 0, 0);
     this.#memory.drain();
   }
 
   /** The sectors read as zeroes from then on: the same as {@link writeZeroes}. */
   discard(lba: number, count: number): void {
-    this.#check('discard', lba, count);
+    this.#limits.check('discard', lba, count);
     if (this.#readOnly) throw readOnlyDevice('discard', NOUN);
     this.#zero(lba, count);
   }
@@ -273,7 +284,7 @@ export class Btt implements BlockDevice {
    */
   writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
     const fua = isFua(options);
-    this.#check('writeZeroes', lba, count);
+    this.#limits.check('writeZeroes', lba, count);
     if (this.#readOnly) throw readOnlyDevice('writeZeroes', NOUN);
     this.#zero(lba, count);
     if (fua) this.#memory.drain();
@@ -281,20 +292,20 @@ export class Btt implements BlockDevice {
 
   /** Not supported: a sector has no place of its own, and stores into it could tear. */
   directAccess(lba: number, count: number): Buffer {
-    this.#check('directAccess', lba, count);
+    this.#limits.check('directAccess', lba, count);
     throw unsupported('directAccess', 'the sectors of a BTT have no address; use a PmemDisk');
   }
 
   /** Not supported, because {@link directAccess} is not. */
   persist(lba: number, count: number): void {
-    this.#check('persist', lba, count);
+    this.#limits.check('persist', lba, count);
     throw unsupported('persist', 'a BTT has no direct access, and what is written to it is durable');
   }
 
   /** Ends the device; the memory stays open. Closing twice is harmless. */
   close(): void {
-    this.#limit = -1;
-    this.#leave();
+    this.#limits.close();
+    this.#claim.end();
   }
 
   [Symbol.dispose](): void {
@@ -350,51 +361,28 @@ export class Btt implements BlockDevice {
       if (from < to) yield [arena, base, from - base, to - from];
     }
   }
-
-  /** Throws unless they are sectors of the device; a `count` that is no whole number fails too. */
-  #check(operation: string, lba: number, count: number, length?: number): void {
-    if (
-      !(
-        Number.isSafeInteger(lba) &&
-        Number.isSafeInteger(count) &&
-        lba >= 0 &&
-        count >= 0 &&
-        lba + count <= this.#limit
-      )
-    ) {
-      if (this.closed) throw closedDevice(operation, NOUN);
-      const facts = { noun: NOUN, sectorSize: this.#sectorSize, sectorCount: this.#sectorCount };
-      refuseRange(operation, facts, lba, count, length);
-    }
-  }
-
-  /** All of the arrays together; returns their lengths in bytes. */
-  #checkList(operation: string, lba: number, lengths: number[]): number[] {
-    for (const length of lengths) this.#check(operation, 0, length / this.#sectorSize, length);
-    const total = lengths.reduce((sum, one) => sum + one, 0);
-    this.#check(operation, lba, total / this.#sectorSize, total);
-    return lengths;
-  }
 }
-
-const NOUN = 'the BTT';
 
 interface Opened {
   readonly discovery: Discovery;
   readonly arenas: readonly Arena[];
   readonly problems: readonly BttProblem[];
   readonly readOnly: boolean;
+  readonly claim: Claim;
 }
 
 /** Everything is looked at before anything is stored. */
-function opened(memory: Memory, readOnly: boolean): Opened {
-  const discovery = discover(memory);
-  if (discovery === undefined) throw notFound('open');
-  const flogs = discovery.arenas.map((arena) => readFlog(memory, arena));
-  const problems = [...discovery.problems, ...flogs.flatMap((flog) => flog.problems)];
+function opened(
+  memory: Memory,
+  readOnly: boolean,
+  verify: boolean | undefined,
+): Pick<Opened, 'discovery' | 'arenas' | 'problems'> {
+  const seen = look('open', memory);
+  const thorough = verify ?? mapBytes(seen.discovery) <= VERIFIED_BYTES;
+  const { discovery, flogs, problems } = thorough ? atOnce(examine(memory, seen)) : seen;
   const dangers = problems.filter(isDangerous);
   if (discovery.arenas.length === 0 || (!readOnly && dangers.length > 0)) throw new BttCorruptError('open', dangers);
   const arenas = discovery.arenas.map((arena, i) => new Arena(memory, arena, flogs[i] as (typeof flogs)[number]));
   if (!readOnly) for (const arena of arenas) arena.recover();
-  return { discovery, arenas, problems, readOnly };
+  return { discovery, arenas, problems };
 }

@@ -7,10 +7,11 @@ import { Findings, type FlogFindings, readFlog } from './flog-check.js';
 import { type ArenaLimits, type BttVersion, LIMITS, MAP_ENTRY, PAGE } from './layout.js';
 import { blockOf } from './map.js';
 import { tryRead } from './media.js';
-import { isReadOnly } from './options.js';
+import { type CheckedCheck, isReadOnly } from './options.js';
 import { type BttProblem, isDangerous, notFound, problem } from './problems.js';
 import { repair } from './repair.js';
-import { refuseBusy } from './users.js';
+import { rewriteLogs } from './rewrite-log.js';
+import { enter } from './users.js';
 import type { Work } from './work.js';
 
 /** What `Btt.check` found. */
@@ -28,6 +29,8 @@ export interface BttReport {
   readonly status: 'clean' | 'repaired' | 'repairable' | 'unsafe';
   /** Whether a writable `Btt.open` harms nothing: it completes `flog-map` itself and does not need `info-copy`. */
   readonly safeToWrite: boolean;
+  /** Lanes of the flog that were rewritten because `rewriteLog` was asked for. */
+  readonly lanesRewritten: number;
 }
 
 /** Map entries looked at between two yields. */
@@ -121,36 +124,59 @@ export interface Examination {
   readonly problems: readonly BttProblem[];
 }
 
-function* examine(memory: Memory, limits: ArenaLimits): Work<Examination> {
+/** Looks at info blocks and flogs: what takes no longer for a larger BTT. */
+export function look(operation: string, memory: Memory, limits: ArenaLimits = LIMITS): Examination {
   const discovery = discover(memory, limits);
-  if (discovery === undefined) throw notFound('check');
-  const problems = [...discovery.problems];
-  const flogs: FlogFindings[] = [];
-  const total = discovery.arenas.reduce((sum, { info }) => sum + info.sectorCount * MAP_ENTRY, 0);
-  let done = 0;
-  for (const arena of discovery.arenas) {
-    const flog = readFlog(memory, arena);
-    flogs.push(flog);
-    problems.push(...flog.problems, ...(yield* checkMap(memory, arena, flog, done, total)));
-    const copy = checkCopy(memory, arena);
-    if (copy !== undefined) problems.push(copy);
-    done += arena.info.sectorCount * MAP_ENTRY;
-  }
-  return { discovery, flogs, problems: merged(problems) };
+  if (discovery === undefined) throw notFound(operation);
+  const flogs = discovery.arenas.map((arena) => readFlog(memory, arena));
+  return { discovery, flogs, problems: [...discovery.problems, ...flogs.flatMap(({ problems }) => problems)] };
 }
 
-/** Checks, and with `wanted` repairs: everything that is wrong, or nothing. */
-export function* check(memory: Memory, wanted: boolean, limits: ArenaLimits = LIMITS): Work<BttReport> {
+/** Bytes of all the maps together. */
+export function mapBytes({ arenas }: Discovery): number {
+  return arenas.reduce((sum, { info }) => sum + info.sectorCount * MAP_ENTRY, 0);
+}
+
+/** Goes through the maps too, and the copies. */
+export function* examine(memory: Memory, { discovery, flogs, problems }: Examination): Work<Examination> {
+  const found = [...problems];
+  const total = mapBytes(discovery);
+  let done = 0;
+  for (const [i, arena] of discovery.arenas.entries()) {
+    found.push(...(yield* checkMap(memory, arena, flogs[i] as FlogFindings, done, total)));
+    // Of what may be another BTT's, the copy is not to be replaced.
+    const isDoubtful = problems.some(({ code, arena: index }) => code === 'info-inconsistent' && index === arena.index);
+    const copy = isDoubtful ? undefined : checkCopy(memory, arena);
+    if (copy !== undefined) found.push(copy);
+    done += arena.info.sectorCount * MAP_ENTRY;
+  }
+  return { discovery, flogs, problems: merged(found) };
+}
+
+/** Checks, and repairs where asked to: everything that is wrong, or nothing. Meanwhile nobody else stores, or opens to store. */
+export function* check(memory: Memory, options: CheckedCheck, limits: ArenaLimits = LIMITS): Work<BttReport> {
+  const { repair: wanted } = options;
   if (wanted && isReadOnly(memory)) throw readOnlyDevice('check', 'the memory');
-  refuseBusy('check', memory, wanted);
-  const found = yield* examine(memory, limits);
+  const claim = enter('check', memory, wanted);
+  try {
+    return yield* checked(memory, options, limits);
+  } finally {
+    claim.end();
+  }
+}
+
+function* checked(memory: Memory, options: CheckedCheck, limits: ArenaLimits): Work<BttReport> {
+  const found = yield* examine(memory, look('check', memory, limits));
   const { version, arenas } = found.discovery;
   const unsafe = found.problems.some(({ repairable }) => !repairable);
-  const repaired = wanted && !unsafe;
+  const repaired = options.repair && !unsafe;
   if (repaired) repair(memory, found);
+  const lanesRewritten = repaired && options.rewriteLog ? rewriteLogs(memory, arenas, found.flogs) : 0;
+  if (lanesRewritten > 0) memory.drain();
   const problems = repaired ? found.problems.map((one) => ({ ...one, repaired })) : found.problems;
   let status: BttReport['status'] = 'clean';
   if (unsafe) status = 'unsafe';
   else if (problems.length > 0) status = repaired ? 'repaired' : 'repairable';
-  return { version, arenas: arenas.length, problems, status, safeToWrite: repaired || !problems.some(isDangerous) };
+  const safeToWrite = repaired || !problems.some(isDangerous);
+  return { version, arenas: arenas.length, problems, status, safeToWrite, lanesRewritten };
 }

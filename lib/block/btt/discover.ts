@@ -1,7 +1,7 @@
 /** Finds the arenas by their info blocks, or by what is left of them. */
 
 import type { Memory } from '../../memory/memory.js';
-import { hasSignature, type InfoBlock, parseInfo } from './info-block.js';
+import { hasSignature, type InfoBlock, type ParsedInfo, parseInfo } from './info-block.js';
 import { type ArenaLimits, arenaExtents, arenaSize, type BttVersion, LIMITS, PAGE, START } from './layout.js';
 import { tryRead } from './media.js';
 import { type BttProblem, problem } from './problems.js';
@@ -27,13 +27,24 @@ type Candidate = { readonly info: InfoBlock; readonly block: Buffer };
 
 const VERSIONS: readonly BttVersion[] = ['1.1', '2.0'];
 
-function infoAt(memory: Memory, at: number, room: number, version: BttVersion): Candidate | { readonly why: string } {
+type NoInfo = Extract<ParsedInfo, { why: string }>;
+
+function infoAt(memory: Memory, at: number, room: number, version: BttVersion): Candidate | NoInfo {
   const block = tryRead(memory, at, PAGE);
-  if (block === undefined) return { why: 'it cannot be read' };
+  if (block === undefined) return { why: 'it cannot be read', sound: false };
   const parsed = parseInfo(block, room);
   if (!('info' in parsed)) return parsed;
-  if (parsed.info.version !== version) return { why: `version ${parsed.info.version} does not belong at this place` };
+  if (parsed.info.version !== version) {
+    return { why: `version ${parsed.info.version} does not belong at this place`, sound: true };
+  }
   return { info: parsed.info, block };
+}
+
+/** The problem of an info block that is of no use, and has no copy. */
+function useless(index: number, offset: number, { why, sound }: NoInfo): BttProblem {
+  const what = sound ? 'is intact, and cannot be' : 'is damaged';
+  const detail = `the info block at ${offset} ${what} (${why}), and no copy of use was found`;
+  return problem(sound ? 'info-inconsistent' : 'info-lost', index, detail);
 }
 
 /** Whether an info block was once stored there, sound or not. */
@@ -47,17 +58,28 @@ function leftAt(memory: Memory, at: number): boolean {
  * damaged block says. It must say of itself that it is there.
  */
 function copyOf(memory: Memory, offset: number, version: BttVersion, limits: ArenaLimits): Candidate | undefined {
-  const room = memory.size - offset;
-  const size = Math.min(room, limits.largest);
-  const places = [offset + size - (size % PAGE) - PAGE];
+  const found = copyAt(memory, offset, endOf(memory, offset, limits), version);
+  if (found !== undefined) return found;
   const damaged = tryRead(memory, offset, PAGE);
-  if (damaged !== undefined) places.push(offset + Number(damaged.readBigUInt64LE(112)));
-  for (const at of places) {
-    if (!Number.isSafeInteger(at) || at <= offset) continue;
-    const found = infoAt(memory, at, room, version);
-    if ('info' in found && offset + found.info.infoCopyOffset === at) return found;
-  }
-  return undefined;
+  return damaged && copyAt(memory, offset, offset + Number(damaged.readBigUInt64LE(112)), version);
+}
+
+/** Where the copy of an arena at `offset` is that is as large as can be. */
+function endOf(memory: Memory, offset: number, limits: ArenaLimits): number {
+  const size = Math.min(memory.size - offset, limits.largest);
+  return offset + size - (size % PAGE) - PAGE;
+}
+
+function copyAt(memory: Memory, offset: number, at: number, version: BttVersion): Candidate | undefined {
+  if (!Number.isSafeInteger(at) || at <= offset) return undefined;
+  const found = infoAt(memory, at, memory.size - offset, version);
+  return 'info' in found && offset + found.info.infoCopyOffset === at ? found : undefined;
+}
+
+/** The copy of a first arena that is as large as can be. */
+function copyAtEnd(memory: Memory, version: BttVersion, limits: ArenaLimits): Candidate | undefined {
+  const offset = START[version];
+  return copyAt(memory, offset, endOf(memory, offset, limits), version);
 }
 
 /**
@@ -88,6 +110,52 @@ function patched(memory: Memory, offset: number, version: BttVersion, limits: Ar
 interface First extends Candidate {
   readonly version: BttVersion;
   readonly isCopy: boolean;
+  /** Why it may be that of another BTT than the one that was in use. */
+  readonly doubt?: string;
+}
+
+/** The sound info block, of any BTT, that is where this one's copy should be. */
+function atPlaceOfCopy(memory: Memory, { info, version }: First): InfoBlock | undefined {
+  const block = tryRead(memory, START[version] + info.infoCopyOffset, PAGE);
+  if (block === undefined) return undefined;
+  // As much room as there is: where it begins is not known.
+  const parsed = parseInfo(block, memory.size);
+  return 'info' in parsed ? parsed.info : undefined;
+}
+
+/**
+ * Which of the info blocks at the two places is the BTT's. The newer format overwrites the older one's copy, because both end
+ * where the memory does, and leaves the older one's info block alone if the layout is another.
+ */
+function choose(memory: Memory, limits: ArenaLimits, sound: readonly First[]): First | undefined {
+  const copies = new Map(sound.map((one) => [one, atPlaceOfCopy(memory, one)]));
+  const owners = sound.filter((one) => {
+    const copy = copies.get(one);
+    return copy?.uuid === one.info.uuid && copy.version === one.version;
+  });
+  // In layout 2.0 the other's place is a sector's: what is there may have been written by anybody. Not so the other way round.
+  const owner = owners.find(({ version }) => version === '2.0') ?? owners[0];
+  if (owner?.version === '2.0') return owner;
+  if (owner !== undefined) {
+    const copy = copyAtEnd(memory, '2.0', limits);
+    if (copy === undefined) return owner;
+    return { ...owner, doubt: `at the end is the copy of another BTT, version 2.0, with UUID ${copy.info.uuid}` };
+  }
+  const [one, second] = sound;
+  if (one === undefined) return undefined;
+  if (second !== undefined)
+    return { ...one, doubt: 'there is another one with the other layout, and neither has its copy' };
+  const copy = copies.get(one);
+  if (copy === undefined) return one;
+  const { version } = copy;
+  if (version !== one.version) {
+    const found = copyOf(memory, START[version], version, limits);
+    if (found?.info.uuid === copy.uuid) return { ...found, version, isCopy: true };
+  }
+  return {
+    ...one,
+    doubt: `where its copy should be is that of another BTT, version ${version}, with UUID ${copy.uuid}`,
+  };
 }
 
 function first(memory: Memory, limits: ArenaLimits): First | undefined {
@@ -96,13 +164,8 @@ function first(memory: Memory, limits: ArenaLimits): First | undefined {
     const found = infoAt(memory, START[version], memory.size - START[version], version);
     if ('info' in found) sound.push({ ...found, version, isCopy: false });
   }
-  // An older format is left at its place by a newer one with the other layout, but its copy is overwritten.
-  const owner = sound.find(({ info, version }) => {
-    const copy = infoAt(memory, START[version] + info.infoCopyOffset, memory.size - START[version], version);
-    return 'info' in copy && copy.info.uuid === info.uuid;
-  });
-  const whole = owner ?? sound[0];
-  if (whole !== undefined) return whole;
+  const chosen = choose(memory, limits, sound);
+  if (chosen !== undefined) return chosen;
   for (const version of VERSIONS) {
     const at = START[version];
     const found = copyOf(memory, at, version, limits) ?? patched(memory, at, version, limits);
@@ -130,19 +193,17 @@ export function discover(memory: Memory, limits: ArenaLimits = LIMITS): Discover
     const left = VERSIONS.find((version) => leftAt(memory, START[version]));
     if (left === undefined) return undefined;
     const found = infoAt(memory, START[left], memory.size - START[left], left);
-    const why = 'why' in found ? found.why : '';
-    const lost = problem(
-      'info-lost',
-      0,
-      `the info block at ${START[left]} is of no use (${why}), and no copy was found`,
-    );
-    return { version: left, arenas: [], problems: [lost] };
+    const problems = 'why' in found ? [useless(0, START[left], found)] : [];
+    return { version: left, arenas: [], problems };
   }
   const { version } = start;
   const arenas: FoundArena[] = [];
   const problems: BttProblem[] = [];
   let offset = START[version];
   let next: (Candidate & { isCopy: boolean }) | undefined = start;
+  if (start.doubt !== undefined) {
+    problems.push(problem('info-inconsistent', 0, `the info block at ${offset}: ${start.doubt}`));
+  }
   for (let index = 0; ; index++) {
     if (next === undefined) {
       const found = infoAt(memory, offset, memory.size - offset, version);
@@ -151,8 +212,7 @@ export function discover(memory: Memory, limits: ArenaLimits = LIMITS): Discover
       } else {
         const copy = copyOf(memory, offset, version, limits);
         if (copy === undefined) {
-          const detail = `the info block at ${offset} is of no use (${found.why}), nor is its copy`;
-          problems.push(problem('info-lost', index, detail));
+          problems.push(useless(index, offset, found));
           break;
         }
         next = { ...copy, isCopy: true };

@@ -1,11 +1,12 @@
 /** Reads an arena's flog, judges it, and says what recovery has to do. */
 
 import type { Memory } from '../../memory/memory.js';
+import { isFault } from '../faults.js';
 import type { FoundArena } from './discover.js';
 import { type LaneState, laneState, type SecondSlot, secondSlotOf } from './flog.js';
 import { FLOG_LANE } from './layout.js';
 import { blockOf, loadEntry } from './map.js';
-import { isFault, tryRead } from './media.js';
+import { tryRead } from './media.js';
 import { type BttProblem, type BttProblemCode, problem } from './problems.js';
 
 /** A write that was committed, and did not come to change the map. */
@@ -52,21 +53,28 @@ export class Findings {
 }
 
 /**
- * What recovery finds: entries whose sector still has its old block. Another lane may have had the same sector next, so it
- * is gone through again until nothing changes; `current` is what the map says by then.
+ * What recovery finds: entries whose sector still has its old block. Another lane may have had the same sector next, so each
+ * sector is followed from block to block; `current` is what the map says by then.
  */
 function pendingOf(lanes: readonly LaneState[], current: Map<number, number>): Map<number, number> {
+  const key = (sector: number, block: number): string => `${sector} ${block}`;
+  const next = new Map<string, number>();
+  for (const { sector, oldBlock, newBlock } of lanes) {
+    // Two lanes with one old block are damage, and found to be.
+    if (oldBlock !== newBlock && !next.has(key(sector, oldBlock))) next.set(key(sector, oldBlock), newBlock);
+  }
   const pending = new Map<number, number>();
-  // A chain is no longer than the lanes; going round in circles it ends here and is found to be damage.
-  for (let pass = 0; pass < lanes.length; pass++) {
-    let changed = false;
-    for (const { sector, oldBlock, newBlock } of lanes) {
-      if (oldBlock === newBlock || current.get(sector) !== oldBlock) continue;
-      current.set(sector, newBlock);
-      pending.set(sector, newBlock);
-      changed = true;
+  for (const [sector, before] of current) {
+    let block = before;
+    for (;;) {
+      const step = next.get(key(sector, block));
+      if (step === undefined) break;
+      // Each is gone once: a circle ends at a block that a lane has free, and so is found to be damage.
+      next.delete(key(sector, block));
+      pending.set(sector, step);
+      block = step;
     }
-    if (!changed) break;
+    current.set(sector, block);
   }
   return pending;
 }

@@ -10,7 +10,7 @@ import { type ArenaLimits, arenaExtents, FLOG_LANE, LIMITS, PAGE, planArena, STA
 import { tryRead } from './media.js';
 import { type CheckedFormat, isReadOnly } from './options.js';
 import { dataOn } from './signatures.js';
-import { refuseBusy } from './users.js';
+import { enter } from './users.js';
 import type { Work } from './work.js';
 
 /** Cleared at a time. */
@@ -65,9 +65,7 @@ function writeFlog(memory: Memory, { offset, info }: Plan): void {
 }
 
 /** Refuses what must not be formatted; stores nothing. */
-export function refuseFormat(memory: Memory, { force }: Pick<CheckedFormat, 'force'>): void {
-  if (isReadOnly(memory)) throw readOnlyDevice('format', 'the memory');
-  refuseBusy('format', memory, true);
+function refuseFormat(memory: Memory, { force }: CheckedFormat): void {
   // Where nothing can be made durable this throws, and says why: before anything is gone, not halfway.
   if (memory.durability.volatile) memory.drain();
   const data = force ? undefined : dataOn(memory);
@@ -76,12 +74,22 @@ export function refuseFormat(memory: Memory, { force }: Pick<CheckedFormat, 'for
 }
 
 /**
- * Formats in pieces. A power cut before the end leaves no BTT, and in particular none that could be opened: the first
- * arena's info block is the last thing to be stored, everything else being durable.
+ * Formats in pieces. A power cut before the end leaves no BTT, or all of it, or one whose info blocks have to be restored: they and
+ * their copies are stored last, once all that they speak of is durable.
  */
 export function* format(memory: Memory, options: CheckedFormat, limits: ArenaLimits = LIMITS): Work<void> {
   const arenas = plan(memory, options, limits);
-  refuseFormat(memory, options);
+  if (isReadOnly(memory)) throw readOnlyDevice('format', 'the memory');
+  const claim = enter('format', memory, true);
+  try {
+    refuseFormat(memory, options);
+    yield* formatted(memory, options, arenas, limits);
+  } finally {
+    claim.end();
+  }
+}
+
+function* formatted(memory: Memory, options: CheckedFormat, arenas: Plan[], limits: ArenaLimits): Work<void> {
   wipe(memory, limits);
   const total = arenas.reduce((sum, { info }) => sum + info.flogOffset - info.mapOffset, 0);
   let done = 0;
@@ -96,10 +104,11 @@ export function* format(memory: Memory, options: CheckedFormat, limits: ArenaLim
       }
     }
     writeFlog(memory, arena);
-    memory.write(offset + info.infoCopyOffset, encodeInfo(info), 'flush');
-    if (arena !== arenas[0]) memory.write(offset, encodeInfo(info), 'flush');
   }
   memory.drain();
-  const [first] = arenas as [Plan];
-  memory.write(first.offset, encodeInfo(first.info), 'persist');
+  for (const { offset, info } of arenas) {
+    memory.write(offset + info.infoCopyOffset, encodeInfo(info), 'flush');
+    memory.write(offset, encodeInfo(info), 'flush');
+  }
+  memory.drain();
 }

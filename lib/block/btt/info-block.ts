@@ -111,6 +111,7 @@ function nonsense(info: InfoBlock, infoSize: number, room: number): string | und
     return `the flog at ${flogOffset} overlaps the copy of the info block at ${infoCopyOffset}`;
   }
   if (infoCopyOffset + PAGE > room) return `it is ${infoCopyOffset + PAGE} bytes long where there are ${room}`;
+  if (nextOffset % PAGE !== 0) return `the next arena at ${nextOffset} does not begin at a page`;
   if (nextOffset !== 0 && (nextOffset < infoCopyOffset + PAGE || nextOffset >= room)) {
     return `the next arena at ${nextOffset} is in this one, or behind the end`;
   }

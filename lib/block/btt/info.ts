@@ -32,19 +32,8 @@ export function describe({ version, arenas }: Discovery, problems: readonly BttP
   const { uuid, parentUuid, sectorSize } = first.info;
   const sectorCount = arenas.reduce((sum, { info }) => sum + info.sectorCount, 0);
   const described = arenas.map(({ offset, info }): BttArenaInfo => {
-    const { sectorCount, blockSize, blockCount, nfree, nextOffset, dataOffset, mapOffset, flogOffset } = info;
-    const layout = {
-      sectorSize,
-      sectorCount,
-      blockSize,
-      blockCount,
-      nfree,
-      nextOffset,
-      dataOffset,
-      mapOffset,
-      flogOffset,
-    };
-    return { offset, ...layout, infoCopyOffset: info.infoCopyOffset };
+    const { version, uuid, parentUuid, inErrorState, ...layout } = info;
+    return { offset, ...layout };
   });
   return {
     version,

@@ -1,14 +1,7 @@
 /** Reading what may not be there. */
 
-import { PmemError } from '../../errors.js';
 import type { Memory } from '../../memory/memory.js';
-
-const FAULTS: ReadonlySet<string> = new Set(['ERR_PMEM_FAULT', 'ERR_PMEM_MEDIA', 'ERR_PMEM_TRUNCATED']);
-
-/** A guarded copy met a page that is gone or corrupt. */
-export function isFault(error: unknown): error is PmemError {
-  return error instanceof PmemError && FAULTS.has(error.code);
-}
+import { isFault } from '../faults.js';
 
 /** Bytes of the memory, or undefined where they cannot be read, or where there is no memory. */
 export function tryRead(memory: Memory, offset: number, length: number): Buffer | undefined {

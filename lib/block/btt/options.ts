@@ -4,6 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { booleanOption, onlyKnown } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
+import { checkMemory } from '../arguments.js';
+import { isGuid } from '../guid.js';
 import { NO_UUID } from './info-block.js';
 import { type BttSectorSize, type BttVersion, MOST_LANES, SECTOR_SIZES, USUAL_LANES } from './layout.js';
 
@@ -32,7 +34,10 @@ export interface BttFormatOptions {
 export interface BttOpenOptions {
   /** Refuse to store, and change nothing. Default: whether the memory is read-only. */
   readonly readOnly?: boolean;
-  /** `Btt.check` everything first, the whole map too, and refuse what is not safe to write to. Default false. */
+  /**
+   * Go through the maps too, and refuse what is not safe to write to; read-only, put it into `info.problems`. Default: whether
+   * the maps together are of 16 MiB or less, which take 200 ms.
+   */
   readonly verify?: boolean;
 }
 
@@ -40,6 +45,17 @@ export interface BttOpenOptions {
 export interface BttCheckOptions {
   /** Repair what can be repaired, if everything that is wrong can. Default false: nothing is stored. */
   readonly repair?: boolean;
+  /**
+   * With `repair`: make the flogs as new, each lane keeping its free block, as `ndctl check-namespace --rewrite-log` does. Then
+   * both kernels before 4.15, which use other slots of the flog, and later ones can go on with the BTT. May be interrupted.
+   * Default false.
+   */
+  readonly rewriteLog?: boolean;
+}
+
+export interface CheckedCheck {
+  readonly repair: boolean;
+  readonly rewriteLog: boolean;
 }
 
 /** How far work has come, in bytes of metadata. */
@@ -65,16 +81,6 @@ export interface CheckedFormat {
   readonly zeroed: boolean;
 }
 
-const METHODS = ['read', 'write', 'fill', 'load64', 'store64', 'flush', 'drain', 'persist'] as const;
-
-/** Throws unless it has what a BTT needs of a memory. */
-export function checkMemory(memory: Memory): void {
-  const there: Partial<Memory> | null = typeof memory === 'object' ? memory : null;
-  if (there === null || typeof there.size !== 'number' || METHODS.some((name) => typeof there[name] !== 'function')) {
-    throw wrongType('memory', 'a Memory, such as a Region', memory);
-  }
-}
-
 export function isReadOnly(memory: Memory): boolean {
   return 'readOnly' in memory && memory.readOnly === true;
 }
@@ -82,7 +88,7 @@ export function isReadOnly(memory: Memory): boolean {
 function uuidOption(value: unknown, name: string): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'string') throw wrongType(`options.${name}`, 'a UUID', value);
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)) throw wrongValue(`options.${name}`, 'a UUID', value);
+  if (!isGuid(value)) throw wrongValue(`options.${name}`, 'a UUID', value);
   return value.toLowerCase();
 }
 
@@ -111,17 +117,22 @@ export function checkFormatOptions(options: BttFormatOptions): CheckedFormat {
   };
 }
 
-export function checkOpenOptions(memory: Memory, options: BttOpenOptions): { readOnly: boolean; verify: boolean } {
+export function checkOpenOptions(
+  memory: Memory,
+  options: BttOpenOptions,
+): { readOnly: boolean; verify: boolean | undefined } {
   checkMemory(memory);
   onlyKnown(options, ['readOnly', 'verify']);
   const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || isReadOnly(memory);
-  return { readOnly, verify: booleanOption(options.verify, 'verify') ?? false };
+  return { readOnly, verify: booleanOption(options.verify, 'verify') };
 }
 
-/** Whether to repair. */
-export function checkCheckOptions(options: BttCheckOptions, others: readonly string[] = []): boolean {
-  onlyKnown(options, ['repair', ...others]);
-  return booleanOption(options.repair, 'repair') ?? false;
+export function checkCheckOptions(options: BttCheckOptions, others: readonly string[] = []): CheckedCheck {
+  onlyKnown(options, ['repair', 'rewriteLog', ...others]);
+  const repair = booleanOption(options.repair, 'repair') ?? false;
+  const rewriteLog = booleanOption(options.rewriteLog, 'rewriteLog') ?? false;
+  if (rewriteLog && !repair) throw wrongValue('options.rewriteLog', 'together with repair: true', rewriteLog);
+  return { repair, rewriteLog };
 }
 
 export function checkAsyncOptions({ signal, onProgress }: BttAsyncOptions): void {

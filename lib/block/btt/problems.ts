@@ -6,7 +6,8 @@ import { PmemError } from '../../errors.js';
  * - `info-missing`: an arena's info block is damaged, and its copy is sound. Repair restores it.
  * - `info-copy`: the copy is damaged or another one. Repair makes it again.
  * - `info-lost`: both are damaged.
- * - `info-inconsistent`: the info block is intact and says what cannot be, or not what the first arena's says.
+ * - `info-inconsistent`: the info block is intact and says what cannot be, or not what the first arena's says; or it may be that of
+ *   an older BTT, because another one's is where its copy should be.
  * - `info-error-flag`: the arena was marked as being in an error state.
  * - `flog-slots`: which slots of the flog are in use cannot be told.
  * - `flog-sequence`: a lane's sequence numbers say not which of its entries is the newer.

@@ -61,8 +61,13 @@ export async function readAhead(reader: AsyncReader, first: number, target: Uint
     const room = arena.readersLeft;
     const count = Math.min(left, isAsync(memory) && room > 0 ? Math.min(room, MOST_BLOCKS) : left);
     const piece = target.subarray(at, at + count * sectorSize);
-    if (isAsync(memory) && room > 0) await readGroup(memory, reader, sector, piece);
-    else arena.read(base, sector, count, piece, 0);
+    if (isAsync(memory) && room > 0) {
+      await readGroup(memory, reader, sector, piece);
+      // Closed meanwhile, another one may have been opened, which knows of no readers: these may be another sector's bytes.
+      still();
+    } else {
+      arena.read(base, sector, count, piece, 0);
+    }
     at += piece.length;
     sector += count;
   }

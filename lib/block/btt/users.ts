@@ -1,12 +1,23 @@
-/** Who has a BTT of a memory open: two that store would not know of each other's free blocks. */
+/** Who works on the BTT of a memory: two that store would not know of each other's free blocks. */
 
 import { PmemError } from '../../errors.js';
+import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
 
+/** Memory that knows which bytes of which file it is, and who in this process has them (a Region). */
+type ClaimableMemory = Memory & {
+  claim(operation: string, exclusive: boolean): Claim | 'exclusive' | 'shared';
+};
+
+function isClaimable(memory: Memory): memory is ClaimableMemory {
+  return 'claim' in memory && typeof memory.claim === 'function';
+}
+
+/** Of any other memory: who has the same object. */
 interface Users {
-  /** Forgotten without being closed, it counts until it is collected. */
-  writer: WeakRef<object> | undefined;
-  readonly readers: Set<WeakRef<object>>;
+  /** Forgotten without being ended, it counts until it is collected. */
+  writer: WeakRef<Claim> | undefined;
+  readonly readers: Set<WeakRef<Claim>>;
 }
 
 const known = new WeakMap<Memory, Users>();
@@ -20,32 +31,37 @@ function usersOf(memory: Memory): Users {
   return users;
 }
 
-function busy(operation: string, what: string): PmemError {
-  return new PmemError(
-    'ERR_PMEM_BUSY',
-    `${operation}: this memory has a BTT open ${what} in this thread; close it first. One that stores must be alone`,
-  );
-}
-
-/** Throws `ERR_PMEM_BUSY` if somebody is in the way of who wants to store, or to read. */
-export function refuseBusy(operation: string, memory: Memory, wantsToStore: boolean): void {
-  const { writer, readers } = usersOf(memory);
-  if (writer?.deref() !== undefined) throw busy(operation, 'for writing');
-  if (!wantsToStore) return;
-  for (const reader of readers) {
-    if (reader.deref() !== undefined) throw busy(operation, 'for reading');
-    readers.delete(reader);
-  }
-}
-
-/** Takes note of a user; the function returned takes leave of it. */
-export function enter(memory: Memory, user: object, stores: boolean): () => void {
+function claimObject(memory: Memory, stores: boolean): Claim | 'exclusive' | 'shared' {
   const users = usersOf(memory);
-  const reference = new WeakRef(user);
+  if (users.writer?.deref() !== undefined) return 'exclusive';
+  for (const reader of users.readers) {
+    if (reader.deref() === undefined) users.readers.delete(reader);
+    else if (stores) return 'shared';
+  }
+  const claim: Claim = {
+    end: () => {
+      if (users.writer === reference) users.writer = undefined;
+      users.readers.delete(reference);
+    },
+  };
+  const reference = new WeakRef(claim);
   if (stores) users.writer = reference;
   else users.readers.add(reference);
-  return () => {
-    if (users.writer === reference) users.writer = undefined;
-    users.readers.delete(reference);
-  };
+  return claim;
+}
+
+/**
+ * Begins to use the BTT on a memory. The claim is to be held, and ended, by who uses it.
+ *
+ * @throws PmemError `ERR_PMEM_BUSY` where somebody in this process stores, or reads what is to be stored into
+ */
+export function enter(operation: string, memory: Memory, stores: boolean): Claim {
+  const claim = isClaimable(memory) ? memory.claim(operation, stores) : claimObject(memory, stores);
+  if (typeof claim === 'object') return claim;
+  const what = claim === 'exclusive' ? 'to store into it' : 'to read it';
+  throw new PmemError(
+    'ERR_PMEM_BUSY',
+    `${operation}: somebody in this process uses a BTT on this memory ${what} (a Btt that is open, a check, a format); ` +
+      'one that stores must be alone: close the other, or wait for it',
+  );
 }

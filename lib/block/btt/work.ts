@@ -15,11 +15,16 @@ export function atOnce<Result>(work: Work<Result>): Result {
 
 /** Lets the event loop turn between the pieces. */
 export async function inPieces<Result>(work: Work<Result>, { signal, onProgress }: BttAsyncOptions): Promise<Result> {
-  for (;;) {
-    signal?.throwIfAborted();
-    const step = work.next();
-    if (step.done === true) return step.value;
-    onProgress?.(step.value);
-    await setImmediate();
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const step = work.next();
+      if (step.done === true) return step.value;
+      onProgress?.(step.value);
+      await setImmediate();
+    }
+  } finally {
+    // What is abandoned halfway gives back what it holds.
+    work.return(undefined as never);
   }
 }

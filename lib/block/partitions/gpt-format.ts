@@ -22,7 +22,7 @@
  */
 
 import { crc32 } from 'node:zlib';
-import { type NO_GUID, readGuid, writeGuid } from './guid.js';
+import { type NO_GUID, readGuid, writeGuid } from '../guid.js';
 
 export const HEADER_BYTES = 92;
 export const ENTRY_BYTES = 128;

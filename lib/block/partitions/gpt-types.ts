@@ -1,6 +1,6 @@
 /** The partition types of a GPT, under the names that util-linux shows. */
 
-import { isGuid } from './guid.js';
+import { isGuid } from '../guid.js';
 
 const NAMES: ReadonlyMap<string, string> = new Map([
   ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', 'EFI System'],

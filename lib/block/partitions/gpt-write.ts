@@ -6,6 +6,7 @@ import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { onlyKnown } from '../../memory/checks.js';
 import type { Size } from '../../units.js';
 import type { BlockDevice } from '../block-device.js';
+import { isGuid } from '../guid.js';
 import { readGpt } from './gpt.js';
 import {
   ENTRY_BYTES,
@@ -16,7 +17,6 @@ import {
   writeHeader,
 } from './gpt-format.js';
 import { GPT_ALIASES, gptTypeOf } from './gpt-types.js';
-import { isGuid } from './guid.js';
 import { alignmentOf, type NewPartition, numbersOf, PLACE_OPTIONS, place } from './layout.js';
 import { clearRecords, hasChain, writeDiskSignature, writeProtective } from './mbr-format.js';
 import { bootSector, hideTable, replaceTable } from './mbr-write.js';

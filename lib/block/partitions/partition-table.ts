@@ -1,13 +1,14 @@
 /** Partition tables: what divides a disk. */
 
 import { PmemError, wrongType, wrongValue } from '../../errors.js';
+import { checkDevice } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
+import { NO_GUID } from '../guid.js';
 import { SubDisk } from '../sub-disk.js';
 import { type RawGpt, readGpt, readProtectiveMbr } from './gpt.js';
 import type { GptEntry } from './gpt-format.js';
 import { gptTypeName } from './gpt-types.js';
 import { type NewGpt, writeGpt } from './gpt-write.js';
-import { NO_GUID } from './guid.js';
 import { type MbrEntry, type MbrNote, type RawMbr, readMbr } from './mbr.js';
 import { isActive } from './mbr-format.js';
 import { mbrTypeName } from './mbr-types.js';
@@ -59,12 +60,6 @@ export interface GptTable {
 }
 
 export type PartitionTable = MbrTable | GptTable;
-
-function checkDevice(device: BlockDevice): void {
-  if (typeof device !== 'object' || device === null || typeof device.sectorCount !== 'number') {
-    throw wrongType('device', 'a BlockDevice', device);
-  }
-}
 
 /**
  * Overlaps are told, not judged: hybrid tables have them. Extended partitions hold the logical ones. Each partition that begins

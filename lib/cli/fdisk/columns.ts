@@ -1,5 +1,7 @@
 /** The table of partitions. */
 
+import { widthOf } from './cells.js';
+
 /** A column. */
 export interface Column {
   readonly heading: string;
@@ -9,8 +11,8 @@ export interface Column {
 }
 
 /** As libsmartcols chooses it. */
-function widthOf({ heading, usual = 0 }: Column, cells: readonly string[]): number {
-  const needed = Math.max(0, ...cells.map((cell) => cell.length));
+function columnWidth({ heading, usual = 0 }: Column, cells: readonly string[]): number {
+  const needed = Math.max(0, ...cells.map(widthOf));
   if (needed < heading.length) return heading.length;
   return heading.length < usual ? Math.max(needed, usual) : needed;
 }
@@ -18,7 +20,7 @@ function widthOf({ heading, usual = 0 }: Column, cells: readonly string[]): numb
 /** Rows under their headings, one blank between columns; the last column is not filled up. */
 export function columns(heads: readonly Column[], rows: readonly (readonly string[])[]): string[] {
   const widths = heads.map((head, i) =>
-    widthOf(
+    columnWidth(
       head,
       rows.map((row) => row[i] ?? ''),
     ),
@@ -28,8 +30,9 @@ export function columns(heads: readonly Column[], rows: readonly (readonly strin
       .map(({ right }, i) => {
         const text = line[i] ?? '';
         const width = widths[i] ?? 0;
-        if (right === true) return text.padStart(width);
-        return i === heads.length - 1 ? text : text.padEnd(width);
+        const blank = ' '.repeat(Math.max(0, width - widthOf(text)));
+        if (right === true) return blank + text;
+        return i === heads.length - 1 ? text : text + blank;
       })
       .join(' '),
   );

@@ -1,8 +1,10 @@
 /** What `fdisk -l` prints for a disk. */
 
+import { printable } from './cells.js';
 import { type Column, columns } from './columns.js';
 import type { ListedDisk } from './disk.js';
 import { type Label, type Row, readLabel } from './label.js';
+import { type OtherLabel, readOtherLabel } from './other-labels.js';
 import { longSize, shortSize } from './sizes.js';
 
 /** Text for both streams. */
@@ -29,7 +31,7 @@ export function partitionName(path: string, number: number): string {
 
 function cells(path: string, label: Label, row: Row, sectorSize: number): string[] {
   const { number, active, first, count, id, type } = row;
-  const name = partitionName(path, number);
+  const name = printable(partitionName(path, number));
   const numbers = [first, first + (count > 0n ? count - 1n : 0n), count].map(String);
   // What is nonsense wraps around, as it does in C.
   const size = shortSize(BigInt.asUintN(64, count * BigInt(sectorSize)));
@@ -41,13 +43,14 @@ function isOutOfOrder(rows: readonly Row[]): boolean {
   return rows.some(({ first }, i) => i > 0 && first < (rows[i - 1] as Row).first);
 }
 
-function head(path: string, { disk, topology }: ListedDisk): string[] {
+function head(path: string, { disk, topology }: ListedDisk, other: OtherLabel | undefined): string[] {
   const { sectorCount, sectorSize } = disk;
   const { logical, physical, leastIo, bestIo, model } = topology;
   const bytes = BigInt(sectorCount) * BigInt(sectorSize);
   return [
     `Disk ${path}: ${longSize(bytes)}, ${bytes} bytes, ${sectorCount} sectors`,
     ...(model === undefined || model === '' ? [] : [`Disk model: ${model}`]),
+    ...(other === undefined ? [] : [geometry(other)]),
     `Units: sectors of 1 * ${logical} = ${logical} bytes`,
     `Sector size (logical/physical): ${logical} bytes / ${physical} bytes`,
     `I/O size (minimum/optimal): ${leastIo} bytes / ${bestIo} bytes`,
@@ -78,12 +81,22 @@ function misaligned({ rows }: Label, { topology }: ListedDisk): string[] {
     .map(({ number }) => `Partition ${number} does not start on physical sector boundary.`);
 }
 
+function geometry({ geometry: { heads, sectors, cylinders } }: OtherLabel): string {
+  return `Geometry: ${heads} heads, ${sectors} sectors/track, ${cylinders} cylinders`;
+}
+
 /** Lists one disk; what it remarks while it reads comes first. */
 export function listing(path: string, listed: ListedDisk): Listing {
   const { label, remarks } = readLabel(listed.disk);
   const stdout = remarks.filter(({ isWarning }) => !isWarning).map(({ text }) => text);
   const stderr = remarks.filter(({ isWarning }) => isWarning).map(({ text }) => text);
-  stdout.push(...head(path, listed));
+  const other = label === undefined ? readOtherLabel(listed.disk) : undefined;
+  stdout.push(...head(path, listed, other));
+  if (other !== undefined) {
+    stdout.push(`Disklabel type: ${other.kind}`);
+    if (other.partitions > 0)
+      stderr.push(`Partitions of a ${other.kind} label are not listed here; fdisk of util-linux does.`);
+  }
   if (label !== undefined) {
     stdout.push(...table(path, label, listed.disk.sectorSize));
     const slow = misaligned(label, listed);

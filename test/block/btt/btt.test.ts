@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { truncateSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { Btt, BttCorruptError, type Memory, PmemError, Region } from 'pmem';
+import {
+  Btt,
+  BttCorruptError,
+  type BttFormatOptions,
+  type BttOpenOptions,
+  type Memory,
+  PmemError,
+  Region,
+  SubDisk,
+} from 'pmem';
 import { SimulatedMemory } from 'pmem/testing';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall, SMALL, UUID } from '../../support/btt-images.js';
-import { rejectsCode, throwsCode } from '../../support/errors.js';
+import { codeOf, rejectsCode, throwsCode } from '../../support/errors.js';
 import { PlainMemory } from '../../support/plain-memory.js';
 import { newRegion } from '../../support/regions.js';
 import { onDisk, onTmpfs } from '../../support/temp.js';
@@ -58,6 +67,17 @@ function blockOffset(btt: Btt, block: number): number {
 
 describe('Btt', () => {
   const file = onDisk();
+  const onMemory = onTmpfs();
+
+  /** A BTT that takes no room. */
+  function sparse(name: string, size: number, options: BttFormatOptions = { sectorSize: 512 }): Region {
+    const path = onMemory(name);
+    newRegion(path, 4096).close();
+    truncateSync(path, size);
+    const region = Region.open(path, { assumePersistent: true });
+    Btt.format(region, { ...options, zeroed: true });
+    return region;
+  }
 
   describe('format', () => {
     it('refuses wrong options before anything is touched', () => {
@@ -168,9 +188,9 @@ describe('Btt', () => {
         () => Btt.open(memory),
         () => Btt.open(memory, { readOnly: true }),
         () => Btt.check(memory),
-        () => Btt.format(memory, { force: true }),
+        () => formatSmall(memory, { force: true }),
       ]) {
-        assert.throws(run, (error: PmemError) => ['ERR_PMEM_BUSY', 'ERR_OUT_OF_RANGE'].includes(error.code));
+        throwsCode(run, 'ERR_PMEM_BUSY');
       }
       writer.close();
       const readers = [Btt.open(memory, { readOnly: true }), Btt.open(memory, { readOnly: true })];
@@ -238,6 +258,26 @@ describe('Btt', () => {
       assert.equal(Btt.check(memory).status, 'clean');
     });
 
+    it('finds lanes that lead in a circle to be damage, however many there are', () => {
+      const nfree = 4096;
+      const memory = small({ nfree }, 2 ** 23);
+      const btt = Btt.open(memory);
+      const { sectorCount } = btt;
+      const [{ offset = 0, flogOffset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
+      btt.close();
+      // Sector 0 from one lane's free block to the next one's, and from the last one's to the first one's.
+      for (let lane = 0; lane < nfree; lane++) {
+        const words = [0, sectorCount + lane, sectorCount + ((lane + 1) % nfree), 1];
+        for (const [i, value] of words.entries()) {
+          memory.bytes.writeUInt32LE(value, offset + flogOffset + 64 * lane + 4 * i);
+        }
+      }
+      memory.bytes.writeUInt32LE((0xc000_0000 | sectorCount) >>> 0, offset + mapOffset);
+      memory.stores = 0;
+      throwsCode(() => Btt.open(memory), 'ERR_PMEM_BTT_CORRUPT', { message: /block-twice/ });
+      assert.equal(memory.stores, 0);
+    });
+
     it('refuses a damaged flog, and reads what there is when asked', () => {
       const memory = small();
       const btt = Btt.open(memory);
@@ -267,15 +307,55 @@ describe('Btt', () => {
       assert.equal(memory.stores, 0);
     });
 
-    it('looks at the whole map first when asked', () => {
+    it('goes through maps of 16 MiB, and through larger ones when asked', () => {
+      for (const [size, byDefault] of [
+        [2 ** 16, 'ERR_PMEM_BTT_CORRUPT'],
+        // 512 B a block: 4 Mi of them are some 2.3 GB.
+        [2_500_000_000, undefined],
+      ] as const) {
+        const memory = size === 2 ** 16 ? small() : sparse('large', size);
+        let btt = Btt.open(memory);
+        const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
+        btt.close();
+        const entry = Buffer.alloc(4);
+        entry.writeUInt32LE(0xc000_0001);
+        // Not one of the first, which the lanes of a new flog name.
+        memory.write(offset + mapOffset + 4 * (btt.sectorCount - 1), entry, 'persist');
+        const open = (options: BttOpenOptions): unknown => codeOf(() => Btt.open(memory, options).close());
+        assert.equal(open({}), byDefault);
+        assert.equal(open({ verify: false }), undefined);
+        assert.equal(open({ verify: true }), 'ERR_PMEM_BTT_CORRUPT');
+        for (const [options, problems] of [
+          [{}, byDefault === undefined ? [] : ['block-twice', 'block-lost']],
+          [{ verify: false }, []],
+          [{ verify: true }, ['block-twice', 'block-lost']],
+        ] as const) {
+          btt = Btt.open(memory, { readOnly: true, ...options });
+          assert.deepEqual(
+            btt.info.problems.map(({ code }) => code),
+            problems,
+          );
+          btt.close();
+        }
+        if (memory instanceof Region) memory.close();
+      }
+    });
+
+    it('destroys no sector whose block another one claims', () => {
       const memory = small();
       const btt = Btt.open(memory);
+      btt.write(5, sectorOf(5, 5, 512));
+      btt.write(6, sectorOf(6, 6, 512));
       const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
       btt.close();
-      memory.bytes.writeUInt32LE(0xc000_0001, offset + mapOffset + 4 * 20);
-      Btt.open(memory).close();
-      throwsCode(() => Btt.open(memory, { verify: true }), 'ERR_PMEM_BTT_CORRUPT', { message: /block-twice/ });
-      Btt.open(memory, { verify: true, readOnly: true }).close();
+      memory.bytes.copy(memory.bytes, offset + mapOffset + 20, offset + mapOffset + 24, offset + mapOffset + 28);
+      memory.stores = 0;
+      throwsCode(() => Btt.open(memory), 'ERR_PMEM_BTT_CORRUPT', { message: /block-twice/ });
+      assert.equal(memory.stores, 0);
+      using reader = Btt.open(memory, { readOnly: true });
+      const bytes = Buffer.alloc(512);
+      reader.read(6, bytes);
+      assert.ok(bytes.equals(sectorOf(6, 6, 512)));
     });
   });
 
@@ -331,6 +411,65 @@ describe('Btt', () => {
         btt.close();
         assert.equal(memory.bad.length, mends ? 0 : 1);
       }
+    });
+
+    it('are told where the map of a sector cannot be read, and in a partition counted from there', async () => {
+      const memory = new FaultyMemory(2 ** 16);
+      formatSmall(memory, { sectorSize: 512, nfree: 2 });
+      const btt = Btt.open(memory);
+      const part = SubDisk.open(btt, { start: 3, count: 20 });
+      const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
+      memory.bad.push({ offset: offset + mapOffset + 4 * 6, length: 8, mends: false });
+      memory.stores = 0;
+      const two = Buffer.alloc(1024);
+      const calls: Record<string, (device: Btt | SubDisk, lba: number) => void> = {
+        'read: the map of sector 6 ': (device, lba) => device.read(lba - 2, Buffer.alloc(2048)),
+        'readv: the map of sector 6 ': (device, lba) => device.readv(lba, [two]),
+        'write: the map of sector 6 ': (device, lba) => device.write(lba, two),
+        'write: the map of sector 7 ': (device, lba) => device.write(lba + 1, two.subarray(512)),
+        'writev: the map of sector 6 ': (device, lba) => device.writev(lba - 1, [two]),
+        'writeZeroes: the map of sector 6 ': (device, lba) => device.writeZeroes(lba, 1),
+        'discard: the map of sector 6 ': (device, lba) => device.discard(lba, 2),
+      };
+      for (const [text, call] of Object.entries(calls)) {
+        const [name = '', what = ''] = text.split(': ');
+        const expected = { message: new RegExp(`^EIO: \\w+: ${what}of the BTT cannot be had: a test says so`) };
+        throwsCode(() => call(btt, 6), 'EIO', expected);
+        const within = {
+          message: new RegExp(`^EIO: ${name}: the partition begins at sector 3 of the device, .*${what}`),
+        };
+        throwsCode(() => call(part, 3), 'EIO', within);
+      }
+      for (const [device, lba] of [
+        [btt, 6],
+        [part, 3],
+      ] as const) {
+        assert.throws(
+          () => device.read(lba, Buffer.alloc(512)),
+          (error: PmemError) => error.offset === lba * 512 && error.cause instanceof PmemError,
+        );
+      }
+      await rejectsCode(btt.readAsync(6, Buffer.alloc(512)), 'EIO', { message: /the map of sector 6 / });
+      assert.equal(memory.stores, 0);
+      // A write that has not committed anything leaves the others alone.
+      btt.write(0, two);
+      btt.close();
+    });
+
+    it('are counted from its beginning in a partition', () => {
+      const memory = small();
+      const btt = Btt.open(memory);
+      const part = SubDisk.open(btt, { start: 4, count: 8 });
+      const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
+      memory.bytes.writeUInt32LE(0x4000_0005, offset + mapOffset + 20);
+      assert.throws(
+        () => part.readv(0, [Buffer.alloc(1024)]),
+        (error: PmemError) =>
+          error.code === 'EIO' &&
+          error.offset === 512 &&
+          /^EIO: readv: the partition begins at sector 4 .*sector 5 of the BTT is marked as bad/.test(error.message),
+      );
+      btt.close();
     });
 
     it('a free block that cannot be written to is passed over; without any, writing is EIO', () => {
@@ -402,6 +541,29 @@ describe('Btt', () => {
       region.close();
     });
 
+    it('that is under way when the BTT is closed is refused: its blocks may be other sectors by now', async () => {
+      let go: () => void = () => {};
+      const gate = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      class Slow extends PlainMemory {
+        async readAsync(offset: number, target: Uint8Array): Promise<void> {
+          await gate;
+          this.read(offset, target);
+        }
+      }
+      const memory = new Slow(2 ** 16);
+      formatSmall(memory, { sectorSize: 512, nfree: 2 });
+      const first = Btt.open(memory);
+      first.write(0, sectorOf(1, 0, 512));
+      const reading = first.readAsync(0, Buffer.alloc(512));
+      first.close();
+      using second = Btt.open(memory);
+      for (let lba = 0; lba < 8; lba++) second.write(lba, sectorOf(2, lba, 512));
+      go();
+      await rejectsCode(reading, 'ERR_PMEM_CLOSED');
+    });
+
     it('reads memory that has only synchronous copies, too', async () => {
       using btt = Btt.open(small({}, 2 ** 17));
       btt.write(2, sectorOf(4, 2, 512));
@@ -430,14 +592,8 @@ describe('Btt', () => {
   });
 
   describe('1 TiB', () => {
-    const onMemory = onTmpfs();
-
     it('opens fast, and takes memory for its lanes only', () => {
-      const path = onMemory('tebibyte');
-      newRegion(path, 4096).close();
-      truncateSync(path, 2 ** 40);
-      const region = Region.open(path, { assumePersistent: true });
-      Btt.format(region, { zeroed: true });
+      const region = sparse('tebibyte', 2 ** 40, {});
       const start = performance.now();
       const before = process.memoryUsage();
       const btt = Btt.open(region as Memory);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { Btt, type BttArenaInfo, type BttProblemCode, type BttReport } from 'pmem';
+import { Btt, type BttArenaInfo, type BttProblemCode, type BttReport, PmemError } from 'pmem';
 import { check } from '#dist/block/btt/check.js';
 import { checksum } from '#dist/block/btt/info-block.js';
 import type { ArenaLimits } from '#dist/block/btt/layout.js';
 import { atOnce } from '#dist/block/btt/work.js';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall, SMALL } from '../../support/btt-images.js';
-import { codeOf } from '../../support/errors.js';
+import { codeOf, throwsCode } from '../../support/errors.js';
 import { PlainMemory } from '../../support/plain-memory.js';
 
 const LIMITS: ArenaLimits = { ...SMALL, largest: 24 * 1024 };
@@ -43,7 +43,7 @@ class Image {
   }
 
   check(repair = false): BttReport {
-    return atOnce(check(this.memory, repair, LIMITS));
+    return atOnce(check(this.memory, { repair, rewriteLog: false }, LIMITS));
   }
 
   holdsEverything(): void {
@@ -118,7 +118,7 @@ const UNSAFE: Record<string, Damage> = {
   'both info blocks of an arena': [
     'info-lost',
     1,
-    /nor is its copy/,
+    /no copy of use was found/,
     (image) => {
       for (const at of [image.place(1, 'offset'), image.place(1, 'infoCopyOffset')])
         image.memory.bytes.fill(0xee, at, at + 64);
@@ -227,6 +227,15 @@ const UNSAFE: Record<string, Damage> = {
       image.word(at, () => image.memory.bytes.readUInt32LE(at + 4));
     },
   ],
+  'a block of nobody': [
+    'block-lost',
+    1,
+    /^block \d+$/,
+    (image) => {
+      const at = image.place(1, 'mapOffset');
+      image.word(at + 8, () => image.memory.bytes.readUInt32LE(at + 4));
+    },
+  ],
   'a sector with a free block': [
     'block-twice',
     0,
@@ -244,7 +253,14 @@ describe('Btt.check', () => {
   it('finds nothing wrong with one in use', () => {
     const image = new Image();
     const report = image.check();
-    assert.deepEqual(report, { version: '1.1', arenas: 2, problems: [], status: 'clean', safeToWrite: true });
+    assert.deepEqual(report, {
+      version: '1.1',
+      arenas: 2,
+      problems: [],
+      status: 'clean',
+      safeToWrite: true,
+      lanesRewritten: 0,
+    });
     assert.deepEqual(image.check(true), report);
     image.holdsEverything();
   });
@@ -299,6 +315,29 @@ describe('Btt.check', () => {
     });
   }
 
+  for (const part of ['mapOffset', 'flogOffset'] as const) {
+    it(`names media that cannot be read: ${part}`, () => {
+      const image = new Image();
+      const bad = image.place(1, part);
+      const { memory } = image;
+      const read = memory.read.bind(memory);
+      memory.read = (offset, target) => {
+        if (offset <= bad && bad < offset + target.length)
+          throw new PmemError('ERR_PMEM_MEDIA', 'poison', { offset: bad });
+        read(offset, target);
+      };
+      for (const repair of [false, true]) {
+        const { problems, status } = image.check(repair);
+        assert.equal(status, 'unsafe');
+        const found = problems.find(({ code }) => code === 'media');
+        assert.equal(found?.arena, 1);
+        assert.match(found?.detail ?? '', part === 'mapOffset' ? /^the map of sectors 0 to \d+ / : /^the flog /);
+      }
+      throwsCode(() => Btt.open(memory), 'ERR_PMEM_BTT_CORRUPT', { message: /media: the (map|flog)/ });
+      assert.equal(memory.stores, 0);
+    });
+  }
+
   it('repairs nothing where one thing cannot be repaired', () => {
     const image = new Image();
     image.memory.bytes.fill(0xee, 4096, 4196);
@@ -328,6 +367,52 @@ describe('Btt.check', () => {
     const found = image.check().problems.find(({ code }) => code === 'map-bounds');
     assert.equal(found?.count, 9);
     assert.match(found?.detail ?? '', /and 5 more$/);
+  });
+
+  it('makes the flog as new when asked, whatever slots it is in', () => {
+    throwsCode(() => Btt.check(new Image().memory, { rewriteLog: true }), 'ERR_INVALID_ARG_VALUE');
+    for (const second of [16, 32]) {
+      const image = new Image();
+      const { bytes } = image.memory;
+      const free = new Map<number, number>();
+      for (const arena of [0, 1]) {
+        for (let lane = 0; lane < 3; lane++) {
+          const at = image.place(arena, 'flogOffset') + 64 * lane;
+          if (second === 32) {
+            bytes.copy(bytes, at + 32, at + 16, at + 32);
+            bytes.fill(0, at + 16, at + 32);
+          }
+          const [a, b] = [bytes.readUInt32LE(at + 12), bytes.readUInt32LE(at + second + 12)];
+          const entry = (a % 3) + 1 === b ? at + second : at;
+          // The free block's error is to be kept in mind.
+          if (lane === 1) bytes.writeUInt32LE((bytes.readUInt32LE(entry + 4) | 0x4000_0000) >>> 0, entry + 4);
+          free.set(at, bytes.readUInt32LE(entry + 4));
+        }
+      }
+      const report = atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));
+      assert.deepEqual([report.status, report.lanesRewritten], ['clean', 6]);
+      for (const [at, block] of free) {
+        assert.equal(bytes.readUInt32LE(at + 4), block);
+        assert.equal(bytes.readUInt32LE(at + 12), 1);
+        assert.ok(bytes.subarray(at + 16, at + 64).every((byte) => byte === 0));
+      }
+      image.memory.stores = 0;
+      assert.equal(atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS)).lanesRewritten, 0);
+      assert.equal(image.memory.stores, 0);
+      image.holdsEverything();
+      const btt = Btt.open(image.memory);
+      for (let lba = 0; lba < btt.sectorCount; lba++) btt.write(lba, sectorOf(lba + 1, lba, 512));
+      btt.close();
+      assert.equal(image.check().status, 'clean');
+      image.holdsEverything();
+    }
+  });
+
+  it('rewrites no flog of a BTT that something else is wrong with', () => {
+    const image = new Image();
+    image.word(image.place(1, 'mapOffset'), () => 0xffff_ffff);
+    const { status, lanesRewritten } = atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));
+    assert.deepEqual([status, lanesRewritten, image.memory.stores], ['unsafe', 0, 0]);
   });
 
   it('reads and writes a flog in slots 0 and 2, as Linux before 4.15 wrote it', () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { exploreCrashes, exploreMutants } from 'pmem/testing';
 import { brokenBtt, FAULTS } from '../../support/btt-broken.js';
 import { exploration } from '../../support/btt-crash.js';
-import { DAMAGES, FORMATTING, repairing } from '../../support/btt-upkeep.js';
+import { DAMAGES, FORMATTING, repairing, rewriting } from '../../support/btt-upkeep.js';
 import { NEEDING_EVERYTHING, randomWorkload, WORKLOADS } from '../../support/btt-workloads.js';
 import { throwsCode } from '../../support/errors.js';
 
@@ -51,6 +51,12 @@ describe('a BTT and power cuts, a share', () => {
   it('formatting', () => {
     exploreCrashes({ ...FORMATTING, budget: 500 });
   });
+
+  for (const second of [1, 2] as const) {
+    it(`rewriting a flog in slots 0 and ${second}`, () => {
+      exploreCrashes({ ...rewriting(second), budget: 500 });
+    });
+  }
 
   for (const [name, damage] of Object.entries(DAMAGES)) {
     it(`repairing ${name}`, () => {

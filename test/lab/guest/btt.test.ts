@@ -1,14 +1,12 @@
 /** The kernel's BTT and ours on the same memory, in turn: each reads, checks and goes on with what the other wrote. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -16,56 +14,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { Btt, Region } from 'pmem';
+import { Btt } from 'pmem';
 import { Random } from '../../support/random.js';
+import { byKernel, namespace, namespaceUuid, run, withBareMemory } from '../inside/btt-namespace.js';
 import { everything } from '../machines.js';
-import { place } from '../places.js';
 
 export const machines = [everything];
 
 const MIB = 2 ** 20;
 const SEED = 20261121;
-const BUS = '/sys/bus/nd/devices';
-
-function run(command: string, ...args: string[]): Buffer {
-  return execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 2 ** 28 });
-}
-
-/** The namespace in mode sector, by ndctl's name. */
-function namespace(): string {
-  const { namespace: name } = place('sector');
-  assert(name !== undefined);
-  return name;
-}
-
-/** The namespace's bare memory, info blocks and all, while no BTT serves it. */
-function withBareMemory<T>(work: (region: Region) => T): T {
-  const name = namespace();
-  const directory = join(BUS, name);
-  run('ndctl', 'disable-namespace', name);
-  writeFileSync(join(directory, 'force_raw'), '1');
-  run('ndctl', 'enable-namespace', name);
-  try {
-    const [block] = readdirSync(join(directory, 'block'));
-    assert(block !== undefined, 'the bare namespace has no block device');
-    using region = Region.open(`/dev/${block}`);
-    return work(region);
-  } finally {
-    run('ndctl', 'disable-namespace', name);
-    writeFileSync(join(directory, 'force_raw'), '0');
-  }
-}
-
-/** Has the kernel serve the BTT; its block device. */
-function byKernel(): string {
-  run('ndctl', 'enable-namespace', namespace());
-  const [listed] = [JSON.parse(run('ndctl', 'list', '--namespace', namespace()).toString())].flat() as {
-    mode: string;
-    blockdev: string;
-  }[];
-  assert.equal(listed?.mode, 'sector');
-  return `/dev/${listed.blockdev}`;
-}
 
 /** ndctl's verdict; it wants the namespace disabled. */
 function assertCheckedByNdctl(): void {
@@ -134,7 +91,7 @@ for (const sectorSize of [4096, 512] as const) {
     before(loadLoop);
 
     it('of ours is served by the kernel, with what we wrote, and passes ndctl check-namespace', () => {
-      const parentUuid = readFileSync(join(BUS, namespace(), 'uuid'), 'utf8').trim();
+      const parentUuid = namespaceUuid();
       const written = contents(2 * MIB, SEED);
       let size = 0;
       withBareMemory((region) => {
