@@ -4,6 +4,9 @@ import { codeOf, throwsCode } from '../support/errors.js';
 import { newRegion } from '../support/regions.js';
 import { onDisk } from '../support/temp.js';
 
+/** What the package's own layers call, and its types hide. */
+type Claiming = Region & { claim(operation: string, exclusive: boolean): unknown };
+
 /** A valid call of every method that needs the memory. The test fails when the class has one that is not here. */
 const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   view: (region) => region.view(),
@@ -24,6 +27,8 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   share: (region) => region.share(),
   deepFlush: (region) => region.deepFlush(),
   pageSize: (region) => region.pageSize(),
+  populateAsync: (region) => region.populateAsync(0, 8),
+  claim: (region) => (region as Claiming).claim('claim', false),
 };
 
 /** The same methods with nothing to do. */
@@ -51,6 +56,7 @@ const ALLOWED = new Set([
   'path',
   'kind',
   'fileOffset',
+  'extents',
   'device',
   'durability',
   'readOnly',
