@@ -204,6 +204,8 @@ export interface Native {
   unlock(lock: number): void;
   /** Reserves a file's blocks, leaving its size; throws ENOSPC or EOPNOTSUPP. */
   allocate(fd: number, offset: number, length: number): void;
+  /** Writes bytes of the source to a descriptor opened with O_DIRECT; throws the errno of pwrite. */
+  writeDirect(fd: number, offset: number, source: Uint8Array, begin: number, length: number): void;
   /** 0 when the kernel grants MAP_SYNC on the range, else the errno. */
   probeSync(fd: number, offset: number, length: number): number;
   pageSize(): number;

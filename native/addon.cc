@@ -60,6 +60,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"dropLock", pmem::drop_lock},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},
+      {"writeDirect", pmem::write_direct},
       {"pageSize", pmem::page_size},
       {"guardSignals", pmem::guard_signals},
       {"cpu", pmem::describe_cpu},

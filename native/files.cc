@@ -4,7 +4,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
 #include "cpu.h"
 #include "errors.h"
@@ -22,6 +25,10 @@ namespace pmem {
 namespace {
 
 int descriptor(const Napi::CallbackInfo& info) { return info[0].ToNumber().Int32Value(); }
+
+// Enough for every device; and how much goes at once.
+constexpr size_t kDirectAlignment = 4096;
+constexpr size_t kDirectPiece = 1 << 20;
 
 off_t offset_at(const Napi::CallbackInfo& info, size_t index) {
   return static_cast<off_t>(info[index].ToNumber().Int64Value());
@@ -64,6 +71,36 @@ Napi::Value probe_sync(const Napi::CallbackInfo& info) {
   const int error = address == MAP_FAILED ? errno : 0;
   if (address != MAP_FAILED) munmap(address, length);
   return Napi::Number::New(info.Env(), error);
+}
+
+Napi::Value write_direct(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  off_t offset = offset_at(info, 1);
+  const Napi::Uint8Array source = info[2].As<Napi::Uint8Array>();
+  size_t begin = static_cast<size_t>(offset_at(info, 3));
+  const size_t end = begin + static_cast<size_t>(offset_at(info, 4));
+  void* aligned = nullptr;
+  const int error = end > source.ByteLength() ? EINVAL : posix_memalign(&aligned, kDirectAlignment, kDirectPiece);
+  if (error != 0) {
+    throw_errno(env, error, "pwrite");
+    return env.Undefined();
+  }
+  while (begin < end) {
+    const size_t length = std::min(end - begin, kDirectPiece);
+    memcpy(aligned, source.Data() + begin, length);
+    const ssize_t written = pwrite(descriptor(info), aligned, length, offset);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      const int failure = written == 0 ? ENOSPC : errno;
+      free(aligned);
+      throw_errno(env, failure, "pwrite");
+      return env.Undefined();
+    }
+    begin += static_cast<size_t>(written);
+    offset += written;
+  }
+  free(aligned);
+  return env.Undefined();
 }
 
 }  // namespace pmem

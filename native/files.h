@@ -22,6 +22,10 @@ Napi::Value describe_cpu(const Napi::CallbackInfo& info);
 // errno.
 Napi::Value probe_sync(const Napi::CallbackInfo& info);
 
+// writeDirect(fd, offset, source, begin, length): writes bytes of an array to a descriptor opened with O_DIRECT, from
+// memory that is aligned as this demands.
+Napi::Value write_direct(const Napi::CallbackInfo& info);
+
 }  // namespace pmem
 
 #endif  // PMEM_FILES_H_

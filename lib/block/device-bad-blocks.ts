@@ -56,7 +56,7 @@ function sourceOf({ kind, device }: MappedDevice): Source | undefined {
  * where it does not tell (files, and DAX devices without root).
  *
  * They are lasting: a store through a mapping does not clear the media's error. The kernel clears it when the block device
- * is written through its driver (`dd of=/dev/pmem0 oflag=direct`), when a DAX file's blocks are freed or written by
+ * is written through its driver (which a disk does then, and `dd of=/dev/pmem0 oflag=direct`), when a DAX file's blocks are freed or written by
  * write(2), and on request (`ndctl clear-errors`).
  */
 export function deviceBadBlocks(device: MappedDevice): BadBlocks | undefined {

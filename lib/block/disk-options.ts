@@ -8,6 +8,7 @@ import { parseSize, type Size } from '../units.js';
 import { checkMemory } from './arguments.js';
 import { BadBlocks } from './bad-blocks.js';
 import { deviceBadBlocks, type MappedDevice } from './device-bad-blocks.js';
+import { MediaWriter } from './media-writer.js';
 import type { SectorRange } from './sector-ranges.js';
 
 /** Options of `PmemDisk.open`. Sizes are bytes, or strings such as `'64KiB'`. */
@@ -34,6 +35,8 @@ export interface CheckedDiskOptions {
   readonly size: number;
   readonly readOnly: boolean;
   readonly badBlocks: BadBlocks;
+  /** What clears errors of the media, where the list is the kernel's and there is something that does. */
+  readonly media?: MediaWriter;
 }
 
 const KNOWN = ['sectorSize', 'start', 'size', 'readOnly', 'badBlocks'] as const satisfies (keyof PmemDiskOptions)[];
@@ -42,12 +45,17 @@ function isMappedDevice(memory: Memory): memory is Memory & MappedDevice {
   return 'kind' in memory && 'device' in memory && 'fileOffset' in memory;
 }
 
-function badBlocksOf(memory: Memory, given: PmemDiskOptions['badBlocks'], start: number, size: number): BadBlocks {
-  if (given !== undefined) return given instanceof BadBlocks ? given : new BadBlocks(given);
-  if (!isMappedDevice(memory)) return new BadBlocks();
+type KnownMedia = Pick<CheckedDiskOptions, 'badBlocks' | 'media'>;
+
+function mediaOf(memory: Memory, given: PmemDiskOptions['badBlocks'], start: number, size: number): KnownMedia {
+  if (given !== undefined) return { badBlocks: given instanceof BadBlocks ? given : new BadBlocks(given) };
+  if (!isMappedDevice(memory)) return { badBlocks: new BadBlocks() };
   const { kind, device, fileOffset, extents = [{ offset: fileOffset, length: memory.size }] } = memory;
-  const pieces = piecesOf(extents, start, size);
-  return deviceBadBlocks({ kind, device, fileOffset: fileOffset + start, size, extents: pieces }) ?? new BadBlocks();
+  const part = { kind, device, fileOffset: fileOffset + start, size, extents: piecesOf(extents, start, size) };
+  const listed = deviceBadBlocks(part);
+  if (listed === undefined) return { badBlocks: new BadBlocks() };
+  if (kind !== 'block' || !('path' in memory) || typeof memory.path !== 'string') return { badBlocks: listed };
+  return { badBlocks: listed, media: new MediaWriter(part, memory.path) };
 }
 
 /** Checks types and ranges; nothing has been touched yet when it throws. */
@@ -76,6 +84,5 @@ export function checkDiskOptions(memory: Memory, options: PmemDiskOptions): Chec
   if (size > left) throw outOfRange('options.size', `at most ${left}, what the memory has from ${start} on`, size);
   const ownReadOnly = 'readOnly' in memory && memory.readOnly === true;
   const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || ownReadOnly;
-  const badBlocks = badBlocksOf(memory, options.badBlocks, start, size);
-  return { sectorSize, start, size, readOnly, badBlocks };
+  return { sectorSize, start, size, readOnly, ...mediaOf(memory, options.badBlocks, start, size) };
 }

@@ -6,10 +6,11 @@ import { bytesOf, isFua, listOf } from './arguments.js';
 import { BAD_BLOCK_UNIT, type BadBlocks, uncheckedRanges } from './bad-blocks.js';
 import type { BadRanges } from './bad-ranges.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
-import { readOnlyDevice } from './block-errors.js';
+import { inputOutput, readOnlyDevice, sectors } from './block-errors.js';
 import { type CheckedDiskOptions, checkDiskOptions, type PmemDiskOptions } from './disk-options.js';
-import { badSectors, caught } from './faults.js';
+import { badSectors, caught, isFault } from './faults.js';
 import { type Geometry, geometryOf } from './geometry.js';
+import type { MediaWriter } from './media-writer.js';
 import { SectorLimits } from './sector-limits.js';
 
 const SUPPORTS: BlockDeviceSupport = Object.freeze({
@@ -25,6 +26,9 @@ const OPEN = Symbol('open');
 
 const NOTHING = new Uint8Array(0);
 
+/** Bytes of zeroes that are written at once. */
+const MOST_ZEROES = 2 ** 20;
+
 /**
  * Raw sectors of a memory: sector `n` is the `sectorSize` bytes from `start + n * sectorSize` on, and nothing else is
  * stored anywhere.
@@ -38,8 +42,8 @@ const NOTHING = new Uint8Array(0);
  * takes note, and {@link flush} is an msync.
  *
  * **Bad sectors.** Where the media is at fault, Linux's driver has the platform clear the error when whole sectors are written
- * (pmem_do_write). A store through a mapping does not, and nothing here does it in its place: such sectors refuse to be written
- * (`lasting`, {@link BadBlocks}) until the kernel was made to clear them.
+ * (pmem_do_write). A store through a mapping does not. On a block device such sectors are therefore written through the driver,
+ * and durable at once; elsewhere they refuse to be written (`lasting`, {@link BadBlocks}) until the kernel was made to clear them.
  *
  * The disk does not own the memory: {@link close} leaves it open, and a closed Region makes every call throw
  * `ERR_PMEM_CLOSED`.
@@ -52,6 +56,7 @@ export class PmemDisk implements BlockDevice {
   readonly #badBlocks: BadBlocks;
   /** What that list keeps: every range here was checked. */
   readonly #bad: BadRanges;
+  readonly #media: MediaWriter | undefined;
   readonly #limits: SectorLimits;
 
   /** @internal Use {@link PmemDisk.open}. */
@@ -64,6 +69,7 @@ export class PmemDisk implements BlockDevice {
     this.#readOnly = options.readOnly;
     this.#badBlocks = options.badBlocks;
     this.#bad = uncheckedRanges(options.badBlocks);
+    this.#media = options.media;
   }
 
   /**
@@ -130,14 +136,21 @@ export class PmemDisk implements BlockDevice {
 
   /**
    * Copies sectors in; durable after {@link flush}, or on return with `fua`. Tears at a power cut, at multiples of 8 bytes.
-   * Sectors that were bad are good afterwards, unless the media is at fault (`lasting`): those are `EIO`.
+   * Sectors that were bad are good afterwards; those where the media is at fault (`lasting`) and nothing clears that are `EIO`.
    */
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
     const length = bytesOf(source, 'source');
     const fua = options !== undefined && isFua(options);
     this.#limits.check('write', lba, length / this.#sectorSize, length);
-    this.#checkWritable('write', lba, length / this.#sectorSize);
-    this.#write('write', lba, length / this.#sectorSize, source, fua ? 'persist' : 'flush');
+    const mode = fua ? 'persist' : 'flush';
+    this.#write(
+      'write',
+      lba,
+      length / this.#sectorSize,
+      source,
+      mode,
+      this.#mustClear('write', lba, length / this.#sectorSize),
+    );
   }
 
   /** Copies sectors out into several arrays. Where one is known to be bad none is read. @throws PmemError as {@link read}. */
@@ -159,12 +172,12 @@ export class PmemDisk implements BlockDevice {
     const fua = isFua(options);
     const lengths = listOf(sources, 'sources');
     const total = this.#limits.checkList('writev', lba, lengths);
-    this.#checkWritable('writev', lba, total);
+    const clear = this.#mustClear('writev', lba, total);
     if (total === 0) this.#touch();
     let at = lba;
     for (const [i, source] of sources.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
-      this.#write('writev', at, count, source, 'flush');
+      this.#write('writev', at, count, source, 'flush', clear);
       at += count;
     }
     if (fua) this.#memory.drain();
@@ -187,12 +200,16 @@ export class PmemDisk implements BlockDevice {
   writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
     const fua = isFua(options);
     this.#limits.check('writeZeroes', lba, count);
-    this.#checkWritable('writeZeroes', lba, count);
+    if (this.#mustClear('writeZeroes', lba, count)) {
+      this.#clear('writeZeroes', lba, count);
+      return;
+    }
     const length = count * this.#sectorSize;
     try {
       this.#memory.fill(this.#base + lba * this.#sectorSize, length, 0, fua ? 'persist' : 'flush');
     } catch (error) {
-      throw this.#caught('writeZeroes', error, lba, count);
+      if (this.#media === undefined || !isFault(error)) throw this.#caught('writeZeroes', error, lba, count);
+      this.#clear('writeZeroes', lba, count);
     }
     if (!this.#bad.isEmpty) this.#written(lba, count);
   }
@@ -233,13 +250,45 @@ export class PmemDisk implements BlockDevice {
     }
   }
 
-  #write(operation: string, lba: number, count: number, source: Uint8Array, mode: 'flush' | 'persist'): void {
+  #write(
+    operation: string,
+    lba: number,
+    count: number,
+    source: Uint8Array,
+    mode: 'flush' | 'persist',
+    clear: boolean,
+  ): void {
+    if (clear) {
+      this.#clear(operation, lba, count, source);
+      return;
+    }
     try {
       this.#memory.write(this.#base + lba * this.#sectorSize, source, mode);
     } catch (error) {
-      throw this.#caught(operation, error, lba, count);
+      // A page of a block device that cannot be read in can be written all the same.
+      if (this.#media === undefined || !isFault(error)) throw this.#caught(operation, error, lba, count);
+      this.#clear(operation, lba, count, source);
     }
     if (!this.#bad.isEmpty) this.#written(lba, count);
+  }
+
+  /** Writes through the driver, zeroes where no source is given; the sectors are good then, or this throws EIO. */
+  #clear(operation: string, lba: number, count: number, source?: Uint8Array): void {
+    const units = this.#sectorSize / BAD_BLOCK_UNIT;
+    const length = count * this.#sectorSize;
+    const zeroes = source ?? new Uint8Array(Math.min(length, MOST_ZEROES));
+    try {
+      for (let done = 0; done < length; done += zeroes.length) {
+        this.#media?.write(lba * this.#sectorSize + done, zeroes.subarray(0, length - done));
+      }
+    } catch (cause) {
+      const offset = lba * this.#sectorSize;
+      const sentence = `${sectors(lba, count)} could not be written through the driver: ${(cause as Error).message}`;
+      throw inputOutput(operation, sentence, { offset, cause });
+    }
+    const left = this.#media?.badWithin(lba * units, count * units) ?? [];
+    if (left.length > 0) throw badSectors(operation, left, left, this.#sectorSize);
+    this.#bad.clear(lba * units, count * units);
   }
 
   /** For calls that have nothing to do in the memory: throws if that is closed, and what it would throw. */
@@ -251,12 +300,15 @@ export class PmemDisk implements BlockDevice {
     if (this.#readOnly) throw readOnlyDevice(operation, 'the disk');
   }
 
-  #checkWritable(operation: string, lba: number, count: number): void {
+  /** Whether errors of the media have to be cleared. Throws where that cannot be done, or nothing can be written. */
+  #mustClear(operation: string, lba: number, count: number): boolean {
     this.#refuseReadOnly(operation);
-    if (this.#bad.isEmpty) return;
+    if (this.#bad.isEmpty) return false;
     const units = this.#sectorSize / BAD_BLOCK_UNIT;
     const lasting = this.#bad.lastingWithin(lba * units, count * units);
-    if (lasting.length > 0) throw badSectors(operation, lasting, lasting, this.#sectorSize);
+    if (lasting.length > 0 && this.#media === undefined)
+      throw badSectors(operation, lasting, lasting, this.#sectorSize);
+    return lasting.length > 0;
   }
 
   #avoidBad(operation: string, lba: number, count: number): void {

@@ -174,8 +174,10 @@ export class DaxRegion implements Disposable {
       ({ id, numaNode, targetNode }) =>
         `${id} (NUMA node ${numaNode ?? 'unknown'}, target node ${targetNode ?? 'unknown'})`,
     );
-    const there = all.length === 0 ? 'it has none' : `it has ${all.join(', ')}`;
-    const message = `ENODEV: the kernel has no DAX region with ${JSON.stringify(filter)}; ${there}`;
+    const message =
+      all.length === 0
+        ? 'ENODEV: the kernel has no DAX region'
+        : `ENODEV: the kernel has no DAX region with ${JSON.stringify(filter)}; it has ${all.join(', ')}`;
     throw new PmemError('ENODEV', message, { errno: ENODEV });
   }
 

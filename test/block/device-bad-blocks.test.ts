@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PmemDisk } from 'pmem';
@@ -87,5 +87,25 @@ describe('bad blocks that the kernel knows', () => {
     throwsCode(() => disk.read(4, Buffer.alloc(512)), 'EIO');
     throwsCode(() => disk.write(4, Buffer.alloc(512)), 'EIO');
     assert.equal(PmemDisk.open(mapped, { badBlocks: [] }).badBlocks.isEmpty, true);
+  });
+
+  it('are written through the driver of that device, and of no other', () => {
+    const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '20 1' });
+    const other = join(root, 'other');
+    writeFileSync(other, Buffer.alloc(MIB, 'x'));
+    for (const [path, reason] of [
+      [join(root, 'gone'), /ENOENT/],
+      [other, /ENODEV.*another device/],
+    ] as const) {
+      const memory = new LossyMemory(MIB);
+      const disk = PmemDisk.open(Object.assign(memory, { kind: 'block', device, fileOffset: 0, path }));
+      for (const write of [() => disk.write(20, Buffer.alloc(512)), () => disk.writeZeroes(16, 8)]) {
+        throwsCode(write, 'EIO', { message: reason });
+      }
+      assert.equal(String(disk.badBlocks), '20 1\n');
+      assert(memory.view(0, MIB).every((byte) => byte === 0));
+      throwsCode(() => disk.read(20, Buffer.alloc(512)), 'EIO');
+    }
+    assert(readFileSync(other).every((byte) => byte === 0x78));
   });
 });

@@ -1,0 +1,52 @@
+/** Writing a block device through its driver, which has the platform clear errors of the media; no store through a mapping does. */
+
+import { closeSync, constants, fdatasyncSync, openSync } from 'node:fs';
+import { native } from '../binding.js';
+import { PmemError } from '../errors.js';
+import { inspect } from '../memory/backing.js';
+import { piecesOf } from '../memory/pieces.js';
+import { uncheckedRanges } from './bad-blocks.js';
+import { deviceBadBlocks, type MappedDevice } from './device-bad-blocks.js';
+import type { SectorRange } from './sector-ranges.js';
+
+/** Writes a part of a block device as its driver does (pmem_do_write, drivers/nvdimm/pmem.c). */
+export class MediaWriter {
+  readonly #part: MappedDevice;
+  readonly #path: string;
+
+  constructor(part: MappedDevice, path: string) {
+    this.#part = part;
+    this.#path = path;
+  }
+
+  /**
+   * Durable on return. The mapping sees it: the kernel drops the pages from its cache.
+   *
+   * @param offset bytes from the part's beginning; a multiple of the device's logical block, as the length is
+   * @throws what open(2), pwrite(2) and fdatasync(2) do; ENODEV where the path leads to another device by now.
+   */
+  write(offset: number, source: Uint8Array): void {
+    const { device, fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = this.#part;
+    const path = this.#path;
+    const fd = openSync(path, constants.O_RDWR | constants.O_DIRECT);
+    try {
+      if (inspect(fd, path).device !== device) {
+        throw new PmemError('ENODEV', `ENODEV: '${path}' leads to another device than when it was mapped`, { path });
+      }
+      let done = 0;
+      for (const piece of piecesOf(extents, offset, source.length)) {
+        native.writeDirect(fd, piece.offset, source, done, piece.length);
+        done += piece.length;
+      }
+      fdatasyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** What is bad by now within a range, in units of 512 bytes from the part's beginning. */
+  badWithin(start: number, count: number): SectorRange[] {
+    const list = deviceBadBlocks(this.#part);
+    return list === undefined ? [] : uncheckedRanges(list).within(start, count);
+  }
+}
