@@ -19,7 +19,12 @@ export function print(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Prints for scripts. What is not known is `null`, so that the names are always the same. */
+/** For scripts. What is not known is `null`, so that the names are always the same. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) => (one === undefined ? null : one), 2);
+}
+
+/** Prints for scripts, as {@link jsonText}. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, (_, one: unknown) => (one === undefined ? null : one), 2));
+  print(jsonText(value));
 }

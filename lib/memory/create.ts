@@ -70,7 +70,8 @@ function writeZeroes(fd: number, size: number): void {
   for (let at = 0; at < size; ) at += writeSync(fd, ZEROES, 0, Math.min(ZEROES.length, size - at), at);
 }
 
-function syncDirectory(path: string): void {
+/** Makes the names in it durable. */
+export function syncDirectory(path: string): void {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     fsyncSync(fd);

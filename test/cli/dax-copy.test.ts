@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../support/paths.js';
 import { Random } from '../support/random.js';
@@ -46,6 +47,48 @@ describe('pmem dax copy', () => {
     assert(out.equals(bytes));
   });
 
+  for (const from of ['stdin', 'a FIFO']) {
+    it(`is done when it has its bytes, though ${from} stays open`, async () => {
+      const device = file(Buffer.alloc(8192));
+      const fifo = name('fifo');
+      execFileSync('mkfifo', [fifo]);
+      const words = from === 'stdin' ? [] : ['-i', fifo];
+      const all = [MAIN, 'dax', 'copy', ...words, '-o', device, '-l', '4096', '--emulate', 'output'];
+      const child = spawn(process.execPath, all, { stdio: ['pipe', 'ignore', 'inherit'] });
+      const ended = once(child, 'exit');
+      // Opened for both it waits for nobody; closed only when the command has ended.
+      const writer = openSync(fifo, 'r+');
+      if (from === 'stdin') child.stdin?.write(bytes.subarray(0, 4096));
+      else writeSync(writer, bytes.subarray(0, 4096));
+      assert.deepEqual(await ended, [0, null]);
+      closeSync(writer);
+      child.stdin?.destroy();
+      assert(readFileSync(device).subarray(0, 4096).equals(bytes.subarray(0, 4096)));
+    });
+  }
+
+  it('prints for scripts to stderr where the bytes go to stdout', () => {
+    const words = ['dax', 'copy', '-i', file(bytes), '--emulate', 'input', '--json'];
+    const { stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words]);
+    assert(stdout.equals(bytes));
+    assert.equal(JSON.parse(stderr.toString()).bytes, bytes.length);
+  });
+
+  it('draws a bar on a terminal, and ends its line whatever comes', () => {
+    const device = file(Buffer.alloc(2 ** 20));
+    const onTerminal = (words: string) =>
+      execFileSync('script', ['-qefc', `'${process.execPath}' '${MAIN}' dax copy ${words}; true`, '/dev/null'], {
+        encoding: 'utf8',
+        input: '',
+      });
+    const done = onTerminal(`-i '${device}' -o '${name('out')}' --emulate input`);
+    assert.match(done, /\[#+\] 100 %, copied 1 MiB, [^\n]*\/s\r\n1 MiB \(/);
+    const short = onTerminal(`-i '${device}' -o '${name('out')}' --emulate both`);
+    assert.match(short, /^\S*pmem:\S* ENOENT/);
+    const unknown = onTerminal(`-i /dev/zero -o '${device}' --emulate output`);
+    assert.match(unknown, /copied 1 MiB, [^\n]*\/s\r\n[^\n]*ENOSPC/);
+  });
+
   it('zeroes', async () => {
     const device = file(bytes);
     const words = ['dax', 'copy', '--zero', '-o', device, '-s', '10', '-l', '20', '--emulate', 'output'];
@@ -61,6 +104,9 @@ describe('pmem dax copy', () => {
     [['-i', 'a', '-o', 'b', '-s', '-1'], 2, /--seek/],
     [['-i', 'a', '-o', 'b', '--emulate', 'all'], 2, /--emulate must be input, output or both/],
     [['-i', 'a', '-o', 'b', 'c'], 2, /unexpected argument 'c'/],
+    [['-o', 'b', '-k', '1'], 2, /--skip needs --input PATH/],
+    [['-i', 'a', '-s', '1'], 2, /--seek needs --output PATH/],
+    [['-i', 'a', '--verify'], 2, /--verify needs --output PATH/],
     [['-i', 'package.json', '-o', '/dev/null'], 1, /EINVAL: neither input nor output/],
     [['-i', '/nowhere', '-o', 'package.json', '--emulate', 'output'], 1, /ENOENT: there is no '\/nowhere'/],
   ];

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { type CopyOptions, type CopyProgress, copyDevice, Region } from 'pmem';
-import { rejectsCode } from '../support/errors.js';
+import { checkCopy } from '#dist/devdax/copy/options.js';
+import { plan } from '#dist/devdax/copy/plan.js';
+import { rejectsCode, throwsCode } from '../support/errors.js';
 import { Random } from '../support/random.js';
 import { onDisk, onTmpfs } from '../support/temp.js';
 
@@ -18,7 +20,7 @@ function collector(): { stream: Writable; bytes: () => Buffer } {
   const pieces: Buffer[] = [];
   const stream = new Writable({
     write(piece: Buffer, _, done) {
-      pieces.push(Buffer.from(piece));
+      pieces.push(piece);
       done();
     },
   });
@@ -139,6 +141,87 @@ describe('copyDevice', () => {
   it('copies nothing where there is nothing to copy', async () => {
     const report = await copyDevice({ input: file(Buffer.alloc(0)), output: file(Buffer.alloc(9)), emulate: 'output' });
     assert.deepEqual(report, { bytes: 0, durable: true, verified: false });
+    const device = file(Buffer.alloc(4096));
+    const output = name('made');
+    await copyDevice({ input: device, output, emulate: 'input', length: 0 });
+    assert.equal(readFileSync(output).length, 0);
+    await rejectsCode(copyDevice({ input: device, output: '/nowhere/a', emulate: 'input', length: 0 }), 'ENOENT');
+  });
+
+  it('leaves what a stream keeps alone: it can be read after the copy', async () => {
+    const bytes = random.bytes(8192);
+    const output = new PassThrough();
+    await copyDevice({ input: file(bytes), output, emulate: 'input' });
+    assert(output.read().equals(bytes));
+  });
+
+  describe('a FIFO as the output', () => {
+    const fifo = () => {
+      const path = name('fifo');
+      execFileSync('mkfifo', [path]);
+      return path;
+    };
+
+    it('has the reader that it gets, and no other', async () => {
+      const bytes = random.bytes(SIZE);
+      const output = fifo();
+      const [report, read] = await Promise.all([
+        copyDevice({ input: file(bytes), output, emulate: 'input' }),
+        readFile(output),
+      ]);
+      assert.equal(report.bytes, SIZE);
+      assert(read.equals(bytes));
+    });
+
+    it('is EPIPE once its reader has left', async () => {
+      const output = fifo();
+      const copying = copyDevice({ input: file(random.bytes(SIZE)), output, emulate: 'input' });
+      const reader = await open(output);
+      await reader.read(Buffer.alloc(10), 0, 10);
+      await reader.close();
+      await rejectsCode(copying, 'EPIPE');
+    });
+
+    it('that nobody reads any more does not keep an aborted copy', async () => {
+      const output = fifo();
+      const controller = new AbortController();
+      const options = { input: file(random.bytes(SIZE)), output, emulate: 'input' } as const;
+      const copying = copyDevice({ ...options, signal: controller.signal });
+      const reader = await open(output);
+      await reader.read(Buffer.alloc(10), 0, 10);
+      controller.abort();
+      await assert.rejects(copying, { name: 'AbortError' });
+      await reader.close();
+    });
+  });
+
+  for (const from of ['a stream', 'a FIFO']) {
+    it(`ends when it is aborted while ${from} has nothing to give, and leaves a stream usable`, async () => {
+      const controller = new AbortController();
+      const stream = new PassThrough();
+      const path = name('fifo');
+      execFileSync('mkfifo', [path]);
+      const input = from === 'a stream' ? stream : path;
+      const options = {
+        input,
+        output: file(Buffer.alloc(SIZE)),
+        emulate: 'output',
+        signal: controller.signal,
+      } as const;
+      const copying = copyDevice(options);
+      setImmediate(() => controller.abort());
+      await assert.rejects(copying, { name: 'AbortError' });
+      assert.equal(stream.destroyed, false);
+    });
+  }
+
+  it('refuses a block device that is too small before it begins', async () => {
+    const disk = { kind: 'file', size: 4096, unit: 1, identity: 'device 1', grows: false } as const;
+    const device = { kind: 'memory', size: 8192, unit: 4096, identity: '1:1', grows: false } as const;
+    const options = checkCopy({ input: '/a', output: '/b' });
+    throwsCode(() => plan(options, device, disk), 'ENOSPC', { message: /8192 bytes, and 4096 fit/ });
+    throwsCode(() => plan({ ...options, seek: 4097 }, device, disk), 'ERR_OUT_OF_RANGE', { message: /at most 4096/ });
+    assert.deepEqual(plan({ ...options, skip: 4096 }, device, disk), { total: 4096, openEnded: false });
   });
 
   describe('finds what reads differently', () => {
@@ -202,6 +285,9 @@ describe('copyDevice', () => {
       ['a stream with a skip', { input: Readable.from([]), skip: 1 }, 'ERR_INVALID_ARG_VALUE'],
       ['a stream to verify', { output: new PassThrough(), emulate: 'input', verify: true }, 'EINVAL', /read again/],
       ['a directory', { output: '/tmp' }, 'EISDIR'],
+      ['a device that is not there', { output: '/nowhere/device' }, 'ENOENT', /taken for a device.*truncate/],
+      ['a path below a file', { input: '/etc/passwd/x' }, 'ENOTDIR'],
+      ['a name that is too long', { input: `/${'x'.repeat(300)}` }, 'ENAMETOOLONG'],
     ];
     for (const [what, options, code, message] of cases) {
       it(`${what}: ${code}`, async () => {
@@ -277,5 +363,6 @@ describe('copyDevice on tmpfs', () => {
     const options = { output, zero: true, emulate: 'output' } as const;
     assert.equal((await copyDevice(options)).durable, false);
     assert.equal((await copyDevice({ ...options, assumePersistent: true })).durable, true);
+    assert.equal((await copyDevice({ input: output, output: name('file'), emulate: 'input' })).durable, false);
   });
 });

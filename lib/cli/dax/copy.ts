@@ -5,24 +5,44 @@ import type { CopyOptions, CopyProgress } from '../../devdax/copy/options.js';
 import { formatSize } from '../../units.js';
 import { sizeValue } from '../arguments.js';
 import { type Arguments, type Command, UsageError } from '../command.js';
-import { print, printJson } from '../output.js';
+import { jsonText, print } from '../output.js';
 
 const NAME = 'dax copy';
 
+/** Columns of the bar itself, where the terminal is wide enough. */
+const BAR = 30;
+
 /** A line that is written over and over, for people who look at a terminal. */
-function progressBar(): NonNullable<CopyOptions['onProgress']> {
-  const begin = performance.now();
-  let shown = 0;
-  return ({ phase, done, total }: CopyProgress) => {
+class ProgressBar {
+  readonly #begin = performance.now();
+  #shown = 0;
+  #open = false;
+
+  show({ phase, done, total }: CopyProgress): void {
     const now = performance.now();
-    const last = done === total;
-    if (now - shown < 100 && !last) return;
-    shown = now;
-    const share = total === undefined ? '' : ` ${Math.floor((100 * done) / Math.max(total, 1))} %`;
-    const speed = formatSize(Math.round(done / Math.max((now - begin) / 1000, 0.001)));
+    if (now - this.#shown < 100 && done !== total) return;
+    this.#shown = now;
+    this.#open = true;
+    const speed = formatSize(Math.round(done / Math.max((now - this.#begin) / 1000, 0.001)));
     const verb = phase === 'copy' ? 'copied' : 'verified';
-    process.stderr.write(`\r\x1b[K${verb} ${formatSize(done)}${share}, ${speed}/s${last ? '\n' : ''}`);
-  };
+    process.stderr.write(`\r\x1b[K${bar(done, total)}${verb} ${formatSize(done)}, ${speed}/s`);
+  }
+
+  /** What is written next begins a line of its own. */
+  end(): void {
+    if (this.#open) process.stderr.write('\n');
+    this.#open = false;
+  }
+}
+
+/** Nothing while the end is not known. */
+function bar(done: number, total: number | undefined): string {
+  if (total === undefined) return '';
+  const share = done / Math.max(total, 1);
+  const percent = `${Math.floor(100 * share)} %`.padStart(5);
+  const width = Math.min(BAR, (process.stderr.columns || 80) - 50);
+  const full = Math.floor(width * share);
+  return width < 10 ? `${percent}, ` : `[${'#'.repeat(full)}${'.'.repeat(width - full)}] ${percent}, `;
 }
 
 function emulated(text: string | undefined): CopyOptions['emulate'] {
@@ -45,10 +65,18 @@ async function run({ flags, values }: Arguments): Promise<number> {
   }
   if (zero && output === undefined) throw new UsageError('--zero needs --output', NAME);
   if (zero && input !== undefined) throw new UsageError('--zero has no --input', NAME);
+  const fromStdin = !zero && (input === undefined || input === '-');
   const toStdout = output === undefined || output === '-';
+  if (fromStdin && values.has('skip'))
+    throw new UsageError('--skip needs --input PATH: stdin has no place to begin', NAME);
+  if (toStdout && values.has('seek'))
+    throw new UsageError('--seek needs --output PATH: stdout has no place to begin', NAME);
+  if (toStdout && flags.has('verify'))
+    throw new UsageError('--verify needs --output PATH: stdout cannot be read', NAME);
+  const progress = process.stderr.isTTY ? new ProgressBar() : undefined;
   const before = performance.now();
   const report = await copyDevice({
-    input: zero ? undefined : input === undefined || input === '-' ? process.stdin : input,
+    input: fromStdin ? process.stdin : input,
     output: toStdout ? process.stdout : output,
     skip: sizeValue(values, 'skip', NAME),
     seek: sizeValue(values, 'seek', NAME),
@@ -57,12 +85,16 @@ async function run({ flags, values }: Arguments): Promise<number> {
     verify: flags.has('verify'),
     emulate: emulated(values.get('emulate')),
     assumePersistent: flags.has('assume-persistent') ? true : undefined,
-    onProgress: process.stderr.isTTY ? progressBar() : undefined,
+    onProgress: progress && ((one) => progress.show(one)),
+  }).finally(() => {
+    progress?.end();
+    // Who writes to it may not be done yet; we are.
+    if (fromStdin) process.stdin.destroy();
   });
   const seconds = (performance.now() - before) / 1000;
-  if (toStdout) process.stderr.write(`${inWords(report, zero, seconds)}\n`);
-  else if (flags.has('json')) printJson({ ...report, seconds });
-  else print(inWords(report, zero, seconds));
+  const text = flags.has('json') ? jsonText({ ...report, seconds }) : inWords(report, zero, seconds);
+  if (toStdout) process.stderr.write(`${text}\n`);
+  else print(text);
   return 0;
 }
 
@@ -85,13 +117,13 @@ export const daxCopy: Command = {
     emulate: {
       type: 'string',
       value: 'END',
-      help: 'input, output or both: a regular file there is taken for a device, mapped and never made longer',
+      help: 'input, output or both: the regular file there is taken for a device, mapped and never made longer',
     },
     'assume-persistent': {
       type: 'boolean',
       help: 'store with cache flushes although the kernel promises nothing (tmpfs)',
     },
-    json: { type: 'boolean', help: 'print an object for scripts' },
+    json: { type: 'boolean', help: 'print an object for scripts; to stderr where the bytes go to stdout' },
   },
   run,
 };

@@ -15,7 +15,7 @@ import { verifyAgain, verifySums } from './verify.js';
 export interface CopyReport {
   /** Bytes copied. */
   readonly bytes: number;
-  /** They survive power-off: persisted on a device, or fsynced in a file. */
+  /** They survive power-off: persisted on a device, or fsynced in a file, neither of which is made of ordinary memory. */
   readonly durable: boolean;
   /** They were read again and compared. */
   readonly verified: boolean;
@@ -26,24 +26,33 @@ type Source = MemoryEnd | FileEnd | StreamInput | undefined;
 type Target = MemoryEnd | FileEnd | StreamOutput;
 
 async function openSource(options: CheckedCopy, from: Outlook | undefined, { total }: Plan): Promise<Source> {
-  const { input, skip } = options;
+  const { input, skip, signal } = options;
   if (input === undefined || from === undefined) return undefined;
-  if (typeof input !== 'string' || from.kind === 'stream') return new StreamInput(input);
+  if (typeof input !== 'string' || from.kind === 'stream') return new StreamInput(input, signal);
   if (from.kind === 'file') return await FileEnd.open(input, skip, constants.O_RDONLY);
   return new MemoryEnd(input, { start: skip, length: total, ...from }, { readOnly: true });
 }
 
 async function openTarget(options: CheckedCopy, to: Outlook, { total }: Plan): Promise<Target> {
-  const { output, seek, assumePersistent, verify } = options;
-  if (typeof output !== 'string' || to.kind === 'stream') return new StreamOutput(output);
+  const { output, seek, assumePersistent, verify, signal } = options;
+  if (typeof output !== 'string' || to.kind === 'stream') return await StreamOutput.open(output, signal);
   const access = verify ? constants.O_RDWR : constants.O_WRONLY;
-  if (to.kind === 'file') return await FileEnd.open(output, seek, access | constants.O_CREAT);
+  if (to.kind === 'file')
+    return await FileEnd.open(output, seek, access | constants.O_CREAT, to.identity === undefined);
   const assume = assumePersistent === undefined ? {} : { assumePersistent };
   return new MemoryEnd(output, { start: seek, length: total, ...to }, assume);
 }
 
 /** What moves a piece; returns its bytes, fewer where the source ends. */
 function mover(source: Source, target: Target, sums: number[]): (at: number, length: number) => Promise<number> {
+  if (source instanceof MemoryEnd && target instanceof StreamOutput && target.keepsBytes) {
+    return async (at, length) => {
+      const copy = Buffer.allocUnsafeSlow(length);
+      await source.read(at, copy);
+      await target.write(at, copy);
+      return length;
+    };
+  }
   if (source instanceof MemoryEnd) {
     return async (at, length) => {
       await target.write(at, source.view(at, length));
@@ -88,8 +97,9 @@ async function checkEnd(source: Source, bytes: number, { total, openEnded }: Pla
 }
 
 async function finish(target: Target): Promise<boolean> {
+  if (target instanceof StreamOutput) return false;
   if (target instanceof FileEnd) await target.sync();
-  return target instanceof MemoryEnd ? target.durable : target instanceof FileEnd;
+  return target.durable;
 }
 
 async function compare(source: Source, target: Target, sums: readonly number[], way: Way): Promise<void> {
@@ -122,15 +132,23 @@ async function run(source: Source, target: Target, planned: Plan, options: Check
   return { bytes, durable, verified: verify };
 }
 
+/** Memory cannot be mapped for no bytes; a file is made all the same. */
+async function copyNothing(options: CheckedCopy, to: Outlook, planned: Plan): Promise<CopyReport> {
+  if (to.kind === 'file') {
+    const target = await openTarget(options, to, planned);
+    await finish(target).finally(async () => await target.close());
+  }
+  return { bytes: 0, durable: true, verified: options.verify };
+}
+
 /**
  * Copies bytes to or from a device: device-DAX, `/dev/mem`, a PCI resource, or with `emulate` a regular file. The other end is
  * a device too, a file, a block device or a stream. Ranges are checked before anything is touched; they need not be aligned.
- * Several threads copy at a time. Durable when the promise resolves, unless the report says otherwise (a volatile device, a
- * stream). A copy that fails or is aborted leaves what it came to;
- * one of no bytes opens nothing.
+ * Several threads copy at a time. Durable when the promise resolves, unless the report says otherwise (a volatile device or
+ * file, a stream). A copy that fails or is aborted leaves what it came to.
  *
  * @throws TypeError and RangeError for wrong options; PmemError `EINVAL` where neither end is a device or both are the same
- *   bytes, `ENOSPC` where the input does not fit, `ERR_PMEM_SHORT_INPUT` where it ends before `length`, `ERR_PMEM_VERIFY` where
+ *   bytes, `ENOSPC` where the input does not fit, `ENOENT` where something is not there, `ERR_PMEM_SHORT_INPUT` where it ends before `length`, `ERR_PMEM_VERIFY` where
  *   what was copied reads differently, `ERR_PMEM_LOCKED` where a device is in use, and what opening and copying throw.
  */
 export async function copyDevice(options: CopyOptions): Promise<CopyReport> {
@@ -139,7 +157,7 @@ export async function copyDevice(options: CopyOptions): Promise<CopyReport> {
   const from = input === undefined ? undefined : lookAt(input, checked.emulateInput);
   const to = lookAt(output, checked.emulateOutput);
   const planned = plan(checked, from, to);
-  if (planned.total === 0) return { bytes: 0, durable: true, verified: checked.verify };
+  if (planned.total === 0) return await copyNothing(checked, to, planned);
   const source = await openSource(checked, from, planned);
   try {
     const target = await openTarget(checked, to, planned);

@@ -1,8 +1,11 @@
 /** The open ends of a copy: offsets are from where the copy begins. */
 
 import { close, fsync, open, read, write } from 'node:fs';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { systemError } from '../../errors.js';
+import { inspect } from '../../memory/backing.js';
+import { syncDirectory } from '../../memory/create.js';
 import type { WriteMode } from '../../memory/memory.js';
 import type { RegionOptions } from '../../memory/options.js';
 import { Region } from '../../memory/region.js';
@@ -85,19 +88,27 @@ export class FileEnd {
   readonly #fd: number;
   readonly #path: string;
   readonly #base: number;
+  readonly #made: boolean;
 
-  private constructor(fd: number, path: string, base: number) {
+  private constructor(fd: number, path: string, base: number, made: boolean) {
     this.#fd = fd;
     this.#path = path;
     this.#base = base;
+    this.#made = made;
   }
 
-  static async open(path: string, base: number, flags: number): Promise<FileEnd> {
+  /** @param made it was not there before: its name has to be made durable too */
+  static async open(path: string, base: number, flags: number, made = false): Promise<FileEnd> {
     try {
-      return new FileEnd(await openFd(path, flags, 0o666), path, base);
+      return new FileEnd(await openFd(path, flags, 0o666), path, base, made);
     } catch (error) {
       throw systemError(error, path);
     }
+  }
+
+  /** What was synced survives power-off. */
+  get durable(): boolean {
+    return inspect(this.#fd, this.#path).volatile !== true;
   }
 
   /** Fills the target as far as the file goes; returns the bytes. */
@@ -122,6 +133,7 @@ export class FileEnd {
 
   async sync(): Promise<void> {
     await this.#call(syncFd(this.#fd));
+    if (this.#made) syncDirectory(dirname(this.#path));
   }
 
   async close(): Promise<void> {

@@ -46,7 +46,7 @@ export function plan(options: CheckedCopy, from: Outlook | undefined, to: Outloo
   if (verify && to.kind === 'stream')
     throw new PmemError('EINVAL', 'EINVAL: a stream cannot be read again to verify it');
   const available = from === undefined ? undefined : rest(from.size, skip, 'skip');
-  const room = to.kind === 'memory' ? rest(to.size, seek, 'seek') : undefined;
+  const room = to.grows ? undefined : rest(to.size, seek, 'seek');
   const total = length ?? available ?? room;
   if (total === undefined) {
     throw new PmemError('EINVAL', 'EINVAL: physical memory has no end; say with length how many bytes are meant');

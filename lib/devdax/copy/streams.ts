@@ -1,23 +1,56 @@
 /** Ends of a copy that go from front to back only. */
 
 import { once } from 'node:events';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { constants, createReadStream, createWriteStream, open, openSync, statSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import { promisify } from 'node:util';
 import { systemError, wrongType } from '../../errors.js';
 
 const ignore = (): void => {};
+
+/** What the promise comes to, unless the signal comes first. */
+async function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (signal === undefined) return await promise;
+  signal.throwIfAborted();
+  return await new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+/**
+ * A FIFO is a Socket, which waits without a thread of its own: one that waits for a FIFO's other end cannot be ended, and
+ * keeps the process alive. Opened without waiting, it has its first writer when there is something to read.
+ */
+function readerOf(path: string): Readable {
+  if (!statSync(path).isFIFO()) return createReadStream(path);
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
+}
+
+/** Never opened for reading too: a FIFO would have us for its reader. */
+async function writerOf(path: string): Promise<Writable> {
+  const fd = await promisify(open)(path, constants.O_WRONLY, 0);
+  return statSync(path).isFIFO()
+    ? new Socket({ fd, readable: false, writable: true })
+    : createWriteStream(path, { fd, autoClose: true });
+}
 
 /** Bytes that come when they come. */
 export class StreamInput {
   readonly #path: string | undefined;
   readonly #stream: Readable;
+  readonly #signal: AbortSignal | undefined;
   readonly #pieces: AsyncIterator<unknown>;
   #rest: Uint8Array = Buffer.alloc(0);
 
   /** A stream that was passed in is left open, and may have been read further than was asked for. */
-  constructor(input: string | Readable) {
+  constructor(input: string | Readable, signal: AbortSignal | undefined) {
     this.#path = typeof input === 'string' ? input : undefined;
-    this.#stream = typeof input === 'string' ? createReadStream(input) : input;
+    this.#stream = typeof input === 'string' ? readerOf(input) : input;
+    this.#signal = signal;
     this.#pieces = this.#stream.iterator({ destroyOnReturn: false });
   }
 
@@ -35,15 +68,17 @@ export class StreamInput {
   }
 
   async close(): Promise<void> {
-    await this.#pieces.return?.();
-    if (this.#path === undefined) return;
     this.#stream.on('error', ignore);
-    this.#stream.destroy();
+    if (this.#path !== undefined) this.#stream.destroy();
+    // Comes after the piece that is awaited, which may never come.
+    const ended = this.#pieces.return?.().catch(ignore);
+    if (this.#signal?.aborted !== true) await ended;
+    if (this.#path === undefined) this.#stream.off('error', ignore);
   }
 
   async #next(): Promise<boolean> {
     try {
-      const { done, value } = await this.#pieces.next();
+      const { done, value } = await unlessAborted(this.#pieces.next(), this.#signal);
       if (done === true) return false;
       if (!(value instanceof Uint8Array)) throw wrongType('options.input', 'a stream of Buffers', value);
       this.#rest = value;
@@ -58,21 +93,38 @@ export class StreamInput {
 export class StreamOutput {
   readonly #path: string | undefined;
   readonly #stream: Writable;
+  readonly #signal: AbortSignal | undefined;
 
-  /** A stream that was passed in is not ended. */
-  constructor(output: string | Writable) {
-    this.#path = typeof output === 'string' ? output : undefined;
-    this.#stream = typeof output === 'string' ? createWriteStream(output, { flags: 'r+' }) : output;
+  private constructor(path: string | undefined, stream: Writable, signal: AbortSignal | undefined) {
+    this.#path = path;
+    this.#stream = stream;
+    this.#signal = signal;
     // What goes wrong comes back from write.
     this.#stream.on('error', ignore);
   }
 
-  /** Pieces come in their order. Resolves when the bytes are needed no longer. */
-  async write(_at: number, bytes: Buffer): Promise<void> {
+  /** A stream that was passed in is not ended. */
+  static async open(output: string | Writable, signal: AbortSignal | undefined): Promise<StreamOutput> {
+    if (typeof output !== 'string') return new StreamOutput(undefined, output, signal);
     try {
-      await new Promise<void>((resolve, reject) => {
-        this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
-      });
+      return new StreamOutput(output, await writerOf(output), signal);
+    } catch (error) {
+      throw systemError(error, output);
+    }
+  }
+
+  /** The bytes belong to whoever made the stream once they were written: they must be nobody else's. */
+  get keepsBytes(): boolean {
+    return this.#path === undefined;
+  }
+
+  /** Pieces come in their order. Resolves when there is room for the next, and unless it {@link keepsBytes} they are gone. */
+  async write(_at: number, bytes: Buffer): Promise<void> {
+    const written = new Promise<void>((resolve, reject) => {
+      this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+    try {
+      await unlessAborted(written, this.#signal);
     } catch (error) {
       throw systemError(error, this.#path);
     }
@@ -80,9 +132,11 @@ export class StreamOutput {
 
   async close(): Promise<void> {
     if (this.#path !== undefined && !this.#stream.destroyed) {
-      this.#stream.end();
-      await once(this.#stream, 'close');
+      const closed = once(this.#stream, 'close');
+      if (this.#signal?.aborted === true) this.#stream.destroy();
+      else this.#stream.end();
+      await closed;
     }
-    this.#stream.off('error', ignore);
+    if (this.#path === undefined) this.#stream.off('error', ignore);
   }
 }
