@@ -48,7 +48,13 @@ describe('pmem dax on a region of the kernel', () => {
     device = made.path;
     assert.equal(made.chardev, 'dax0.0');
   });
-  after(() => rmSync(directory, { recursive: true }));
+  after(() => {
+    rmSync(directory, { recursive: true });
+    // As the kernel makes it, for who comes next.
+    const region = DaxRegion.find();
+    for (const instance of region.instances) instance.destroy();
+    region.create();
+  });
 
   it('create makes what daxctl lists, and list what daxctl does', () => {
     const theirs = daxctl().map(({ chardev, size, mode }) => ({ chardev, size, mode }));

@@ -365,8 +365,8 @@ describe('a dynamic DAX region of the kernel', () => {
     throwsCode(() => outer.destroy(), 'EBUSY');
     using plain = Region.open(`/dev/${outer.name}`, { shared: true });
     assert.deepEqual(
-      [0, 1, 2, 3].map((unit) => plain.load64(unit * UNIT) > 0n),
-      [true, false, true, true],
+      [0, 2, 3].map((unit) => plain.load64(unit * UNIT)),
+      [1n, 2n, 3n],
     );
     assert.equal(b.destroyed, false);
   });
