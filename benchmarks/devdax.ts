@@ -3,8 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { DaxDevice, formatSize, type Region } from 'pmem';
-import { loadDaxio } from './daxio.js';
+import { DaxDevice, formatSize, Region } from 'pmem';
+import { type Daxio, loadDaxio } from './daxio.js';
 import { mountHugePages } from './huge-pages.js';
 import { type Batch, type CaseResult, type Contest, type Effort, measure, timed } from './measure.js';
 import type { SuiteContext } from './run.js';
@@ -81,56 +81,88 @@ function fillFile(path: string, size: number): void {
   closeSync(fd);
 }
 
-function copies({ directory, root }: SuiteContext, effort: Effort): CaseResult[] {
-  const size = windowSize(Math.min(4 * GIB, effort.most));
-  const daxio = loadDaxio(root, directory);
-  const [device, other, file] = ['device', 'other', 'file'].map((name) => join(directory, name)) as [
-    string,
-    string,
-    string,
+/** A file that only mapping fills, as on hugetlbfs. */
+function fillMapped(path: string, size: number): void {
+  using region = Region.open(path, { create: true, size });
+  region.fill(0, size, 0xa5);
+}
+
+/** What stands for two devices and a file. */
+interface Places {
+  readonly device: string;
+  readonly other: string;
+  readonly file: string;
+}
+
+function contestsOf(
+  { device, other, file }: Places,
+  size: number,
+  main: string,
+  daxio: Daxio | undefined,
+  withDd: boolean,
+): Omit<Contest, 'count'>[] {
+  const contest = (name: string, words: string[], emulate: string, devices: string[], dd?: [string, string]) => {
+    const peers: Record<string, Batch> = {};
+    if (daxio !== undefined) peers['daxio'] = timed(() => daxio(words, devices));
+    if (withDd && dd !== undefined) {
+      const [from, to] = dd;
+      peers['dd'] = command('dd', [
+        `if=${from}`,
+        `of=${to}`,
+        `count=${size}`,
+        'bs=4M',
+        'iflag=count_bytes',
+        'conv=notrunc',
+      ]);
+    }
+    const ours = [main, 'dax', 'copy', '--assume-persistent', ...words, '--emulate', emulate];
+    return { case: name, ours: command(process.execPath, ours), peers };
+  };
+  return [
+    contest('file to device', ['-i', file, '-o', device], 'output', [device], [file, device]),
+    contest('device to file', ['-i', device, '-o', file], 'input', [device], [device, file]),
+    contest('device to device', ['-i', other, '-o', device], 'both', [other, device], [other, device]),
+    contest('zeroes to device', ['--zero', '-o', device], 'output', [device], ['/dev/zero', device]),
   ];
-  for (const path of [device, other, file]) fillFile(path, size);
-  const main = join(root, 'dist', 'cli', 'main.js');
-  const ours = (...words: string[]) =>
-    command(process.execPath, [main, 'dax', 'copy', '--assume-persistent', ...words]);
-  const dd = (from: string, to: string) => ({
-    dd: command('dd', [`if=${from}`, `of=${to}`, `count=${size}`, 'bs=4M', 'iflag=count_bytes', 'conv=notrunc']),
-  });
-  const peers = (words: string[], devices: string[], others: Contest['peers']): Contest['peers'] =>
-    daxio === undefined ? others : { daxio: timed(() => daxio(words, devices)), ...others };
-  const contests: Omit<Contest, 'count'>[] = [
-    {
-      case: 'file to device',
-      ours: ours('-i', file, '-o', device, '--emulate', 'output'),
-      peers: peers(['-i', file, '-o', device], [device], dd(file, device)),
-    },
-    {
-      case: 'device to file',
-      ours: ours('-i', device, '-o', file, '--emulate', 'input'),
-      peers: peers(['-i', device, '-o', file], [device], dd(device, file)),
-    },
-    {
-      case: 'device to device',
-      ours: ours('-i', other, '-o', device, '--emulate', 'both'),
-      peers: peers(['-i', other, '-o', device], [other, device], dd(other, device)),
-    },
-    {
-      case: 'zeroes to device',
-      ours: ours('--zero', '-o', device, '--emulate', 'output'),
-      peers: peers(['--zero', '-o', device], [device], dd('/dev/zero', device)),
-    },
-  ];
+}
+
+/** Pages of 4 KiB are those of a file in the page cache, whose faults count too; those of 2 MiB are a device's. */
+function copies(
+  { directory, root }: SuiteContext,
+  effort: Effort,
+  size: number,
+  huge: string | undefined,
+): CaseResult[] {
+  const places: Places = {
+    device: join(huge ?? directory, 'device'),
+    other: join(huge ?? directory, 'other'),
+    file: join(directory, 'file'),
+  };
+  const pages = huge === undefined ? '4 KiB' : '2 MiB';
   const rounds: Effort = { ...effort, rounds: Math.min(effort.rounds, 9), batches: 1 };
   try {
-    return contests.map((one) =>
-      measure({ ...one, case: `copy ${formatSize(size)}, ${one.case}`, count: 1 }, rounds, 1),
+    for (const path of [places.device, places.other]) (huge === undefined ? fillFile : fillMapped)(path, size);
+    fillFile(places.file, size);
+    const main = join(root, 'dist', 'cli', 'main.js');
+    return contestsOf(places, size, main, loadDaxio(root, directory), huge === undefined).map((one) =>
+      measure({ ...one, case: `copy ${formatSize(size)}, ${pages} pages, ${one.case}`, count: 1 }, rounds, 1),
     );
   } finally {
-    for (const path of [device, other, file]) rmSync(path);
+    for (const path of Object.values(places)) rmSync(path, { force: true });
   }
 }
 
 /** Page sizes first: they need the memory that the copies fill. */
 export function devdaxSuite(context: SuiteContext, effort: Effort): CaseResult[] {
-  return [...pages(context, effort), ...copies(context, effort)];
+  const cases = pages(context, effort);
+  const size = windowSize(Math.min(4 * GIB, effort.most));
+  const huge = mountHugePages(2 * size);
+  if (huge !== undefined) {
+    try {
+      cases.push(...copies(context, effort, size, huge.directory));
+    } finally {
+      huge.unmount();
+    }
+  }
+  return [...cases, ...copies(context, effort, size, undefined)];
 }
