@@ -242,11 +242,12 @@ export class DaxRegion implements Disposable {
    * collected, or the thread or process ends. Whatever fails, nothing is left of it.
    *
    * Of a region of the kernel the device is created, given its size and bound to the driver `device_dax` through sysfs (as root);
-   * it is every program's, stays when this process ends, and is locked as any device when it is mapped.
+   * it is every program's, stays when this process ends, and is locked as any device when it is mapped. Programs of this package
+   * that create, resize or destroy in the same region wait for each other, up to 10 seconds each; others, such as daxctl, do not.
    *
    * @throws PmemError `EINVAL` for a size off the alignment, with the nearest; `ENOSPC` with what is free; `ERR_PMEM_LOCKED` when
    *   somebody else has the bytes, with the bytes and, as far as it is known, who; `EOPNOTSUPP` in a static region of the kernel
-   *   (NVDIMM); `EACCES`: not root. RangeError for a size of 0 or larger than the region.
+   *   (NVDIMM); `EBUSY` when another program took the same device of the kernel meanwhile; `EACCES`: not root. RangeError for a size of 0 or larger than the region.
    */
   create(options: DaxCreateOptions = {}): DaxInstance {
     if (this.#closed) throw regionClosed(this.path, 'create');
