@@ -403,5 +403,5 @@ function made(opened: OpenedDevice, source: DaxSource, options: CheckedShared): 
 /** @internal Opens what a region has configured: {@link DaxDevice.open} for a source of several extents. */
 export function openSource(source: DaxSource, options?: DaxSharedOptions): DaxDevice {
   const checked = checkSharedOptions(options);
-  return made(openOpened(source.path, checked), source, checked);
+  return made(openOpened(source.path, checked, source.descriptor), source, checked);
 }

@@ -174,10 +174,8 @@ export class DaxRegion implements Disposable {
       ({ id, numaNode, targetNode }) =>
         `${id} (NUMA node ${numaNode ?? 'unknown'}, target node ${targetNode ?? 'unknown'})`,
     );
-    const message =
-      all.length === 0
-        ? 'ENODEV: the kernel has no DAX region'
-        : `ENODEV: the kernel has no DAX region with ${JSON.stringify(filter)}; it has ${all.join(', ')}`;
+    const there = all.length === 0 ? 'none at all' : all.join(', ');
+    const message = `ENODEV: the kernel has no DAX region with ${JSON.stringify(filter)}; it has ${there}`;
     throw new PmemError('ENODEV', message, { errno: ENODEV });
   }
 

@@ -12,6 +12,8 @@ export interface DaxSource {
   readonly name: string;
   /** What is opened and mapped. */
   readonly path: string;
+  /** A descriptor that is open on it, and is opened again instead of the path, which may name another file by now. */
+  readonly descriptor?: number;
   /** In the device's order; multiples of `align`; one for a plain device. */
   readonly extents: readonly Extent[];
   /** Bytes: 4096, 2 MiB or 1 GiB. */

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { native } from '../binding.js';
 import { outOfRange, PmemError } from '../errors.js';
-import { type Backing, inspect, numaNode, openDescriptor } from '../memory/backing.js';
+import { type Backing, inspect, linkTo, numaNode, openAgain, openDescriptor } from '../memory/backing.js';
 import { daxDeviceAt } from '../memory/dax-devices.js';
 import { explain, probeSync } from '../memory/explain.js';
 import { Region } from '../memory/region.js';
@@ -51,11 +51,11 @@ function factsOf(backing: Backing): DeviceFacts {
   return { resource, numaNode: node, targetNode, region: basename(ndRegion(device) ?? dirname(device)) };
 }
 
-/** Opens and inspects. */
-export function openOpened(path: string, { readOnly }: CheckedShared): OpenedDevice {
-  const fd = openDescriptor(path, !readOnly);
+/** Opens and inspects: what the descriptor is open on, where one is given, else what is at the path. */
+export function openOpened(path: string, { readOnly }: CheckedShared, descriptor?: number): OpenedDevice {
+  const fd = descriptor === undefined ? openDescriptor(path, !readOnly) : openAgain(descriptor, path, !readOnly);
   try {
-    const backing = inspect(fd, path);
+    const backing = descriptor === undefined ? inspect(fd, path) : { ...inspect(fd, linkTo(fd)), path };
     const probed = backing.size === 0 ? 0 : probeSync(fd, backing);
     return { fd, backing, probed, how: faultKind(backing, probed), facts: factsOf(backing) };
   } catch (error) {

@@ -56,6 +56,20 @@ export function openDescriptor(path: string, writable: boolean): number {
   }
 }
 
+/** A path of what a descriptor is open on, whatever has its name now. */
+export function linkTo(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+/** A descriptor of its own on what another one is open on; `path` is for the error. */
+export function openAgain(fd: number, path: string, writable: boolean): number {
+  try {
+    return openSync(linkTo(fd), (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
+  } catch (error) {
+    throw systemError(error, path);
+  }
+}
+
 function adviceOnOpen(error: unknown, path: string, writable: boolean): string | undefined {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':

@@ -1,12 +1,23 @@
 /** Regions and instances on files: what is made, what is refused, and with which words. */
 
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, {
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { DaxInstance, DaxRegion, type DaxRegionOptions, Region } from 'pmem';
 import { native } from '#dist/binding.js';
 import { startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
+import { loadKernel } from '../support/native.js';
 import { onDisk } from '../support/temp.js';
 import { exitOf, inWorker, messageOf, startWorker } from '../support/worker.js';
 
@@ -383,6 +394,69 @@ describe('DaxRegion', () => {
       throwsCode(() => region.create({ size: PAGE }), 'ESTALE');
       renameSync(`${path}-moved`, path);
       instance.open().close();
+      rmSync(path);
+      throwsCode(() => instance.open(), 'ESTALE', { message: /was deleted/ });
+      // File systems give a new file the number of one that was deleted, but not while that one is open.
+      for (let i = 0; i < 16; i++) {
+        writeFileSync(path, Buffer.alloc(PAGES * PAGE));
+        throwsCode(() => instance.open(), 'ESTALE');
+        throwsCode(() => region.create({ size: PAGE }), 'ESTALE');
+        rmSync(path);
+      }
+    });
+
+    it('is opened on the file that is locked, whatever its path names when that is looked at', () => {
+      const [path, other, link] = [made(), made(), file('link')];
+      symlinkSync(path, link);
+      using region = opened({}, link);
+      const instance = region.create({ size: PAGE });
+      writeFileSync(other, Buffer.alloc(PAGES * PAGE, 0xbb));
+      const { openSync: real } = fs;
+      const point = (target: string) => {
+        rmSync(link);
+        symlinkSync(target, link);
+      };
+      // The path names another file from the first, second, … time on that anything is opened.
+      for (let last = 1; last <= 4; last++) {
+        let count = 0;
+        fs.openSync = (...args) => {
+          if (++count === last) point(other);
+          return real(...args);
+        };
+        syncBuiltinESMExports();
+        try {
+          using device = instance.open({ emulate: true });
+          using mapped = device.map();
+          assert.equal(mapped.view()[0], 0, `opened ${last} times`);
+        } finally {
+          fs.openSync = real;
+          syncBuiltinESMExports();
+          point(path);
+        }
+      }
+    });
+
+    it('on a memfd does not need the descriptor that it was named by', () => {
+      const kernel = loadKernel();
+      const fd = kernel.memfd(0, PAGES * PAGE);
+      using region = opened({}, `/proc/self/fd/${fd}`);
+      const instance = region.create({ size: PAGE });
+      closeSync(fd);
+      const taken = openSync(made(), 'r');
+      using device = instance.open();
+      using mapped = device.map();
+      mapped.write(0, Buffer.from('memfd'));
+      region.create({ size: PAGE });
+      closeSync(taken);
+    });
+
+    it('keeps one descriptor as long as the region is open', () => {
+      const path = made();
+      const region = opened({}, path);
+      region.create({ size: PAGE }).destroy();
+      assert.equal(descriptorsOf(path), 1);
+      region.close();
+      assert.equal(descriptorsOf(path), 0);
     });
   });
 
