@@ -84,8 +84,15 @@ export class DaxDevice implements Disposable {
    */
   static open(path: string | Buffer | URL, options?: DaxOpenOptions): DaxDevice {
     const checked = checkOpenOptions(options);
-    const { opened, source } = openPath(checkPath(path), checked);
-    return made(opened, source, checked);
+    const { opened, source, made } = openPath(checkPath(path), checked);
+    try {
+      const device = deviceOf(opened, source, checked);
+      made?.keep();
+      return device;
+    } catch (error) {
+      made?.takeBack();
+      throw error;
+    }
   }
 
   /** `dax0.0`, or the file's name. */
@@ -391,7 +398,7 @@ export class DaxDevice implements Disposable {
 }
 
 /** Closes the descriptor when the device does not come about. */
-function made(opened: OpenedDevice, source: DaxSource, options: CheckedShared): DaxDevice {
+function deviceOf(opened: OpenedDevice, source: DaxSource, options: CheckedShared): DaxDevice {
   try {
     return new DaxDevice(OPEN, opened, source, options);
   } catch (error) {
@@ -403,5 +410,5 @@ function made(opened: OpenedDevice, source: DaxSource, options: CheckedShared): 
 /** @internal Opens what a region has configured: {@link DaxDevice.open} for a source of several extents. */
 export function openSource(source: DaxSource, options?: DaxSharedOptions): DaxDevice {
   const checked = checkSharedOptions(options);
-  return made(openOpened(source.path, checked, source.descriptor), source, checked);
+  return deviceOf(openOpened(source.path, checked, source.descriptor), source, checked);
 }

@@ -1,11 +1,12 @@
 /** A DAX device emulated on a file: its options, its rules and its life. The table of rules against the kernel's is the lab's. */
 
 import assert from 'node:assert/strict';
-import { existsSync, linkSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, MapFlags, PmemDisk, Region } from 'pmem';
+import { native } from '#dist/binding.js';
 import { inChild } from '../support/child.js';
 import { TAKEN, table } from '../support/dax-table.js';
-import { rejectsCode, throwsCode } from '../support/errors.js';
+import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
 import { loadKernel } from '../support/native.js';
 import { onDisk, onTmpfs } from '../support/temp.js';
@@ -90,6 +91,66 @@ describe('an emulated DAX device', () => {
       assert.equal(device.size, SIZE);
       const other = { create: true, size: 2 * SIZE, emulate };
       throwsCode(() => DaxDevice.open(path, other), 'ERR_PMEM_SIZE_MISMATCH');
+    });
+
+    describe('with create, of what is refused leaves', () => {
+      const refused: [name: string, options: DaxOpenOptions, code: string][] = [
+        ['an offset off the alignment', { offset: 4096, size: 4 * MIB, emulate }, 'EINVAL'],
+        ['an alignment of 8 KiB', { align: 8192, size: 4 * MIB, emulate }, 'ERR_OUT_OF_RANGE'],
+        ['an alignment of 16 MiB', { align: 16 * MIB, size: 16 * MIB, emulate }, 'ERR_OUT_OF_RANGE'],
+        ['a size off the alignment', { size: 3 * MIB, emulate }, 'EINVAL'],
+        ['a size off the alignment of 1 GiB', { align: GIB, size: 4 * MIB, emulate }, 'EINVAL'],
+        ['a guarantee that the page cache cannot give', { align: 4096, size: 4 * MIB }, 'ERR_PMEM_FAULT_GRANULARITY'],
+        ['more than the disk has', { size: 2 ** 43, emulate }, 'ENOSPC'],
+        ['more than a file can have', { size: 2 ** 53 - 2 * MIB, emulate }, 'EFBIG'],
+      ];
+      for (const [name, options, code] of refused) {
+        it(`${name}: no file, and of an empty one nothing more than that`, () => {
+          const path = file('refused');
+          const open = () => DaxDevice.open(path, { create: true, ...options });
+          const either = (call: () => unknown) => assert(['ENOSPC', 'EFBIG'].includes(codeOf(call) ?? ''));
+          const expectCode = (call: () => unknown) =>
+            code === 'ENOSPC' || code === 'EFBIG' ? either(call) : throwsCode(call, code);
+          expectCode(open);
+          assert(!existsSync(path));
+          writeFileSync(path, '');
+          expectCode(open);
+          const { size, blocks } = statSync(path);
+          assert.deepEqual({ size, blocks }, { size: 0, blocks: 0 });
+          assert.equal(descriptorsOf(path), 0);
+        });
+      }
+
+      it('what only verifying finds: the same, and no lock', () => {
+        const path = file('unverified');
+        const { probeSync } = native;
+        for (const there of [false, true]) {
+          if (there) writeFileSync(path, '');
+          // A file system that says it could, and then does not.
+          native.probeSync = () => 0;
+          try {
+            throwsCode(
+              () => DaxDevice.open(path, { create: true, size: 4 * MIB, align: '2MiB' }),
+              'ERR_PMEM_FAULT_GRANULARITY',
+            );
+          } finally {
+            native.probeSync = probeSync;
+          }
+          assert.equal(existsSync(path), there);
+          if (there) assert.equal(statSync(path).size, 0);
+        }
+        DaxDevice.open(path, { create: true, size: 4 * MIB, emulate }).close();
+        assert.equal(descriptorsOf(path), 0);
+      });
+
+      it('bytes that somebody else has locked: the file', () => {
+        const path = sparse(file('locked'), 4 * MIB);
+        using region = Region.open(path);
+        throwsCode(() => DaxDevice.open(path, { create: true, size: 2 * MIB, emulate }), 'ERR_PMEM_SIZE_MISMATCH');
+        // Threads and handles of one process share a lock.
+        DaxDevice.open(path, { create: true, size: 4 * MIB, emulate }).close();
+        assert.equal(region.size, statSync(path).size);
+      });
     });
 
     for (const [name, options, code] of [
