@@ -3,8 +3,9 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import { native, Status } from '../binding.js';
+import { type Mapped, native, Status } from '../binding.js';
 import { errorName, PmemError, systemError, wrongType, wrongValue } from '../errors.js';
+import { knowsMapSync } from '../memory/explain.js';
 import { lockRange } from '../memory/lock.js';
 import { adviceOnMap, mapDescriptor, type OpenedMapping } from '../memory/map-descriptor.js';
 import { checkPath } from '../memory/options.js';
@@ -12,7 +13,8 @@ import { piecesOf } from '../memory/pieces.js';
 import { Region } from '../memory/region.js';
 import { numericAttribute } from '../memory/sysfs.js';
 import { type DaxSource, sizeOf } from './dax-source.js';
-import { type FaultGuarantee, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
+import { driverOf } from './drivers.js';
+import { type FaultGuarantee, type FaultKind, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
 import { missingRules, type OpenedDevice, openOpened, openPath } from './open-device.js';
 import {
   type CheckedMap,
@@ -39,6 +41,11 @@ const { EBADF, ENXIO } = constants.errno;
 const OPEN = Symbol('open');
 /** Bytes faulted in between two reports of progress. */
 const PIECE = 64 * 2 ** 20;
+
+/** Whether larger pages are to be kept out, where the file system could bring them in at once. */
+function mapsSmall(how: FaultKind, align: number): boolean {
+  return how === 'dax' && align === native.pageSize();
+}
 
 /** Closes the descriptors of devices that were forgotten. */
 const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
@@ -67,6 +74,8 @@ export class DaxDevice implements Disposable {
     this.#options = options;
     this.#size = sizeOf(source.extents);
     this.#fd = opened.fd;
+    // First: a mapping for storing makes a file on hugetlbfs longer that was made shorter.
+    this.#unchanged();
     this.#verdict = this.#probe();
     if (!this.#verdict.given && !options.emulate) {
       throw noGuarantee(source.path, source.align, this.#verdict.reason);
@@ -115,9 +124,11 @@ export class DaxDevice implements Disposable {
     return this.#source.align;
   }
 
-  /** Physical address; undefined for emulated devices, and where the kernel does not tell (it tells root only). */
+  /** Physical address of its first byte; undefined for emulated devices, and where the kernel does not tell (it tells root only). */
   get resource(): number | undefined {
-    return this.#opened.facts.resource;
+    const { resource } = this.#opened.facts;
+    const [first] = this.#source.extents;
+    return resource === undefined || first === undefined ? undefined : resource + first.offset;
   }
 
   /** The NUMA node that the memory is near to. */
@@ -275,41 +286,52 @@ export class DaxDevice implements Disposable {
   #check(options: DaxMapAsyncOptions | undefined): CheckedMap {
     const checked = checkMapOptions(options, this);
     this.#examine('map');
-    checkMapping(checked, this);
-    this.#unchanged();
+    checkMapping(checked, this, () => this.#unchanged());
     return checked;
   }
 
   /** The geometry is fixed for the device's life: one that was given another since is not what was opened. */
   #unchanged(): void {
-    const { path, align, extents, emulated } = this.#source;
-    const { device, size } = this.#opened.backing;
-    let now: string | undefined;
-    if (!emulated && device !== undefined) {
-      const alignNow = numericAttribute(device, 'align') ?? align;
-      const sizeNow = numericAttribute(device, 'size') ?? size;
-      if (alignNow !== align || sizeNow !== size) now = `${sizeNow} bytes aligned to ${alignNow}`;
-    } else if (size !== undefined && this.#opened.backing.kind === 'file') {
-      const least = Math.max(...extents.map(({ offset, length }) => offset + length));
-      const sizeNow = fstatSync(this.#fd).size;
-      if (sizeNow < least) now = `${sizeNow} bytes`;
-    }
-    if (now === undefined) return;
-    const message = `ENXIO: '${path}' was reconfigured since it was opened, and has ${now}; close it and open it again`;
+    const { backing, facts } = this.#opened;
+    const { align, whole } = this.#source;
+    const opened = { size: backing.size ?? Number.POSITIVE_INFINITY, pageSize: backing.pageSize };
+    const now = this.#geometryNow();
+    const driver = backing.kind === 'devdax' && backing.device !== undefined ? driverOf(backing.device) : facts.driver;
+    const fits = now.size >= this.#end && align % now.pageSize === 0 && driver === facts.driver;
+    const isSame = now.size === opened.size && now.pageSize === opened.pageSize;
+    if (fits && (isSame || (backing.kind === 'file' && whole !== true))) return;
+    const { path } = this.#source;
+    const is = driver === facts.driver ? `has ${now.size} bytes` : `is served by ${driver ?? 'no driver'}`;
+    const pages = now.pageSize === opened.pageSize ? '' : ` aligned to ${now.pageSize}`;
+    const message = `ENXIO: '${path}' was reconfigured since it was opened, and ${is}${pages}; close it and open it again`;
     throw new PmemError('ENXIO', message, { errno: ENXIO, path });
   }
 
-  #mapNow({ offset, length, writable, address }: CheckedMap): OpenedMapping {
-    return this.#mapRange(Number(offset), Number(length), !writable, Number(address ?? 0n), !this.#options.shared);
+  /** Where the device's last byte ends, in the file or device that it is made of. */
+  get #end(): number {
+    return Math.max(...this.#source.extents.map(({ offset, length }) => offset + length));
   }
 
-  #mapRange(offset: number, length: number, readOnly: boolean, address: number, locked: boolean): OpenedMapping {
+  /** Of what the kernel does not tell, as it was. */
+  #geometryNow(): { size: number; pageSize: number } {
+    const { kind, device, size = Number.POSITIVE_INFINITY, pageSize } = this.#opened.backing;
+    if (kind === 'file') return { size: fstatSync(this.#fd).size, pageSize };
+    if (kind !== 'devdax' || device === undefined) return { size, pageSize };
+    const [sizeNow = size, pageSizeNow = pageSize] = ['size', 'align'].map((name) => numericAttribute(device, name));
+    return { size: sizeNow, pageSize: pageSizeNow };
+  }
+
+  #mapNow({ offset, length, writable, address }: CheckedMap): OpenedMapping {
+    return this.#mapRange(Number(offset), Number(length), !writable, Number(address ?? 0n));
+  }
+
+  #mapRange(offset: number, length: number, readOnly: boolean, address: number): OpenedMapping {
     const { backing, probed, how } = this.#opened;
     const { align, extents, path, locked: held } = this.#source;
     const pieces = piecesOf(extents, offset, length);
     const [first] = pieces;
     let lock = this.#useLock();
-    if (locked && !held && first !== undefined) {
+    if (!this.#options.shared && !held && first !== undefined) {
       lock = lockRange(this.#fd, backing, first.offset, first.offset + first.length, !readOnly);
     }
     try {
@@ -321,7 +343,7 @@ export class DaxDevice implements Disposable {
         alignment: align,
         mustAlign: true,
         address,
-        smallPages: how === 'dax' && align === native.pageSize(),
+        smallPages: mapsSmall(how, align),
         readOnly,
         populate: false,
         probed,
@@ -347,9 +369,9 @@ export class DaxDevice implements Disposable {
     const { align, emulated } = this.#source;
     const reason = hindrance(backing, how, align);
     if (reason !== undefined) return { given: false, pageSize: backing.pageSize, verifiedBy: undefined, reason };
-    const mapped = this.#mapRange(0, align, this.#options.readOnly, 0, false);
+    const mapped = this.#mapProbe();
     try {
-      const examined = { handle: mapped.handle, size: align, readOnly: mapped.readOnly, offset: 0 };
+      const examined = { handle: mapped.handle, size: align, readOnly: this.#readsProbe, offset: 0 };
       const steps = verify(examined, backing, how, align);
       for (let step = steps.next(); ; step = steps.next()) {
         if (step.done !== true) continue;
@@ -358,6 +380,38 @@ export class DaxDevice implements Disposable {
       }
     } finally {
       native.close(mapped.handle);
+    }
+  }
+
+  /** What has pages of its own is not touched by verifying; and mapped for storing, a file on hugetlbfs may become longer. */
+  get #readsProbe(): boolean {
+    return this.#options.readOnly || this.#opened.how === 'pages of its own';
+  }
+
+  /** The first page, without any lock and without huge pages being set aside. */
+  #mapProbe(): Mapped {
+    const { backing, probed, how } = this.#opened;
+    const { align, extents, path } = this.#source;
+    const [first = { offset: 0 }] = extents;
+    try {
+      return native.map({
+        fd: this.#fd,
+        offset: first.offset,
+        length: align,
+        pageSize: align,
+        alignment: align,
+        mustAlign: true,
+        address: 0,
+        writable: !this.#readsProbe,
+        trySync: knowsMapSync(backing) && probed === 0,
+        populate: false,
+        readBack: false,
+        lock: 0,
+        smallPages: mapsSmall(how, align),
+        noReserve: true,
+      });
+    } catch (error) {
+      throw systemError(error, path, adviceOnMap(error, backing));
     }
   }
 

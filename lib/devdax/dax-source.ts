@@ -18,6 +18,8 @@ export interface DaxSource {
   readonly extents: readonly Extent[];
   /** Bytes: 4096, 2 MiB or 1 GiB. */
   readonly align: number;
+  /** It reaches up to the end of its file: of another size that is another device, as a real one would be. */
+  readonly whole?: boolean;
   /** False: the kernel keeps the rules. */
   readonly emulated: boolean;
   /** A lock is held already for these bytes, by the region's instance; then mapping takes none. */

@@ -8,6 +8,7 @@ import { daxDeviceAt } from '../memory/dax-devices.js';
 import { probeSync } from '../memory/explain.js';
 import { ndRegion } from '../memory/sysfs.js';
 import type { DaxSource } from './dax-source.js';
+import { driverOf } from './drivers.js';
 import { type FaultKind, faultKind } from './granularity.js';
 import { type MadeFile, makeFile } from './make-file.js';
 import type { CheckedOpen, CheckedShared } from './options.js';
@@ -19,6 +20,8 @@ export interface DeviceFacts {
   readonly numaNode: number | undefined;
   readonly targetNode: number | undefined;
   readonly region: string | undefined;
+  /** The driver's name. */
+  readonly driver: string | undefined;
 }
 
 /** An open descriptor, and what is known about it. */
@@ -34,10 +37,22 @@ export interface OpenedDevice {
 function factsOf(backing: Backing): DeviceFacts {
   const { device, kind } = backing;
   if (kind !== 'devdax' || device === undefined) {
-    return { resource: undefined, numaNode: numaNode(backing), targetNode: undefined, region: undefined };
+    return {
+      resource: undefined,
+      numaNode: numaNode(backing),
+      targetNode: undefined,
+      region: undefined,
+      driver: undefined,
+    };
   }
   const { resource, numaNode: node, targetNode } = daxDeviceAt(device);
-  return { resource, numaNode: node, targetNode, region: basename(ndRegion(device) ?? dirname(device)) };
+  return {
+    resource,
+    numaNode: node,
+    targetNode,
+    region: basename(ndRegion(device) ?? dirname(device)),
+    driver: driverOf(device),
+  };
 }
 
 /** Opens and inspects: what the descriptor is open on, where one is given, else what is at the path. */

@@ -47,8 +47,12 @@ function nearest(value: bigint, unit: number, least: number, most: number): stri
   return String(value < BigInt(least) ? least : most);
 }
 
-/** Throws what the kernel would answer, or should. Returns only when the mapping is sound for its whole life. */
-export function checkMapping(attempt: Attempt, device: Geometry): void {
+/**
+ * Throws what the kernel would answer, or should. Returns only when the mapping is sound for its whole life.
+ *
+ * @param checkAlive throws where the device is no longer what was opened
+ */
+export function checkMapping(attempt: Attempt, device: Geometry, checkAlive: () => void): void {
   const { offset, length, flags, writable, address } = attempt;
   const { path, size, align } = device;
   const page = BigInt(native.pageSize());
@@ -103,7 +107,8 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
   }
   if (has(MapFlags.GROWSDOWN)) refuse(EINVAL, 'MAP_GROWSDOWN is for stacks, not for files and devices');
 
-  // ---- check_vma
+  // ---- check_vma, which looks first whether the device is still alive
+  checkAlive();
   if (type === MapFlags.PRIVATE) {
     refuse(EINVAL, 'a DAX device is never mapped privately (MAP_PRIVATE); map it shared, copy what must not change');
   }

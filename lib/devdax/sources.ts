@@ -65,7 +65,8 @@ function emulatedSource(
     throw outOfRange('options.offset + options.size', `within '${path}', which has ${present} bytes`, offset + length);
   }
   const name = kind === 'devmem' ? `mem@0x${offset.toString(16)}` : basename(path);
-  return { path, name, extents: [{ offset, length }], align, emulated: true, locked: false };
+  const whole = kind === 'file' && offset + length === present;
+  return { path, name, extents: [{ offset, length }], align, whole, emulated: true, locked: false };
 }
 
 /**

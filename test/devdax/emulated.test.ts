@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, MapFlags, PmemDisk, Region } from 'pmem';
+import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, DaxRegion, MapFlags, PmemDisk, Region } from 'pmem';
 import { native } from '#dist/binding.js';
 import { inChild } from '../support/child.js';
 import { TAKEN, table } from '../support/dax-table.js';
@@ -384,6 +384,43 @@ describe('an emulated DAX device', () => {
       truncateSync(device.path, SIZE);
       using again = device.map();
       assert.equal(again.view(0, 10).toString(), 'still here');
+    });
+
+    it('a file that was made longer is another device, but not where it is a part of one', () => {
+      using device = open();
+      using part = DaxDevice.open(device.path, { emulate, size: 4 * MIB });
+      using region = DaxRegion.open(device.path, { emulate });
+      using last = region.create({ ranges: [{ start: 6 * MIB, end: 8 * MIB - 1 }] }).open();
+      truncateSync(device.path, SIZE + 2 * MIB);
+      throwsCode(() => device.map(), 'ENXIO', { message: /reconfigured.*has 10485760 bytes/ });
+      part.map().close();
+      last.map().close();
+      truncateSync(device.path, SIZE);
+      device.map({ length: '2MiB' }).close();
+    });
+
+    it('what is dead is told where the kernel looks: after the call itself, before its own rules', () => {
+      using device = open();
+      using reader = DaxDevice.open(device.path, { emulate, readOnly: true });
+      truncateSync(device.path, 2 * MIB);
+      const { SHARED, SHARED_VALIDATE, PRIVATE, HUGETLB, GROWSDOWN } = MapFlags;
+      for (const [options, code] of [
+        [{ length: '2MiB' }, 'ENXIO'],
+        [{ length: '2MiB', flags: PRIVATE }, 'ENXIO'],
+        [{ length: '3MiB' }, 'ENXIO'],
+        [{ offset: 4096, length: '2MiB' }, 'ENXIO'],
+        [{ offset: SIZE }, 'ENXIO'],
+        [{ offset: 1, length: '2MiB' }, 'EINVAL'],
+        [{ length: 0 }, 'EINVAL'],
+        [{ length: 2n ** 63n }, 'ENOMEM'],
+        [{ flags: SHARED | HUGETLB }, 'EINVAL'],
+        [{ flags: SHARED | GROWSDOWN }, 'EINVAL'],
+        [{ flags: SHARED_VALIDATE | 0x400 }, 'ENOTSUP'],
+        [{ flags: 0 }, 'EINVAL'],
+      ] as const) {
+        throwsCode(() => device.map(options), code);
+      }
+      throwsCode(() => reader.map({ readOnly: false }), 'EACCES');
     });
 
     it('a file that is made shorter while it is mapped is an error, and not the end', () => {

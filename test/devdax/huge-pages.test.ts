@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DaxDevice } from 'pmem';
+import { DaxDevice, DaxRegion } from 'pmem';
 import { throwsCode } from '../support/errors.js';
-import { HUGE, hugeMemfd, hugePages } from '../support/huge-pages.js';
+import { freePages, HUGE, hugeMemfd, hugePages, reservedPages } from '../support/huge-pages.js';
 import { mapsOf } from '../support/maps.js';
 import { loadKernel } from '../support/native.js';
 import { needsRoot } from '../support/root.js';
@@ -99,6 +99,35 @@ describe('a DAX device on huge pages', () => {
     memfd.close();
   });
 
+  it('opening sets no page aside, and needs none', () => {
+    const memfd = hugeMemfd(SIZE);
+    const before = reservedPages();
+    const device = DaxDevice.open(memfd.path);
+    assert.equal(device.guarantee.given, true);
+    assert.equal(reservedPages(), before);
+    device.map({ length: 2 * HUGE }).close();
+    assert.equal(reservedPages(), before + 2, 'of the mapping, until the memfd is gone');
+    device.close();
+    const most = hugeMemfd(freePages() * HUGE);
+    using all = DaxDevice.open(most.path);
+    using taken = all.map();
+    const none = hugeMemfd(HUGE);
+    using poor = DaxDevice.open(none.path);
+    assert.equal(poor.guarantee.given, true);
+    throwsCode(() => poor.map(), 'ENOMEM');
+    taken.close();
+    for (const one of [memfd, most, none]) one.close();
+  });
+
+  it('a failed mapping leaves no page set aside', () => {
+    const memfd = hugeMemfd(100_000 * HUGE);
+    const before = reservedPages();
+    using device = DaxDevice.open(memfd.path);
+    throwsCode(() => device.map(), 'ENOMEM');
+    assert.equal(reservedPages(), before);
+    memfd.close();
+  });
+
   it('an alignment of 4 KiB or 1 GiB is not what it gives', () => {
     const memfd = hugeMemfd(2 ** 30);
     throwsCode(() => DaxDevice.open(memfd.path, { align: 4096 }), 'EINVAL', { message: /least alignment is 2097152/ });
@@ -150,6 +179,20 @@ describe('a DAX device on huge pages', () => {
       rmSync(path);
       using still = device.map();
       assert.equal(kernel.touch(still.view(0, 8), 8, 0), 1);
+    });
+
+    it('a file that was made shorter is refused, and not made longer', () => {
+      const path = join(directory, 'cut');
+      writeFileSync(path, '');
+      truncateSync(path, 8 * HUGE);
+      using region = DaxRegion.open(path);
+      const instance = region.create({ ranges: [{ start: 2 * HUGE, end: 4 * HUGE - 1 }] });
+      using device = DaxDevice.open(path);
+      truncateSync(path, HUGE);
+      throwsCode(() => instance.open(), 'ENXIO', { message: /reconfigured/ });
+      throwsCode(() => device.map({ length: HUGE }), 'ENXIO');
+      assert.equal(statSync(path).size, HUGE);
+      rmSync(path);
     });
 
     it('sizes off the alignment are refused with the nearest ones', () => {
