@@ -282,6 +282,16 @@ describe('an emulated DAX device', () => {
       throwsCode(() => device.map({ offset: 4096, length: '2MiB', address: 0x2100_0000_0000n }), 'EINVAL');
     });
 
+    it('names only addresses that can be had', () => {
+      using device = open({ align: 4096 });
+      const refused = (address: bigint, message: RegExp) =>
+        throwsCode(() => device.map({ address, length: 4096 }), 'EINVAL', { message });
+      refused(1n, /nearest: 0x10000$/);
+      refused(2n ** 40n + 1n, /nearest: 0x10000000000 and 0x10000001000$/);
+      using large = open({ align: '2MiB' });
+      throwsCode(() => large.map({ address: 4096n, length: '2MiB' }), 'EINVAL', { message: /nearest: 0x200000$/ });
+    });
+
     it('maps at an address, and never over anything', () => {
       using device = open();
       const address = 0x2100_0000_0000n;
