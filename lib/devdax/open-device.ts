@@ -69,13 +69,18 @@ export function openOpened(path: string, { readOnly }: CheckedShared, descriptor
 }
 
 /** What only the kernel could enforce against others, of a device that is not one. */
-export function missingRules({ fd, backing }: OpenedDevice, { emulated }: DaxSource): string[] {
+export function missingRules({ fd, backing, how }: OpenedDevice, { emulated }: DaxSource): string[] {
   if (!emulated) return [];
   const missing = ['private mappings: other programs may map it privately'];
   // linux/fcntl.h: F_SEAL_SHRINK and F_SEAL_GROW.
   const sealed = backing.kind === 'file' && (native.seals(fd) & 6) === 6;
   if (backing.kind === 'file' && !sealed) {
     missing.push('size: other programs may resize the file, and a mapping of what is gone then fails');
+  }
+  if (how === 'dax') {
+    missing.push(
+      'extents: other programs may move or free blocks of the file (by punching holes, defragmenting, reflinks), and what a fault brings in then may change',
+    );
   }
   return missing;
 }
