@@ -3,6 +3,7 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
+import { types } from 'node:util';
 import { type Mapped, native, Status } from '../binding.js';
 import { errorName, PmemError, systemError, wrongType, wrongValue } from '../errors.js';
 import { knowsMapSync } from '../memory/explain.js';
@@ -41,6 +42,19 @@ const { EBADF, ENXIO } = constants.errno;
 const OPEN = Symbol('open');
 /** Bytes faulted in between two reports of progress. */
 const PIECE = 64 * 2 ** 20;
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  if (!('then' in value) || typeof value.then !== 'function') return false;
+  // Nobody else gets it: its failure must not end the process.
+  if (value instanceof Promise) value.catch(() => {});
+  return true;
+}
+
+function notCounted(what: string): TypeError {
+  const expected = 'a function that is done when it returns (the faults of what runs later would not be counted)';
+  return wrongValue('fn', expected, what);
+}
 
 /** Whether larger pages are to be kept out, where the file system could bring them in at once. */
 function mapsSmall(how: FaultKind, align: number): boolean {
@@ -171,7 +185,11 @@ export class DaxDevice implements Disposable {
     return this.#fd < 0;
   }
 
-  /** How many regions mapped by this device are open. While there are any, its backing must not be resized. */
+  /**
+   * How many regions mapped by this device are open, and not forgotten: of one that was collected without being closed, Buffers
+   * that are left keep the memory mapped, and are not counted. While anything is mapped the backing must not be resized; of an
+   * instance of a `DaxRegion`, `instance.inUse` tells exactly.
+   */
   get mappings(): number {
     return this.#live().length;
   }
@@ -185,7 +203,7 @@ export class DaxDevice implements Disposable {
    *   `ERR_PMEM_FAULT_GRANULARITY` when verifying finds faults of another size there.
    */
   map(options?: DaxMapOptions): Region {
-    const checked = this.#check(options);
+    const checked = this.#check(options, 'sync');
     const mapped = this.#mapNow(checked);
     return this.#finish(mapped, () => {
       const steps = this.#verifying(checked, mapped);
@@ -204,7 +222,7 @@ export class DaxDevice implements Disposable {
 
   /** {@link map}, with the event loop turning while pages are verified and, on another thread, faulted in. */
   async mapAsync(options?: DaxMapAsyncOptions): Promise<Region> {
-    const checked = this.#check(options);
+    const checked = this.#check(options, 'async');
     checked.signal?.throwIfAborted();
     const mapped = this.#mapNow(checked);
     try {
@@ -222,6 +240,7 @@ export class DaxDevice implements Disposable {
         checked.onProgress?.(at + length);
         checked.signal?.throwIfAborted();
       }
+      checked.signal?.throwIfAborted();
     } catch (error) {
       native.close(mapped.handle);
       throw error;
@@ -247,14 +266,20 @@ export class DaxDevice implements Disposable {
    * Counts the page faults that this thread takes while `fn` runs: one for each page of {@link align} bytes that is touched for
    * the first time, where {@link guarantee} is given. Those that JavaScript's own heap and code take count too; run `fn` once
    * before, on something else, to have few of them.
+   *
+   * @throws TypeError for a function that is asynchronous: what it does after its first `await` would not be counted, and what
+   *   others do meanwhile would
    */
   faults<Result>(fn: () => Result): FaultCount<Result> {
     this.#examine('faults');
     if (typeof fn !== 'function') throw wrongType('fn', 'a function', fn);
+    if (types.isAsyncFunction(fn)) throw notCounted('an async function');
     native.threadFaults();
     const before = native.threadFaults();
     const result = fn();
-    return { faults: native.threadFaults() - before, result };
+    const faults = native.threadFaults() - before;
+    if (isThenable(result)) throw notCounted('a function that returns a promise');
+    return { faults, result };
   }
 
   /** Closes the descriptor. Regions stay mapped until they are closed themselves. Closing twice is harmless. */
@@ -283,8 +308,8 @@ export class DaxDevice implements Disposable {
     throw new PmemError('ERR_PMEM_CLOSED', message, { path, errno: EBADF });
   }
 
-  #check(options: DaxMapAsyncOptions | undefined): CheckedMap {
-    const checked = checkMapOptions(options, this);
+  #check(options: DaxMapAsyncOptions | undefined, kind: 'sync' | 'async'): CheckedMap {
+    const checked = checkMapOptions(options, this, kind);
     this.#examine('map');
     checkMapping(checked, this, () => this.#unchanged());
     return checked;
@@ -360,7 +385,10 @@ export class DaxDevice implements Disposable {
   #useLock(): number {
     const { lock, name, path } = this.#source;
     if (lock === undefined || native.retainLock(lock)) return lock ?? 0;
-    throw new PmemError('ERR_PMEM_CLOSED', `map: ${name} was destroyed; create another instance`, { path });
+    throw new PmemError('ERR_PMEM_CLOSED', `map: ${name} was destroyed; create another instance`, {
+      errno: EBADF,
+      path,
+    });
   }
 
   /** Tries the first page of the device, before anybody relies on it. */

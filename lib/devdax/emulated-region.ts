@@ -10,6 +10,7 @@ import { numericAttribute } from '../memory/sysfs.js';
 import { node } from '../memory/sysfs-nodes.js';
 import { type DaxSource, type Extent, sizeOf } from './dax-source.js';
 import { Layout } from './extents.js';
+import { multipleBelow } from './nearest.js';
 import {
   type DaxMapping,
   type InstanceBackend,
@@ -19,7 +20,7 @@ import {
 } from './region-backend.js';
 import { checkAligned, empty, noSpace, notFree, outsideRegion } from './region-errors.js';
 
-const { ESTALE } = constants.errno;
+const { EINVAL, ESTALE } = constants.errno;
 const MIB = 2 ** 20;
 /** A memfd, or whatever else the caller had open: its number may be another file's by now, and says nothing. */
 const NAME_OF_DESCRIPTOR = /^\/(proc\/(self|thread-self|\d+)|dev)\/fd\/\d+$/;
@@ -51,26 +52,32 @@ function defaultAlign({ kind, pageSize }: Backing): number {
   return kind === 'devdax' ? pageSize : Math.max(pageSize, 2 * MIB);
 }
 
+function invalid(path: string, rule: string): PmemError {
+  return new PmemError('EINVAL', `EINVAL: ${rule}`, { errno: EINVAL, path });
+}
+
 function checkAlign(align: number, { path, pageSize }: Backing): void {
   if (align % pageSize === 0) return;
-  const message = `EINVAL: an alignment of ${align} is less than '${path}' is mapped in, pages of ${pageSize}`;
-  throw new PmemError('EINVAL', message, { path });
+  throw invalid(path, `an alignment of ${align} is less than '${path}' is mapped in, pages of ${pageSize}`);
 }
 
 /** Where the region lies, in multiples of its alignment. */
 function extentOf(backing: Backing, align: number, { offset, size }: EmulatedOptions): Extent {
   const { path, size: present } = backing;
-  if (present === 0) throw new PmemError('EINVAL', `EINVAL: '${path}' is empty; give it a size first`, { path });
-  checkAligned('offset', offset, align, path);
+  if (present === 0) throw invalid(path, `'${path}' is empty; give it a size first`);
+  const end = multipleBelow(present ?? Number.MAX_SAFE_INTEGER, align);
+  checkAligned('offset', offset, { align, path, least: 0, most: end - align });
   if (size === undefined && present === undefined) {
-    throw new PmemError('EINVAL', `EINVAL: '${path}' has no end; say which bytes with offset and size`, { path });
+    throw invalid(path, `'${path}' has no end; say which bytes with offset and size`);
   }
   if (present !== undefined && (offset >= present || (size ?? 0) > present - offset)) {
     throw outsideRegion('options.offset + options.size', 0, present, offset + (size ?? 0));
   }
   const length = size ?? (present as number) - offset;
-  checkAligned('size', length, align, path);
-  if (length === 0) throw new PmemError('EINVAL', `EINVAL: a region of no bytes on '${path}'`, { path });
+  // Without a size it is the file that can be given another one.
+  const most = size === undefined ? Number.POSITIVE_INFINITY : end - offset;
+  checkAligned('size', length, { align, path, least: align, most });
+  if (length === 0) throw invalid(path, `a region of no bytes on '${path}'; the least size is its alignment, ${align}`);
   return { offset, length };
 }
 
@@ -205,7 +212,7 @@ export class EmulatedRegion implements RegionBackend {
   readonly #instances: EmulatedInstance[] = [];
 
   constructor(path: string, options: EmulatedOptions, id: number) {
-    const fd = openDescriptor(path, true);
+    const fd = openDescriptor(path, true, 'A region makes no file: make it first, with its size');
     try {
       const backing = inspect(fd, path);
       const align = options.align ?? defaultAlign(backing);
@@ -278,7 +285,7 @@ export class EmulatedRegion implements RegionBackend {
       for (const range of ranges) {
         if (!free.has([range])) throw notFree(this.path, range.offset, range.offset + range.length - 1);
       }
-      if (!free.has(ranges)) throw new PmemError('EINVAL', 'EINVAL: options.ranges name the same bytes twice');
+      if (!free.has(ranges)) throw invalid(this.path, 'options.ranges name the same bytes twice');
       return ranges;
     }
     if (!contiguous) return this.plan(number, size);

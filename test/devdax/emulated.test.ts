@@ -1,6 +1,7 @@
 /** A DAX device emulated on a file: its options, its rules and its life. The table of rules against the kernel's is the lab's. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, DaxRegion, MapFlags, PmemDisk, Region } from 'pmem';
 import { native } from '#dist/binding.js';
@@ -9,6 +10,7 @@ import { TAKEN, table } from '../support/dax-table.js';
 import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
 import { loadKernel } from '../support/native.js';
+import { needsRoot } from '../support/root.js';
 import { onDisk, onTmpfs } from '../support/temp.js';
 
 const KIB = 1024;
@@ -177,8 +179,15 @@ describe('an emulated DAX device', () => {
       });
     }
 
+    it('a device node without a device is not told of modes', function () {
+      needsRoot(this);
+      const path = file('node');
+      execFileSync('mknod', [path, 'c', '510', '77']);
+      throwsCode(() => DaxDevice.open(path), 'ENXIO', { message: /No device has the number/ });
+    });
+
     it('refuses what cannot be mapped', () => {
-      throwsCode(() => DaxDevice.open(file('missing')), 'ENOENT');
+      throwsCode(() => DaxDevice.open(file('missing')), 'ENOENT', { message: /create: true/ });
       throwsCode(() => DaxDevice.open('/'), 'EISDIR');
       throwsCode(() => DaxDevice.open('/dev/null'), 'ENODEV');
       throwsCode(() => DaxDevice.open(7 as unknown as string), 'ERR_INVALID_ARG_TYPE');
@@ -327,6 +336,15 @@ describe('an emulated DAX device', () => {
       assert.equal(device.mappings, 1);
       region.close();
       assert.equal(device.mappings, 0);
+      assert.equal(mapsOf(device.path).length, 0);
+    });
+
+    it('is given up by a signal: only where it can be', async () => {
+      using device = open();
+      const signal = AbortSignal.abort();
+      throwsCode(() => device.map({ signal } as DaxMapOptions), 'ERR_INVALID_ARG_VALUE', { message: /signal/ });
+      await assert.rejects(device.mapAsync({ signal }), { name: 'AbortError' });
+      await assert.rejects(device.mapAsync({ signal, populate: true }), { name: 'AbortError' });
       assert.equal(mapsOf(device.path).length, 0);
     });
 
@@ -500,6 +518,21 @@ describe('an emulated DAX device', () => {
       assert(faults >= (4 * MIB) / (64 * KIB), `${faults} faults`);
       assert(device.faults(() => region.fill(MIB, 4 * MIB, 2)).faults < faults);
       assert.equal(device.pageSize(), 4096);
+    });
+
+    it('refuses what is not done when it returns', async () => {
+      using device = open();
+      let ran = false;
+      const asynchronous = async () => {
+        ran = true;
+      };
+      throwsCode(() => device.faults(asynchronous), 'ERR_INVALID_ARG_VALUE', { message: /done when it returns/ });
+      assert(!ran);
+      // Neither is its failure left for nobody to handle.
+      throwsCode(() => device.faults(() => Promise.reject(new Error('later'))), 'ERR_INVALID_ARG_VALUE');
+      // biome-ignore lint/suspicious/noThenProperty: what is refused
+      throwsCode(() => device.faults(() => ({ then() {} })), 'ERR_INVALID_ARG_VALUE');
+      await new Promise((resolve) => setImmediate(resolve));
     });
 
     it('passes on what the function throws, and wants a function', () => {
