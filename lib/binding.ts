@@ -66,6 +66,8 @@ export interface MapRequest {
   address: number;
   /** No fault may bring in more than a page of the kernel's, whatever the file system could map at once. */
   smallPages: boolean;
+  /** Set no huge pages aside: those of a shared mapping stay so until the file is truncated. For mappings that are only looked at. */
+  noReserve?: boolean;
 }
 
 /** What {@link Native.mapNode} is asked for. All numbers are integers. */

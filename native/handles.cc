@@ -162,6 +162,7 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   if (!request.extents.empty()) request.offset = request.extents.front().offset;
   request.address = static_cast<uintptr_t>(number(options, "address"));
   request.small_pages = flag(options, "smallPages");
+  request.no_reserve = flag(options, "noReserve");
   Mapping* mapping = nullptr;
   const char* syscall = nullptr;
   if (const int error = Mapping::create(request, &mapping, &syscall)) {

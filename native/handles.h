@@ -14,7 +14,7 @@ Context* context_of(Napi::Env env);
 Napi::Value opened(Napi::Env env, Mapping* mapping);
 
 // map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock,
-// address, smallPages, extents? })
+// address, smallPages, noReserve?, extents? })
 // -> { handle, keeper, synchronous, size }
 Napi::Value map(const Napi::CallbackInfo& info);
 

@@ -80,7 +80,9 @@ void* map_over(const MapRequest& request, size_t mapped, int protection, int fla
   const std::vector<Extent> extents = extents_of(request);
   for (const Extent& extent : extents) {
     const size_t length = round_up(extent.length, request.page_size);
-    void* tried = mmap(nullptr, length, protection, flags & ~MAP_POPULATE, request.fd, extent.offset);
+    // What is tried sets no huge pages aside: those of a shared mapping stay set aside when it is gone.
+    const int trying = (flags & ~MAP_POPULATE) | MAP_NORESERVE;
+    void* tried = mmap(nullptr, length, protection, trying, request.fd, extent.offset);
     if (tried == MAP_FAILED) return MAP_FAILED;
     munmap(tried, length);
   }
@@ -145,16 +147,16 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
     return error;
   }
   const int protection = PROT_READ | (request.writable ? PROT_WRITE : 0);
-  const int populate = request.populate ? MAP_POPULATE : 0;
+  const int wanted = (request.populate ? MAP_POPULATE : 0) | (request.no_reserve ? MAP_NORESERVE : 0);
   void* address = MAP_FAILED;
   bool synchronous = false;
   if (request.try_sync) {
-    address = map_shared(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | populate);
+    address = map_shared(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | wanted);
     synchronous = address != MAP_FAILED;
   }
   // Kernels before 4.15 answer EINVAL to MAP_SHARED_VALIDATE, later ones EOPNOTSUPP to MAP_SYNC without DAX.
   if (address == MAP_FAILED && (!request.try_sync || errno == EOPNOTSUPP || errno == EINVAL)) {
-    address = map_shared(request, mapped, protection, MAP_SHARED | populate);
+    address = map_shared(request, mapped, protection, MAP_SHARED | wanted);
   }
   if (address == MAP_FAILED) return errno;
   const int error = adopt(address, request, result, syscall);

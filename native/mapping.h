@@ -52,6 +52,7 @@ struct MapRequest {
   LockId lock;                  // released with the last handle; 0 for none
   uintptr_t address;            // where to map, where nothing may be; 0: anywhere
   bool small_pages;             // no fault may bring in more than a page of the kernel's
+  bool no_reserve;              // set no huge pages aside: it is only looked at
   std::vector<Extent> extents;  // mapped back to back in one range of addresses; empty: the one at offset
 };
 

@@ -3,8 +3,10 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import { native, Status } from '../binding.js';
+import { types } from 'node:util';
+import { type Mapped, native, Status } from '../binding.js';
 import { errorName, PmemError, systemError, wrongType, wrongValue } from '../errors.js';
+import { knowsMapSync } from '../memory/explain.js';
 import { lockRange } from '../memory/lock.js';
 import { adviceOnMap, mapDescriptor, type OpenedMapping } from '../memory/map-descriptor.js';
 import { checkPath } from '../memory/options.js';
@@ -12,7 +14,8 @@ import { piecesOf } from '../memory/pieces.js';
 import { Region } from '../memory/region.js';
 import { numericAttribute } from '../memory/sysfs.js';
 import { type DaxSource, sizeOf } from './dax-source.js';
-import { type FaultGuarantee, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
+import { driverOf } from './drivers.js';
+import { type FaultGuarantee, type FaultKind, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
 import { missingRules, type OpenedDevice, openOpened, openPath } from './open-device.js';
 import {
   type CheckedMap,
@@ -39,6 +42,24 @@ const { EBADF, ENXIO } = constants.errno;
 const OPEN = Symbol('open');
 /** Bytes faulted in between two reports of progress. */
 const PIECE = 64 * 2 ** 20;
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  if (!('then' in value) || typeof value.then !== 'function') return false;
+  // Nobody else gets it: its failure must not end the process.
+  if (value instanceof Promise) value.catch(() => {});
+  return true;
+}
+
+function notCounted(what: string): TypeError {
+  const expected = 'a function that is done when it returns (the faults of what runs later would not be counted)';
+  return wrongValue('fn', expected, what);
+}
+
+/** Whether larger pages are to be kept out, where the file system could bring them in at once. */
+function mapsSmall(how: FaultKind, align: number): boolean {
+  return how === 'dax' && align === native.pageSize();
+}
 
 /** Closes the descriptors of devices that were forgotten. */
 const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
@@ -67,6 +88,8 @@ export class DaxDevice implements Disposable {
     this.#options = options;
     this.#size = sizeOf(source.extents);
     this.#fd = opened.fd;
+    // First: a mapping for storing makes a file on hugetlbfs longer that was made shorter.
+    this.#unchanged();
     this.#verdict = this.#probe();
     if (!this.#verdict.given && !options.emulate) {
       throw noGuarantee(source.path, source.align, this.#verdict.reason);
@@ -84,8 +107,15 @@ export class DaxDevice implements Disposable {
    */
   static open(path: string | Buffer | URL, options?: DaxOpenOptions): DaxDevice {
     const checked = checkOpenOptions(options);
-    const { opened, source } = openPath(checkPath(path), checked);
-    return made(opened, source, checked);
+    const { opened, source, made } = openPath(checkPath(path), checked);
+    try {
+      const device = deviceOf(opened, source, checked);
+      made?.keep();
+      return device;
+    } catch (error) {
+      made?.takeBack();
+      throw error;
+    }
   }
 
   /** `dax0.0`, or the file's name. */
@@ -108,9 +138,11 @@ export class DaxDevice implements Disposable {
     return this.#source.align;
   }
 
-  /** Physical address; undefined for emulated devices, and where the kernel does not tell (it tells root only). */
+  /** Physical address of its first byte; undefined for emulated devices, and where the kernel does not tell (it tells root only). */
   get resource(): number | undefined {
-    return this.#opened.facts.resource;
+    const { resource } = this.#opened.facts;
+    const [first] = this.#source.extents;
+    return resource === undefined || first === undefined ? undefined : resource + first.offset;
   }
 
   /** The NUMA node that the memory is near to. */
@@ -153,7 +185,11 @@ export class DaxDevice implements Disposable {
     return this.#fd < 0;
   }
 
-  /** How many regions mapped by this device are open. While there are any, its backing must not be resized. */
+  /**
+   * How many regions mapped by this device are open, and not forgotten: of one that was collected without being closed, Buffers
+   * that are left keep the memory mapped, and are not counted. While anything is mapped the backing must not be resized; of an
+   * instance of a `DaxRegion`, `instance.inUse` tells exactly.
+   */
   get mappings(): number {
     return this.#live().length;
   }
@@ -167,7 +203,7 @@ export class DaxDevice implements Disposable {
    *   `ERR_PMEM_FAULT_GRANULARITY` when verifying finds faults of another size there.
    */
   map(options?: DaxMapOptions): Region {
-    const checked = this.#check(options);
+    const checked = this.#check(options, 'sync');
     const mapped = this.#mapNow(checked);
     return this.#finish(mapped, () => {
       const steps = this.#verifying(checked, mapped);
@@ -186,7 +222,7 @@ export class DaxDevice implements Disposable {
 
   /** {@link map}, with the event loop turning while pages are verified and, on another thread, faulted in. */
   async mapAsync(options?: DaxMapAsyncOptions): Promise<Region> {
-    const checked = this.#check(options);
+    const checked = this.#check(options, 'async');
     checked.signal?.throwIfAborted();
     const mapped = this.#mapNow(checked);
     try {
@@ -204,6 +240,7 @@ export class DaxDevice implements Disposable {
         checked.onProgress?.(at + length);
         checked.signal?.throwIfAborted();
       }
+      checked.signal?.throwIfAborted();
     } catch (error) {
       native.close(mapped.handle);
       throw error;
@@ -229,14 +266,20 @@ export class DaxDevice implements Disposable {
    * Counts the page faults that this thread takes while `fn` runs: one for each page of {@link align} bytes that is touched for
    * the first time, where {@link guarantee} is given. Those that JavaScript's own heap and code take count too; run `fn` once
    * before, on something else, to have few of them.
+   *
+   * @throws TypeError for a function that is asynchronous: what it does after its first `await` would not be counted, and what
+   *   others do meanwhile would
    */
   faults<Result>(fn: () => Result): FaultCount<Result> {
     this.#examine('faults');
     if (typeof fn !== 'function') throw wrongType('fn', 'a function', fn);
+    if (types.isAsyncFunction(fn)) throw notCounted('an async function');
     native.threadFaults();
     const before = native.threadFaults();
     const result = fn();
-    return { faults: native.threadFaults() - before, result };
+    const faults = native.threadFaults() - before;
+    if (isThenable(result)) throw notCounted('a function that returns a promise');
+    return { faults, result };
   }
 
   /** Closes the descriptor. Regions stay mapped until they are closed themselves. Closing twice is harmless. */
@@ -265,44 +308,55 @@ export class DaxDevice implements Disposable {
     throw new PmemError('ERR_PMEM_CLOSED', message, { path, errno: EBADF });
   }
 
-  #check(options: DaxMapAsyncOptions | undefined): CheckedMap {
-    const checked = checkMapOptions(options, this);
+  #check(options: DaxMapAsyncOptions | undefined, kind: 'sync' | 'async'): CheckedMap {
+    const checked = checkMapOptions(options, this, kind);
     this.#examine('map');
-    checkMapping(checked, this);
-    this.#unchanged();
+    checkMapping(checked, this, () => this.#unchanged());
     return checked;
   }
 
   /** The geometry is fixed for the device's life: one that was given another since is not what was opened. */
   #unchanged(): void {
-    const { path, align, extents, emulated } = this.#source;
-    const { device, size } = this.#opened.backing;
-    let now: string | undefined;
-    if (!emulated && device !== undefined) {
-      const alignNow = numericAttribute(device, 'align') ?? align;
-      const sizeNow = numericAttribute(device, 'size') ?? size;
-      if (alignNow !== align || sizeNow !== size) now = `${sizeNow} bytes aligned to ${alignNow}`;
-    } else if (size !== undefined && this.#opened.backing.kind === 'file') {
-      const least = Math.max(...extents.map(({ offset, length }) => offset + length));
-      const sizeNow = fstatSync(this.#fd).size;
-      if (sizeNow < least) now = `${sizeNow} bytes`;
-    }
-    if (now === undefined) return;
-    const message = `ENXIO: '${path}' was reconfigured since it was opened, and has ${now}; close it and open it again`;
+    const { backing, facts } = this.#opened;
+    const { align, whole } = this.#source;
+    const opened = { size: backing.size ?? Number.POSITIVE_INFINITY, pageSize: backing.pageSize };
+    const now = this.#geometryNow();
+    const driver = backing.kind === 'devdax' && backing.device !== undefined ? driverOf(backing.device) : facts.driver;
+    const fits = now.size >= this.#end && align % now.pageSize === 0 && driver === facts.driver;
+    const isSame = now.size === opened.size && now.pageSize === opened.pageSize;
+    if (fits && (isSame || (backing.kind === 'file' && whole !== true))) return;
+    const { path } = this.#source;
+    const is = driver === facts.driver ? `has ${now.size} bytes` : `is served by ${driver ?? 'no driver'}`;
+    const pages = now.pageSize === opened.pageSize ? '' : ` aligned to ${now.pageSize}`;
+    const message = `ENXIO: '${path}' was reconfigured since it was opened, and ${is}${pages}; close it and open it again`;
     throw new PmemError('ENXIO', message, { errno: ENXIO, path });
   }
 
-  #mapNow({ offset, length, writable, address }: CheckedMap): OpenedMapping {
-    return this.#mapRange(Number(offset), Number(length), !writable, Number(address ?? 0n), !this.#options.shared);
+  /** Where the device's last byte ends, in the file or device that it is made of. */
+  get #end(): number {
+    return Math.max(...this.#source.extents.map(({ offset, length }) => offset + length));
   }
 
-  #mapRange(offset: number, length: number, readOnly: boolean, address: number, locked: boolean): OpenedMapping {
+  /** Of what the kernel does not tell, as it was. */
+  #geometryNow(): { size: number; pageSize: number } {
+    const { kind, device, size = Number.POSITIVE_INFINITY, pageSize } = this.#opened.backing;
+    if (kind === 'file') return { size: fstatSync(this.#fd).size, pageSize };
+    if (kind !== 'devdax' || device === undefined) return { size, pageSize };
+    const [sizeNow = size, pageSizeNow = pageSize] = ['size', 'align'].map((name) => numericAttribute(device, name));
+    return { size: sizeNow, pageSize: pageSizeNow };
+  }
+
+  #mapNow({ offset, length, writable, address }: CheckedMap): OpenedMapping {
+    return this.#mapRange(Number(offset), Number(length), !writable, Number(address ?? 0n));
+  }
+
+  #mapRange(offset: number, length: number, readOnly: boolean, address: number): OpenedMapping {
     const { backing, probed, how } = this.#opened;
     const { align, extents, path, locked: held } = this.#source;
     const pieces = piecesOf(extents, offset, length);
     const [first] = pieces;
     let lock = this.#useLock();
-    if (locked && !held && first !== undefined) {
+    if (!this.#options.shared && !held && first !== undefined) {
       lock = lockRange(this.#fd, backing, first.offset, first.offset + first.length, !readOnly);
     }
     try {
@@ -314,7 +368,7 @@ export class DaxDevice implements Disposable {
         alignment: align,
         mustAlign: true,
         address,
-        smallPages: how === 'dax' && align === native.pageSize(),
+        smallPages: mapsSmall(how, align),
         readOnly,
         populate: false,
         probed,
@@ -331,7 +385,10 @@ export class DaxDevice implements Disposable {
   #useLock(): number {
     const { lock, name, path } = this.#source;
     if (lock === undefined || native.retainLock(lock)) return lock ?? 0;
-    throw new PmemError('ERR_PMEM_CLOSED', `map: ${name} was destroyed; create another instance`, { path });
+    throw new PmemError('ERR_PMEM_CLOSED', `map: ${name} was destroyed; create another instance`, {
+      errno: EBADF,
+      path,
+    });
   }
 
   /** Tries the first page of the device, before anybody relies on it. */
@@ -340,9 +397,9 @@ export class DaxDevice implements Disposable {
     const { align, emulated } = this.#source;
     const reason = hindrance(backing, how, align);
     if (reason !== undefined) return { given: false, pageSize: backing.pageSize, verifiedBy: undefined, reason };
-    const mapped = this.#mapRange(0, align, this.#options.readOnly, 0, false);
+    const mapped = this.#mapProbe();
     try {
-      const examined = { handle: mapped.handle, size: align, readOnly: mapped.readOnly, offset: 0 };
+      const examined = { handle: mapped.handle, size: align, readOnly: this.#readsProbe, offset: 0 };
       const steps = verify(examined, backing, how, align);
       for (let step = steps.next(); ; step = steps.next()) {
         if (step.done !== true) continue;
@@ -351,6 +408,38 @@ export class DaxDevice implements Disposable {
       }
     } finally {
       native.close(mapped.handle);
+    }
+  }
+
+  /** What has pages of its own is not touched by verifying; and mapped for storing, a file on hugetlbfs may become longer. */
+  get #readsProbe(): boolean {
+    return this.#options.readOnly || this.#opened.how === 'pages of its own';
+  }
+
+  /** The first page, without any lock and without huge pages being set aside. */
+  #mapProbe(): Mapped {
+    const { backing, probed, how } = this.#opened;
+    const { align, extents, path } = this.#source;
+    const [first = { offset: 0 }] = extents;
+    try {
+      return native.map({
+        fd: this.#fd,
+        offset: first.offset,
+        length: align,
+        pageSize: align,
+        alignment: align,
+        mustAlign: true,
+        address: 0,
+        writable: !this.#readsProbe,
+        trySync: knowsMapSync(backing) && probed === 0,
+        populate: false,
+        readBack: false,
+        lock: 0,
+        smallPages: mapsSmall(how, align),
+        noReserve: true,
+      });
+    } catch (error) {
+      throw systemError(error, path, adviceOnMap(error, backing));
     }
   }
 
@@ -391,7 +480,7 @@ export class DaxDevice implements Disposable {
 }
 
 /** Closes the descriptor when the device does not come about. */
-function made(opened: OpenedDevice, source: DaxSource, options: CheckedShared): DaxDevice {
+function deviceOf(opened: OpenedDevice, source: DaxSource, options: CheckedShared): DaxDevice {
   try {
     return new DaxDevice(OPEN, opened, source, options);
   } catch (error) {
@@ -403,5 +492,5 @@ function made(opened: OpenedDevice, source: DaxSource, options: CheckedShared): 
 /** @internal Opens what a region has configured: {@link DaxDevice.open} for a source of several extents. */
 export function openSource(source: DaxSource, options?: DaxSharedOptions): DaxDevice {
   const checked = checkSharedOptions(options);
-  return made(openOpened(source.path, checked), source, checked);
+  return deviceOf(openOpened(source.path, checked, source.descriptor), source, checked);
 }

@@ -4,7 +4,8 @@ import { inspect } from 'node:util';
 import { outOfRange, wrongValue } from '../errors.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import { type DaxDevice, openSource } from './dax-device.js';
-import type { DaxSharedOptions } from './options.js';
+import { multipleBelow } from './nearest.js';
+import { checkSharedOptions, type DaxSharedOptions } from './options.js';
 import type { DaxMapping, InstanceBackend } from './region-backend.js';
 import { busy, checkAligned, gone, regionClosed } from './region-errors.js';
 
@@ -24,12 +25,12 @@ export function checkSize(size: Size, name: string, { align, size: most, path }:
   if (bytes === 0) {
     throw outOfRange(
       name,
-      `at least ${align} bytes, the region's alignment (destroy an instance to be rid of it),`,
+      `at least ${align} bytes, the region's alignment (destroy an instance to be rid of it)`,
       size,
     );
   }
-  checkAligned(name, bytes, align, path);
-  if (bytes > most) throw outOfRange(name, `at most ${most}, the size of the region on '${path}',`, size);
+  checkAligned(name, bytes, { align, path, least: align, most: multipleBelow(most, align) });
+  if (bytes > most) throw outOfRange(name, `at most ${most}, the size of the region on '${path}'`, size);
   return bytes;
 }
 
@@ -126,11 +127,14 @@ export class DaxInstance {
   /**
    * Opens it as `DaxDevice.open` opens a device: the same rules, the same mappings, all its pieces in one range of addresses.
    *
-   * @throws PmemError as `DaxDevice.open`
+   * @throws PmemError as `DaxDevice.open`; `ESTALE` when the region's path names another file now, or none
    */
   open(options: DaxSharedOptions = {}): DaxDevice {
     this.#check('open');
-    const device = openSource(this.#backend.source(), { ...this.#home.defaults, ...options });
+    // An option that is given as undefined is not given.
+    const checked = checkSharedOptions(options);
+    const emulate = options.emulate ?? this.#home.defaults.emulate ?? false;
+    const device = openSource(this.#backend.source(), { ...checked, emulate });
     this.#opened.push(new WeakRef(device));
     return device;
   }

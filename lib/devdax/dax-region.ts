@@ -28,7 +28,10 @@ export interface DaxRegionOptions {
   offset?: Size;
   /** Bytes; a multiple of `align`. Default: up to the end. `/dev/mem` has none. */
   size?: Size;
-  /** The number in its instances' names. Default: the lowest that neither the kernel nor another region of this thread has. */
+  /**
+   * The number in its instances' names, which then may be those of another region's. Default: the lowest that neither the kernel nor
+   * another region of this thread has.
+   */
   id?: number;
   /** Default of the option of that name of `instance.open`: go without the guarantee that each fault brings in a page of `align`. */
   emulate?: boolean;
@@ -56,9 +59,15 @@ export interface DaxRegionFilter {
 
 const ALIGNMENTS = [4096, 2 ** 21, 2 ** 30];
 const { ENODEV } = constants.errno;
-/** Ids of the regions that are open in this thread; one that was forgotten gives its id back. */
-const used = new Set<number>();
-const forgotten = new FinalizationRegistry((id: number) => used.delete(id));
+/** Ids of the regions that are open in this thread, and how many have each; one that was forgotten gives its id back. */
+const used = new Map<number, number>();
+const forgotten = new FinalizationRegistry(giveBack);
+
+function giveBack(id: number): void {
+  const others = (used.get(id) ?? 1) - 1;
+  if (others === 0) used.delete(id);
+  else used.set(id, others);
+}
 
 function isUsedByKernel(host: Host): (id: number) => boolean {
   let names: string[] = [];
@@ -144,7 +153,7 @@ export class DaxRegion implements Disposable {
     const id = number(options.id, 'options.id') ?? unusedId(HOST);
     const emulate = booleanOption(options.emulate, 'emulate');
     const backend = new EmulatedRegion(checked, { align, offset, size }, id);
-    used.add(id);
+    used.set(id, (used.get(id) ?? 0) + 1);
     const region = new DaxRegion(OPEN, backend, emulate === undefined ? {} : { emulate });
     forgotten.register(region, id, region);
     return region;
@@ -174,10 +183,8 @@ export class DaxRegion implements Disposable {
       ({ id, numaNode, targetNode }) =>
         `${id} (NUMA node ${numaNode ?? 'unknown'}, target node ${targetNode ?? 'unknown'})`,
     );
-    const message =
-      all.length === 0
-        ? 'ENODEV: the kernel has no DAX region'
-        : `ENODEV: the kernel has no DAX region with ${JSON.stringify(filter)}; it has ${all.join(', ')}`;
+    const there = all.length === 0 ? 'none at all' : all.join(', ');
+    const message = `ENODEV: the kernel has no DAX region with ${JSON.stringify(filter)}; it has ${there}`;
     throw new PmemError('ENODEV', message, { errno: ENODEV });
   }
 
@@ -242,11 +249,12 @@ export class DaxRegion implements Disposable {
    * collected, or the thread or process ends. Whatever fails, nothing is left of it.
    *
    * Of a region of the kernel the device is created, given its size and bound to the driver `device_dax` through sysfs (as root);
-   * it is every program's, stays when this process ends, and is locked as any device when it is mapped.
+   * it is every program's, stays when this process ends, and is locked as any device when it is mapped. Programs of this package
+   * that create, resize or destroy in the same region wait for each other, up to 10 seconds each; others, such as daxctl, do not.
    *
    * @throws PmemError `EINVAL` for a size off the alignment, with the nearest; `ENOSPC` with what is free; `ERR_PMEM_LOCKED` when
    *   somebody else has the bytes, with the bytes and, as far as it is known, who; `EOPNOTSUPP` in a static region of the kernel
-   *   (NVDIMM); `EACCES`: not root. RangeError for a size of 0 or larger than the region.
+   *   (NVDIMM); `EBUSY` when another program took the same device of the kernel meanwhile; `EACCES`: not root. RangeError for a size of 0 or larger than the region.
    */
   create(options: DaxCreateOptions = {}): DaxInstance {
     if (this.#closed) throw regionClosed(this.path, 'create');
@@ -261,7 +269,7 @@ export class DaxRegion implements Disposable {
     const sum = ranges === undefined ? undefined : sizeOf(ranges);
     if (size !== undefined) {
       const bytes = checkSize(size, 'options.size', this.#home);
-      if (sum !== undefined && sum !== bytes) throw wrongValue('options.size', `the sum of the ranges, ${sum},`, size);
+      if (sum !== undefined && sum !== bytes) throw wrongValue('options.size', `the sum of the ranges, ${sum}`, size);
       return bytes;
     }
     const available = sum ?? this.availableSize;
@@ -287,9 +295,10 @@ export class DaxRegion implements Disposable {
         if (!Number.isSafeInteger(value) || value < first || value > last)
           throw outsideRegion(what, first, last, value);
       }
-      if (end < start) throw outOfRange(`${name}.end`, `the last byte, from ${start} on,`, end);
-      checkAligned(`${name}.start`, start, align, path);
-      checkAligned(`${name}.end + 1`, end + 1, align, path);
+      if (end < start) throw outOfRange(`${name}.end`, `the last byte, from ${start} on`, end);
+      const behind = Math.floor((last + 1) / align) * align;
+      checkAligned(`${name}.start`, start, { align, path, least: first, most: behind - align });
+      checkAligned(`${name}.end + 1`, end + 1, { align, path, least: first + align, most: behind });
       return { offset: start, length: end + 1 - start };
     });
   }
@@ -330,7 +339,7 @@ export class DaxRegion implements Disposable {
     this.#backend.close();
     this.#closed = true;
     if (this.real) return;
-    used.delete(this.id);
+    giveBack(this.id);
     forgotten.unregister(this);
   }
 

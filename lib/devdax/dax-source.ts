@@ -12,10 +12,14 @@ export interface DaxSource {
   readonly name: string;
   /** What is opened and mapped. */
   readonly path: string;
+  /** A descriptor that is open on it, and is opened again instead of the path, which may name another file by now. */
+  readonly descriptor?: number;
   /** In the device's order; multiples of `align`; one for a plain device. */
   readonly extents: readonly Extent[];
   /** Bytes: 4096, 2 MiB or 1 GiB. */
   readonly align: number;
+  /** It reaches up to the end of its file: of another size that is another device, as a real one would be. */
+  readonly whole?: boolean;
   /** False: the kernel keeps the rules. */
   readonly emulated: boolean;
   /** A lock is held already for these bytes, by the region's instance; then mapping takes none. */

@@ -1,9 +1,15 @@
 /** Who has a DAX device open or mapped: taking its driver away takes the memory from under them. */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { type BigIntStats, closeSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { native } from '../binding.js';
+import { openDescriptor } from '../memory/backing.js';
 import type { Host } from '../memory/host.js';
-import { holders } from '../memory/lock-holders.js';
+import { isLocked } from '../memory/locked.js';
+import type { Kernel } from './drivers.js';
+import { busy } from './region-errors.js';
+
+type Is = (status: BigIntStats) => boolean;
 
 function entries(directory: string): string[] {
   try {
@@ -13,27 +19,96 @@ function entries(directory: string): string[] {
   }
 }
 
-function maps(host: Host, pid: string, path: string): boolean {
+function statOf(path: string): BigIntStats | undefined {
   try {
-    return readFileSync(join(host.proc, pid, 'maps'), 'utf8')
-      .split('\n')
-      .some((line) => line.endsWith(` ${path}`));
+    return statSync(path, { bigint: true });
   } catch {
-    return false; // gone, or another user's
+    return undefined;
   }
 }
 
-function opened(host: Host, path: string): string[] {
+/** A device is its number: it can have any number of files, under any names, in any container. */
+function sameAs(path: string): Is | undefined {
+  const mine = statOf(path);
+  if (mine === undefined) return undefined;
+  if (mine.isCharacterDevice()) return (other) => other.isCharacterDevice() && other.rdev === mine.rdev;
+  return ({ dev, ino }) => dev === mine.dev && ino === mine.ino;
+}
+
+/** The descriptors of the process that are open on it. */
+function descriptors(host: Host, pid: string, is: Is): string[] {
+  const directory = join(host.proc, pid, 'fd');
+  return entries(directory).filter((fd) => {
+    const status = statOf(join(directory, fd));
+    return status !== undefined && is(status);
+  });
+}
+
+/** A DAX device is mapped shared only, and these are few; the links in map_files lead to the files themselves. */
+function maps(host: Host, pid: string, path: string, is: Is | undefined): boolean {
+  let text: string;
   try {
-    const identity = statSync(path, { bigint: true });
-    return holders(identity, host).map(({ pid }) => String(pid));
+    text = readFileSync(join(host.proc, pid, 'maps'), 'utf8');
   } catch {
-    return []; // no such file
+    return false; // gone, or another user's
   }
+  for (const [, addresses = '', name] of text.matchAll(/^(\S+) ..[-x]s \S+ \S+ \d+ *(.*)$/gm)) {
+    if (name === path) return true;
+    const status = is === undefined ? undefined : statOf(join(host.proc, pid, 'map_files', addresses));
+    if (status !== undefined && is?.(status) === true) return true;
+  }
+  return false;
 }
 
 /** Process ids, this process's among them, as far as this user may see. */
 export function usersOf(path: string, host: Host): number[] {
-  const mapping = entries(host.proc).filter((name) => /^\d+$/.test(name) && maps(host, name, path));
-  return [...new Set([...opened(host, path), ...mapping])].map(Number).sort((a, b) => a - b);
+  const is = sameAs(path);
+  return entries(host.proc)
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => (is !== undefined && descriptors(host, pid, is).length > 0) || maps(host, pid, path, is))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** The descriptor here, and the lock's own. */
+const OURS = 2;
+
+/**
+ * Runs what takes the driver from a device that nobody has open or mapped, and meanwhile keeps out who takes a lock, as
+ * mappings of this package do. When it returns, nothing of it is open here any more: Linux 6.1 panics when a descriptor that
+ * was open then is closed after the device got its driver back or was deleted (list corruption in cd_forget). For the same
+ * reason, and because the kernel takes the memory from under whoever maps it, others are refused.
+ *
+ * @param verb what becomes of the device, for the refusal
+ * @throws PmemError `EBUSY` with the processes that have it open or mapped
+ */
+export function withUnused(node: string, verb: string, { host }: Kernel, run: () => void): void {
+  const name = node.replace(/.*\//, '');
+  const fd = openDescriptor(node, true);
+  try {
+    const held = lockNode(fd, node, name, verb);
+    try {
+      const is = sameAs(node);
+      const own = is !== undefined && descriptors(host, 'self', is).length > OURS;
+      const found = usersOf(node, host).filter((pid) => pid !== process.pid || own || maps(host, 'self', node, is));
+      if (found.length > 0) {
+        const who = `is open in process ${found.join(', ')}`;
+        throw busy(name, node, `${who}, which would get SIGBUS, and can't be ${verb}; close it there`);
+      }
+      run();
+    } finally {
+      native.unlock(held);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function lockNode(fd: number, node: string, name: string, verb: string): number {
+  try {
+    return native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]);
+  } catch (error) {
+    if (!isLocked(error)) throw error;
+    throw busy(name, node, `is open, and can't be ${verb}; close it first, in every process and thread`);
+  }
 }

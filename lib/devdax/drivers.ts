@@ -17,6 +17,10 @@ export type DaxDriver = 'device_dax' | 'kmem';
 /** The kernel, as far as devices are reconfigured by it; tests play it. */
 export interface Kernel {
   readonly host: Host;
+  /** Where the devices' files are. */
+  readonly nodes: string;
+  /** How long to wait for another program of this package that changes devices of the same region, in ms. */
+  readonly patience: number;
   /** Writes an attribute of sysfs. */
   write(directory: string, name: string, value: string): void;
   /** Loads a module. */
@@ -34,7 +38,7 @@ function modprobe(module: string): void {
 }
 
 /** The kernel that this runs on. */
-export const KERNEL: Kernel = { host: HOST, write: writeAttribute, load: modprobe };
+export const KERNEL: Kernel = { host: HOST, nodes: '/dev', patience: 10_000, write: writeAttribute, load: modprobe };
 
 function driverDirectory({ sys }: Host, driver: DaxDriver): string {
   return join(sys, 'bus', 'dax', 'drivers', driver);

@@ -1,6 +1,7 @@
 /** A region on any bytes that can be mapped. Its layout is in this process only; its instances' bytes are locked. */
 
-import { closeSync, fstatSync } from 'node:fs';
+import { type BigIntStats, closeSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { type Backing, inspect, numaNode, openDescriptor } from '../memory/backing.js';
@@ -9,6 +10,7 @@ import { numericAttribute } from '../memory/sysfs.js';
 import { node } from '../memory/sysfs-nodes.js';
 import { type DaxSource, type Extent, sizeOf } from './dax-source.js';
 import { Layout } from './extents.js';
+import { multipleBelow } from './nearest.js';
 import {
   type DaxMapping,
   type InstanceBackend,
@@ -18,7 +20,21 @@ import {
 } from './region-backend.js';
 import { checkAligned, empty, noSpace, notFree, outsideRegion } from './region-errors.js';
 
+const { EINVAL, ESTALE } = constants.errno;
 const MIB = 2 ** 20;
+/** A memfd, or whatever else the caller had open: its number may be another file's by now, and says nothing. */
+const NAME_OF_DESCRIPTOR = /^\/(proc\/(self|thread-self|\d+)|dev)\/fd\/\d+$/;
+
+/** Closes the descriptors of regions that were forgotten. */
+const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
+
+function statusOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    throw systemError(error, path);
+  }
+}
 
 /** What to make a region of; undefined: as the path offers it. */
 export interface EmulatedOptions {
@@ -36,26 +52,32 @@ function defaultAlign({ kind, pageSize }: Backing): number {
   return kind === 'devdax' ? pageSize : Math.max(pageSize, 2 * MIB);
 }
 
+function invalid(path: string, rule: string): PmemError {
+  return new PmemError('EINVAL', `EINVAL: ${rule}`, { errno: EINVAL, path });
+}
+
 function checkAlign(align: number, { path, pageSize }: Backing): void {
   if (align % pageSize === 0) return;
-  const message = `EINVAL: an alignment of ${align} is less than '${path}' is mapped in, pages of ${pageSize}`;
-  throw new PmemError('EINVAL', message, { path });
+  throw invalid(path, `an alignment of ${align} is less than '${path}' is mapped in, pages of ${pageSize}`);
 }
 
 /** Where the region lies, in multiples of its alignment. */
 function extentOf(backing: Backing, align: number, { offset, size }: EmulatedOptions): Extent {
   const { path, size: present } = backing;
-  if (present === 0) throw new PmemError('EINVAL', `EINVAL: '${path}' is empty; give it a size first`, { path });
-  checkAligned('offset', offset, align, path);
+  if (present === 0) throw invalid(path, `'${path}' is empty; give it a size first`);
+  const end = multipleBelow(present ?? Number.MAX_SAFE_INTEGER, align);
+  checkAligned('offset', offset, { align, path, least: 0, most: end - align });
   if (size === undefined && present === undefined) {
-    throw new PmemError('EINVAL', `EINVAL: '${path}' has no end; say which bytes with offset and size`, { path });
+    throw invalid(path, `'${path}' has no end; say which bytes with offset and size`);
   }
   if (present !== undefined && (offset >= present || (size ?? 0) > present - offset)) {
     throw outsideRegion('options.offset + options.size', 0, present, offset + (size ?? 0));
   }
   const length = size ?? (present as number) - offset;
-  checkAligned('size', length, align, path);
-  if (length === 0) throw new PmemError('EINVAL', `EINVAL: a region of no bytes on '${path}'`, { path });
+  // Without a size it is the file that can be given another one.
+  const most = size === undefined ? Number.POSITIVE_INFINITY : end - offset;
+  checkAligned('size', length, { align, path, least: align, most });
+  if (length === 0) throw invalid(path, `a region of no bytes on '${path}'; the least size is its alignment, ${align}`);
   return { offset, length };
 }
 
@@ -157,10 +179,10 @@ class EmulatedInstance implements InstanceBackend {
   source(): DaxSource {
     const { path } = this.#region;
     if (this.#extents.length === 0) throw empty(this.name, path);
-    closeSync(this.#region.openSame());
     return {
       name: this.name,
       path,
+      descriptor: this.#region.checked(),
       extents: this.#extents,
       align: this.align,
       emulated: this.#region.kind !== 'devdax',
@@ -185,10 +207,12 @@ export class EmulatedRegion implements RegionBackend {
   /** What a record on the media would hold; {@link Layout.describe}. */
   readonly layout: Layout;
   readonly #identity: Backing['identity'];
+  /** Open for the region's life: as long as it is, no other file gets the inode's number. */
+  readonly #fd: number;
   readonly #instances: EmulatedInstance[] = [];
 
   constructor(path: string, options: EmulatedOptions, id: number) {
-    const fd = openDescriptor(path, true);
+    const fd = openDescriptor(path, true, 'A region makes no file: make it first, with its size');
     try {
       const backing = inspect(fd, path);
       const align = options.align ?? defaultAlign(backing);
@@ -205,9 +229,12 @@ export class EmulatedRegion implements RegionBackend {
       this.resource = resource(backing, offset);
       this.layout = new Layout(offset, length);
       this.#identity = backing.identity;
-    } finally {
+      this.#fd = fd;
+    } catch (error) {
       closeSync(fd);
+      throw error;
     }
+    forgotten.register(this, fd, this);
   }
 
   get availableSize(): number {
@@ -221,27 +248,27 @@ export class EmulatedRegion implements RegionBackend {
   create(wanted: Wanted): InstanceBackend {
     const number = this.layout.unused();
     const planned = this.#place(number, wanted);
-    const fd = this.openSame();
-    let lock: number;
-    try {
-      lock = this.locking(() => native.lockAlone(fd, bordersOf(planned)));
-    } finally {
-      closeSync(fd);
-    }
+    const fd = this.checked();
+    const lock = this.locking(() => native.lockAlone(fd, bordersOf(planned)));
     const made = new EmulatedInstance(this, number, planned, new Claim(lock));
     this.layout.commit(number, planned);
     this.#instances.push(made);
     return made;
   }
 
-  /** Opens the file that the region was opened on; another one may have its name now. */
-  openSame(): number {
-    const fd = openDescriptor(this.path, true);
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    if (dev === this.#identity.dev && ino === this.#identity.ino) return fd;
-    closeSync(fd);
-    const message = `ESTALE: '${this.path}' is another file than the region was opened on; open a region on this one`;
-    throw new PmemError('ESTALE', message, { path: this.path });
+  /**
+   * The descriptor, for new work. What its path names must still be that file: what would be stored in another one, or in one
+   * that has no name any more, nobody would find again.
+   */
+  checked(): number {
+    const { path } = this;
+    if (NAME_OF_DESCRIPTOR.test(path)) return this.#fd;
+    const there = statusOf(path);
+    const { dev, ino } = this.#identity;
+    if (there?.dev === dev && there.ino === ino) return this.#fd;
+    const now = there === undefined ? 'was deleted' : 'is another file than the region was opened on';
+    const message = `ESTALE: '${path}' ${now}; open a region on what is there`;
+    throw new PmemError('ESTALE', message, { errno: ESTALE, path });
   }
 
   /** What the instance would have with that size. */
@@ -258,7 +285,7 @@ export class EmulatedRegion implements RegionBackend {
       for (const range of ranges) {
         if (!free.has([range])) throw notFree(this.path, range.offset, range.offset + range.length - 1);
       }
-      if (!free.has(ranges)) throw new PmemError('EINVAL', 'EINVAL: options.ranges name the same bytes twice');
+      if (!free.has(ranges)) throw invalid(this.path, 'options.ranges name the same bytes twice');
       return ranges;
     }
     if (!contiguous) return this.plan(number, size);
@@ -287,5 +314,7 @@ export class EmulatedRegion implements RegionBackend {
 
   close(): void {
     for (const instance of [...this.#instances]) instance.destroy();
+    forgotten.unregister(this);
+    closeSync(this.#fd);
   }
 }

@@ -109,32 +109,62 @@ function touch(examined: Examined, at: number, path: string): void {
 
 /** Touches so many bytes between two reports of progress. */
 const STEP = 64 * PMD;
+/** Up to so many bytes every page of 4 KiB is touched, beyond it one in each 2 MiB. */
+const MOST_EACH = 32 * PMD;
+
+/** How pages are touched: one in each `stride` bytes, where nothing else may come in; so often, each time the next ones. */
+interface Sampling {
+  readonly stride: number;
+  readonly passes: number;
+  readonly told: string;
+}
+
+function samplingOf(align: number, size: number): Sampling {
+  const page = native.pageSize();
+  const told = `each fault of which was seen to bring in ${formatSize(align)}`;
+  if (align >= PMD) return { stride: align, passes: 1, told };
+  // Every other page, and then the others: what came in beside them would be seen.
+  if (size <= MOST_EACH) return { stride: 2 * page, passes: 2, told };
+  const sampled = `faults on one page in each ${formatSize(PMD)} of which were seen to bring in ${formatSize(align)}`;
+  return { stride: PMD, passes: 1, told: sampled };
+}
+
+/** Takes the pages out of the mapping again: no fault of the user's may find what touches have brought in. */
+function takeOut(examined: Examined, from: number, length: number, path: string): void {
+  const errno = native.unpopulate(examined.handle, from, length);
+  if (errno === 0) return;
+  if (errno === Status.closed) throw new PmemError('ERR_PMEM_CLOSED', `'${path}' was closed meanwhile`, { path });
+  const code = errorName(errno);
+  const message = `${code}: pages of '${path}' that were touched to verify the mapping cannot be taken out of it again, and its first faults would not be counted`;
+  throw new PmemError(code, message, { errno, path, offset: examined.offset + from });
+}
 
 /**
- * Touches one page in each chunk of the mapping, which nobody has touched before, and looks which pages came in: on DAX
- * no fault brings in what it does not map at once. Yields the bytes looked at so far. The pages are taken out again.
+ * Touches pages of the mapping, which nobody has touched before, and looks which pages came in: on DAX no fault brings in what it
+ * does not map at once. Yields the bytes looked at so far. The pages are taken out again.
  */
 function* byPagemap(examined: Examined, align: number, path: string): Generator<number, Verdict, void> {
   const { handle, size } = examined;
   const page = native.pageSize();
   const begin = native.addressOf(handle);
-  const expected = align === page ? 1 : align / page;
-  const chunk = Math.max(align, Math.min(PMD, size));
+  const expected = align / page;
+  const { stride, passes, told } = samplingOf(align, size);
   let wrong: { at: number; present: number } | undefined;
   for (let from = 0; from < size && wrong === undefined; from += STEP) {
     const to = Math.min(from + STEP, size);
-    for (let at = from; at < to; at += chunk) touch(examined, at, path);
-    presentPages(begin + from, to - from, chunk, (present, at) => {
-      if (present !== expected) wrong = { at: from + at, present };
-      return wrong === undefined;
-    });
-    // No fault of the user's finds what these have brought in.
-    native.unpopulate(handle, from, to - from);
+    for (let pass = 0; pass < passes && wrong === undefined; pass++) {
+      const first = from + pass * page;
+      for (let at = first; at < to; at += stride) touch(examined, at, path);
+      presentPages(begin + from, to - from, stride, (present, at) => {
+        if (present !== (first + at < to ? expected : 0)) wrong = { at: from + at, present };
+        return wrong === undefined;
+      });
+      takeOut(examined, from, to - from, path);
+    }
     yield to;
   }
   if (wrong === undefined) {
-    const reason = `a DAX file, each fault of which was seen to bring in ${formatSize(align)}`;
-    return { given: true, pageSize: align, verifiedBy: 'pagemap', reason };
+    return { given: true, pageSize: align, verifiedBy: 'pagemap', reason: `a DAX file, ${told}` };
   }
   const { at, present } = wrong;
   const cause = present < expected ? `; its extents there are not aligned to ${formatSize(align)}` : '';

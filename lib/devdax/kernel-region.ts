@@ -3,26 +3,24 @@
  * order in which daxctl does it: create, size, bind; unbind, size 0, delete.
  */
 
-import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
-import { native } from '../binding.js';
 import { PmemError } from '../errors.js';
-import { openDescriptor } from '../memory/backing.js';
 import {
   availableSize,
   type DaxBusDevice,
+  type DaxBusMapping,
   type DaxBusRegion,
   daxBusDevices,
   daxBusMappings,
   daxBusResource,
 } from '../memory/dax-regions.js';
-import { isLocked } from '../memory/locked.js';
-import { attribute } from '../memory/sysfs.js';
-import { children } from '../memory/sysfs-nodes.js';
+import { attribute, numericAttribute } from '../memory/sysfs.js';
 import type { DaxSource, Extent } from './dax-source.js';
-import { usersOf } from './device-users.js';
+import { withUnused } from './device-users.js';
 import { bind, driverOf, type Kernel, needDriver, unbind } from './drivers.js';
 import { FreeExtents } from './extents.js';
+import { NewDevice, rangeText } from './new-device.js';
 import {
   type DaxMapping,
   type InstanceBackend,
@@ -30,12 +28,34 @@ import {
   type RegionBackend,
   type Wanted,
 } from './region-backend.js';
-import { busy, empty, gone, isStatic, noSpace, notFree } from './region-errors.js';
+import { busy, empty, gone, isStatic, noSpace } from './region-errors.js';
+import { withRegion } from './region-lock.js';
 
+const { ENODEV } = constants.errno;
 const MIB = 2 ** 20;
 /** The driver of devices that can be mapped, and of those that are ordinary memory. */
 const DEVDAX = 'device_dax';
 const KMEM = 'kmem';
+
+/** Neither the size nor what was before can be had: both reasons, and what the device is now. */
+function neither(error: unknown, second: unknown, { name, directory }: DaxBusDevice): PmemError {
+  const { code = 'ERR_PMEM_RECONFIGURE', message, errno, syscall } = error as PmemError;
+  const driver = driverOf(directory) === undefined ? ' and has no driver now' : '';
+  const size = numericAttribute(directory, 'size') ?? 0;
+  return new PmemError(
+    code,
+    `${message}. ${name} cannot be put back as it was either: it has ${size} bytes${driver} (${(second as Error).message})`,
+    { errno, syscall, path: directory, cause: error },
+  );
+}
+
+/** Of the bytes that it had, in its order, those behind the first so many: as the attribute `mapping` takes them. */
+function missing(pieces: readonly DaxBusMapping[], present: number): string[] {
+  return pieces.flatMap(({ pageOffset, start, end }) => {
+    const first = start + Math.max(present - 4096 * pageOffset, 0);
+    return first > end ? [] : [rangeText(first, end)];
+  });
+}
 
 class KernelInstance implements InstanceBackend {
   readonly name: string;
@@ -60,7 +80,7 @@ class KernelInstance implements InstanceBackend {
   }
 
   get #node(): string {
-    return `/dev/${this.name}`;
+    return join(this.#region.kernel.nodes, this.name);
   }
 
   get exists(): boolean {
@@ -85,64 +105,60 @@ class KernelInstance implements InstanceBackend {
   }
 
   resize(size: number): void {
-    const device = this.#there('resize');
-    this.#region.checkDynamic('resize');
-    const more = size - device.size;
-    if (more === 0) return;
-    if (more > this.#region.availableSize) throw noSpace(this.#region.path, more, this.#region.availableSize);
-    this.#idle(device, 'resized', () => {
+    const region = this.#region;
+    region.checkDynamic('resize');
+    region.alone(() => {
+      const device = this.#there('resize');
+      const more = size - device.size;
+      if (more === 0) return;
+      if (more > region.availableSize) throw noSpace(region.path, more, region.availableSize);
+      const pieces = daxBusMappings(device);
+      this.#takeAway(device, 'resized');
       try {
-        this.#region.kernel.write(device.directory, 'size', String(size));
-      } finally {
-        // Also where the kernel refused: then as before.
-        if (device.driver === DEVDAX && this.size > 0) this.#region.bind(device);
+        region.kernel.write(device.directory, 'size', String(size));
+        if (device.driver !== undefined) region.bind(device);
+      } catch (error) {
+        const failure = this.#putBack(device, pieces);
+        throw failure === undefined ? error : neither(error, failure, device);
       }
     });
   }
 
+  /** After a failed resize: the bytes that it had, and its driver. Returns what prevents it. */
+  #putBack(device: DaxBusDevice, pieces: readonly DaxBusMapping[]): unknown {
+    const { kernel } = this.#region;
+    try {
+      const now = this.#there('resize');
+      if (now.driver !== undefined && now.size !== device.size) unbind(kernel, now.directory);
+      if (now.size > device.size) kernel.write(device.directory, 'size', String(device.size));
+      // Those very bytes: by the size alone it would get the lowest that are free.
+      for (const range of missing(pieces, now.size)) kernel.write(device.directory, 'mapping', range);
+      if (this.size < device.size) kernel.write(device.directory, 'size', String(device.size));
+      if (device.driver !== undefined && device.size > 0) this.#region.bind(device);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
   destroy(): void {
-    const device = this.#there('destroy');
-    this.#region.checkDynamic('destroy');
-    this.#idle(device, 'destroyed', () => {
-      this.#region.kernel.write(device.directory, 'size', '0');
-      this.#region.remove(device);
+    const region = this.#region;
+    region.checkDynamic('destroy');
+    region.alone(() => {
+      const device = this.#there('destroy');
+      this.#takeAway(device, 'destroyed');
+      region.kernel.write(device.directory, 'size', '0');
+      region.remove(device);
     });
   }
 
-  /** Runs it while the device has no driver. */
-  #idle(device: DaxBusDevice, verb: string, run: () => void): void {
+  /** Takes the device from its driver. */
+  #takeAway(device: DaxBusDevice, verb: string): void {
     if (device.driver === KMEM) {
       throw busy(this.name, this.#node, `is in use as ordinary memory; reconfigure it to devdax before it is ${verb}`);
     }
-    if (device.driver !== undefined) {
-      this.#refuseUsed(verb);
-      unbind(this.#region.kernel, device.directory);
-    }
-    run();
-  }
-
-  /**
-   * Refuses a device that anybody has open or mapped. The kernel would not: it takes the memory from under them, and where a
-   * descriptor is still open when the device gets its driver back or is deleted, Linux 6.1 panics once that one is closed
-   * (list corruption in cd_forget). So nothing may be open here either, not even for a lock.
-   */
-  #refuseUsed(verb: string): void {
-    const { host } = this.#region.kernel;
-    const fd = openDescriptor(this.#node, true);
-    try {
-      // Regions of this package hold a lock, in this process and in others.
-      native.unlock(native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]));
-    } catch (error) {
-      if (!isLocked(error)) throw error;
-      throw busy(this.name, this.#node, `is open, and can't be ${verb}; close it first, in every process and thread`);
-    } finally {
-      closeSync(fd);
-    }
-    const own = children(join(host.proc, 'self', 'fd'), /^\d+$/).some(({ directory }) => directory === this.#node);
-    const found = [...new Set([...(own ? [process.pid] : []), ...usersOf(this.#node, host)])];
-    if (found.length === 0) return;
-    const reason = `is open in process ${found.join(', ')}, which would get SIGBUS, and can't be ${verb}; close it there`;
-    throw busy(this.name, this.#node, reason);
+    const { kernel } = this.#region;
+    if (device.driver !== undefined) withUnused(this.#node, verb, kernel, () => unbind(kernel, device.directory));
   }
 
   source(): DaxSource {
@@ -229,22 +245,32 @@ export class KernelRegion implements RegionBackend {
     if (!this.#facts.dynamic) throw isStatic(this.path, operation);
   }
 
-  create({ size, contiguous, ranges }: Wanted): InstanceBackend {
+  create(wanted: Wanted): InstanceBackend {
     this.checkDynamic('create');
+    needDriver(this.kernel, DEVDAX);
+    return this.alone(() => this.#create(wanted));
+  }
+
+  #create({ size, contiguous, ranges }: Wanted): InstanceBackend {
     const available = this.availableSize;
     if (size > available || available === 0) throw noSpace(this.path, size, available);
     const pieces = ranges ?? (contiguous ? this.#contiguous(size) : undefined);
-    needDriver(this.kernel, DEVDAX);
-    const device = this.#idleDevice();
+    const { device, created } = this.#idleDevice();
+    const made = new NewDevice(this, device, created);
     try {
-      if (pieces === undefined) this.kernel.write(device.directory, 'size', String(size));
-      else for (const piece of pieces) this.#take(device, piece);
-      this.bind(device);
+      if (pieces === undefined) made.resize(size);
+      else for (const piece of pieces) made.take(piece);
+      made.bind();
     } catch (error) {
-      this.#undo(device);
+      made.undo();
       throw error;
     }
     return new KernelInstance(this, device);
+  }
+
+  /** Runs what changes devices of the region, while no other program of this package does. */
+  alone<T>(run: () => T): T {
+    return withRegion(this.path, this.kernel.patience, run);
   }
 
   /** Without udev, or where its policy differs, nobody else would bind it. */
@@ -259,18 +285,16 @@ export class KernelRegion implements RegionBackend {
   }
 
   /** An empty device that nobody serves, the lowest one; or a new one, which gets the lowest number that is free. */
-  #idleDevice(): DaxBusDevice {
-    const idle = () => this.devices().find(({ size, driver }) => size === 0 && driver === undefined);
-    const there = idle();
-    if (there !== undefined) return there;
+  #idleDevice(): { device: DaxBusDevice; created: boolean } {
+    const there = this.devices().find(({ size, driver }) => size === 0 && driver === undefined);
+    if (there !== undefined) return { device: there, created: false };
+    const before = new Set(this.devices().map(({ name }) => name));
     this.kernel.write(join(this.path, 'dax_region'), 'create', '1');
     const youngest = attribute(join(this.path, 'dax_region'), 'create');
-    const made = this.devices().find(({ name }) => name === youngest) ?? idle();
-    if (made !== undefined) return made;
-    throw new PmemError(
-      'ENODEV',
-      `ENODEV: the kernel made a device in '${this.path}', but somebody took it; try again`,
-    );
+    const made = this.devices().find(({ name }) => name === youngest);
+    if (made !== undefined && !before.has(made.name)) return { device: made, created: true };
+    const message = `ENODEV: the kernel made a device in '${this.path}', but another program took it; try again`;
+    throw new PmemError('ENODEV', message, { errno: ENODEV, path: this.path });
   }
 
   #contiguous(size: number): readonly Extent[] {
@@ -287,28 +311,6 @@ export class KernelRegion implements RegionBackend {
     const found = free.contiguous(size);
     if (found === undefined) throw noSpace(this.path, size, free.available, free.largest);
     return found;
-  }
-
-  /** Writes `mapping`: these very bytes. The kernel's answer to bytes that are not free is ENOMEM. */
-  #take(device: DaxBusDevice, { offset, length }: Extent): void {
-    const last = offset + length - 1;
-    try {
-      this.kernel.write(device.directory, 'mapping', `${offset.toString(16)}-${last.toString(16)}`);
-    } catch (error) {
-      if ((error as { code?: string }).code === 'ENOMEM') throw notFree(this.path, offset, last);
-      throw error;
-    }
-  }
-
-  #undo(device: DaxBusDevice): void {
-    try {
-      const now = this.devices().find(({ name }) => name === device.name);
-      if (now?.driver !== undefined) unbind(this.kernel, now.directory);
-      if (now !== undefined && now.size > 0) this.kernel.write(device.directory, 'size', '0');
-      this.remove(device);
-    } catch {
-      // What went wrong before is what the user needs to know.
-    }
   }
 
   close(): void {}

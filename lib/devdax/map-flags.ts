@@ -1,4 +1,4 @@
-/** The flags of mmap(2) (include/uapi/asm-generic/mman-common.h, mman.h, linux/mman.h), the same on x86-64 and arm64. */
+/** The flags of mmap(2) (include/uapi/asm-generic/mman-common.h, mman.h, linux/mman.h): but for two, the same on x86-64 and arm64. */
 
 /** What `device.map({ flags })` understands: numbers of mmap(2), to be combined by `|`. */
 export const MapFlags = {
@@ -15,7 +15,7 @@ export const MapFlags = {
   GROWSDOWN: 0x0100,
   DENYWRITE: 0x0800,
   EXECUTABLE: 0x1000,
-  /** On DAX it populates, as there is nothing that could be swapped out. */
+  /** On DAX it populates, as there is nothing that could be swapped out; the limit of locked memory (RLIMIT_MEMLOCK) is not looked at. */
   LOCKED: 0x2000,
   /** Ignored: what the mapping needs is always reserved. */
   NORESERVE: 0x4000,
@@ -33,8 +33,13 @@ export const MapFlags = {
 /** The bits that say how a mapping is shared (MAP_TYPE). */
 export const MAP_TYPE = 0x0f;
 
-/** 2 MiB and 1 GiB in the bits from 26 on, and placing below 2 GiB or above 4 GiB. */
-const SIZES_AND_PLACES = 0x7c00_0000 | 0x40 | 0x80;
+/** Sizes of huge pages, in the bits from 26 on. */
+const SIZES = 0x7c00_0000;
+
+/** An address below 2 GiB (MAP_32BIT), which only x86-64 knows: refused, as mappings are not placed there. */
+export const LOW_ADDRESS = process.arch === 'x64' ? 0x40 : 0;
+/** An address above 4 GiB (MAP_ABOVE4G), on x86-64: where mappings are anyway. */
+const HIGH_ADDRESS = process.arch === 'x64' ? 0x80 : 0;
 
 /** include/linux/mman.h, LEGACY_MAP_MASK, and MAP_SYNC, which DAX devices support. */
 export const KNOWN_FLAGS =
@@ -51,4 +56,6 @@ export const KNOWN_FLAGS =
   MapFlags.STACK |
   MapFlags.HUGETLB |
   MapFlags.SYNC |
-  SIZES_AND_PLACES;
+  SIZES |
+  LOW_ADDRESS |
+  HIGH_ADDRESS;

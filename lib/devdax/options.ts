@@ -1,6 +1,7 @@
 /** What DAX devices can be asked for, checked before anything is opened or mapped. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import { booleanOption, onlyKnown } from '../memory/checks.js';
 import { assumedByEnvironment } from '../memory/durability.js';
 import { parseSize, type Size } from '../units.js';
 import { MapFlags } from './map-flags.js';
@@ -85,20 +86,8 @@ export interface CheckedMap extends Attempt {
 
 const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'] as const;
 const OPEN_NAMES = [...SHARED_NAMES, 'align', 'offset', 'size', 'create'] as const;
-const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'onProgress', 'signal'] as const;
-
-function checkNames(options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw wrongValue('options', `made of ${known.join(', ')}`, name);
-  }
-}
-
-function boolean(value: boolean | undefined, name: string, fallback = false): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
-  return value;
-}
+const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'onProgress'] as const;
+const MAP_ASYNC_NAMES = [...MAP_NAMES, 'signal'] as const;
 
 function size(value: Size | undefined, name: string): number | undefined {
   return value === undefined ? undefined : parseSize(value, `options.${name}`);
@@ -106,28 +95,28 @@ function size(value: Size | undefined, name: string): number | undefined {
 
 function shared(options: DaxSharedOptions): CheckedShared {
   return {
-    emulate: boolean(options.emulate, 'emulate'),
-    readOnly: boolean(options.readOnly, 'readOnly'),
-    assumePersistent: boolean(options.assumePersistent, 'assumePersistent', assumedByEnvironment()),
-    shared: boolean(options.shared, 'shared'),
+    emulate: booleanOption(options.emulate, 'emulate') ?? false,
+    readOnly: booleanOption(options.readOnly, 'readOnly') ?? false,
+    assumePersistent: booleanOption(options.assumePersistent, 'assumePersistent') ?? assumedByEnvironment(),
+    shared: booleanOption(options.shared, 'shared') ?? false,
   };
 }
 
 /** Checks what every way of opening has in common. */
 export function checkSharedOptions(options: DaxSharedOptions = {}): CheckedShared {
-  checkNames(options, SHARED_NAMES);
+  onlyKnown(options, SHARED_NAMES);
   return shared(options);
 }
 
 /** Checks types, ranges and combinations of `DaxDevice.open`. */
 export function checkOpenOptions(options: DaxOpenOptions = {}): CheckedOpen {
-  checkNames(options, OPEN_NAMES);
+  onlyKnown(options, OPEN_NAMES);
   const checked: CheckedOpen = {
     ...shared(options),
     align: size(options.align, 'align'),
     offset: size(options.offset, 'offset') ?? 0,
     size: size(options.size, 'size'),
-    create: boolean(options.create, 'create'),
+    create: booleanOption(options.create, 'create') ?? false,
   };
   if (checked.size === 0) throw outOfRange('options.size', 'at least 1 byte', options.size);
   if (checked.align === 0) throw outOfRange('options.align', 'at least 1 byte', options.align);
@@ -174,9 +163,11 @@ function addressOf(address: bigint | undefined, flags: number): bigint | undefin
 export function checkMapOptions(
   options: DaxMapAsyncOptions | undefined,
   device: { readonly size: number; readonly align: number; readonly readOnly: boolean },
+  kind: 'sync' | 'async',
 ): CheckedMap {
   const given = options === undefined ? {} : options;
-  checkNames(given, MAP_NAMES);
+  // A call that returns when all is done cannot be given up.
+  onlyKnown(given, kind === 'sync' ? MAP_NAMES : MAP_ASYNC_NAMES);
   const { onProgress, signal } = given;
   const offset = register(given.offset ?? 0, 'options.offset');
   const rest = BigInt(device.size) - offset;
@@ -193,9 +184,10 @@ export function checkMapOptions(
     length:
       given.length === undefined ? (rest > 0n ? rest : BigInt(device.align)) : register(given.length, 'options.length'),
     flags,
-    writable: !boolean(given.readOnly, 'readOnly', device.readOnly),
+    writable: !(booleanOption(given.readOnly, 'readOnly') ?? device.readOnly),
     address: addressOf(given.address, flags),
-    populate: boolean(given.populate, 'populate') || (flags & (MapFlags.POPULATE | MapFlags.LOCKED)) !== 0,
+    populate:
+      booleanOption(given.populate, 'populate') === true || (flags & (MapFlags.POPULATE | MapFlags.LOCKED)) !== 0,
     onProgress,
     signal,
   };

@@ -3,23 +3,27 @@
 import { constants } from 'node:os';
 import { outOfRange, PmemError } from '../errors.js';
 import { formatSize } from '../units.js';
+import { nearest } from './nearest.js';
 
-const { EBUSY, EINVAL, ENOSPC, ENXIO, EOPNOTSUPP } = constants.errno;
+const { EBADF, EBUSY, EINVAL, ENOSPC, ENXIO, EOPNOTSUPP } = constants.errno;
 
 function both(bytes: number): string {
   return `${bytes} (${formatSize(bytes)})`;
 }
 
-/** The two multiples around a value that is none. */
-function nearest(value: number, align: number): string {
-  const below = value - (value % align);
-  return `${below} and ${below + align}`;
+/** The unit, and between which of its multiples a value has to be. */
+export interface Limits {
+  readonly align: number;
+  readonly path: string;
+  readonly least: number;
+  readonly most: number;
 }
 
 /** Refuses what is not a multiple of the region's alignment: EINVAL, as size_store in drivers/dax/bus.c. */
-export function checkAligned(what: string, value: number, align: number, path: string): void {
+export function checkAligned(what: string, value: number, { align, path, least, most }: Limits): void {
   if (value % align === 0) return;
-  const message = `EINVAL: ${what} ${value} is not a multiple of ${both(align)}, the alignment of the region on '${path}'; nearest: ${nearest(value, align)}`;
+  const legal = nearest(value, align, least, most);
+  const message = `EINVAL: ${what} ${value} is not a multiple of ${both(align)}, the alignment of the region on '${path}'; nearest: ${legal}`;
   throw new PmemError('EINVAL', message, { errno: EINVAL, path });
 }
 
@@ -39,7 +43,7 @@ export function notFree(path: string, start: number, end: number): PmemError {
 }
 
 export function outsideRegion(name: string, first: number, last: number, value: number): RangeError {
-  return outOfRange(name, `within the region, from ${first} to ${last},`, value);
+  return outOfRange(name, `within the region, from ${first} to ${last}`, value);
 }
 
 export function busy(name: string, path: string, reason: string): PmemError {
@@ -53,11 +57,17 @@ export function empty(name: string, path: string): PmemError {
 }
 
 export function gone(name: string, path: string, operation: string): PmemError {
-  return new PmemError('ERR_PMEM_CLOSED', `${operation}: ${name} was destroyed; create another instance`, { path });
+  return new PmemError('ERR_PMEM_CLOSED', `${operation}: ${name} was destroyed; create another instance`, {
+    errno: EBADF,
+    path,
+  });
 }
 
 export function regionClosed(path: string, operation: string): PmemError {
-  return new PmemError('ERR_PMEM_CLOSED', `${operation}: the region on '${path}' is closed; open it again`, { path });
+  return new PmemError('ERR_PMEM_CLOSED', `${operation}: the region on '${path}' is closed; open it again`, {
+    errno: EBADF,
+    path,
+  });
 }
 
 /** A region whose devices the kernel does not let anybody make (is_static in drivers/dax/bus.c). */

@@ -1,14 +1,17 @@
 /**
  * The rules of mapping a DAX device, all of them here, in the order in which the kernel looks: mm/mmap.c (ksys_mmap_pgoff,
  * do_mmap, get_unmapped_area) and drivers/dax/device.c (check_vma). Each refusal has the kernel's errno, names the rule, and
- * the nearest values that keep it. The last two are our own: the kernel would map, and kill whoever touches it (SIGBUS).
+ * the nearest values that keep it. Ours are stricter in two ways: what the kernel maps and then kills for (SIGBUS) is refused
+ * at once; and what it would do otherwise than was said is refused, too: lengths are not rounded up to pages of 4 KiB, and an
+ * address is where the mapping goes, or nothing is mapped, be it a hint to the kernel or an order to replace what is there.
  */
 
 import { constants } from 'node:os';
 import { native } from '../binding.js';
 import { errorName, PmemError } from '../errors.js';
 import { formatSize } from '../units.js';
-import { KNOWN_FLAGS, MAP_TYPE, MapFlags } from './map-flags.js';
+import { KNOWN_FLAGS, LOW_ADDRESS, MAP_TYPE, MapFlags } from './map-flags.js';
+import { nearest } from './nearest.js';
 
 /** What a mapping is checked against. */
 export interface Geometry {
@@ -34,21 +37,19 @@ const { EACCES, EEXIST, EINVAL, ENOMEM, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM } = 
 /** Addresses end here (x86-64 with four levels of page tables; arm64 has 48 bits): nothing longer can be mapped anywhere. */
 const MOST_ADDRESS = 2n ** (process.arch === 'arm64' ? 48n : 47n) - 4096n;
 const MOST_64 = 2n ** 64n - 1n;
+/** What distributions set vm.mmap_min_addr to. */
+const MMAP_MIN_ADDRESS = 65_536;
 
 function shown(bytes: number): string {
   return `${bytes} (${formatSize(bytes)})`;
 }
 
-/** The multiples of `unit` on both sides of a value that lie within the limits, in words. */
-function nearest(value: bigint, unit: number, least: number, most: number): string {
-  const below = value - (value % BigInt(unit));
-  const found = [below, below + BigInt(unit)].filter((one) => one >= BigInt(least) && one <= BigInt(most));
-  if (found.length > 0) return found.map(String).join(' and ');
-  return String(value < BigInt(least) ? least : most);
-}
-
-/** Throws what the kernel would answer, or should. Returns only when the mapping is sound for its whole life. */
-export function checkMapping(attempt: Attempt, device: Geometry): void {
+/**
+ * Throws what the kernel would answer, or should. Returns only when the mapping is sound for its whole life.
+ *
+ * @param checkAlive throws where the device is no longer what was opened
+ */
+export function checkMapping(attempt: Attempt, device: Geometry, checkAlive: () => void): void {
   const { offset, length, flags, writable, address } = attempt;
   const { path, size, align } = device;
   const page = BigInt(native.pageSize());
@@ -103,7 +104,8 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
   }
   if (has(MapFlags.GROWSDOWN)) refuse(EINVAL, 'MAP_GROWSDOWN is for stacks, not for files and devices');
 
-  // ---- check_vma
+  // ---- check_vma, which looks first whether the device is still alive
+  checkAlive();
   if (type === MapFlags.PRIVATE) {
     refuse(EINVAL, 'a DAX device is never mapped privately (MAP_PRIVATE); map it shared, copy what must not change');
   }
@@ -116,7 +118,12 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
     refuse(EINVAL, `length ${length} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
   }
 
-  // ---- what the kernel lets pass: mmap(2) of POSIX has this error for addresses that the object does not have
+  // ---- what the kernel lets pass, and this package does not do
+  if (has(LOW_ADDRESS)) {
+    refuse(EINVAL, 'MAP_32BIT (0x40) asks for an address below 2 GiB, and none is looked for there; leave it out');
+  }
+
+  // ---- what the kernel lets pass, and kills for: mmap(2) of POSIX has this error for addresses that the object does not have
   if (offset + length > BigInt(size)) {
     const rest =
       offset < BigInt(size)
@@ -136,8 +143,10 @@ export function checkMapping(attempt: Attempt, device: Geometry): void {
     refuse(errno, `${why}; choose another, or leave address out`);
   }
   function refuseAddress(at: bigint): never {
-    const below = at - (at % unit);
-    const legal = `0x${below.toString(16)} and 0x${(below + unit).toString(16)}`;
+    // Where the last one is that the mapping fits under, and the first that anybody may have.
+    const last = MOST_ADDRESS - (length > MOST_ADDRESS ? MOST_ADDRESS : length);
+    const first = BigInt(Math.max(align, MMAP_MIN_ADDRESS));
+    const legal = nearest(at, align, first, last - (last % unit), (one) => `0x${one.toString(16)}`);
     refuse(
       EINVAL,
       `address 0x${at.toString(16)} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`,

@@ -1,6 +1,7 @@
 /** What is at a path: a file, a device-DAX character device, physical memory, a PCI BAR or a block device. */
 
-import { constants, fstatSync, openSync, realpathSync, statfsSync } from 'node:fs';
+import { constants, fstatSync, openSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
@@ -47,33 +48,58 @@ const SYSFS_MAGIC = 0x62656572;
 const HUGETLBFS_MAGIC = 0x958458f6;
 const DEV_MEM = '1:1';
 
+const TO_MAKE = 'To make a new file, pass create: true and a size';
+
 /** Opens without waiting for a writer (FIFOs) and without truncating or creating. */
-export function openDescriptor(path: string, writable: boolean): number {
+export function openDescriptor(path: string, writable: boolean, whereMissing = TO_MAKE): number {
   try {
     return openSync(path, (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
   } catch (error) {
-    throw systemError(error, path, adviceOnOpen(error, path, writable));
+    const { code } = error as NodeJS.ErrnoException;
+    throw systemError(error, path, code === 'ENOENT' ? whereMissing : adviceOnOpen(code, path, writable));
   }
 }
 
-function adviceOnOpen(error: unknown, path: string, writable: boolean): string | undefined {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'ENOENT':
-      return 'To make a new file, pass create: true and a size';
+/** A path of what a descriptor is open on, whatever has its name now. */
+export function linkTo(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+/** A descriptor of its own on what another one is open on; `path` is for the error. */
+export function openAgain(fd: number, path: string, writable: boolean): number {
+  try {
+    return openSync(linkTo(fd), (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
+  } catch (error) {
+    throw systemError(error, path);
+  }
+}
+
+/** A device node leads to its number: of the DAX bus, whatever the node is called. */
+function isDaxDevice(path: string): boolean {
+  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (status?.isCharacterDevice() !== true) return false;
+  const device = deviceDirectory(HOST, 'char', deviceNumber(status.rdev));
+  return device !== undefined && subsystem(device) === 'dax';
+}
+
+function adviceOnOpen(code: string | undefined, path: string, writable: boolean): string | undefined {
+  switch (code) {
     case 'EACCES':
     case 'EROFS':
       return writable ? 'To map it for reading only, pass readOnly: true' : undefined;
     case 'EPERM':
       return path === '/dev/mem' ? 'Physical memory needs CAP_SYS_RAWIO, and a kernel without lockdown' : undefined;
     case 'ENXIO':
-      return 'The device has no driver in this mode; a DAX device in system-ram mode cannot be mapped';
+      return isDaxDevice(path)
+        ? 'The device has no driver in this mode; a DAX device in system-ram mode cannot be mapped'
+        : 'No device has the number of this file: its driver is not there, or the number is wrong';
     default:
       return undefined;
   }
 }
 
-function refusal(path: string, code: string, sentence: string): PmemError {
-  return new PmemError(code, `${code}: '${path}' ${sentence}`, { path });
+function refusal(path: string, code: 'EISDIR' | 'ENODEV', sentence: string): PmemError {
+  return new PmemError(code, `${code}: '${path}' ${sentence}`, { errno: osConstants.errno[code], path });
 }
 
 function inspectCharacterDevice(

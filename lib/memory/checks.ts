@@ -57,7 +57,9 @@ export function checkMode(mode: WriteMode): void {
 
 /** Refuses names that are no options: a misspelt one would be ignored in silence. */
 export function onlyKnown(options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw wrongType('options', 'an object', options);
+  }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw wrongValue('options', `made of ${known.join(', ')}`, name);
   }

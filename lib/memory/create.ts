@@ -29,7 +29,7 @@ export interface OpenedFile {
 }
 
 /** Opens an existing file, or makes it when the options say so. */
-export function openFile(path: string, options: CheckedOptions): OpenedFile {
+export function openFile(path: string, options: Pick<CheckedOptions, 'create' | 'readOnly' | 'mode'>): OpenedFile {
   if (!options.create) return { fd: openDescriptor(path, !options.readOnly), made: false, sized: false };
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   try {

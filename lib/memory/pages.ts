@@ -61,7 +61,8 @@ export function presentPages(
         if (((entries[i] as number) & PRESENT) !== 0) present++;
         at += page;
         if (at % unit !== 0 && at < length) continue;
-        if (!each(present, at - unit)) return;
+        // The last one may be less than a whole unit.
+        if (!each(present, at - (at % unit || unit))) return;
         present = 0;
       }
     }
@@ -82,6 +83,13 @@ export function mappedPageSize(address: number, size: number): number | undefine
   if (configured.length === 0 || size === 0) return undefined;
   const smallest = Math.min(...configured);
   if (smallest > page) return smallest;
+  // Around it others may lie.
+  let some = false;
+  presentPages(begin, end - begin, page, (count) => {
+    some = count > 0;
+    return !some;
+  });
+  if (!some) return undefined;
   let present = 0;
   let whole = true;
   // Large pages lie in such units; what of one lies outside of the range maps the rest too.
@@ -93,7 +101,6 @@ export function mappedPageSize(address: number, size: number): number | undefine
     present += count;
     return true;
   });
-  if (present === 0) return undefined;
   if (!whole) return page;
   const huge = native.hugePages(begin, end - begin);
   if (huge < 0) return undefined;

@@ -1,12 +1,23 @@
 /** Regions and instances on files: what is made, what is refused, and with which words. */
 
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, {
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { DaxInstance, DaxRegion, type DaxRegionOptions, Region } from 'pmem';
 import { native } from '#dist/binding.js';
 import { startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
+import { loadKernel } from '../support/native.js';
 import { onDisk } from '../support/temp.js';
 import { exitOf, inWorker, messageOf, startWorker } from '../support/worker.js';
 
@@ -71,6 +82,18 @@ describe('DaxRegion', () => {
     assert.equal(whole.align, 2 * MIB);
     assert.equal(whole.size, 4 * MIB);
     assert.notEqual(whole.id, opened().id);
+  });
+
+  it('has the lowest id that no other one of this thread has, however often that was given', () => {
+    const first = opened();
+    const { id } = first;
+    const second = opened({ id });
+    first.close();
+    using third = opened();
+    assert.notEqual(third.id, id);
+    second.close();
+    using fourth = opened();
+    assert.equal(fourth.id, id);
   });
 
   it('creates the lowest bytes under the lowest number, in several pieces where it must', () => {
@@ -166,7 +189,9 @@ describe('DaxRegion', () => {
     using region = opened({ align: '2MiB' }, made(8 * MIB));
     for (const size of [1, PAGE, 3 * MIB]) {
       const below = Math.floor(size / (2 * MIB)) * 2 * MIB;
-      const message = new RegExp(`size ${size} .*2 MiB.*nearest: ${below} and ${below + 2 * MIB}`);
+      // 0 is no size.
+      const legal = below === 0 ? `${2 * MIB}$` : `${below} and ${below + 2 * MIB}$`;
+      const message = new RegExp(`size ${size} .*2 MiB.*nearest: ${legal}`);
       throwsCode(() => region.create({ size }), 'EINVAL', { message });
     }
     const instance = region.create({ size: '2MiB' });
@@ -217,11 +242,25 @@ describe('DaxRegion', () => {
       throwsCode(() => DaxRegion.open(path, given as DaxRegionOptions), code);
     }
     throwsCode(() => DaxRegion.open(7 as never), 'ERR_INVALID_ARG_TYPE');
-    throwsCode(() => DaxRegion.open(file('missing')), 'ENOENT');
-    throwsCode(() => DaxRegion.open(made(0)), 'EINVAL', { message: /empty/ });
+    throwsCode(() => DaxRegion.open(file('missing')), 'ENOENT', { message: /makes no file/ });
+    assert.throws(() => DaxRegion.open(made(0)), { code: 'EINVAL', errno: 22, message: /empty/ });
+    assert.throws(() => DaxRegion.open(path, { align: PAGE, size: 0 }), { code: 'EINVAL', errno: 22 });
+    assert.throws(() => DaxRegion.open('/dev/null'), { code: 'ENODEV', errno: 19 });
+    throwsCode(() => DaxRegion.open(path, { align: PAGE, size: 1 }), 'EINVAL', { message: /nearest: 4096$/ });
+    const last = (PAGES - 1) * PAGE;
+    throwsCode(() => DaxRegion.open(path, { align: PAGE, offset: last + 1 }), 'EINVAL', {
+      message: new RegExp(`nearest: ${last}$`),
+    });
     throwsCode(() => DaxRegion.open('/dev/null'), 'ENODEV');
     throwsCode(() => DaxRegion.open('/'), 'EISDIR');
     using region = opened({}, path);
+    throwsCode(() => region.create({ size: 0 }), 'ERR_OUT_OF_RANGE', { message: /rid of it\); got 0$/ });
+    throwsCode(() => region.create({ size: last + PAGE - 1 }), 'EINVAL', {
+      message: new RegExp(`nearest: ${last} and ${last + PAGE}$`),
+    });
+    throwsCode(() => region.create({ size: 2 ** 40 + 1 }), 'EINVAL', {
+      message: new RegExp(`nearest: ${last + PAGE}$`),
+    });
     const sizes: [size: unknown, code: string][] = [
       [0, 'ERR_OUT_OF_RANGE'],
       [-PAGE, 'ERR_OUT_OF_RANGE'],
@@ -346,14 +385,28 @@ describe('DaxRegion', () => {
       instance.destroy();
       for (const call of [() => instance.resize(PAGE), () => instance.destroy(), () => instance.open()]) {
         throwsCode(call, 'ERR_PMEM_CLOSED', { message: /was destroyed/ });
+        assert.throws(call, { errno: 9 });
       }
       const other = region.create({ size: PAGE });
       region.close();
       assert(region.closed);
       assert.deepEqual(region.instances, []);
       throwsCode(() => region.create(), 'ERR_PMEM_CLOSED', { message: /region.*is closed/ });
+      assert.throws(() => region.create(), { errno: 9 });
       throwsCode(() => other.open(), 'ERR_PMEM_CLOSED');
       assert(other.destroyed);
+    });
+
+    it('wants options, and those that are undefined are not given', () => {
+      using region = opened();
+      const instance = region.create({ size: PAGE });
+      for (const options of [null, 5, true, 'a', Number.NaN, [], () => 1, Symbol('x')]) {
+        throwsCode(() => instance.open(options as never), 'ERR_INVALID_ARG_TYPE');
+      }
+      throwsCode(() => instance.open({ emulate: null } as never), 'ERR_INVALID_ARG_TYPE');
+      throwsCode(() => instance.open({ align: PAGE } as never), 'ERR_INVALID_ARG_VALUE');
+      instance.open({ emulate: undefined } as never).close();
+      throwsCode(() => instance.open({ emulate: false }), 'ERR_PMEM_FAULT_GRANULARITY');
     });
 
     it('a byte of a later piece that is gone is told by its place in the file', () => {
@@ -383,6 +436,69 @@ describe('DaxRegion', () => {
       throwsCode(() => region.create({ size: PAGE }), 'ESTALE');
       renameSync(`${path}-moved`, path);
       instance.open().close();
+      rmSync(path);
+      throwsCode(() => instance.open(), 'ESTALE', { message: /was deleted/ });
+      // File systems give a new file the number of one that was deleted, but not while that one is open.
+      for (let i = 0; i < 16; i++) {
+        writeFileSync(path, Buffer.alloc(PAGES * PAGE));
+        throwsCode(() => instance.open(), 'ESTALE');
+        throwsCode(() => region.create({ size: PAGE }), 'ESTALE');
+        rmSync(path);
+      }
+    });
+
+    it('is opened on the file that is locked, whatever its path names when that is looked at', () => {
+      const [path, other, link] = [made(), made(), file('link')];
+      symlinkSync(path, link);
+      using region = opened({}, link);
+      const instance = region.create({ size: PAGE });
+      writeFileSync(other, Buffer.alloc(PAGES * PAGE, 0xbb));
+      const { openSync: real } = fs;
+      const point = (target: string) => {
+        rmSync(link);
+        symlinkSync(target, link);
+      };
+      // The path names another file from the first, second, … time on that anything is opened.
+      for (let last = 1; last <= 4; last++) {
+        let count = 0;
+        fs.openSync = (...args) => {
+          if (++count === last) point(other);
+          return real(...args);
+        };
+        syncBuiltinESMExports();
+        try {
+          using device = instance.open({ emulate: true });
+          using mapped = device.map();
+          assert.equal(mapped.view()[0], 0, `opened ${last} times`);
+        } finally {
+          fs.openSync = real;
+          syncBuiltinESMExports();
+          point(path);
+        }
+      }
+    });
+
+    it('on a memfd does not need the descriptor that it was named by', () => {
+      const kernel = loadKernel();
+      const fd = kernel.memfd(0, PAGES * PAGE);
+      using region = opened({}, `/proc/self/fd/${fd}`);
+      const instance = region.create({ size: PAGE });
+      closeSync(fd);
+      const taken = openSync(made(), 'r');
+      using device = instance.open();
+      using mapped = device.map();
+      mapped.write(0, Buffer.from('memfd'));
+      region.create({ size: PAGE });
+      closeSync(taken);
+    });
+
+    it('keeps one descriptor as long as the region is open', () => {
+      const path = made();
+      const region = opened({}, path);
+      region.create({ size: PAGE }).destroy();
+      assert.equal(descriptorsOf(path), 1);
+      region.close();
+      assert.equal(descriptorsOf(path), 0);
     });
   });
 

@@ -1,13 +1,16 @@
 /** A DAX device emulated on a file: its options, its rules and its life. The table of rules against the kernel's is the lab's. */
 
 import assert from 'node:assert/strict';
-import { existsSync, linkSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, MapFlags, PmemDisk, Region } from 'pmem';
+import { execFileSync } from 'node:child_process';
+import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, DaxRegion, MapFlags, PmemDisk, Region } from 'pmem';
+import { native } from '#dist/binding.js';
 import { inChild } from '../support/child.js';
 import { TAKEN, table } from '../support/dax-table.js';
-import { rejectsCode, throwsCode } from '../support/errors.js';
+import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
 import { loadKernel } from '../support/native.js';
+import { needsRoot } from '../support/root.js';
 import { onDisk, onTmpfs } from '../support/temp.js';
 
 const KIB = 1024;
@@ -92,6 +95,66 @@ describe('an emulated DAX device', () => {
       throwsCode(() => DaxDevice.open(path, other), 'ERR_PMEM_SIZE_MISMATCH');
     });
 
+    describe('with create, of what is refused leaves', () => {
+      const refused: [name: string, options: DaxOpenOptions, code: string][] = [
+        ['an offset off the alignment', { offset: 4096, size: 4 * MIB, emulate }, 'EINVAL'],
+        ['an alignment of 8 KiB', { align: 8192, size: 4 * MIB, emulate }, 'ERR_OUT_OF_RANGE'],
+        ['an alignment of 16 MiB', { align: 16 * MIB, size: 16 * MIB, emulate }, 'ERR_OUT_OF_RANGE'],
+        ['a size off the alignment', { size: 3 * MIB, emulate }, 'EINVAL'],
+        ['a size off the alignment of 1 GiB', { align: GIB, size: 4 * MIB, emulate }, 'EINVAL'],
+        ['a guarantee that the page cache cannot give', { align: 4096, size: 4 * MIB }, 'ERR_PMEM_FAULT_GRANULARITY'],
+        ['more than the disk has', { size: 2 ** 43, emulate }, 'ENOSPC'],
+        ['more than a file can have', { size: 2 ** 53 - 2 * MIB, emulate }, 'EFBIG'],
+      ];
+      for (const [name, options, code] of refused) {
+        it(`${name}: no file, and of an empty one nothing more than that`, () => {
+          const path = file('refused');
+          const open = () => DaxDevice.open(path, { create: true, ...options });
+          const either = (call: () => unknown) => assert(['ENOSPC', 'EFBIG'].includes(codeOf(call) ?? ''));
+          const expectCode = (call: () => unknown) =>
+            code === 'ENOSPC' || code === 'EFBIG' ? either(call) : throwsCode(call, code);
+          expectCode(open);
+          assert(!existsSync(path));
+          writeFileSync(path, '');
+          expectCode(open);
+          const { size, blocks } = statSync(path);
+          assert.deepEqual({ size, blocks }, { size: 0, blocks: 0 });
+          assert.equal(descriptorsOf(path), 0);
+        });
+      }
+
+      it('what only verifying finds: the same, and no lock', () => {
+        const path = file('unverified');
+        const { probeSync } = native;
+        for (const there of [false, true]) {
+          if (there) writeFileSync(path, '');
+          // A file system that says it could, and then does not.
+          native.probeSync = () => 0;
+          try {
+            throwsCode(
+              () => DaxDevice.open(path, { create: true, size: 4 * MIB, align: '2MiB' }),
+              'ERR_PMEM_FAULT_GRANULARITY',
+            );
+          } finally {
+            native.probeSync = probeSync;
+          }
+          assert.equal(existsSync(path), there);
+          if (there) assert.equal(statSync(path).size, 0);
+        }
+        DaxDevice.open(path, { create: true, size: 4 * MIB, emulate }).close();
+        assert.equal(descriptorsOf(path), 0);
+      });
+
+      it('bytes that somebody else has locked: the file', () => {
+        const path = sparse(file('locked'), 4 * MIB);
+        using region = Region.open(path);
+        throwsCode(() => DaxDevice.open(path, { create: true, size: 2 * MIB, emulate }), 'ERR_PMEM_SIZE_MISMATCH');
+        // Threads and handles of one process share a lock.
+        DaxDevice.open(path, { create: true, size: 4 * MIB, emulate }).close();
+        assert.equal(region.size, statSync(path).size);
+      });
+    });
+
     for (const [name, options, code] of [
       ['an option that there is not', { alignment: 4096 }, 'ERR_INVALID_ARG_VALUE'],
       ['an align of the wrong type', { align: {} }, 'ERR_INVALID_ARG_TYPE'],
@@ -116,8 +179,15 @@ describe('an emulated DAX device', () => {
       });
     }
 
+    it('a device node without a device is not told of modes', function () {
+      needsRoot(this);
+      const path = file('node');
+      execFileSync('mknod', [path, 'c', '510', '77']);
+      throwsCode(() => DaxDevice.open(path), 'ENXIO', { message: /No device has the number/ });
+    });
+
     it('refuses what cannot be mapped', () => {
-      throwsCode(() => DaxDevice.open(file('missing')), 'ENOENT');
+      throwsCode(() => DaxDevice.open(file('missing')), 'ENOENT', { message: /create: true/ });
       throwsCode(() => DaxDevice.open('/'), 'EISDIR');
       throwsCode(() => DaxDevice.open('/dev/null'), 'ENODEV');
       throwsCode(() => DaxDevice.open(7 as unknown as string), 'ERR_INVALID_ARG_TYPE');
@@ -221,6 +291,16 @@ describe('an emulated DAX device', () => {
       throwsCode(() => device.map({ offset: 4096, length: '2MiB', address: 0x2100_0000_0000n }), 'EINVAL');
     });
 
+    it('names only addresses that can be had', () => {
+      using device = open({ align: 4096 });
+      const refused = (address: bigint, message: RegExp) =>
+        throwsCode(() => device.map({ address, length: 4096 }), 'EINVAL', { message });
+      refused(1n, /nearest: 0x10000$/);
+      refused(2n ** 40n + 1n, /nearest: 0x10000000000 and 0x10000001000$/);
+      using large = open({ align: '2MiB' });
+      throwsCode(() => large.map({ address: 4096n, length: '2MiB' }), 'EINVAL', { message: /nearest: 0x200000$/ });
+    });
+
     it('maps at an address, and never over anything', () => {
       using device = open();
       const address = 0x2100_0000_0000n;
@@ -256,6 +336,15 @@ describe('an emulated DAX device', () => {
       assert.equal(device.mappings, 1);
       region.close();
       assert.equal(device.mappings, 0);
+      assert.equal(mapsOf(device.path).length, 0);
+    });
+
+    it('is given up by a signal: only where it can be', async () => {
+      using device = open();
+      const signal = AbortSignal.abort();
+      throwsCode(() => device.map({ signal } as DaxMapOptions), 'ERR_INVALID_ARG_VALUE', { message: /signal/ });
+      await assert.rejects(device.mapAsync({ signal }), { name: 'AbortError' });
+      await assert.rejects(device.mapAsync({ signal, populate: true }), { name: 'AbortError' });
       assert.equal(mapsOf(device.path).length, 0);
     });
 
@@ -325,6 +414,43 @@ describe('an emulated DAX device', () => {
       assert.equal(again.view(0, 10).toString(), 'still here');
     });
 
+    it('a file that was made longer is another device, but not where it is a part of one', () => {
+      using device = open();
+      using part = DaxDevice.open(device.path, { emulate, size: 4 * MIB });
+      using region = DaxRegion.open(device.path, { emulate });
+      using last = region.create({ ranges: [{ start: 6 * MIB, end: 8 * MIB - 1 }] }).open();
+      truncateSync(device.path, SIZE + 2 * MIB);
+      throwsCode(() => device.map(), 'ENXIO', { message: /reconfigured.*has 10485760 bytes/ });
+      part.map().close();
+      last.map().close();
+      truncateSync(device.path, SIZE);
+      device.map({ length: '2MiB' }).close();
+    });
+
+    it('what is dead is told where the kernel looks: after the call itself, before its own rules', () => {
+      using device = open();
+      using reader = DaxDevice.open(device.path, { emulate, readOnly: true });
+      truncateSync(device.path, 2 * MIB);
+      const { SHARED, SHARED_VALIDATE, PRIVATE, HUGETLB, GROWSDOWN } = MapFlags;
+      for (const [options, code] of [
+        [{ length: '2MiB' }, 'ENXIO'],
+        [{ length: '2MiB', flags: PRIVATE }, 'ENXIO'],
+        [{ length: '3MiB' }, 'ENXIO'],
+        [{ offset: 4096, length: '2MiB' }, 'ENXIO'],
+        [{ offset: SIZE }, 'ENXIO'],
+        [{ offset: 1, length: '2MiB' }, 'EINVAL'],
+        [{ length: 0 }, 'EINVAL'],
+        [{ length: 2n ** 63n }, 'ENOMEM'],
+        [{ flags: SHARED | HUGETLB }, 'EINVAL'],
+        [{ flags: SHARED | GROWSDOWN }, 'EINVAL'],
+        [{ flags: SHARED_VALIDATE | 0x400 }, 'ENOTSUP'],
+        [{ flags: 0 }, 'EINVAL'],
+      ] as const) {
+        throwsCode(() => device.map(options), code);
+      }
+      throwsCode(() => reader.map({ readOnly: false }), 'EACCES');
+    });
+
     it('a file that is made shorter while it is mapped is an error, and not the end', () => {
       using device = open();
       using region = device.map();
@@ -392,6 +518,21 @@ describe('an emulated DAX device', () => {
       assert(faults >= (4 * MIB) / (64 * KIB), `${faults} faults`);
       assert(device.faults(() => region.fill(MIB, 4 * MIB, 2)).faults < faults);
       assert.equal(device.pageSize(), 4096);
+    });
+
+    it('refuses what is not done when it returns', async () => {
+      using device = open();
+      let ran = false;
+      const asynchronous = async () => {
+        ran = true;
+      };
+      throwsCode(() => device.faults(asynchronous), 'ERR_INVALID_ARG_VALUE', { message: /done when it returns/ });
+      assert(!ran);
+      // Neither is its failure left for nobody to handle.
+      throwsCode(() => device.faults(() => Promise.reject(new Error('later'))), 'ERR_INVALID_ARG_VALUE');
+      // biome-ignore lint/suspicious/noThenProperty: what is refused
+      throwsCode(() => device.faults(() => ({ then() {} })), 'ERR_INVALID_ARG_VALUE');
+      await new Promise((resolve) => setImmediate(resolve));
     });
 
     it('passes on what the function throws, and wants a function', () => {

@@ -5,7 +5,9 @@
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { DaxRegion } from 'pmem';
 import { type Running, startChild } from '../support/child.js';
+import { throwsCode } from '../support/errors.js';
 import { Random } from '../support/random.js';
 import { onTmpfs } from '../support/temp.js';
 
@@ -81,6 +83,87 @@ async function fighter(path: string, me: number, locking: boolean, binding: stri
     for (const line of lines) process.stdout.write(`${line === 'leave' ? leave() : enter(JSON.parse(line))}\n`);
   });
   process.stdout.write('ready\n');
+}
+
+/**
+ * Goes in and out at its own pace: random pieces, random sizes, now and then other ones while it is inside. Whoever is inside as well
+ * would write its own number into the same pages. Says `in` each time, and at last what it saw; ends after so many times inside, or
+ * when told to.
+ */
+async function runner(path: string, me: number, seed: number, times: number, random: string): Promise<void> {
+  const PAGE = 4096;
+  const PAGES = 32;
+  const { DaxRegion, Region } = await import('pmem');
+  const { Random } = (await import(random)) as typeof import('../support/random.js');
+  const numbers = new Random(seed);
+  const memory = Region.open(path, { shared: true });
+  const region = DaxRegion.open(path, { align: PAGE, emulate: true });
+  type Instance = ReturnType<typeof region.create>;
+  const wrong: string[] = [];
+  let [inside, outside] = [0, 0];
+
+  const attempt = (call: () => void): boolean => {
+    try {
+      call();
+      return true;
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      if (code !== 'ERR_PMEM_LOCKED' && code !== 'ENOSPC') wrong.push(message);
+      outside++;
+      return false;
+    }
+  };
+  const alone = (instance: Instance): void => {
+    const pages = instance.mappings.flatMap(({ start, end }) =>
+      Array.from({ length: (end + 1 - start) / PAGE }, (_, i) => start / PAGE + i),
+    );
+    for (const page of pages) memory.store64(page * PAGE, BigInt(me));
+    for (let look = 0; look < 200; look++) {
+      for (const page of pages) {
+        const found = memory.load64(page * PAGE);
+        if (found !== BigInt(me)) wrong.push(`page ${page} holds ${found}, not ${me}`);
+      }
+    }
+  };
+  const once = (): void => {
+    const first = numbers.below(PAGES);
+    const end = first + 1 + numbers.below(PAGES - first);
+    const ranges = [{ start: first * PAGE, end: end * PAGE - 1 }];
+    if (first > 1 && numbers.below(3) === 0) ranges.push({ start: 0, end: (first - 1) * PAGE - 1 });
+    let made: Instance | undefined;
+    attempt(() => {
+      made = region.create({ ranges });
+    });
+    if (made === undefined) return;
+    inside++;
+    process.stdout.write('in\n');
+    alone(made);
+    const instance = made;
+    if (numbers.below(2) === 0 && attempt(() => instance.resize((1 + numbers.below(PAGES)) * PAGE))) alone(made);
+    made.destroy();
+  };
+
+  let ended = false;
+  process.stdout.write('ready\n');
+  await new Promise((resolve) => process.stdin.once('data', resolve));
+  process.stdin.on('data', () => {
+    ended = true;
+  });
+  while (!ended && inside < times) {
+    once();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  process.stdout.write(`${JSON.stringify({ inside, outside, wrong: wrong.slice(0, 5) })}\n`);
+  // Until it is killed: what it holds by mistake would be seen.
+  process.stdin.resume();
+}
+
+/** What a runner says at last. */
+async function result(one: Running): Promise<{ inside: number; outside: number; wrong: string[] }> {
+  for (;;) {
+    const line = await one.line();
+    if (line !== 'in') return JSON.parse(line);
+  }
 }
 
 /** What both want in a round, and whether some byte is wanted by both. */
@@ -168,6 +251,76 @@ describe('two processes that fight over overlapping instances', () => {
     for (const [round, answers] of said.entries()) {
       const noticed = answers.some((one) => one.includes('though'));
       assert.equal(noticed, overlapping[round], `round ${round}: ${answers.join(' | ')}`);
+    }
+  });
+
+  const random = import.meta.resolve('../support/random.js');
+  const ready = async (path: string, me: number, times: number): Promise<Running> => {
+    const one = startChild(runner, [path, me, SEED + me, times, random]);
+    assert.equal(await one.line(), 'ready');
+    return one;
+  };
+
+  it('each at its own pace: nobody meets another inside', async function () {
+    this.timeout(120_000);
+    const path = file('ring');
+    writeFileSync(path, Buffer.alloc(PAGES * PAGE));
+    const both = [await ready(path, 1, ROUNDS), await ready(path, 2, ROUNDS)];
+    for (const one of both) one.tell('go');
+    const said = await Promise.all(both.map(result));
+    for (const { inside, wrong } of said) assert.deepEqual({ inside, wrong }, { inside: ROUNDS, wrong: [] });
+    console.log(`      refused: ${said.map(({ outside }) => outside).join(' and ')} times`);
+    using region = DaxRegion.open(path, { align: PAGE, emulate: true });
+    assert.equal(region.create().size, PAGES * PAGE, 'nothing is left locked');
+    for (const one of both) {
+      one.kill('SIGKILL');
+      await one.ended;
+    }
+  });
+
+  it('one is killed again and again, wherever it is then: the other goes on, and nothing stays locked', async function () {
+    this.timeout(120_000);
+    const path = file('ring');
+    writeFileSync(path, Buffer.alloc(PAGES * PAGE));
+    const numbers = new Random(SEED);
+    const survivor = await ready(path, 1, Number.MAX_SAFE_INTEGER);
+    survivor.tell('go');
+    for (let kill = 0; kill < 10; kill++) {
+      const victim = await ready(path, 2 + kill, Number.MAX_SAFE_INTEGER);
+      victim.tell('go');
+      for (let left = 1 + numbers.below(40); left > 0; left--) assert.equal(await victim.line(), 'in');
+      victim.kill('SIGKILL');
+      await victim.ended;
+      for (let left = 5; left > 0; left--) assert.equal(await survivor.line(), 'in', `after kill ${kill}`);
+    }
+    survivor.tell('end');
+    const { wrong } = await result(survivor);
+    assert.deepEqual(wrong, []);
+    using region = DaxRegion.open(path, { align: PAGE, emulate: true });
+    assert.equal(region.create().size, PAGES * PAGE);
+    survivor.kill('SIGKILL');
+    await survivor.ended;
+  });
+
+  it('one is killed while it is inside: the other gets in at once', async function () {
+    this.timeout(60_000);
+    const path = file('ring');
+    writeFileSync(path, Buffer.alloc(PAGES * PAGE));
+    const binding = import.meta.resolve('#dist/binding.js');
+    const numbers = new Random(SEED);
+    using region = DaxRegion.open(path, { align: PAGE, emulate: true });
+    for (let kill = 0; kill < 5; kill++) {
+      const victim = startChild(fighter, [path, 2, true, binding]);
+      assert.equal(await victim.line(), 'ready');
+      const first = numbers.below(PAGES);
+      const end = first + 1 + numbers.below(PAGES - first);
+      victim.tell(JSON.stringify({ pages: [[first, end]] }));
+      await victim.line(); // what the one before it left there is found, but not what is asked for here
+      const wanted = { ranges: [{ start: first * PAGE, end: end * PAGE - 1 }] };
+      throwsCode(() => region.create(wanted), 'ERR_PMEM_LOCKED', { message: new RegExp(`process ${victim.pid} `) });
+      victim.kill('SIGKILL');
+      await victim.ended;
+      region.create(wanted).destroy();
     }
   });
 });

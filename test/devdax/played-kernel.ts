@@ -20,6 +20,8 @@ function refusal(code: string, path: string): PmemError {
 /** What goes wrong, once for each: `kmem/bind`, `memory34/state=offline`. */
 export class PlayedKernel implements Kernel {
   readonly machine: Machine;
+  readonly nodes = '/dev';
+  readonly patience = 0;
   /** All that was written, such as `kmem/new_id=dax0.0`, and the modules that were loaded. */
   readonly log: string[] = [];
   /** Of what is in the log; it is refused with this code. */

@@ -21,17 +21,24 @@ export interface Row {
   readonly kernel: Answer;
   /** Of DaxDevice, on the device and emulated alike. */
   readonly ours: Answer;
+  /** What is to be said of the two. */
+  readonly verdict: Verdict;
 }
+
+/** They agree; ours refuses what the kernel maps and then kills for; ours refuses what the kernel does in its own way. */
+export type Verdict = 'agree' | 'refused before SIGBUS' | 'stricter by our own rule';
 
 const { SHARED, PRIVATE, SHARED_VALIDATE, SYNC, FIXED, FIXED_NOREPLACE, POPULATE, LOCKED, NORESERVE } = MapFlags;
 const { STACK, DENYWRITE, EXECUTABLE, NONBLOCK, GROWSDOWN, HUGETLB } = MapFlags;
 /** No flag of mmap(2) has this bit. */
 const UNKNOWN = 0x400;
+/** MAP_32BIT, of x86-64. */
+const LOW_ADDRESS = 0x40;
 const PAGE = 4096n;
 /** Far from where the kernel places anything by itself. */
 export const FREE = 0x2000_0000_0000n;
 
-type Request = Omit<Row, 'name' | 'kernel' | 'ours'>;
+type Request = Omit<Row, 'name' | 'kernel' | 'ours' | 'verdict'>;
 
 /** Where something must be mapped before the table is gone through. */
 export const TAKEN = 0x3000_0000_0000n;
@@ -43,10 +50,13 @@ export function table(align: number, size: number): Row[] {
   const one = { offset: 0n, length: a };
   const rows: Row[] = [];
   const both = (answer: Answer, name: string, request: Request) =>
-    rows.push({ name, ...request, kernel: answer, ours: answer });
+    rows.push({ name, ...request, kernel: answer, ours: answer, verdict: 'agree' });
   /** The kernel maps it, and kills whoever touches it: refused at once. */
   const before = (ours: Answer, name: string, request: Request) =>
-    rows.push({ name, ...request, kernel: 'SIGBUS', ours });
+    rows.push({ name, ...request, kernel: 'SIGBUS', ours, verdict: 'refused before SIGBUS' });
+  /** The kernel makes something else of it than was asked for, and is content. */
+  const stricter = (ours: Answer, name: string, request: Request) =>
+    rows.push({ name, ...request, kernel: 'ok', ours, verdict: 'stricter by our own rule' });
 
   both('ok', 'the whole device', { offset: 0n, length: s });
   both('ok', 'its first page', one);
@@ -136,6 +146,28 @@ export function table(align: number, size: number): Row[] {
   before('ENXIO', 'at the middle of 64 bits', { offset: 2n ** 63n, length: a });
   // Any closer the kernel leaves the address to chance.
   before('ENXIO', 'four pages before the last offset of 64 bits', { offset: 2n ** 64n - 4n * a, length: a });
+
+  both('ok', 'a free address as a hint', { ...one, address: FREE });
+  stricter('EINVAL', 'a byte less than a page, which the kernel rounds up', { offset: 0n, length: a - 1n });
+  stricter('EEXIST', 'an address that is taken, MAP_FIXED: the kernel replaces what is there', {
+    ...one,
+    address: TAKEN,
+    flags: SHARED | FIXED,
+  });
+  if (align < 2 ** 30 && process.arch === 'x64') {
+    stricter('EINVAL', 'MAP_32BIT', { ...one, flags: SHARED | LOW_ADDRESS });
+  }
+  if (a === PAGE) {
+    // Of larger pages the kernel leaves it to chance whether the address that it takes instead is aligned.
+    stricter('EEXIST', 'an address that is taken as a hint: the kernel takes another', { ...one, address: TAKEN });
+    stricter('EINVAL', 'an address off by a byte as a hint, which the kernel rounds up', {
+      ...one,
+      address: FREE + 1n,
+    });
+    stricter('EINVAL', 'length 1, which the kernel rounds up', { offset: 0n, length: 1n });
+  } else {
+    both('EINVAL', 'length 1', { offset: 0n, length: 1n });
+  }
 
   if (a > PAGE) {
     both('EINVAL', 'a length of 4 KiB', { offset: 0n, length: PAGE });

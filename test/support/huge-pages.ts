@@ -9,19 +9,25 @@ export const HUGE = 2 * MIB;
 /** memfd_create(2): MFD_HUGETLB | MFD_ALLOW_SEALING | MFD_HUGE_2MB. */
 const MFD_HUGE = 4 | 2 | (21 << 26);
 
-function free(): number {
-  return Number(/^HugePages_Free: *(\d+)$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0);
+function count(name: 'Free' | 'Rsvd'): number {
+  return Number(new RegExp(`^HugePages_${name}: *(\\d+)$`, 'm').exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0);
 }
 
-function reserved(): number {
-  return Number(/^HugePages_Rsvd: *(\d+)$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0);
+/** Pages that are set aside for mappings, and not touched yet. */
+export function reservedPages(): number {
+  return count('Rsvd');
+}
+
+/** Pages that can still be had. */
+export function freePages(): number {
+  return count('Free') - count('Rsvd');
 }
 
 /** Sees to it that so many pages of 2 MiB are free while the suite runs; otherwise skips it, but not in CI. Call in `describe`. */
-export function hugePages(count: number): void {
+export function hugePages(wanted: number): void {
   let old: string | undefined;
   before(function () {
-    const missing = count - (free() - reserved());
+    const missing = wanted - freePages();
     if (missing <= 0) return;
     let reason = 'only root can reserve huge pages';
     if (existsSync(COUNT) && process.getuid?.() === 0) {
@@ -29,7 +35,7 @@ export function hugePages(count: number): void {
       writeFileSync(COUNT, String(Number(old) + missing));
       reason = 'there is no memory in pieces of 2 MiB';
     }
-    if (free() - reserved() >= count) return;
+    if (freePages() >= wanted) return;
     if (process.env['CI'] === 'true') throw new Error(`no huge pages: ${reason}`);
     console.log(`      skipped: no huge pages: ${reason}`);
     this.skip();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { DaxDevice, Region } from 'pmem';
+import { DaxDevice, DaxRegion, Region } from 'pmem';
 import { throwsCode } from '../../support/errors.js';
 import { mapsOf } from '../../support/maps.js';
 import { loadKernel } from '../../support/native.js';
@@ -71,6 +71,22 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       const [mapped] = mapsOf(path());
       assert(mapped?.flags.includes('dc'), 'a child would have the mapping');
     });
+
+    if (align === SMALL) {
+      it('divided by a larger alignment, is mapped by that', () => {
+        const unit = 2 * MIB;
+        using whole = DaxDevice.open(path());
+        const { resource = Number.NaN } = whole;
+        using region = DaxRegion.open(path(), { align: unit, emulate: true });
+        const instance = region.create({ ranges: [{ start: unit, end: 2 * unit - 1 }] });
+        using device = instance.open();
+        assert.equal(device.resource, resource + unit);
+        assert.equal(device.guarantee.given, false);
+        using mapped = device.map();
+        assert.equal(mapped.size, unit);
+        assert.equal(mapped.fileOffset, unit);
+      });
+    }
 
     for (const store of [0, 1] as const) {
       it(`touching every 4 KiB costs a fault for each page, exactly: ${store === 1 ? 'storing' : 'reading'}`, () => {

@@ -264,7 +264,7 @@ describe('a dynamic DAX region of the kernel', () => {
   it('is refused what the kernel would refuse, with its codes', () => {
     clear();
     const instance = region.create({ size: 8 * UNIT });
-    throwsCode(() => region.create({ size: MIB }), 'EINVAL', { message: /nearest: 0 and 2097152/ });
+    throwsCode(() => region.create({ size: MIB }), 'EINVAL', { message: /nearest: 2097152$/ });
     throwsCode(() => instance.resize(3 * MIB), 'EINVAL');
     throwsCode(() => instance.resize(UNITS * UNIT + UNIT), 'ERR_OUT_OF_RANGE');
     // Nobody needs to serve it, which would take its time.

@@ -1,0 +1,279 @@
+/** A region of the kernel, played in a directory, and others who want its devices at the same time. */
+
+import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { startChild } from '../support/child.js';
+import { codeOf, throwsCode } from '../support/errors.js';
+import { onDisk } from '../support/temp.js';
+import { PlayedBus, UNIT } from './played-bus.js';
+
+const wanted = (units: number) => ({ size: units * UNIT, contiguous: false, ranges: undefined });
+
+describe('a region of the kernel', () => {
+  const directory = onDisk();
+  let bus: PlayedBus;
+
+  beforeEach(() => {
+    bus = new PlayedBus(directory('bus'));
+  });
+
+  /** Once, when this is written, before it does anything. */
+  function once(entry: string, act: () => void): void {
+    bus.onWrite = (one) => {
+      if (one !== entry) return;
+      bus.onWrite = () => {};
+      act();
+    };
+  }
+
+  it('makes, resizes and destroys devices', () => {
+    const region = bus.region();
+    const first = region.create(wanted(4));
+    const second = region.create(wanted(2));
+    assert.deepEqual([first.name, second.name], ['dax0.0', 'dax0.1']);
+    first.resize(8 * UNIT);
+    assert.deepEqual(bus.pieces('dax0.0'), [
+      [0, 4],
+      [6, 10],
+    ]);
+    second.destroy();
+    assert.deepEqual(bus.devices(), ['dax0.0 8 +']);
+    first.destroy();
+    assert.deepEqual(bus.devices(), ['dax0.0 0']);
+    const exact = region.create({ ...wanted(4), contiguous: true });
+    assert.deepEqual(bus.pieces('dax0.0'), [[0, 4]]);
+    assert.equal(exact.name, 'dax0.0');
+  });
+
+  describe('while another program makes a device, without asking anybody', () => {
+    const size = 2 * UNIT;
+    /** What the other one does with sysfs, as daxctl. */
+    let other: PlayedBus;
+    const home = () => join(bus.host.sys, 'devices/platform/hmem.0');
+    const driver = () => join(bus.host.sys, 'bus/dax/drivers/device_dax');
+
+    beforeEach(() => {
+      other = new PlayedBus(join(bus.nodes, '..'));
+    });
+
+    it('that took the device first keeps it: EBUSY', () => {
+      once(`dax0.0/size=${4 * UNIT}`, () => {
+        other.write(join(home(), 'dax0.0'), 'size', String(size));
+        other.write(driver(), 'bind', 'dax0.0');
+      });
+      throwsCode(() => bus.region().create(wanted(4)), 'EBUSY');
+      assert.deepEqual(bus.devices(), ['dax0.0 2 +']);
+    });
+
+    it('that gave it another size just before keeps it: EBUSY', () => {
+      once(`dax0.0/size=${4 * UNIT}`, () => other.write(join(home(), 'dax0.0'), 'mapping', '100200000-1003fffff'));
+      bus.onWritten = () => other.write(join(home(), 'dax0.0'), 'size', String(size));
+      throwsCode(() => bus.region().create(wanted(4)), 'EBUSY', { message: /dax0\.0 .*another program/ });
+      assert.deepEqual(bus.devices(), ['dax0.0 2']);
+    });
+
+    it('that gave it a size right after keeps it: EBUSY', () => {
+      bus.onWritten = (entry) => {
+        if (entry === `dax0.0/size=${4 * UNIT}`) other.write(join(home(), 'dax0.0'), 'size', String(6 * UNIT));
+      };
+      throwsCode(() => bus.region().create(wanted(4)), 'EBUSY', { message: /dax0\.0 .*another program/ });
+      assert.deepEqual(bus.devices(), ['dax0.0 6']);
+    });
+
+    it('that gave it a size and a driver right after keeps it: EBUSY', () => {
+      bus.onWritten = (entry) => {
+        if (entry !== `dax0.0/size=${4 * UNIT}`) return;
+        other.write(join(home(), 'dax0.0'), 'size', String(6 * UNIT));
+        other.write(driver(), 'bind', 'dax0.0');
+      };
+      throwsCode(() => bus.region().create(wanted(4)), 'EBUSY', { message: /dax0\.0 .*another program/ });
+      assert.deepEqual(bus.devices(), ['dax0.0 6 +']);
+    });
+
+    it('that gave it a size just before it is bound keeps it: EBUSY', () => {
+      once('device_dax/new_id=dax0.0', () => other.write(join(home(), 'dax0.0'), 'size', String(6 * UNIT)));
+      throwsCode(() => bus.region().create(wanted(4)), 'EBUSY', { message: /dax0\.0 .*another program/ });
+      assert.deepEqual(bus.devices(), ['dax0.0 6 +']);
+    });
+
+    it('that had the device bound for us is no harm', () => {
+      once('device_dax/new_id=dax0.0', () => other.write(driver(), 'new_id', 'dax0.7'));
+      assert.equal(bus.region().create(wanted(4)).size, 4 * UNIT);
+      assert.deepEqual(bus.devices(), ['dax0.0 4 +']);
+    });
+
+    it('in the device that was created for us keeps it', () => {
+      bus.region().create(wanted(1));
+      once(`dax0.1/size=${4 * UNIT}`, () => {
+        other.write(join(home(), 'dax0.1'), 'size', String(size));
+        other.write(driver(), 'bind', 'dax0.1');
+      });
+      throwsCode(() => bus.region().create(wanted(4)), 'EBUSY');
+      assert.deepEqual(bus.devices(), ['dax0.0 1 +', 'dax0.1 2 +']);
+    });
+  });
+
+  describe('undoes what it did, and nothing else:', () => {
+    it('the bytes of a device that gets no driver', () => {
+      for (const file of ['new_id', 'bind']) bus.refuse.set(`device_dax/${file}=dax0.0`, 'ENOMEM');
+      throwsCode(() => bus.region().create(wanted(4)), 'ENOMEM');
+      assert.deepEqual(bus.devices(), ['dax0.0 0']);
+    });
+
+    it('a device that it created', () => {
+      const region = bus.region();
+      region.create(wanted(1));
+      bus.refuse.set(`dax0.1/size=${4 * UNIT}`, 'ENOSPC');
+      throwsCode(() => region.create(wanted(4)), 'ENOSPC');
+      assert.deepEqual(bus.devices(), ['dax0.0 1 +']);
+    });
+
+    it('not the empty device that was there before', () => {
+      const region = bus.region();
+      region.create(wanted(1));
+      bus.addDevice();
+      bus.refuse.set(`dax0.1/size=${4 * UNIT}`, 'ENOSPC');
+      throwsCode(() => region.create(wanted(4)), 'ENOSPC');
+      assert.deepEqual(bus.devices(), ['dax0.0 1 +', 'dax0.1 0']);
+    });
+
+    it('the first of two pieces, where the second is taken', () => {
+      const region = bus.region();
+      const start = 2 ** 32;
+      const ranges = [
+        { offset: start + 8 * UNIT, length: UNIT },
+        { offset: start, length: UNIT },
+      ];
+      bus.refuse.set(`dax0.0/mapping=${start.toString(16)}-${(start + UNIT - 1).toString(16)}`, 'ENOMEM');
+      throwsCode(() => region.create({ ...wanted(2), ranges }), 'ENOSPC', { message: /not all free/ });
+      assert.deepEqual(bus.devices(), ['dax0.0 0']);
+    });
+  });
+
+  describe('whose size changes', () => {
+    for (const [name, from, to] of [
+      ['grown', 4, 8],
+      ['made smaller', 8, 2],
+    ] as const) {
+      it(`is as it was when it gets no driver: ${name}`, () => {
+        const region = bus.region();
+        const first = region.create(wanted(1));
+        const device = region.create(wanted(from));
+        // Lower bytes are free: by its size alone it would get those back.
+        first.destroy();
+        for (const file of ['new_id', 'bind']) bus.refuse.set(`device_dax/${file}=dax0.1`, 'ENOMEM');
+        throwsCode(() => device.resize(to * UNIT), 'ENOMEM');
+        assert.deepEqual(bus.devices(), ['dax0.0 0', `dax0.1 ${from} +`]);
+        const bytes = bus
+          .pieces('dax0.1')
+          .flatMap(([begin, end]) => Array.from({ length: end - begin }, (_, i) => begin + i));
+        assert.deepEqual(
+          bytes,
+          Array.from({ length: from }, (_, i) => 1 + i),
+        );
+      });
+    }
+
+    it("gets its driver back when the kernel refuses the size, whose reason is told, not the driver's", () => {
+      const device = bus.region().create(wanted(4));
+      bus.refuse.set(`dax0.0/size=${8 * UNIT}`, 'ENOSPC');
+      throwsCode(() => device.resize(8 * UNIT), 'ENOSPC');
+      assert.deepEqual(bus.devices(), ['dax0.0 4 +']);
+      bus.refuse.set(`dax0.0/size=${8 * UNIT}`, 'ENOSPC');
+      for (const file of ['new_id', 'bind']) bus.refuse.set(`device_dax/${file}=dax0.0`, 'ENOMEM');
+      throwsCode(() => device.resize(8 * UNIT), 'ENOSPC', { message: /has no driver now.*ENOMEM/ });
+      assert.deepEqual(bus.devices(), ['dax0.0 4']);
+    });
+
+    it('is refused while somebody has it open, and as long as its driver is being taken away nobody can lock it', async () => {
+      const device = bus.region().create(wanted(4));
+      const node = join(bus.nodes, 'dax0.0');
+      const fd = openSync(node, 'r');
+      throwsCode(() => device.resize(8 * UNIT), 'EBUSY', { message: new RegExp(`open in process ${process.pid}`) });
+      throwsCode(() => device.destroy(), 'EBUSY');
+      closeSync(fd);
+      const other = startChild(
+        async (path: string) => {
+          const { openSync: open, closeSync: close } = await import('node:fs');
+          let held: number | undefined;
+          process.stdin.on('data', () => {
+            if (held === undefined) held = open(path, 'r');
+            else close(held);
+            process.stdout.write('done\n');
+          });
+        },
+        [node],
+      );
+      other.tell('open');
+      await other.line();
+      throwsCode(() => device.resize(8 * UNIT), 'EBUSY', { message: new RegExp(`open in process ${other.pid}`) });
+      other.tell('close');
+      await other.line();
+      other.kill('SIGKILL');
+      await other.ended;
+      let told: string | undefined;
+      once('device_dax/unbind=dax0.0', () => {
+        const rival = bus.region().instances[0];
+        // The same thread can play the other process: what is held excludes everybody.
+        told = codeOf(() => rival?.resize(2 * UNIT));
+      });
+      device.resize(8 * UNIT);
+      assert.equal(told, 'ERR_PMEM_LOCKED');
+      assert.deepEqual(bus.devices(), ['dax0.0 8 +']);
+    });
+  });
+
+  it('is one program at a time: the other waits, and is told who has it when it waited long enough', () => {
+    let told: unknown;
+    once(`dax0.0/size=${4 * UNIT}`, () => {
+      try {
+        bus.region().create(wanted(2));
+      } catch (error) {
+        told = error;
+      }
+    });
+    assert.equal(bus.region().create(wanted(4)).name, 'dax0.0');
+    assert.equal((told as { code?: string }).code, 'ERR_PMEM_LOCKED', String(told));
+    assert.deepEqual(bus.devices(), ['dax0.0 4 +']);
+  });
+
+  it('two processes that make and destroy at the same time: everybody gets what is his', async function () {
+    this.timeout(60_000);
+    const root = join(bus.nodes, '..');
+    const played = import.meta.resolve('./played-bus.js');
+    const rounds = 60;
+    const contender = async (home: string, module: string, me: number, count: number) => {
+      const { PlayedBus: Bus, UNIT: unit } = (await import(module)) as typeof import('./played-bus.js');
+      const kernel = new Bus(home);
+      kernel.patience = 60_000;
+      process.stdout.write('ready\n');
+      process.stdin.once('data', () => {
+        const wrong: string[] = [];
+        const region = kernel.region();
+        for (let i = 0; i < count; i++) {
+          const size = (1 + ((i * 7 + me * 3) % 16)) * unit;
+          try {
+            const made = region.create({ size, contiguous: false, ranges: undefined });
+            if (made.size !== size) wrong.push(`${i}: ${made.size}, not ${size}`);
+            if (i % 2 === 0) made.resize(2 * size);
+            if (i % 2 === 0 && made.size !== 2 * size) wrong.push(`${i}: ${made.size}, not ${2 * size}`);
+            made.destroy();
+          } catch (error) {
+            wrong.push(`${i}: ${String(error)}`);
+          }
+        }
+        process.stdout.write(`${JSON.stringify(wrong)}\n`);
+      });
+    };
+    const both = [1, 2].map((me) => startChild(contender, [root, played, me, rounds]));
+    for (const one of both) assert.equal(await one.line(), 'ready');
+    for (const one of both) one.tell('go');
+    for (const one of both) assert.deepEqual(JSON.parse(await one.line()), []);
+    for (const one of both) {
+      one.kill('SIGKILL');
+      await one.ended;
+    }
+    assert.deepEqual(bus.devices(), ['dax0.0 0']);
+  });
+});
