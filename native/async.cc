@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "arguments.h"
 #include "context.h"
 #include "copy.h"
 #include "durable.h"
@@ -71,8 +72,7 @@ class Job : public Napi::AsyncWorker {
 // Queues the operation on the span that the first arguments name; a bad one is answered at once, through the promise.
 Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation operation, const Napi::Value* bytes) {
   const Napi::Env env = info.Env();
-  Span span = {context_of(env)->find(info[0].ToNumber().DoubleValue()),
-               static_cast<size_t>(info[1].ToNumber().Int64Value()), length};
+  Span span = {context_of(env)->find(double_at(info, 0)), size_at(info, 1), length};
   const bool open = span.mapping != nullptr;
   if (!open || span.offset > span.mapping->length() || length > span.mapping->length() - span.offset) {
     Napi::Object refused = Napi::Object::New(env);
@@ -89,7 +89,7 @@ Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation opera
 }
 
 Completion completion_at(const Napi::CallbackInfo& info, size_t index) {
-  return static_cast<Completion>(info[index].ToNumber().Int32Value());
+  return static_cast<Completion>(integer_at(info, index));
 }
 
 }  // namespace
@@ -114,8 +114,8 @@ Napi::Value read_async(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value fill_async(const Napi::CallbackInfo& info) {
-  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
-  const uint8_t byte = static_cast<uint8_t>(info[3].ToNumber().Uint32Value());
+  const size_t length = size_at(info, 2);
+  const uint8_t byte = static_cast<uint8_t>(integer_at(info, 3));
   const Completion completion = completion_at(info, 4);
   const auto operation = [byte, completion](const Span& span, Fault* fault) {
     return fill(span, byte, completion, fault);
@@ -124,8 +124,8 @@ Napi::Value fill_async(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value populate_async(const Napi::CallbackInfo& info) {
-  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
-  const bool writable = info[3].ToBoolean().Value();
+  const size_t length = size_at(info, 2);
+  const bool writable = flag_at(info, 3);
   const auto operation = [writable](const Span& span, Fault* fault) {
     return populate_range(span.mapping->base() + span.offset, span.length, writable, fault);
   };

@@ -4,6 +4,7 @@
 #include <new>
 #include <vector>
 
+#include "arguments.h"
 #include "claims.h"
 #include "context.h"
 #include "errors.h"
@@ -15,14 +16,16 @@ namespace pmem {
 
 namespace {
 
-off_t offset_of(const Napi::Value& value) { return static_cast<off_t>(value.ToNumber().Int64Value()); }
-LockId lock_of(const Napi::Value& value) { return static_cast<LockId>(value.ToNumber().Int64Value()); }
+LockId lock_at(const Napi::CallbackInfo& info) { return static_cast<LockId>(integer_at(info, 0)); }
 
-std::vector<ByteRange> ranges_of(const Napi::Value& value) {
+std::vector<ByteRange> ranges_at(const Napi::CallbackInfo& info, size_t index) {
+  const napi_env env = info.Env();
   std::vector<ByteRange> ranges;
-  const Napi::Array numbers = value.As<Napi::Array>();
-  for (uint32_t i = 0; i + 1 < numbers.Length(); i += 2) {
-    const ByteRange range = {offset_of(numbers.Get(i)), offset_of(numbers.Get(i + 1))};
+  const uint32_t count = length_of(env, info[index]);
+  for (uint32_t i = 0; i + 1 < count; i += 2) {
+    const napi_value begin = element_of(env, info[index], i);
+    const napi_value end = element_of(env, info[index], i + 1);
+    const ByteRange range = {to_integer(env, begin), to_integer(env, end)};
     if (range.begin < range.end) ranges.push_back(range);
   }
   return ranges;
@@ -50,31 +53,31 @@ Napi::Value locked(Napi::Env env, int fd, const std::vector<ByteRange>& ranges, 
 }  // namespace
 
 Napi::Value lock(const Napi::CallbackInfo& info) {
-  const LockKind kind = info[3].ToBoolean().Value() ? LockKind::kExclusive : LockKind::kShared;
-  return locked(info.Env(), info[0].ToNumber().Int32Value(), {{offset_of(info[1]), offset_of(info[2])}}, kind);
+  const LockKind kind = flag_at(info, 3) ? LockKind::kExclusive : LockKind::kShared;
+  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), {{integer_at(info, 1), integer_at(info, 2)}}, kind);
 }
 
 Napi::Value lock_alone(const Napi::CallbackInfo& info) {
-  return locked(info.Env(), info[0].ToNumber().Int32Value(), ranges_of(info[1]), LockKind::kAlone);
+  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), ranges_at(info, 1), LockKind::kAlone);
 }
 
 Napi::Value change_lock(const Napi::CallbackInfo& info) {
   ByteRange conflict = {};
-  const int error = change_lock(lock_of(info[0]), ranges_of(info[1]), &conflict);
+  const int error = change_lock(lock_at(info), ranges_at(info, 1), &conflict);
   if (error != 0) refuse(info.Env(), error, conflict);
   return info.Env().Undefined();
 }
 
 Napi::Value retain_lock(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), retain_lock(lock_of(info[0])));
+  return Napi::Boolean::New(info.Env(), retain_lock(lock_at(info)));
 }
 
 Napi::Value lock_users(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), lock_users(lock_of(info[0])));
+  return Napi::Number::New(info.Env(), lock_users(lock_at(info)));
 }
 
 Napi::Value keep_lock(const Napi::CallbackInfo& info) {
-  LockId* kept = new (std::nothrow) LockId(lock_of(info[0]));
+  LockId* kept = new (std::nothrow) LockId(lock_at(info));
   if (kept == nullptr) {
     throw_errno(info.Env(), ENOMEM, "fcntl");
     return info.Env().Undefined();
@@ -93,22 +96,22 @@ Napi::Value drop_lock(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value unlock(const Napi::CallbackInfo& info) {
-  unlock(lock_of(info[0]));
+  unlock(lock_at(info));
   return info.Env().Undefined();
 }
 
 Napi::Value claim(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Context* context = context_of(env);
-  const double handle = info[0].ToNumber().DoubleValue();
+  const double handle = double_at(info, 0);
   const Mapping* mapping = context->find(handle);
   if (mapping == nullptr) {
     throw_errno(env, EBADF, "claim");
     return env.Undefined();
   }
-  const size_t offset = static_cast<size_t>(info[1].ToNumber().Int64Value());
-  const std::vector<ByteRange> ranges = mapping->ranges(offset, static_cast<size_t>(info[2].ToNumber().Int64Value()));
-  const ClaimKind kind = info[3].ToBoolean().Value() ? ClaimKind::kExclusive : ClaimKind::kShared;
+  const size_t offset = size_at(info, 1);
+  const std::vector<ByteRange> ranges = mapping->ranges(offset, size_at(info, 2));
+  const ClaimKind kind = flag_at(info, 3) ? ClaimKind::kExclusive : ClaimKind::kShared;
   ClaimKind obstacle = ClaimKind::kShared;
   const ClaimId id = pmem::claim(mapping->file(), ranges, kind, context, handle, &obstacle);
   if (id == 0) return Napi::Boolean::New(env, obstacle == ClaimKind::kExclusive);

@@ -137,7 +137,7 @@ void* map_shared(const MapRequest& request, size_t mapped, int protection, int f
 int Mapping::create(const MapRequest& request, Mapping** result, const char** syscall) {
   *syscall = "mmap";
   const size_t mapped = round_up(request.length, request.page_size);
-  if (request.length == 0 || mapped < request.length) return EINVAL;
+  if (request.length == 0 || mapped < request.length || request.alignment == 0) return EINVAL;
   if (!request.extents.empty() && !fit(request)) return EINVAL;
   FileIdentity file;
   if (const int error = identify_file(request.fd, &file)) {

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "arguments.h"
 #include "context.h"
 #include "handles.h"
 
@@ -78,13 +79,9 @@ double scan_huge(uint64_t address, uint64_t length) {
   return bytes;
 }
 
-size_t size_at(const Napi::CallbackInfo& info, size_t index) {
-  return static_cast<size_t>(info[index].ToNumber().Int64Value());
-}
-
 // The range that handle, offset and length name: kOk, kClosed or kRange.
 int span_of(const Napi::CallbackInfo& info, Span* span) {
-  span->mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  span->mapping = context_of(info.Env())->find(double_at(info, 0));
   if (span->mapping == nullptr) return kClosed;
   span->offset = size_at(info, 1);
   span->length = size_at(info, 2);
@@ -116,7 +113,7 @@ int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
 }
 
 Napi::Value address_of(const Napi::CallbackInfo& info) {
-  const Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  const Mapping* mapping = context_of(info.Env())->find(double_at(info, 0));
   const uintptr_t address = mapping == nullptr ? 0 : reinterpret_cast<uintptr_t>(mapping->base());
   return Napi::Number::New(info.Env(), static_cast<double>(address));
 }
@@ -125,7 +122,7 @@ Napi::Value populate(const Napi::CallbackInfo& info) {
   Span span;
   Fault fault = {};
   int status = span_of(info, &span);
-  if (status == kOk) status = populate_range(span.begin(), span.length, info[3].ToBoolean().Value(), &fault);
+  if (status == kOk) status = populate_range(span.begin(), span.length, flag_at(info, 3), &fault);
   return Napi::Number::New(info.Env(), status);
 }
 
@@ -158,7 +155,7 @@ Napi::Value thread_faults(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value seals(const Napi::CallbackInfo& info) {
-  const int found = fcntl(info[0].ToNumber().Int32Value(), F_GET_SEALS);
+  const int found = fcntl(static_cast<int>(integer_at(info, 0)), F_GET_SEALS);
   return Napi::Number::New(info.Env(), found < 0 ? 0 : found);
 }
 
