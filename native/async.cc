@@ -19,11 +19,8 @@ using Operation = std::function<int(const Span&, Fault*)>;
 // Holds the mapping, and the one that the bytes may lie on, so that closing a region unmaps nothing under the copy.
 class Job : public Napi::AsyncWorker {
  public:
-  Job(Napi::Env env, const Span& span, Operation operation)
-      : Napi::AsyncWorker(env),
-        promise_(Napi::Promise::Deferred::New(env)),
-        span_(span),
-        operation_(std::move(operation)) {
+  Job(Napi::Env env, napi_deferred promise, const Span& span, Operation operation)
+      : Napi::AsyncWorker(env), promise_(promise), span_(span), operation_(std::move(operation)) {
     span_.mapping->retain();
   }
   ~Job() override {
@@ -35,15 +32,14 @@ class Job : public Napi::AsyncWorker {
     bytes_ = Napi::Persistent(bytes.As<Napi::Object>());
     other_ = Mapping::holding(bytes.As<Napi::Uint8Array>().Data());
   }
-  Napi::Value promise() const { return promise_.Promise(); }
 
   void Execute() override {
     status_ = operation_(span_, &fault_);
     fence();  // a fence waits for its own thread only, and the next drain will come from another
   }
 
-  void OnOK() override { promise_.Resolve(outcome()); }
-  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+  void OnOK() override { napi_resolve_deferred(Env(), promise_, outcome()); }
+  void OnError(const Napi::Error& error) override { napi_reject_deferred(Env(), promise_, error.Value()); }
 
  private:
   Napi::Value outcome() const {
@@ -60,7 +56,7 @@ class Job : public Napi::AsyncWorker {
     return result;
   }
 
-  Napi::Promise::Deferred promise_;
+  const napi_deferred promise_;
   Span span_;
   Operation operation_;
   Napi::ObjectReference bytes_;
@@ -72,20 +68,22 @@ class Job : public Napi::AsyncWorker {
 // Queues the operation on the span that the first arguments name; a bad one is answered at once, through the promise.
 Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation operation, const Napi::Value* bytes) {
   const Napi::Env env = info.Env();
+  // Not Napi::Promise::Deferred: in a worker that is being stopped it has no promise, but a wild pointer.
+  napi_deferred deferred = nullptr;
+  napi_value promise = nullptr;
+  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return env.Undefined();
   Span span = {context_of(env)->find(double_at(info, 0)), size_at(info, 1), length};
   const bool open = span.mapping != nullptr;
   if (!open || span.offset > span.mapping->length() || length > span.mapping->length() - span.offset) {
     Napi::Object refused = Napi::Object::New(env);
     refused.Set("status", Napi::Number::New(env, open ? kRange : kClosed));
-    const Napi::Promise::Deferred promise = Napi::Promise::Deferred::New(env);
-    promise.Resolve(refused);
-    return promise.Promise();
+    napi_resolve_deferred(env, deferred, refused);
+    return Napi::Value(env, promise);
   }
-  Job* job = new Job(env, span, std::move(operation));
+  Job* job = new Job(env, deferred, span, std::move(operation));
   if (bytes != nullptr) job->hold(*bytes);
-  const Napi::Value promise = job->promise();
   job->Queue();  // deletes itself when done
-  return promise;
+  return Napi::Value(env, promise);
 }
 
 Completion completion_at(const Napi::CallbackInfo& info, size_t index) {
