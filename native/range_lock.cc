@@ -81,6 +81,13 @@ int own_description(int fd) {
   return open(path, (fcntl(fd, F_GETFL) & O_ACCMODE) | O_CLOEXEC | O_NONBLOCK);
 }
 
+// Closes a description, whose locks end at once: a child between fork and exec still has it open, and closing alone
+// would leave them to that one.
+void abandon(int fd) {
+  set_lock(fd, F_UNLCK, 0, 0, nullptr);  // up to the largest offset
+  close(fd);
+}
+
 bool is_writable(int fd) { return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; }
 
 short strongest(const std::vector<Held>& held, off_t at) {
@@ -175,12 +182,12 @@ int move_to(LockedFile& file, int fd, ByteRange* conflict) {
   for (const Held& one : file.held) {
     for (const ByteRange& range : one.ranges) {
       if (const int error = set_lock(own, F_RDLCK, range.begin, range.end, conflict)) {
-        close(own);
+        abandon(own);
         return error;
       }
     }
   }
-  close(file.fd);
+  abandon(file.fd);
   file.fd = own;
   return 0;
 }
@@ -215,7 +222,7 @@ int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, Loc
   if (error == 0) {
     *id = ++last_id;
   } else if (file.held.empty()) {
-    close(file.fd);
+    abandon(file.fd);
     files.erase(place);
   }
   return error;
@@ -257,7 +264,7 @@ void unlock(LockId id) {
   const std::vector<ByteRange> changed = list[held].ranges;
   list.erase(list.begin() + static_cast<ptrdiff_t>(held));
   if (list.empty()) {
-    close(files[file]->fd);  // drops every lock of the description
+    abandon(files[file]->fd);
     files.erase(files.begin() + static_cast<ptrdiff_t>(file));
   } else {
     settle(files[file]->fd, before, list, changed, nullptr);
