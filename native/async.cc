@@ -16,21 +16,27 @@ namespace {
 
 using Operation = std::function<int(const Span&, Fault*)>;
 
-// Holds the mapping, and the one that the bytes may lie on, so that closing a region unmaps nothing under the copy.
+// Holds the mapping, and the one that the bytes may lie on, so that closing a region neither unmaps what is copied nor
+// lets others have it.
 class Job : public Napi::AsyncWorker {
  public:
   Job(Napi::Env env, napi_deferred promise, const Span& span, Operation operation)
       : Napi::AsyncWorker(env), promise_(promise), span_(span), operation_(std::move(operation)) {
-    span_.mapping->retain();
+    span_.mapping->begin_job(span_.offset, span_.length);
   }
   ~Job() override {
-    span_.mapping->release();
-    if (other_ != nullptr) other_->release();
+    span_.mapping->end_job(span_.offset, span_.length);
+    if (other_.mapping != nullptr) other_.mapping->end_job(other_.offset, other_.length);
   }
 
   void hold(const Napi::Value& bytes) {
     bytes_ = Napi::Persistent(bytes.As<Napi::Object>());
-    other_ = Mapping::holding(bytes.As<Napi::Uint8Array>().Data());
+    const uint8_t* data = bytes.As<Napi::Uint8Array>().Data();
+    Mapping* mapping = Mapping::holding(data);
+    if (mapping == nullptr) return;
+    other_ = {mapping, static_cast<size_t>(data - mapping->base()), span_.length};
+    mapping->begin_job(other_.offset, other_.length);
+    mapping->release();  // the job has a reference of its own
   }
 
   void Execute() override {
@@ -60,7 +66,7 @@ class Job : public Napi::AsyncWorker {
   Span span_;
   Operation operation_;
   Napi::ObjectReference bytes_;
-  Mapping* other_ = nullptr;
+  Span other_ = {};
   Fault fault_ = {};
   int status_ = kOk;
 };

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "arguments.h"
@@ -32,21 +33,27 @@ void forget(Napi::Env, Keeper* keeper) {
 
 }  // namespace
 
-Napi::Value opened(Napi::Env env, Mapping* mapping) {
+Napi::Value opened(Napi::Env env, Mapping* mapping, HeldLock* lock) {
   Context* context = context_of(env);
   const double handle = context->add(mapping);
   Keeper* keeper = handle < 0 ? nullptr : new (std::nothrow) Keeper{context, handle};
   if (keeper == nullptr) {
     if (handle >= 0) context->remove(handle);
     mapping->close_handle();
-    mapping->release();
     throw_errno(env, ENOMEM, "mmap");
     return env.Undefined();
   }
+  // From here on the handle is the environment's, whatever JavaScript gets to know of it.
+  if (lock != nullptr) mapping->take_lock(std::move(*lock));
   context->retain();
   Napi::Object result = Napi::Object::New(env);
   result.Set("handle", Napi::Number::New(env, handle));
-  result.Set("keeper", Napi::External<Keeper>::New(env, keeper, forget));
+  const Napi::External<Keeper> kept = Napi::External<Keeper>::New(env, keeper, forget);
+  if (kept.IsEmpty()) {  // the environment ends, and closes the handle
+    context->release();
+    delete keeper;
+  }
+  result.Set("keeper", kept);
   result.Set("synchronous", Napi::Boolean::New(env, mapping->synchronous()));
   result.Set("size", Napi::Number::New(env, static_cast<double>(mapping->length())));
   return result;
@@ -153,7 +160,6 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   request.try_sync = options.flag("trySync");
   request.populate = options.flag("populate");
   request.read_back = options.flag("readBack");
-  request.lock = static_cast<LockId>(options.number("lock"));
   request.extents = extents_in(info.Env(), options.value("extents"));
   if (!request.extents.empty()) request.offset = request.extents.front().offset;
   request.address = static_cast<uintptr_t>(options.number("address"));
@@ -164,7 +170,8 @@ Napi::Value map(const Napi::CallbackInfo& info) {
     throw_errno(info.Env(), error, syscall);
     return info.Env().Undefined();
   }
-  return opened(info.Env(), mapping);
+  KeptLock* kept = external_of<KeptLock>(info.Env(), options.value("lock"));
+  return opened(info.Env(), mapping, kept == nullptr ? nullptr : &kept->lock);
 }
 
 Napi::Value set_granularity(const Napi::CallbackInfo& info) {
@@ -197,9 +204,8 @@ Napi::Value close(const Napi::CallbackInfo& info) {
   Context* context = context_of(info.Env());
   const double handle = double_at(info, 0);
   if (Mapping* mapping = context->remove(handle)) {
-    end_claims_of(context, handle);
+    abandon_claims_of(context, handle);
     mapping->close_handle();
-    mapping->release();
   }
   return info.Env().Undefined();
 }

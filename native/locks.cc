@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "arguments.h"
@@ -16,7 +17,33 @@ namespace pmem {
 
 namespace {
 
-LockId lock_at(const Napi::CallbackInfo& info) { return static_cast<LockId>(integer_at(info, 0)); }
+HeldLock* lock_at(const Napi::CallbackInfo& info) {
+  KeptLock* kept = external_of<KeptLock>(info.Env(), info[0]);
+  return kept == nullptr ? nullptr : &kept->lock;
+}
+
+LockId id_at(const Napi::CallbackInfo& info) {
+  const HeldLock* lock = lock_at(info);
+  return lock == nullptr ? 0 : lock->id();
+}
+
+// The object that holds the lock.
+Napi::Value kept_by(Napi::Env env, HeldLock lock) {
+  KeptLock* kept = new (std::nothrow) KeptLock{std::move(lock)};
+  if (kept == nullptr) {
+    throw_errno(env, ENOMEM, "fcntl");
+    return env.Undefined();
+  }
+  context_of(env)->keep(kept);
+  const auto finalize = [](Napi::Env, KeptLock* kept) {
+    Context::forget(kept);
+    delete kept;
+  };
+  const Napi::Value object = Napi::External<KeptLock>::New(env, kept, finalize);
+  if (!object.IsEmpty()) return object;
+  finalize(env, kept);
+  return env.Undefined();
+}
 
 std::vector<ByteRange> ranges_at(const Napi::CallbackInfo& info, size_t index) {
   const napi_env env = info.Env();
@@ -47,7 +74,7 @@ Napi::Value locked(Napi::Env env, int fd, const std::vector<ByteRange>& ranges, 
     refuse(env, error, conflict);
     return env.Undefined();
   }
-  return Napi::Number::New(env, static_cast<double>(id));
+  return kept_by(env, HeldLock(id, kind));
 }
 
 }  // namespace
@@ -63,40 +90,24 @@ Napi::Value lock_alone(const Napi::CallbackInfo& info) {
 
 Napi::Value change_lock(const Napi::CallbackInfo& info) {
   ByteRange conflict = {};
-  const int error = change_lock(lock_at(info), ranges_at(info, 1), &conflict);
+  const int error = change_lock(id_at(info), ranges_at(info, 1), &conflict);
   if (error != 0) refuse(info.Env(), error, conflict);
   return info.Env().Undefined();
 }
 
 Napi::Value retain_lock(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), retain_lock(lock_at(info)));
+  const HeldLock* lock = lock_at(info);
+  if (lock == nullptr || !retain_lock(lock->id())) return info.Env().Undefined();
+  return kept_by(info.Env(), HeldLock(lock->id(), lock->kind()));
 }
 
 Napi::Value lock_users(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), lock_users(lock_at(info)));
-}
-
-Napi::Value keep_lock(const Napi::CallbackInfo& info) {
-  LockId* kept = new (std::nothrow) LockId(lock_at(info));
-  if (kept == nullptr) {
-    throw_errno(info.Env(), ENOMEM, "fcntl");
-    return info.Env().Undefined();
-  }
-  return Napi::External<LockId>::New(info.Env(), kept, [](Napi::Env, LockId* kept) {
-    unlock(*kept);
-    delete kept;
-  });
-}
-
-Napi::Value drop_lock(const Napi::CallbackInfo& info) {
-  LockId* kept = info[0].As<Napi::External<LockId>>().Data();
-  unlock(*kept);
-  *kept = 0;
-  return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), lock_users(id_at(info)));
 }
 
 Napi::Value unlock(const Napi::CallbackInfo& info) {
-  unlock(lock_at(info));
+  HeldLock* lock = lock_at(info);
+  if (lock != nullptr) lock->reset();
   return info.Env().Undefined();
 }
 
@@ -110,10 +121,12 @@ Napi::Value claim(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   const size_t offset = size_at(info, 1);
-  const std::vector<ByteRange> ranges = mapping->ranges(offset, size_at(info, 2));
+  const size_t length = size_at(info, 2);
+  const std::vector<ByteRange> ranges = mapping->ranges(offset, length);
+  const Claimant claimant = {context, handle, {mapping->identity(), offset, offset + length}};
   const ClaimKind kind = flag_at(info, 3) ? ClaimKind::kExclusive : ClaimKind::kShared;
   ClaimKind obstacle = ClaimKind::kShared;
-  const ClaimId id = pmem::claim(mapping->file(), ranges, kind, context, handle, &obstacle);
+  const ClaimId id = pmem::claim(mapping->file(), ranges, kind, claimant, &obstacle);
   if (id == 0) return Napi::Boolean::New(env, obstacle == ClaimKind::kExclusive);
   ClaimId* held = new (std::nothrow) ClaimId(id);
   if (held == nullptr) {
@@ -122,7 +135,7 @@ Napi::Value claim(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   return Napi::External<ClaimId>::New(env, held, [](Napi::Env, ClaimId* kept) {
-    end_claim(*kept);
+    abandon_claim(*kept);
     delete kept;
   });
 }

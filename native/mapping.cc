@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <utility>
 
 #include "fault.h"
 
@@ -189,7 +190,6 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
   mapping->extents_ = extents_of(request);
-  mapping->lock_ = request.lock;
   if (!watch(mapping)) {
     munmap(address, mapped);
     delete mapping;
@@ -222,9 +222,10 @@ Mapping* Mapping::attach(uint64_t identity) {
   const std::lock_guard<std::mutex> guard(mappings_mutex);
   for (Mapping* mapping = mappings; mapping != nullptr; mapping = mapping->next_) {
     if (mapping->identity_ != identity) continue;
-    if (mapping->handles_.load(std::memory_order_relaxed) == 0) return nullptr;
+    if (mapping->handles_ == 0) return nullptr;
     mapping->retain();
-    mapping->add_handle();
+    mapping->handles_++;
+    mapping->users_++;
     return mapping;
   }
   return nullptr;
@@ -240,20 +241,36 @@ Mapping* Mapping::holding(const uint8_t* address) {
   return nullptr;
 }
 
-void Mapping::close_handle() {
-  LockId lock = 0;
-  {
-    // attach must not revive a mapping whose lock is being given back.
-    const std::lock_guard<std::mutex> guard(mappings_mutex);
-    if (handles_.fetch_sub(1, std::memory_order_relaxed) == 1) {
-      lock = lock_;
-      lock_ = 0;
-    }
-  }
-  if (lock != 0) unlock(lock);
+void Mapping::take_lock(HeldLock lock) {
+  const std::lock_guard<std::mutex> guard(mappings_mutex);
+  lock_ = std::move(lock);
 }
 
-void Mapping::release() {
+void Mapping::begin_job(size_t offset, size_t length) {
+  begin_job_in({identity_, offset, offset + length});
+  retain();
+  const std::lock_guard<std::mutex> guard(mappings_mutex);
+  users_++;
+}
+
+void Mapping::end_job(size_t offset, size_t length) {
+  end_job_in({identity_, offset, offset + length});
+  leave(false);
+}
+
+void Mapping::leave(bool handle) {
+  HeldLock freed;
+  {
+    const std::lock_guard<std::mutex> guard(mappings_mutex);
+    if (handle) handles_--;
+    if (--users_ == 0 && lock_.kind() != LockKind::kAlone) freed = std::move(lock_);
+  }
+  drop(std::move(freed));
+}
+
+// What is freed is given back in any case, but by the last reference not before the file was taken away: others must
+// not get the bytes while something that Node.js has under way (fs.read) could still store into them.
+void Mapping::drop(HeldLock freed) {
   {
     const std::lock_guard<std::mutex> guard(mappings_mutex);
     if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -262,14 +279,17 @@ void Mapping::release() {
     *link = next_;
   }
   unwatch(this);
-  if (lock_ != 0) unlock(lock_);
+  if (freed.id() != 0) lock_ = std::move(freed);
   const size_t mapped = round_up(length_, page_size_);
   if (places_.load(std::memory_order_acquire) > 1) {
     // Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file.
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     void* placed = mmap(base_, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (placed == MAP_FAILED) placed = mmap(base_, mapped, PROT_NONE, flags, -1, 0);
-    if (placed != MAP_FAILED) madvise(base_, mapped, MADV_DONTFORK);
+    if (placed != MAP_FAILED) {
+      madvise(base_, mapped, MADV_DONTFORK);
+      lock_.reset();
+    }
   }
   release_place();
 }
@@ -277,7 +297,7 @@ void Mapping::release() {
 void Mapping::release_place() {
   if (places_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   munmap(base_, round_up(length_, page_size_));
-  delete this;
+  delete this;  // and with it the lock, where it is still held
 }
 
 void Mapping::mark_damaged(Damage kind, size_t offset) {

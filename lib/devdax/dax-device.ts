@@ -3,7 +3,7 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import { native, Status } from '../binding.js';
+import { type HeldLock, native, Status } from '../binding.js';
 import { errorName, PmemError, systemError, wrongType, wrongValue } from '../errors.js';
 import { lockRange } from '../memory/lock.js';
 import { adviceOnMap, mapDescriptor, type OpenedMapping } from '../memory/map-descriptor.js';
@@ -327,10 +327,11 @@ export class DaxDevice implements Disposable {
     }
   }
 
-  /** Of an instance: one more user of the lock on its bytes, which the mapping takes over; else 0. */
-  #useLock(): number {
+  /** Of an instance: one more user of the lock on its bytes, which the mapping takes over. */
+  #useLock(): HeldLock | undefined {
     const { lock, name, path } = this.#source;
-    if (lock === undefined || native.retainLock(lock)) return lock ?? 0;
+    const held = lock === undefined ? undefined : native.retainLock(lock);
+    if (lock === undefined || held !== undefined) return held;
     throw new PmemError('ERR_PMEM_CLOSED', `map: ${name} was destroyed; create another instance`, { path });
   }
 

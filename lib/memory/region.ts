@@ -465,8 +465,13 @@ export class Region implements Memory, Disposable {
   }
 
   /**
-   * Ends the region: every Buffer made from it has length 0, the lock is given back, and the memory is unmapped when the
-   * last user of it is gone. Does not make anything durable. Closing twice is harmless.
+   * Ends the region: every Buffer made from it has length 0, and the memory is unmapped when the last user of it is gone. Does
+   * not make anything durable. Closing twice is harmless.
+   *
+   * The lock is given back as soon as the asynchronous calls have ended that are under way on other threads. Memory that was moved
+   * to another ArrayBuffer (`buffer.transfer()`, from Node.js 22 on) stays mapped and can be stored into until that one is
+   * collected. If it is an instance's of a `DaxRegion`, nobody else gets the bytes before; else the lock does not wait for it.
+   * Nor does any lock wait for O_DIRECT reads by node:fs into a Buffer of the region: end those first.
    */
   close(): void {
     if (this.closed) {
