@@ -19,6 +19,7 @@
               "native/errors.cc",
               "native/fast.cc",
               "native/fault.cc",
+              "native/file_identity.cc",
               "native/files.cc",
               "native/handles.cc",
               "native/locks.cc",

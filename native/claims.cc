@@ -1,11 +1,6 @@
 #include "claims.h"
 
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <mutex>
 
 namespace pmem {
@@ -58,16 +53,6 @@ void abandon_where(Matches matches) {
 }
 
 }  // namespace
-
-int identify_file(int fd, FileIdentity* identity) {
-  struct stat status;
-  // Not fstat(), as in range_lock.cc: it does not run with an earlier glibc than it was built with.
-  if (syscall(SYS_fstat, fd, &status) != 0) return errno;
-  identity->is_device = S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode);
-  identity->device = identity->is_device ? status.st_rdev : status.st_dev;
-  identity->inode = identity->is_device ? 0 : status.st_ino;
-  return 0;
-}
 
 ClaimId claim(const FileIdentity& file, const std::vector<ByteRange>& ranges, ClaimKind kind, const Claimant& claimant,
               ClaimKind* obstacle) {

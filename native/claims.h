@@ -3,28 +3,13 @@
 #ifndef PMEM_CLAIMS_H_
 #define PMEM_CLAIMS_H_
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <vector>
 
+#include "file_identity.h"
 #include "range_lock.h"
 
 namespace pmem {
-
-// The file behind a descriptor, whatever path it was opened by. Devices are what their number says, not their node.
-struct FileIdentity {
-  dev_t device = 0;
-  ino_t inode = 0;  // 0 for devices
-  bool is_device = false;
-
-  bool operator==(const FileIdentity& other) const {
-    return device == other.device && inode == other.inode && is_device == other.is_device;
-  }
-};
-
-// Returns 0 or an errno.
-int identify_file(int fd, FileIdentity* identity);
 
 using ClaimId = uint64_t;  // never 0
 

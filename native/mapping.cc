@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "claims.h"
 #include "fault.h"
 
 #ifndef MAP_SHARED_VALIDATE

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <vector>
 
-#include "claims.h"
+#include "file_identity.h"
 #include "range_lock.h"
 
 namespace pmem {

@@ -136,6 +136,10 @@ export class Region implements Memory, Disposable {
    * Maps a file, `/dev/daxX.Y`, `/dev/mem`, a PCI `resourceN` or a block device. Takes an advisory lock on the bytes,
    * exclusive unless `readOnly`, that other processes' regions respect; threads of this process share it.
    *
+   * A device is locked by its node in /dev, whatever other node it was opened by. Different things to a lock are: a device and what
+   * a process has of it that cannot see or open that node (a container with nodes of its own); `/dev/mem` or a PCI resource, and a
+   * device of the same bytes; a disk and its partitions; a DAX file and the device below.
+   *
    * @throws PmemError with the POSIX code of the system call that failed; `ERR_PMEM_LOCKED` when another process has the
    *   bytes open; `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
    *   `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
