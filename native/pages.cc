@@ -92,6 +92,11 @@ int span_of(const Napi::CallbackInfo& info, Span* span) {
 }  // namespace
 
 int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
+  if (length == 0) return kOk;
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t before = reinterpret_cast<uintptr_t>(begin) & (page - 1);
+  begin -= before;
+  length = (before + length + page - 1) & ~(page - 1);
   int result;
   do {
     result = madvise(begin, length, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
@@ -99,8 +104,8 @@ int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
   if (result == 0) return kOk;
   // Kernels before 5.14, and memory without page structures.
   if (errno != EINVAL) return errno;
-  const bool done = guarded(begin, nullptr, length, fault, [writable](uint8_t* memory, uint8_t*, size_t count) {
-    for (size_t at = 0; at < count; at += 4096) {
+  const bool done = guarded(begin, nullptr, length, fault, [writable, page](uint8_t* memory, uint8_t*, size_t count) {
+    for (size_t at = 0; at < count; at += page) {
       // Adds nothing, but for storing, and in one access: another thread's store is not lost.
       if (writable) {
         __atomic_fetch_or(memory + at, 0, __ATOMIC_RELAXED);
