@@ -310,7 +310,8 @@ export class DaxDevice implements Disposable {
         fd: this.#fd,
         backing,
         extents: pieces,
-        pageSize: align,
+        // Not the alignment: where a page is gone, no more than that one is lost.
+        pageSize: backing.pageSize,
         alignment: align,
         mustAlign: true,
         address,
