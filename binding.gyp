@@ -8,6 +8,7 @@
           {
             "sources": [
               "native/addon.cc",
+              "native/addresses.cc",
               "native/async.cc",
               "native/claims.cc",
               "native/compat.cc",

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "addresses.h"
 #include "claims.h"
 #include "fault.h"
 
@@ -15,9 +16,6 @@
 #endif
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
-#endif
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
 namespace pmem {
@@ -35,20 +33,6 @@ std::vector<Extent> extents_of(const MapRequest& request) {
   return {{request.offset, request.length}};
 }
 
-void* take(void* address, size_t length, int flags) {
-  return mmap(address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-}
-
-// Takes the place that the caller says. EEXIST: something is there.
-void* take_at(uintptr_t address, size_t mapped) {
-  void* wanted = reinterpret_cast<void*>(address);
-  void* found = take(wanted, mapped, MAP_FIXED_NOREPLACE);
-  if (found == wanted || found == MAP_FAILED) return found;
-  munmap(found, mapped);  // kernels before 4.17 take the address for a hint
-  errno = EEXIST;
-  return MAP_FAILED;
-}
-
 // Takes a place that is congruent to the offset modulo the alignment: only then can the kernel use entries of the page
 // table as large as the alignment.
 void* take_aligned(const MapRequest& request, size_t mapped) {
@@ -64,15 +48,6 @@ void* take_aligned(const MapRequest& request, size_t mapped) {
   if (place > begin) munmap(found, place - begin);
   if (begin + span > place + mapped) munmap(reinterpret_cast<void*>(place + mapped), begin + span - place - mapped);
   return reinterpret_cast<void*>(place);
-}
-
-// Gives a place back in which a piece was refused. The kernel may have emptied its addresses before it refused, and
-// another thread may have mapped something there since: only what is empty is known not to be that thread's. Else these
-// addresses stay taken, which costs nothing.
-void give_back(uint8_t* place, size_t mapped, uint8_t* piece, size_t length) {
-  if (piece > place) munmap(place, static_cast<size_t>(piece - place));
-  if (place + mapped > piece + length) munmap(piece + length, static_cast<size_t>(place + mapped - piece - length));
-  if (take_at(reinterpret_cast<uintptr_t>(piece), length) != MAP_FAILED) munmap(piece, length);
 }
 
 // Maps the extents back to back over a place that is taken first, so that MAP_FIXED hits no mapping of another thread.

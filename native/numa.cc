@@ -10,6 +10,7 @@
 #include <map>
 #include <vector>
 
+#include "addresses.h"
 #include "arguments.h"
 #include "context.h"
 #include "errors.h"
@@ -86,9 +87,10 @@ void* map_anonymous(const NodeRequest& request, size_t mapped) {
   if (before != 0) munmap(found, before);
   munmap(found + before + mapped, span - mapped - before);
   // Without MAP_NORESERVE, so that a machine that counts its promises refuses now.
-  void* placed = mmap(found + before, mapped, protection, flags | MAP_FIXED, -1, 0);
+  uint8_t* place = found + before;
+  void* placed = mmap(place, mapped, protection, flags | MAP_FIXED, -1, 0);
   const int error = errno;
-  if (placed == MAP_FAILED) munmap(found + before, mapped);
+  if (placed == MAP_FAILED) give_back(place, mapped, place, mapped);
   errno = error;
   return placed;
 }
