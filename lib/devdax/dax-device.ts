@@ -212,7 +212,11 @@ export class DaxDevice implements Disposable {
   }
 
   /**
-   * Bytes in the smallest page that maps a part of this device's open regions now, by /proc; undefined while nothing is mapped.
+   * Bytes in the smallest page that maps a part of this device's open regions now, by /proc, as {@link Region.pageSize} tells of
+   * each; where {@link guarantee} is given, {@link align} for what nobody has touched yet. Undefined while no region is open, and
+   * without the guarantee while no page is mapped.
+   *
+   * @throws PmemError as {@link Region.pageSize}
    */
   pageSize(): number | undefined {
     this.#examine('pageSize');

@@ -460,8 +460,11 @@ export class Region implements Memory, Disposable {
   }
 
   /**
-   * Bytes in the smallest page that maps a part of the region at this moment, as /proc tells; undefined while no page is
-   * mapped, and where the kernel does not say how large they are (large pages of a file, before Linux 6.7).
+   * Bytes in the smallest page that maps a part of the region, as /proc tells. Where the kernel maps by pages of one size only
+   * (hugetlbfs, device-DAX), it is that size, whether pages were touched or not. Elsewhere it is what is mapped at this moment:
+   * undefined while no page is, and where the kernel does not say how large they are (large pages of a file, before Linux 6.7).
+   *
+   * @throws PmemError with the POSIX code when /proc cannot be read: `EMFILE`, `ENOENT`
    */
   pageSize(): number | undefined {
     this.#examine('pageSize');
