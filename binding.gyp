@@ -8,6 +8,7 @@
           {
             "sources": [
               "native/addon.cc",
+              "native/addresses.cc",
               "native/async.cc",
               "native/claims.cc",
               "native/compat.cc",
@@ -19,6 +20,7 @@
               "native/errors.cc",
               "native/fast.cc",
               "native/fault.cc",
+              "native/file_identity.cc",
               "native/files.cc",
               "native/handles.cc",
               "native/locks.cc",

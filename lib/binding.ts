@@ -38,6 +38,16 @@ export const NativeGranularity = { byte: 0, 'cache-line': 1, page: 2, never: 3 }
 /** How far a store is taken before the call returns: native/durable.h. */
 export const Completion = { store: 0, flush: 1, persist: 2 } as const;
 
+declare const HELD: unique symbol;
+
+/**
+ * One user of a lock on ranges of a file: until it is given to {@link Native.map} or {@link Native.unlock}, is collected, or its
+ * thread ends, wherever that one is stopped. Empty from then on; whatever is done with an empty one is harmless.
+ */
+export interface HeldLock {
+  readonly [HELD]: never;
+}
+
 /** What {@link Native.map} is asked for. All numbers are integers; none is checked again in C++ for sense. */
 export interface MapRequest {
   fd: number;
@@ -55,8 +65,8 @@ export interface MapRequest {
   populate: boolean;
   /** Drain must read from the device (PCI). */
   readBack: boolean;
-  /** A lock that the mapping takes over, or 0. */
-  lock: number;
+  /** A lock that moves into the mapping, where that comes about; what it was moved from is empty then. */
+  lock?: HeldLock | undefined;
   /**
    * Maps several pieces back to back in one range of addresses; `length` is their sum, and all but the last are multiples of
    * `pageSize`. Without them, the one piece at `offset`. EINVAL where they do not fit together.
@@ -190,20 +200,20 @@ export interface Native {
    * Locks the range towards other processes; threads of this one share it. Throws EAGAIN when another process holds it, EBUSY
    * when somebody in this process is to be alone with it, both with `begin` and `end` of what is held there.
    */
-  lock(fd: number, begin: number, end: number, exclusive: boolean): number;
+  lock(fd: number, begin: number, end: number, exclusive: boolean): HeldLock;
   /** Locks `[begin, end, begin, end, …]` towards everybody, this process included; all or nothing. Throws as {@link lock}. */
-  lockAlone(fd: number, ranges: readonly number[]): number;
-  /** Other ranges for the same lock from now on; when it throws, as {@link lock}, it is as it was. */
-  changeLock(lock: number, ranges: readonly number[]): void;
-  /** One more user, who has to unlock; false when the lock is gone. */
-  retainLock(lock: number): boolean;
-  /** Users of the lock: one for making it and one for each retainLock. A mapping that is given the lock takes over one of them. */
-  lockUsers(lock: number): number;
-  /** An object that takes over one user, until it is collected, its thread ends, or {@link dropLock}. */
-  keepLock(lock: number): object;
-  dropLock(kept: object): void;
+  lockAlone(fd: number, ranges: readonly number[]): HeldLock;
+  /** Other ranges for the same lock from now on; when it throws, as {@link lock}, it is as it was. EBADF for an empty one. */
+  changeLock(lock: HeldLock, ranges: readonly number[]): void;
+  /** One more user of it; undefined for an empty one. */
+  retainLock(lock: HeldLock): HeldLock | undefined;
+  /**
+   * Users of the lock: such objects, and mappings. A mapping counts as long as it has handles or jobs under way; under a lock that
+   * is to be alone, as long as its memory can be reached, wherever that was transferred.
+   */
+  lockUsers(lock: HeldLock): number;
   /** One user less; the last one gives the ranges back. */
-  unlock(lock: number): void;
+  unlock(lock: HeldLock): void;
   /** Reserves a file's blocks, leaving its size; throws ENOSPC or EOPNOTSUPP. */
   allocate(fd: number, offset: number, length: number): void;
   /** Writes bytes of the source to a descriptor opened with O_DIRECT; throws the errno of pwrite. */

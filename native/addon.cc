@@ -56,8 +56,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"changeLock", pmem::change_lock},
       {"retainLock", pmem::retain_lock},
       {"lockUsers", pmem::lock_users},
-      {"keepLock", pmem::keep_lock},
-      {"dropLock", pmem::drop_lock},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},
       {"writeDirect", pmem::write_direct},

@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "arguments.h"
 #include "context.h"
 #include "copy.h"
 #include "durable.h"
@@ -15,34 +16,36 @@ namespace {
 
 using Operation = std::function<int(const Span&, Fault*)>;
 
-// Holds the mapping, and the one that the bytes may lie on, so that closing a region unmaps nothing under the copy.
+// Holds the mapping, and the one that the bytes may lie on, so that closing a region neither unmaps what is copied nor
+// lets others have it.
 class Job : public Napi::AsyncWorker {
  public:
-  Job(Napi::Env env, const Span& span, Operation operation)
-      : Napi::AsyncWorker(env),
-        promise_(Napi::Promise::Deferred::New(env)),
-        span_(span),
-        operation_(std::move(operation)) {
-    span_.mapping->retain();
+  Job(Napi::Env env, napi_deferred promise, const Span& span, Operation operation)
+      : Napi::AsyncWorker(env), promise_(promise), span_(span), operation_(std::move(operation)) {
+    span_.mapping->begin_job(span_.offset, span_.length);
   }
   ~Job() override {
-    span_.mapping->release();
-    if (other_ != nullptr) other_->release();
+    span_.mapping->end_job(span_.offset, span_.length);
+    if (other_.mapping != nullptr) other_.mapping->end_job(other_.offset, other_.length);
   }
 
   void hold(const Napi::Value& bytes) {
     bytes_ = Napi::Persistent(bytes.As<Napi::Object>());
-    other_ = Mapping::holding(bytes.As<Napi::Uint8Array>().Data());
+    const uint8_t* data = bytes.As<Napi::Uint8Array>().Data();
+    Mapping* mapping = Mapping::holding(data);
+    if (mapping == nullptr) return;
+    other_ = {mapping, static_cast<size_t>(data - mapping->base()), span_.length};
+    mapping->begin_job(other_.offset, other_.length);
+    mapping->release();  // the job has a reference of its own
   }
-  Napi::Value promise() const { return promise_.Promise(); }
 
   void Execute() override {
     status_ = operation_(span_, &fault_);
     fence();  // a fence waits for its own thread only, and the next drain will come from another
   }
 
-  void OnOK() override { promise_.Resolve(outcome()); }
-  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+  void OnOK() override { napi_resolve_deferred(Env(), promise_, outcome()); }
+  void OnError(const Napi::Error& error) override { napi_reject_deferred(Env(), promise_, error.Value()); }
 
  private:
   Napi::Value outcome() const {
@@ -59,11 +62,11 @@ class Job : public Napi::AsyncWorker {
     return result;
   }
 
-  Napi::Promise::Deferred promise_;
+  const napi_deferred promise_;
   Span span_;
   Operation operation_;
   Napi::ObjectReference bytes_;
-  Mapping* other_ = nullptr;
+  Span other_ = {};
   Fault fault_ = {};
   int status_ = kOk;
 };
@@ -71,25 +74,26 @@ class Job : public Napi::AsyncWorker {
 // Queues the operation on the span that the first arguments name; a bad one is answered at once, through the promise.
 Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation operation, const Napi::Value* bytes) {
   const Napi::Env env = info.Env();
-  Span span = {context_of(env)->find(info[0].ToNumber().DoubleValue()),
-               static_cast<size_t>(info[1].ToNumber().Int64Value()), length};
+  // Not Napi::Promise::Deferred: in a worker that is being stopped it has no promise, but a wild pointer.
+  napi_deferred deferred = nullptr;
+  napi_value promise = nullptr;
+  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return env.Undefined();
+  Span span = {context_of(env)->find(double_at(info, 0)), size_at(info, 1), length};
   const bool open = span.mapping != nullptr;
   if (!open || span.offset > span.mapping->length() || length > span.mapping->length() - span.offset) {
     Napi::Object refused = Napi::Object::New(env);
     refused.Set("status", Napi::Number::New(env, open ? kRange : kClosed));
-    const Napi::Promise::Deferred promise = Napi::Promise::Deferred::New(env);
-    promise.Resolve(refused);
-    return promise.Promise();
+    napi_resolve_deferred(env, deferred, refused);
+    return Napi::Value(env, promise);
   }
-  Job* job = new Job(env, span, std::move(operation));
+  Job* job = new Job(env, deferred, span, std::move(operation));
   if (bytes != nullptr) job->hold(*bytes);
-  const Napi::Value promise = job->promise();
   job->Queue();  // deletes itself when done
-  return promise;
+  return Napi::Value(env, promise);
 }
 
 Completion completion_at(const Napi::CallbackInfo& info, size_t index) {
-  return static_cast<Completion>(info[index].ToNumber().Int32Value());
+  return static_cast<Completion>(integer_at(info, index));
 }
 
 }  // namespace
@@ -114,8 +118,8 @@ Napi::Value read_async(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value fill_async(const Napi::CallbackInfo& info) {
-  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
-  const uint8_t byte = static_cast<uint8_t>(info[3].ToNumber().Uint32Value());
+  const size_t length = size_at(info, 2);
+  const uint8_t byte = static_cast<uint8_t>(integer_at(info, 3));
   const Completion completion = completion_at(info, 4);
   const auto operation = [byte, completion](const Span& span, Fault* fault) {
     return fill(span, byte, completion, fault);
@@ -124,8 +128,8 @@ Napi::Value fill_async(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value populate_async(const Napi::CallbackInfo& info) {
-  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
-  const bool writable = info[3].ToBoolean().Value();
+  const size_t length = size_at(info, 2);
+  const bool writable = flag_at(info, 3);
   const auto operation = [writable](const Span& span, Fault* fault) {
     return populate_range(span.mapping->base() + span.offset, span.length, writable, fault);
   };

@@ -1,11 +1,6 @@
 #include "claims.h"
 
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <mutex>
 
 namespace pmem {
@@ -17,12 +12,13 @@ struct Claim {
   FileIdentity file;
   std::vector<ByteRange> ranges;
   ClaimKind kind;
-  const void* environment;
-  double handle;
+  Claimant claimant;
+  bool abandoned;
 };
 
 std::mutex claims_mutex;
 std::vector<Claim> claims;
+std::vector<MappedBytes> jobs;
 ClaimId last_claim = 0;
 
 bool overlap(const std::vector<ByteRange>& some, const std::vector<ByteRange>& others) {
@@ -32,26 +28,34 @@ bool overlap(const std::vector<ByteRange>& some, const std::vector<ByteRange>& o
   });
 }
 
+bool has_job(const MappedBytes& bytes) {
+  return std::any_of(jobs.begin(), jobs.end(), [&bytes](const MappedBytes& job) {
+    return job.mapping == bytes.mapping && job.begin < bytes.end && bytes.begin < job.end;
+  });
+}
+
 template <typename Matches>
 void end_where(Matches matches) {
-  const std::lock_guard<std::mutex> guard(claims_mutex);
   claims.erase(std::remove_if(claims.begin(), claims.end(), matches), claims.end());
+}
+
+void end_what_is_over() {
+  end_where([](const Claim& one) { return one.abandoned && !has_job(one.claimant.bytes); });
+}
+
+template <typename Matches>
+void abandon_where(Matches matches) {
+  const std::lock_guard<std::mutex> guard(claims_mutex);
+  for (Claim& one : claims) {
+    if (matches(one)) one.abandoned = true;
+  }
+  end_what_is_over();
 }
 
 }  // namespace
 
-int identify_file(int fd, FileIdentity* identity) {
-  struct stat status;
-  // Not fstat(), as in range_lock.cc: it does not run with an earlier glibc than it was built with.
-  if (syscall(SYS_fstat, fd, &status) != 0) return errno;
-  identity->is_device = S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode);
-  identity->device = identity->is_device ? status.st_rdev : status.st_dev;
-  identity->inode = identity->is_device ? 0 : status.st_ino;
-  return 0;
-}
-
-ClaimId claim(const FileIdentity& file, const std::vector<ByteRange>& ranges, ClaimKind kind, const void* environment,
-              double handle, ClaimKind* obstacle) {
+ClaimId claim(const FileIdentity& file, const std::vector<ByteRange>& ranges, ClaimKind kind, const Claimant& claimant,
+              ClaimKind* obstacle) {
   const std::lock_guard<std::mutex> guard(claims_mutex);
   for (const Claim& other : claims) {
     if (!(other.file == file) || !overlap(other.ranges, ranges)) continue;
@@ -59,20 +63,41 @@ ClaimId claim(const FileIdentity& file, const std::vector<ByteRange>& ranges, Cl
     *obstacle = other.kind;
     return 0;
   }
-  claims.push_back({++last_claim, file, ranges, kind, environment, handle});
+  claims.push_back({++last_claim, file, ranges, kind, claimant, false});
   return last_claim;
 }
 
 void end_claim(ClaimId id) {
+  const std::lock_guard<std::mutex> guard(claims_mutex);
   end_where([id](const Claim& one) { return one.id == id; });
 }
 
-void end_claims_of(const void* environment, double handle) {
-  end_where([=](const Claim& one) { return one.environment == environment && one.handle == handle; });
+void abandon_claim(ClaimId id) {
+  abandon_where([id](const Claim& one) { return one.id == id; });
 }
 
-void end_claims_of(const void* environment) {
-  end_where([=](const Claim& one) { return one.environment == environment; });
+void abandon_claims_of(const void* environment, double handle) {
+  abandon_where(
+      [=](const Claim& one) { return one.claimant.environment == environment && one.claimant.handle == handle; });
+}
+
+void abandon_claims_of(const void* environment) {
+  abandon_where([=](const Claim& one) { return one.claimant.environment == environment; });
+}
+
+void begin_job_in(const MappedBytes& bytes) {
+  const std::lock_guard<std::mutex> guard(claims_mutex);
+  jobs.push_back(bytes);
+}
+
+void end_job_in(const MappedBytes& bytes) {
+  const std::lock_guard<std::mutex> guard(claims_mutex);
+  const auto same = [&bytes](const MappedBytes& job) {
+    return job.mapping == bytes.mapping && job.begin == bytes.begin && job.end == bytes.end;
+  };
+  const auto found = std::find_if(jobs.begin(), jobs.end(), same);
+  if (found != jobs.end()) jobs.erase(found);
+  end_what_is_over();
 }
 
 }  // namespace pmem

@@ -3,46 +3,49 @@
 #ifndef PMEM_CLAIMS_H_
 #define PMEM_CLAIMS_H_
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <vector>
 
+#include "file_identity.h"
 #include "range_lock.h"
 
 namespace pmem {
-
-// The file behind a descriptor, whatever path it was opened by. Devices are what their number says, not their node.
-struct FileIdentity {
-  dev_t device = 0;
-  ino_t inode = 0;  // 0 for devices
-  bool is_device = false;
-
-  bool operator==(const FileIdentity& other) const {
-    return device == other.device && inode == other.inode && is_device == other.is_device;
-  }
-};
-
-// Returns 0 or an errno.
-int identify_file(int fd, FileIdentity* identity);
 
 using ClaimId = uint64_t;  // never 0
 
 enum class ClaimKind { kShared, kExclusive };
 
-// Claims ranges of the file, all or none, for a handle of an environment. Returns 0 where a claim of the other kind, or
-// an exclusive one, is in the way, which is then in *obstacle.
-ClaimId claim(const FileIdentity& file, const std::vector<ByteRange>& ranges, ClaimKind kind, const void* environment,
-              double handle, ClaimKind* obstacle);
+// Bytes of a mapping, which is told by its identity.
+struct MappedBytes {
+  uint64_t mapping;
+  size_t begin;
+  size_t end;
+};
+
+// Who claims, and by what.
+struct Claimant {
+  const void* environment;
+  double handle;
+  MappedBytes bytes;
+};
+
+// Claims ranges of the file, all or none. Returns 0 where a claim of the other kind, or an exclusive one, is in the
+// way, which is then in *obstacle.
+ClaimId claim(const FileIdentity& file, const std::vector<ByteRange>& ranges, ClaimKind kind, const Claimant& claimant,
+              ClaimKind* obstacle);
 
 // Ends a claim; one that ended before is left alone.
 void end_claim(ClaimId id);
 
-// A handle that is closed stores nothing any more: ends what was claimed through it.
-void end_claims_of(const void* environment, double handle);
+// The same of one that nobody ended: what its holder left under way in these bytes on other threads ends first. So it
+// does when a handle is closed, which stores nothing any more but by such jobs, and when an environment ends.
+void abandon_claim(ClaimId id);
+void abandon_claims_of(const void* environment, double handle);
+void abandon_claims_of(const void* environment);
 
-// The same of all handles of an environment that ends.
-void end_claims_of(const void* environment);
+// Jobs on other threads, and the bytes that they may store into.
+void begin_job_in(const MappedBytes& bytes);
+void end_job_in(const MappedBytes& bytes);
 
 }  // namespace pmem
 

@@ -36,15 +36,33 @@ void Context::release() {
 }
 
 void Context::close_all() {
-  end_claims_of(this);
+  abandon_claims_of(this);
   for (Entry& entry : entries_) {
     Mapping* mapping = entry.mapping;
     if (mapping == nullptr) continue;
     entry.mapping = nullptr;
     entry.generation++;
     mapping->close_handle();
-    mapping->release();
   }
+  while (locks_ != nullptr) {
+    KeptLock* kept = locks_;
+    forget(kept);
+    kept->lock.reset();
+  }
+}
+
+void Context::keep(KeptLock* kept) {
+  kept->next = locks_;
+  kept->link = &locks_;
+  if (locks_ != nullptr) locks_->link = &kept->next;
+  locks_ = kept;
+}
+
+void Context::forget(KeptLock* kept) {
+  if (kept->link == nullptr) return;
+  *kept->link = kept->next;
+  if (kept->next != nullptr) kept->next->link = kept->link;
+  kept->link = nullptr;
 }
 
 double Context::add(Mapping* mapping) {

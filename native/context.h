@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "durable.h"
+#include "range_lock.h"
 
 namespace pmem {
 
@@ -38,6 +39,13 @@ struct Mailbox {
   static constexpr size_t kSlots = kRanges + 2 * kMostRanges;
 };
 
+// A lock that JavaScript holds by an object: given back when that is collected or its environment ends.
+struct KeptLock {
+  HeldLock lock;
+  KeptLock* next = nullptr;
+  KeptLock** link = nullptr;  // what points to this one in its environment's list; null: in none any more
+};
+
 class Context {
  public:
   // Null when memory is short. Destroyed when the environment ends and the last keeper is collected.
@@ -46,8 +54,13 @@ class Context {
   void retain() { references_++; }
   void release();
 
-  // Environment teardown: gives every open handle back.
+  // Environment teardown: gives every open handle back, and every lock.
   void close_all();
+
+  // Locks are counted here too, because nobody is told of an object that could not be made, and a worker can be stopped
+  // at any moment between taking a lock and mapping with it.
+  void keep(KeptLock* kept);
+  static void forget(KeptLock* kept);  // twice is harmless
 
   double add(Mapping* mapping);   // takes over one reference and one handle
   Mapping* find(double handle) {  // null: closed
@@ -124,6 +137,7 @@ class Context {
   napi_ref mailbox_reference_ = nullptr;
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;
+  KeptLock* locks_ = nullptr;
 };
 
 // Where a fault happened, as an offset in the mapping; -1: not there, but in the array that was copied from or to.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "arguments.h"
 #include "cpu.h"
 #include "errors.h"
 #include "fault.h"
@@ -24,15 +25,13 @@ namespace pmem {
 
 namespace {
 
-int descriptor(const Napi::CallbackInfo& info) { return info[0].ToNumber().Int32Value(); }
+int descriptor(const Napi::CallbackInfo& info) { return static_cast<int>(integer_at(info, 0)); }
 
 // Enough for every device; and how much goes at once.
 constexpr size_t kDirectAlignment = 4096;
 constexpr size_t kDirectPiece = 1 << 20;
 
-off_t offset_at(const Napi::CallbackInfo& info, size_t index) {
-  return static_cast<off_t>(info[index].ToNumber().Int64Value());
-}
+off_t offset_at(const Napi::CallbackInfo& info, size_t index) { return static_cast<off_t>(integer_at(info, index)); }
 
 }  // namespace
 

@@ -4,8 +4,10 @@
 
 #include <cerrno>
 #include <new>
+#include <utility>
 #include <vector>
 
+#include "arguments.h"
 #include "claims.h"
 #include "context.h"
 #include "errors.h"
@@ -31,21 +33,27 @@ void forget(Napi::Env, Keeper* keeper) {
 
 }  // namespace
 
-Napi::Value opened(Napi::Env env, Mapping* mapping) {
+Napi::Value opened(Napi::Env env, Mapping* mapping, HeldLock* lock) {
   Context* context = context_of(env);
   const double handle = context->add(mapping);
   Keeper* keeper = handle < 0 ? nullptr : new (std::nothrow) Keeper{context, handle};
   if (keeper == nullptr) {
     if (handle >= 0) context->remove(handle);
     mapping->close_handle();
-    mapping->release();
     throw_errno(env, ENOMEM, "mmap");
     return env.Undefined();
   }
+  // From here on the handle is the environment's, whatever JavaScript gets to know of it.
+  if (lock != nullptr) mapping->take_lock(std::move(*lock));
   context->retain();
   Napi::Object result = Napi::Object::New(env);
   result.Set("handle", Napi::Number::New(env, handle));
-  result.Set("keeper", Napi::External<Keeper>::New(env, keeper, forget));
+  const Napi::External<Keeper> kept = Napi::External<Keeper>::New(env, keeper, forget);
+  if (kept.IsEmpty()) {  // the environment ends, and closes the handle
+    context->release();
+    delete keeper;
+  }
+  result.Set("keeper", kept);
   result.Set("synchronous", Napi::Boolean::New(env, mapping->synchronous()));
   result.Set("size", Napi::Number::New(env, static_cast<double>(mapping->length())));
   return result;
@@ -53,17 +61,12 @@ Napi::Value opened(Napi::Env env, Mapping* mapping) {
 
 namespace {
 
-double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
-bool flag(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
-
-std::vector<Extent> extents(const Napi::Object& options) {
+std::vector<Extent> extents_in(napi_env env, napi_value list) {
   std::vector<Extent> found;
-  const Napi::Value value = options.Get("extents");
-  if (!value.IsArray()) return found;
-  const Napi::Array list = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < list.Length(); i++) {
-    const Napi::Object one = list.Get(i).ToObject();
-    found.push_back({static_cast<off_t>(number(one, "offset")), static_cast<size_t>(number(one, "length"))});
+  const uint32_t count = length_of(env, list);
+  for (uint32_t i = 0; i < count; i++) {
+    const Options one(env, element_of(env, list, i));
+    found.push_back({static_cast<off_t>(one.number("offset")), one.size("length")});
   }
   return found;
 }
@@ -145,41 +148,41 @@ void finalize_buffer(napi_env, void* data, void*) {
 Context* context_of(Napi::Env env) { return env.GetInstanceData<Context>(); }
 
 Napi::Value map(const Napi::CallbackInfo& info) {
-  const Napi::Object options = info[0].As<Napi::Object>();
+  const Options options(info.Env(), info[0]);
   MapRequest request = {};
-  request.fd = static_cast<int>(number(options, "fd"));
-  request.offset = static_cast<off_t>(number(options, "offset"));
-  request.length = static_cast<size_t>(number(options, "length"));
-  request.page_size = static_cast<size_t>(number(options, "pageSize"));
-  request.alignment = static_cast<size_t>(number(options, "alignment"));
-  request.must_align = flag(options, "mustAlign");
-  request.writable = flag(options, "writable");
-  request.try_sync = flag(options, "trySync");
-  request.populate = flag(options, "populate");
-  request.read_back = flag(options, "readBack");
-  request.lock = static_cast<LockId>(number(options, "lock"));
-  request.extents = extents(options);
+  request.fd = static_cast<int>(options.number("fd"));
+  request.offset = static_cast<off_t>(options.number("offset"));
+  request.length = options.size("length");
+  request.page_size = options.size("pageSize");
+  request.alignment = options.size("alignment");
+  request.must_align = options.flag("mustAlign");
+  request.writable = options.flag("writable");
+  request.try_sync = options.flag("trySync");
+  request.populate = options.flag("populate");
+  request.read_back = options.flag("readBack");
+  request.extents = extents_in(info.Env(), options.value("extents"));
   if (!request.extents.empty()) request.offset = request.extents.front().offset;
-  request.address = static_cast<uintptr_t>(number(options, "address"));
-  request.small_pages = flag(options, "smallPages");
-  request.no_reserve = flag(options, "noReserve");
+  request.address = static_cast<uintptr_t>(options.number("address"));
+  request.small_pages = options.flag("smallPages");
+  request.no_reserve = options.flag("noReserve");
   Mapping* mapping = nullptr;
   const char* syscall = nullptr;
   if (const int error = Mapping::create(request, &mapping, &syscall)) {
     throw_errno(info.Env(), error, syscall);
     return info.Env().Undefined();
   }
-  return opened(info.Env(), mapping);
+  KeptLock* kept = external_of<KeptLock>(info.Env(), options.value("lock"));
+  return opened(info.Env(), mapping, kept == nullptr ? nullptr : &kept->lock);
 }
 
 Napi::Value set_granularity(const Napi::CallbackInfo& info) {
-  Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
-  if (mapping != nullptr) mapping->set_granularity(static_cast<Granularity>(info[1].ToNumber().Int32Value()));
+  Mapping* mapping = context_of(info.Env())->find(double_at(info, 0));
+  if (mapping != nullptr) mapping->set_granularity(static_cast<Granularity>(integer_at(info, 1)));
   return info.Env().Undefined();
 }
 
 Napi::Value sync_all(const Napi::CallbackInfo& info) {
-  Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  Mapping* mapping = context_of(info.Env())->find(double_at(info, 0));
   if (mapping == nullptr || msync(mapping->base(), mapping->length(), MS_SYNC) != 0) {
     const int error = mapping == nullptr ? EBADF : errno;
     if (mapping != nullptr) mapping->mark_damaged(Damage::kSyncFailed, 0);
@@ -189,36 +192,35 @@ Napi::Value sync_all(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value identify(const Napi::CallbackInfo& info) {
-  const Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  const Mapping* mapping = context_of(info.Env())->find(double_at(info, 0));
   return Napi::Number::New(info.Env(), mapping == nullptr ? 0 : static_cast<double>(mapping->identity()));
 }
 
 Napi::Value attach(const Napi::CallbackInfo& info) {
-  Mapping* mapping = Mapping::attach(static_cast<uint64_t>(info[0].ToNumber().Int64Value()));
+  Mapping* mapping = Mapping::attach(static_cast<uint64_t>(integer_at(info, 0)));
   return mapping == nullptr ? info.Env().Undefined() : opened(info.Env(), mapping);
 }
 
 Napi::Value close(const Napi::CallbackInfo& info) {
   Context* context = context_of(info.Env());
-  const double handle = info[0].ToNumber().DoubleValue();
+  const double handle = double_at(info, 0);
   if (Mapping* mapping = context->remove(handle)) {
-    end_claims_of(context, handle);
+    abandon_claims_of(context, handle);
     mapping->close_handle();
-    mapping->release();
   }
   return info.Env().Undefined();
 }
 
 Napi::Value array_buffer(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  Mapping* mapping = context_of(env)->find(info[0].ToNumber().DoubleValue());
-  const size_t offset = static_cast<size_t>(info[1].ToNumber().Int64Value());
-  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
+  Mapping* mapping = context_of(env)->find(double_at(info, 0));
+  const size_t offset = size_at(info, 1);
+  const size_t length = size_at(info, 2);
   if (mapping == nullptr || offset > mapping->length() || length > mapping->length() - offset) {
     throw_errno(env, EINVAL, "mmap");
     return env.Undefined();
   }
-  Pieces* pieces = info[3].IsExternal() ? info[3].As<Napi::External<Pieces>>().Data() : nullptr;
+  Pieces* pieces = external_of<Pieces>(env, info[3]);
   View* view = new (std::nothrow) View{mapping, mapping, 2, false, nullptr, static_cast<double>(offset), 1};
   if (view == nullptr) {
     throw_errno(env, ENOMEM, "mmap");

@@ -6,14 +6,16 @@
 namespace pmem {
 
 class Context;
+class HeldLock;
 class Mapping;
 
 Context* context_of(Napi::Env env);
 
-// What map returns of a mapping; takes over one reference and one handle.
-Napi::Value opened(Napi::Env env, Mapping* mapping);
+// What map returns of a mapping; takes over one reference and one handle, and the lock if that is not null. Where it
+// fails the mapping is gone, and the lock as it was.
+Napi::Value opened(Napi::Env env, Mapping* mapping, HeldLock* lock = nullptr);
 
-// map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock,
+// map({ fd, offset, length, pageSize, alignment, mustAlign, writable, trySync, populate, readBack, lock?,
 // address, smallPages, noReserve?, extents? })
 // -> { handle, keeper, synchronous, size }
 Napi::Value map(const Napi::CallbackInfo& info);

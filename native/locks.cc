@@ -2,8 +2,10 @@
 
 #include <cerrno>
 #include <new>
+#include <utility>
 #include <vector>
 
+#include "arguments.h"
 #include "claims.h"
 #include "context.h"
 #include "errors.h"
@@ -15,14 +17,42 @@ namespace pmem {
 
 namespace {
 
-off_t offset_of(const Napi::Value& value) { return static_cast<off_t>(value.ToNumber().Int64Value()); }
-LockId lock_of(const Napi::Value& value) { return static_cast<LockId>(value.ToNumber().Int64Value()); }
+HeldLock* lock_at(const Napi::CallbackInfo& info) {
+  KeptLock* kept = external_of<KeptLock>(info.Env(), info[0]);
+  return kept == nullptr ? nullptr : &kept->lock;
+}
 
-std::vector<ByteRange> ranges_of(const Napi::Value& value) {
+LockId id_at(const Napi::CallbackInfo& info) {
+  const HeldLock* lock = lock_at(info);
+  return lock == nullptr ? 0 : lock->id();
+}
+
+// The object that holds the lock.
+Napi::Value kept_by(Napi::Env env, HeldLock lock) {
+  KeptLock* kept = new (std::nothrow) KeptLock{std::move(lock)};
+  if (kept == nullptr) {
+    throw_errno(env, ENOMEM, "fcntl");
+    return env.Undefined();
+  }
+  context_of(env)->keep(kept);
+  const auto finalize = [](Napi::Env, KeptLock* kept) {
+    Context::forget(kept);
+    delete kept;
+  };
+  const Napi::Value object = Napi::External<KeptLock>::New(env, kept, finalize);
+  if (!object.IsEmpty()) return object;
+  finalize(env, kept);
+  return env.Undefined();
+}
+
+std::vector<ByteRange> ranges_at(const Napi::CallbackInfo& info, size_t index) {
+  const napi_env env = info.Env();
   std::vector<ByteRange> ranges;
-  const Napi::Array numbers = value.As<Napi::Array>();
-  for (uint32_t i = 0; i + 1 < numbers.Length(); i += 2) {
-    const ByteRange range = {offset_of(numbers.Get(i)), offset_of(numbers.Get(i + 1))};
+  const uint32_t count = length_of(env, info[index]);
+  for (uint32_t i = 0; i + 1 < count; i += 2) {
+    const napi_value begin = element_of(env, info[index], i);
+    const napi_value end = element_of(env, info[index], i + 1);
+    const ByteRange range = {to_integer(env, begin), to_integer(env, end)};
     if (range.begin < range.end) ranges.push_back(range);
   }
   return ranges;
@@ -44,73 +74,59 @@ Napi::Value locked(Napi::Env env, int fd, const std::vector<ByteRange>& ranges, 
     refuse(env, error, conflict);
     return env.Undefined();
   }
-  return Napi::Number::New(env, static_cast<double>(id));
+  return kept_by(env, HeldLock(id, kind));
 }
 
 }  // namespace
 
 Napi::Value lock(const Napi::CallbackInfo& info) {
-  const LockKind kind = info[3].ToBoolean().Value() ? LockKind::kExclusive : LockKind::kShared;
-  return locked(info.Env(), info[0].ToNumber().Int32Value(), {{offset_of(info[1]), offset_of(info[2])}}, kind);
+  const LockKind kind = flag_at(info, 3) ? LockKind::kExclusive : LockKind::kShared;
+  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), {{integer_at(info, 1), integer_at(info, 2)}}, kind);
 }
 
 Napi::Value lock_alone(const Napi::CallbackInfo& info) {
-  return locked(info.Env(), info[0].ToNumber().Int32Value(), ranges_of(info[1]), LockKind::kAlone);
+  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), ranges_at(info, 1), LockKind::kAlone);
 }
 
 Napi::Value change_lock(const Napi::CallbackInfo& info) {
   ByteRange conflict = {};
-  const int error = change_lock(lock_of(info[0]), ranges_of(info[1]), &conflict);
+  const int error = change_lock(id_at(info), ranges_at(info, 1), &conflict);
   if (error != 0) refuse(info.Env(), error, conflict);
   return info.Env().Undefined();
 }
 
 Napi::Value retain_lock(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), retain_lock(lock_of(info[0])));
+  const HeldLock* lock = lock_at(info);
+  if (lock == nullptr || !retain_lock(lock->id())) return info.Env().Undefined();
+  return kept_by(info.Env(), HeldLock(lock->id(), lock->kind()));
 }
 
 Napi::Value lock_users(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), lock_users(lock_of(info[0])));
-}
-
-Napi::Value keep_lock(const Napi::CallbackInfo& info) {
-  LockId* kept = new (std::nothrow) LockId(lock_of(info[0]));
-  if (kept == nullptr) {
-    throw_errno(info.Env(), ENOMEM, "fcntl");
-    return info.Env().Undefined();
-  }
-  return Napi::External<LockId>::New(info.Env(), kept, [](Napi::Env, LockId* kept) {
-    unlock(*kept);
-    delete kept;
-  });
-}
-
-Napi::Value drop_lock(const Napi::CallbackInfo& info) {
-  LockId* kept = info[0].As<Napi::External<LockId>>().Data();
-  unlock(*kept);
-  *kept = 0;
-  return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), lock_users(id_at(info)));
 }
 
 Napi::Value unlock(const Napi::CallbackInfo& info) {
-  unlock(lock_of(info[0]));
+  HeldLock* lock = lock_at(info);
+  if (lock != nullptr) lock->reset();
   return info.Env().Undefined();
 }
 
 Napi::Value claim(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Context* context = context_of(env);
-  const double handle = info[0].ToNumber().DoubleValue();
+  const double handle = double_at(info, 0);
   const Mapping* mapping = context->find(handle);
   if (mapping == nullptr) {
     throw_errno(env, EBADF, "claim");
     return env.Undefined();
   }
-  const size_t offset = static_cast<size_t>(info[1].ToNumber().Int64Value());
-  const std::vector<ByteRange> ranges = mapping->ranges(offset, static_cast<size_t>(info[2].ToNumber().Int64Value()));
-  const ClaimKind kind = info[3].ToBoolean().Value() ? ClaimKind::kExclusive : ClaimKind::kShared;
+  const size_t offset = size_at(info, 1);
+  const size_t length = size_at(info, 2);
+  const std::vector<ByteRange> ranges = mapping->ranges(offset, length);
+  const Claimant claimant = {context, handle, {mapping->identity(), offset, offset + length}};
+  const ClaimKind kind = flag_at(info, 3) ? ClaimKind::kExclusive : ClaimKind::kShared;
   ClaimKind obstacle = ClaimKind::kShared;
-  const ClaimId id = pmem::claim(mapping->file(), ranges, kind, context, handle, &obstacle);
+  const ClaimId id = pmem::claim(mapping->file(), ranges, kind, claimant, &obstacle);
   if (id == 0) return Napi::Boolean::New(env, obstacle == ClaimKind::kExclusive);
   ClaimId* held = new (std::nothrow) ClaimId(id);
   if (held == nullptr) {
@@ -119,7 +135,7 @@ Napi::Value claim(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   return Napi::External<ClaimId>::New(env, held, [](Napi::Env, ClaimId* kept) {
-    end_claim(*kept);
+    abandon_claim(*kept);
     delete kept;
   });
 }

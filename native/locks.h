@@ -8,6 +8,9 @@ namespace pmem {
 // Ranges are [begin, end, begin, end, ...]. What is refused throws EAGAIN (another process has it) or EBUSY (this one),
 // with begin and end of what is held there.
 
+// A lock is an object that is one user of it until it is given to map or unlock, is collected, or its thread ends.
+// Given back, or moved into a mapping, it is no user of anything; whatever is done with it then is harmless.
+
 // lock(fd, begin, end, exclusive) -> lock
 Napi::Value lock(const Napi::CallbackInfo& info);
 
@@ -17,14 +20,11 @@ Napi::Value lock_alone(const Napi::CallbackInfo& info);
 // changeLock(lock, ranges): other ranges from now on, or an error and the same as before.
 Napi::Value change_lock(const Napi::CallbackInfo& info);
 
-// retainLock(lock): one more user; false when the lock is gone. lockUsers(lock) -> how many.
+// retainLock(lock) -> another object that is a user of it; undefined when it was given back.
 Napi::Value retain_lock(const Napi::CallbackInfo& info);
-Napi::Value lock_users(const Napi::CallbackInfo& info);
 
-// keepLock(lock) -> an object that takes the caller's place as a user until it is collected, or its thread ends, or
-// dropLock(object).
-Napi::Value keep_lock(const Napi::CallbackInfo& info);
-Napi::Value drop_lock(const Napi::CallbackInfo& info);
+// lockUsers(lock) -> how many; 0 when it was given back.
+Napi::Value lock_users(const Napi::CallbackInfo& info);
 
 // unlock(lock): one user less.
 Napi::Value unlock(const Napi::CallbackInfo& info);

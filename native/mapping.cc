@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <utility>
 
+#include "addresses.h"
+#include "claims.h"
 #include "fault.h"
 
 #ifndef MAP_SHARED_VALIDATE
@@ -13,9 +16,6 @@
 #endif
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
-#endif
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
 namespace pmem {
@@ -33,20 +33,6 @@ std::vector<Extent> extents_of(const MapRequest& request) {
   return {{request.offset, request.length}};
 }
 
-void* take(void* address, size_t length, int flags) {
-  return mmap(address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-}
-
-// Takes the place that the caller says. EEXIST: something is there.
-void* take_at(uintptr_t address, size_t mapped) {
-  void* wanted = reinterpret_cast<void*>(address);
-  void* found = take(wanted, mapped, MAP_FIXED_NOREPLACE);
-  if (found == wanted || found == MAP_FAILED) return found;
-  munmap(found, mapped);  // kernels before 4.17 take the address for a hint
-  errno = EEXIST;
-  return MAP_FAILED;
-}
-
 // Takes a place that is congruent to the offset modulo the alignment: only then can the kernel use entries of the page
 // table as large as the alignment.
 void* take_aligned(const MapRequest& request, size_t mapped) {
@@ -62,15 +48,6 @@ void* take_aligned(const MapRequest& request, size_t mapped) {
   if (place > begin) munmap(found, place - begin);
   if (begin + span > place + mapped) munmap(reinterpret_cast<void*>(place + mapped), begin + span - place - mapped);
   return reinterpret_cast<void*>(place);
-}
-
-// Gives a place back in which a piece was refused. The kernel may have emptied its addresses before it refused, and
-// another thread may have mapped something there since: only what is empty is known not to be that thread's. Else these
-// addresses stay taken, which costs nothing.
-void give_back(uint8_t* place, size_t mapped, uint8_t* piece, size_t length) {
-  if (piece > place) munmap(place, static_cast<size_t>(piece - place));
-  if (place + mapped > piece + length) munmap(piece + length, static_cast<size_t>(place + mapped - piece - length));
-  if (take_at(reinterpret_cast<uintptr_t>(piece), length) != MAP_FAILED) munmap(piece, length);
 }
 
 // Maps the extents back to back over a place that is taken first, so that MAP_FIXED hits no mapping of another thread.
@@ -139,7 +116,7 @@ void* map_shared(const MapRequest& request, size_t mapped, int protection, int f
 int Mapping::create(const MapRequest& request, Mapping** result, const char** syscall) {
   *syscall = "mmap";
   const size_t mapped = round_up(request.length, request.page_size);
-  if (request.length == 0 || mapped < request.length) return EINVAL;
+  if (request.length == 0 || mapped < request.length || request.alignment == 0) return EINVAL;
   if (!request.extents.empty() && !fit(request)) return EINVAL;
   FileIdentity file;
   if (const int error = identify_file(request.fd, &file)) {
@@ -191,7 +168,6 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
   mapping->extents_ = extents_of(request);
-  mapping->lock_ = request.lock;
   if (!watch(mapping)) {
     munmap(address, mapped);
     delete mapping;
@@ -224,9 +200,10 @@ Mapping* Mapping::attach(uint64_t identity) {
   const std::lock_guard<std::mutex> guard(mappings_mutex);
   for (Mapping* mapping = mappings; mapping != nullptr; mapping = mapping->next_) {
     if (mapping->identity_ != identity) continue;
-    if (mapping->handles_.load(std::memory_order_relaxed) == 0) return nullptr;
+    if (mapping->handles_ == 0) return nullptr;
     mapping->retain();
-    mapping->add_handle();
+    mapping->handles_++;
+    mapping->users_++;
     return mapping;
   }
   return nullptr;
@@ -242,20 +219,36 @@ Mapping* Mapping::holding(const uint8_t* address) {
   return nullptr;
 }
 
-void Mapping::close_handle() {
-  LockId lock = 0;
-  {
-    // attach must not revive a mapping whose lock is being given back.
-    const std::lock_guard<std::mutex> guard(mappings_mutex);
-    if (handles_.fetch_sub(1, std::memory_order_relaxed) == 1) {
-      lock = lock_;
-      lock_ = 0;
-    }
-  }
-  if (lock != 0) unlock(lock);
+void Mapping::take_lock(HeldLock lock) {
+  const std::lock_guard<std::mutex> guard(mappings_mutex);
+  lock_ = std::move(lock);
 }
 
-void Mapping::release() {
+void Mapping::begin_job(size_t offset, size_t length) {
+  begin_job_in({identity_, offset, offset + length});
+  retain();
+  const std::lock_guard<std::mutex> guard(mappings_mutex);
+  users_++;
+}
+
+void Mapping::end_job(size_t offset, size_t length) {
+  end_job_in({identity_, offset, offset + length});
+  leave(false);
+}
+
+void Mapping::leave(bool handle) {
+  HeldLock freed;
+  {
+    const std::lock_guard<std::mutex> guard(mappings_mutex);
+    if (handle) handles_--;
+    if (--users_ == 0 && lock_.kind() != LockKind::kAlone) freed = std::move(lock_);
+  }
+  drop(std::move(freed));
+}
+
+// What is freed is given back in any case, but by the last reference not before the file was taken away: others must
+// not get the bytes while something that Node.js has under way (fs.read) could still store into them.
+void Mapping::drop(HeldLock freed) {
   {
     const std::lock_guard<std::mutex> guard(mappings_mutex);
     if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -264,14 +257,17 @@ void Mapping::release() {
     *link = next_;
   }
   unwatch(this);
-  if (lock_ != 0) unlock(lock_);
+  if (freed.id() != 0) lock_ = std::move(freed);
   const size_t mapped = round_up(length_, page_size_);
   if (places_.load(std::memory_order_acquire) > 1) {
     // Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file.
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     void* placed = mmap(base_, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (placed == MAP_FAILED) placed = mmap(base_, mapped, PROT_NONE, flags, -1, 0);
-    if (placed != MAP_FAILED) madvise(base_, mapped, MADV_DONTFORK);
+    if (placed != MAP_FAILED) {
+      madvise(base_, mapped, MADV_DONTFORK);
+      lock_.reset();
+    }
   }
   release_place();
 }
@@ -279,7 +275,7 @@ void Mapping::release() {
 void Mapping::release_place() {
   if (places_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   munmap(base_, round_up(length_, page_size_));
-  delete this;
+  delete this;  // and with it the lock, where it is still held
 }
 
 void Mapping::mark_damaged(Damage kind, size_t offset) {

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <vector>
 
-#include "claims.h"
+#include "file_identity.h"
 #include "range_lock.h"
 
 namespace pmem {
@@ -49,7 +49,6 @@ struct MapRequest {
   bool try_sync;                // ask for MAP_SYNC and fall back to a plain shared mapping where the kernel refuses it
   bool populate;                // fault every page in now
   bool read_back;               // a fence is complete only once a load came back (posted writes of PCI)
-  LockId lock;                  // released with the last handle; 0 for none
   uintptr_t address;            // where to map, where nothing may be; 0: anywhere
   bool small_pages;             // no fault may bring in more than a page of the kernel's
   bool no_reserve;              // set no huge pages aside: it is only looked at
@@ -71,7 +70,7 @@ class Mapping {
   static Mapping* holding(const uint8_t* address);
 
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
-  void release();  // the last one takes the file away from the addresses
+  void release() { drop({}); }  // the last one takes the file away from the addresses
 
   // Holds the addresses alone. Detached memory cannot be reached from JavaScript any more, but what JavaScript started
   // with it may go on on other threads (fs.read, zlib): until nobody knows the addresses, nothing else may come to lie
@@ -79,8 +78,17 @@ class Mapping {
   void retain_place() { places_.fetch_add(1, std::memory_order_relaxed); }
   void release_place();
 
-  void add_handle() { handles_.fetch_add(1, std::memory_order_relaxed); }
-  void close_handle();  // the last one gives the range lock back
+  // Gives back a handle, and the reference that it has.
+  void close_handle() { leave(true); }
+
+  // A job on another thread, which may store into these bytes until it ends; it has a reference.
+  void begin_job(size_t offset, size_t length);
+  void end_job(size_t offset, size_t length);
+
+  // The lock on the file's ranges. It goes when nobody stores any more: with the last handle and the last job, and if
+  // it is to be alone not before the memory, which can have been moved to where it is out of reach. The file is taken
+  // away from the addresses first.
+  void take_lock(HeldLock lock);
 
   uint8_t* base() const { return base_; }
   size_t length() const { return length_; }
@@ -109,6 +117,8 @@ class Mapping {
  private:
   Mapping() = default;
   ~Mapping() = default;
+  void leave(bool handle);
+  void drop(HeldLock freed);
 
   uint8_t* base_ = nullptr;
   size_t length_ = 0;
@@ -120,11 +130,12 @@ class Mapping {
   std::vector<Extent> extents_;
   Granularity granularity_ = Granularity::kPage;
   uint64_t identity_ = 0;
-  LockId lock_ = 0;
+  HeldLock lock_;
   Mapping* next_ = nullptr;
   std::atomic<uint32_t> references_{1};
   std::atomic<uint32_t> places_{1};  // one for all references together
-  std::atomic<uint32_t> handles_{1};
+  uint32_t handles_ = 1;             // under the mutex of all mappings
+  uint32_t users_ = 1;               // so are they: the handles and the jobs
   std::atomic<Damage> damage_{Damage::kNone};
   std::atomic<size_t> damage_offset_{0};
   std::mutex drain_mutex_;

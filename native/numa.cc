@@ -10,6 +10,8 @@
 #include <map>
 #include <vector>
 
+#include "addresses.h"
+#include "arguments.h"
 #include "context.h"
 #include "errors.h"
 #include "handles.h"
@@ -85,9 +87,10 @@ void* map_anonymous(const NodeRequest& request, size_t mapped) {
   if (before != 0) munmap(found, before);
   munmap(found + before + mapped, span - mapped - before);
   // Without MAP_NORESERVE, so that a machine that counts its promises refuses now.
-  void* placed = mmap(found + before, mapped, protection, flags | MAP_FIXED, -1, 0);
+  uint8_t* place = found + before;
+  void* placed = mmap(place, mapped, protection, flags | MAP_FIXED, -1, 0);
   const int error = errno;
-  if (placed == MAP_FAILED) munmap(found + before, mapped);
+  if (placed == MAP_FAILED) give_back(place, mapped, place, mapped);
   errno = error;
   return placed;
 }
@@ -113,8 +116,6 @@ int place(void* address, size_t mapped, const NodeRequest& request, const char**
   return error == EIO || error == ENOMEM ? set_policy(address, mapped, kBind, node, 0) : error;
 }
 
-double number(const Napi::Object& options, const char* name) { return options.Get(name).ToNumber().DoubleValue(); }
-
 // Which of the pages are there, for kernels that know of no nodes, and sandboxes that forbid to ask.
 int count_resident(uint8_t* begin, size_t pages, size_t bytes, std::map<int, size_t>* counts) {
   const size_t unit = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -130,14 +131,14 @@ int count_resident(uint8_t* begin, size_t pages, size_t bytes, std::map<int, siz
 
 Napi::Value map_node(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const Napi::Object options = info[0].As<Napi::Object>();
+  const Options options(env, info[0]);
   NodeRequest request = {};
-  request.length = static_cast<size_t>(number(options, "length"));
-  request.page_size = static_cast<size_t>(number(options, "pageSize"));
-  request.alignment = static_cast<size_t>(number(options, "alignment"));
-  request.huge = options.Get("hugePages").ToBoolean().Value();
-  request.node = static_cast<int>(number(options, "node"));
-  request.populate = options.Get("populate").ToBoolean().Value();
+  request.length = options.size("length");
+  request.page_size = options.size("pageSize");
+  request.alignment = options.size("alignment");
+  request.huge = options.flag("hugePages");
+  request.node = static_cast<int>(options.number("node"));
+  request.populate = options.flag("populate");
   const size_t mapped = (request.length + request.page_size - 1) & ~(request.page_size - 1);
   const char* syscall = "mmap";
   void* address = mapped < request.length || mapped == 0 ? MAP_FAILED : map_anonymous(request, mapped);
@@ -166,15 +167,15 @@ Napi::Value map_node(const Napi::CallbackInfo& info) {
 
 Napi::Value pages_by_node(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const Mapping* mapping = context_of(env)->find(info[0].ToNumber().DoubleValue());
-  const size_t offset = static_cast<size_t>(info[1].ToNumber().Int64Value());
-  const size_t length = static_cast<size_t>(info[2].ToNumber().Int64Value());
+  const Mapping* mapping = context_of(env)->find(double_at(info, 0));
+  const size_t offset = size_at(info, 1);
+  const size_t length = size_at(info, 2);
   const size_t bytes = mapping == nullptr ? 0 : mapping->page_size();
   if (mapping == nullptr || offset > mapping->length() || length > mapping->length() - offset) {
     throw_errno(env, EINVAL, "move_pages");
     return env.Undefined();
   }
-  const bool by_kernel = info[3].ToBoolean().Value();
+  const bool by_kernel = flag_at(info, 3);
   const size_t first = offset / bytes;
   const size_t pages = length == 0 ? 0 : (offset + length - 1) / bytes - first + 1;
   uint8_t* begin = mapping->base() + first * bytes;

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "arguments.h"
 #include "context.h"
 #include "handles.h"
 
@@ -78,13 +79,9 @@ double scan_huge(uint64_t address, uint64_t length) {
   return bytes;
 }
 
-size_t size_at(const Napi::CallbackInfo& info, size_t index) {
-  return static_cast<size_t>(info[index].ToNumber().Int64Value());
-}
-
 // The range that handle, offset and length name: kOk, kClosed or kRange.
 int span_of(const Napi::CallbackInfo& info, Span* span) {
-  span->mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  span->mapping = context_of(info.Env())->find(double_at(info, 0));
   if (span->mapping == nullptr) return kClosed;
   span->offset = size_at(info, 1);
   span->length = size_at(info, 2);
@@ -95,6 +92,11 @@ int span_of(const Napi::CallbackInfo& info, Span* span) {
 }  // namespace
 
 int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
+  if (length == 0) return kOk;
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t before = reinterpret_cast<uintptr_t>(begin) & (page - 1);
+  begin -= before;
+  length = (before + length + page - 1) & ~(page - 1);
   int result;
   do {
     result = madvise(begin, length, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
@@ -102,8 +104,8 @@ int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
   if (result == 0) return kOk;
   // Kernels before 5.14, and memory without page structures.
   if (errno != EINVAL) return errno;
-  const bool done = guarded(begin, nullptr, length, fault, [writable](uint8_t* memory, uint8_t*, size_t count) {
-    for (size_t at = 0; at < count; at += 4096) {
+  const bool done = guarded(begin, nullptr, length, fault, [writable, page](uint8_t* memory, uint8_t*, size_t count) {
+    for (size_t at = 0; at < count; at += page) {
       // Adds nothing, but for storing, and in one access: another thread's store is not lost.
       if (writable) {
         __atomic_fetch_or(memory + at, 0, __ATOMIC_RELAXED);
@@ -116,7 +118,7 @@ int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
 }
 
 Napi::Value address_of(const Napi::CallbackInfo& info) {
-  const Mapping* mapping = context_of(info.Env())->find(info[0].ToNumber().DoubleValue());
+  const Mapping* mapping = context_of(info.Env())->find(double_at(info, 0));
   const uintptr_t address = mapping == nullptr ? 0 : reinterpret_cast<uintptr_t>(mapping->base());
   return Napi::Number::New(info.Env(), static_cast<double>(address));
 }
@@ -125,7 +127,7 @@ Napi::Value populate(const Napi::CallbackInfo& info) {
   Span span;
   Fault fault = {};
   int status = span_of(info, &span);
-  if (status == kOk) status = populate_range(span.begin(), span.length, info[3].ToBoolean().Value(), &fault);
+  if (status == kOk) status = populate_range(span.begin(), span.length, flag_at(info, 3), &fault);
   return Napi::Number::New(info.Env(), status);
 }
 
@@ -158,7 +160,7 @@ Napi::Value thread_faults(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value seals(const Napi::CallbackInfo& info) {
-  const int found = fcntl(info[0].ToNumber().Int32Value(), F_GET_SEALS);
+  const int found = fcntl(static_cast<int>(integer_at(info, 0)), F_GET_SEALS);
   return Napi::Number::New(info.Env(), found < 0 ? 0 : found);
 }
 

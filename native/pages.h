@@ -8,7 +8,8 @@
 
 namespace pmem {
 
-// Faults the pages in, for storing where that is allowed; changes nothing in them. 0, a positive errno or kFault.
+// Faults in every page that has a byte of the range, for storing where that is allowed; changes nothing in them. 0, a
+// positive errno or kFault.
 int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault);
 
 // addressOf(handle): where the mapping begins; 0 for no such handle.

@@ -1,8 +1,6 @@
 #include "range_lock.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +9,8 @@
 #include <memory>
 #include <mutex>
 #include <vector>
+
+#include "file_identity.h"
 
 #ifndef F_OFD_SETLK
 #define F_OFD_SETLK 37
@@ -32,8 +32,7 @@ struct Held {
 
 // One open file description per file and process: locks taken through it never conflict with each other.
 struct LockedFile {
-  dev_t device;
-  ino_t inode;
+  FileIdentity identity;
   int fd;
   std::vector<Held> held;
 };
@@ -73,12 +72,30 @@ int set_lock(int fd, short type, off_t begin, off_t end, ByteRange* conflict) {
   return EAGAIN;
 }
 
-// A description of our own, with the access of the opener's: that one lives as long as its mapping, and its locks with
-// it.
-int own_description(int fd) {
+int open_again(int fd, int access) {
   char path[32];
   snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-  return open(path, (fcntl(fd, F_GETFL) & O_ACCMODE) | O_CLOEXEC | O_NONBLOCK);
+  return open(path, access | O_CLOEXEC | O_NONBLOCK);
+}
+
+// A description of our own, with the access of the opener's: that one lives as long as its mapping, and its locks with
+// it. Of a device it is one of the node that other processes lock too, where that is there and may be opened.
+int own_description(int fd, const FileIdentity& identity) {
+  const int access = fcntl(fd, F_GETFL) & O_ACCMODE;
+  const int node = canonical_node(identity);
+  if (node >= 0) {
+    const int own = open_again(node, access);
+    close(node);
+    if (own >= 0) return own;
+  }
+  return open_again(fd, access);
+}
+
+// Closes a description, whose locks end at once: a child between fork and exec still has it open, and closing alone
+// would leave them to that one.
+void abandon(int fd) {
+  set_lock(fd, F_UNLCK, 0, 0, nullptr);  // up to the largest offset
+  close(fd);
 }
 
 bool is_writable(int fd) { return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; }
@@ -170,17 +187,17 @@ bool find_lock(LockId id, size_t* file, size_t* held) {
 // The first writer of a file that only readers had brings a description that can hold a writer's lock. It can take the
 // readers' locks before the old description gives them up: read locks do not exclude each other.
 int move_to(LockedFile& file, int fd, ByteRange* conflict) {
-  const int own = own_description(fd);
+  const int own = own_description(fd, file.identity);
   if (own < 0) return errno;
   for (const Held& one : file.held) {
     for (const ByteRange& range : one.ranges) {
       if (const int error = set_lock(own, F_RDLCK, range.begin, range.end, conflict)) {
-        close(own);
+        abandon(own);
         return error;
       }
     }
   }
-  close(file.fd);
+  abandon(file.fd);
   file.fd = own;
   return 0;
 }
@@ -188,19 +205,16 @@ int move_to(LockedFile& file, int fd, ByteRange* conflict) {
 }  // namespace
 
 int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, LockId* id, ByteRange* conflict) {
-  struct stat status;
-  // Not fstat(): built with glibc 2.33 or later, that does not run with an earlier one. The kernel's layout is the
-  // same.
-  if (syscall(SYS_fstat, fd, &status) != 0) return errno;
+  FileIdentity identity;
+  if (const int error = identify_file(fd, &identity)) return error;
   const std::lock_guard<std::mutex> guard(locks_mutex);
-  auto place = std::find_if(files.begin(), files.end(), [&](const std::unique_ptr<LockedFile>& file) {
-    return file->device == status.st_dev && file->inode == status.st_ino;
-  });
+  auto place = std::find_if(files.begin(), files.end(),
+                            [&](const std::unique_ptr<LockedFile>& file) { return file->identity == identity; });
   const Held mine = {last_id + 1, kind, 1, ranges};
   if (place == files.end()) {
-    const int own = own_description(fd);
+    const int own = own_description(fd, identity);
     if (own < 0) return errno;
-    files.push_back(std::unique_ptr<LockedFile>(new LockedFile{status.st_dev, status.st_ino, own, {}}));
+    files.push_back(std::unique_ptr<LockedFile>(new LockedFile{identity, own, {}}));
     place = files.end() - 1;
   } else {
     if (conflicts((*place)->held, mine, conflict)) return EBUSY;
@@ -215,7 +229,7 @@ int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, Loc
   if (error == 0) {
     *id = ++last_id;
   } else if (file.held.empty()) {
-    close(file.fd);
+    abandon(file.fd);
     files.erase(place);
   }
   return error;
@@ -257,7 +271,7 @@ void unlock(LockId id) {
   const std::vector<ByteRange> changed = list[held].ranges;
   list.erase(list.begin() + static_cast<ptrdiff_t>(held));
   if (list.empty()) {
-    close(files[file]->fd);  // drops every lock of the description
+    abandon(files[file]->fd);
     files.erase(files.begin() + static_cast<ptrdiff_t>(file));
   } else {
     settle(files[file]->fd, before, list, changed, nullptr);

@@ -39,6 +39,34 @@ unsigned lock_users(LockId id);
 // such lock: numbers are never used again.
 void unlock(LockId id);
 
+// One user of a lock, or of none.
+class HeldLock {
+ public:
+  HeldLock() = default;
+  HeldLock(LockId id, LockKind kind) : id_(id), kind_(kind) {}  // takes over one user
+  HeldLock(HeldLock&& other) noexcept : id_(other.id_), kind_(other.kind_) { other.id_ = 0; }
+  HeldLock& operator=(HeldLock&& other) noexcept {
+    if (this == &other) return *this;
+    reset();
+    id_ = other.id_;
+    kind_ = other.kind_;
+    other.id_ = 0;
+    return *this;
+  }
+  ~HeldLock() { reset(); }
+
+  void reset() {
+    if (id_ != 0) unlock(id_);
+    id_ = 0;
+  }
+  LockId id() const { return id_; }  // 0: none
+  LockKind kind() const { return kind_; }
+
+ private:
+  LockId id_ = 0;
+  LockKind kind_ = LockKind::kShared;
+};
+
 }  // namespace pmem
 
 #endif  // PMEM_RANGE_LOCK_H_

@@ -4,7 +4,7 @@ import { closeSync, fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { types } from 'node:util';
-import { type Mapped, native, Status } from '../binding.js';
+import { type HeldLock, type Mapped, native, Status } from '../binding.js';
 import { errorName, PmemError, systemError, wrongType, wrongValue } from '../errors.js';
 import { knowsMapSync } from '../memory/explain.js';
 import { lockRange } from '../memory/lock.js';
@@ -249,7 +249,11 @@ export class DaxDevice implements Disposable {
   }
 
   /**
-   * Bytes in the smallest page that maps a part of this device's open regions now, by /proc; undefined while nothing is mapped.
+   * Bytes in the smallest page that maps a part of this device's open regions now, by /proc, as {@link Region.pageSize} tells of
+   * each; where {@link guarantee} is given, {@link align} for what nobody has touched yet. Undefined while no region is open, and
+   * without the guarantee while no page is mapped.
+   *
+   * @throws PmemError as {@link Region.pageSize}
    */
   pageSize(): number | undefined {
     this.#examine('pageSize');
@@ -364,7 +368,8 @@ export class DaxDevice implements Disposable {
         fd: this.#fd,
         backing,
         extents: pieces,
-        pageSize: align,
+        // Not the alignment: where a page is gone, no more than that one is lost.
+        pageSize: backing.pageSize,
         alignment: align,
         mustAlign: true,
         address,
@@ -381,10 +386,11 @@ export class DaxDevice implements Disposable {
     }
   }
 
-  /** Of an instance: one more user of the lock on its bytes, which the mapping takes over; else 0. */
-  #useLock(): number {
+  /** Of an instance: one more user of the lock on its bytes, which the mapping takes over. */
+  #useLock(): HeldLock | undefined {
     const { lock, name, path } = this.#source;
-    if (lock === undefined || native.retainLock(lock)) return lock ?? 0;
+    const held = lock === undefined ? undefined : native.retainLock(lock);
+    if (lock === undefined || held !== undefined) return held;
     throw new PmemError('ERR_PMEM_CLOSED', `map: ${name} was destroyed; create another instance`, {
       errno: EBADF,
       path,
@@ -434,7 +440,6 @@ export class DaxDevice implements Disposable {
         trySync: knowsMapSync(backing) && probed === 0,
         populate: false,
         readBack: false,
-        lock: 0,
         smallPages: mapsSmall(how, align),
         noReserve: true,
       });

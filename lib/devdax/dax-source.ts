@@ -1,5 +1,7 @@
 /** What a DAX device is made of: the seam between those who configure devices and those who map them. */
 
+import type { HeldLock } from '../binding.js';
+
 /** Bytes of a file or device. */
 export interface Extent {
   readonly offset: number;
@@ -25,7 +27,7 @@ export interface DaxSource {
   /** A lock is held already for these bytes, by the region's instance; then mapping takes none. */
   readonly locked: boolean;
   /** That lock, of the addon: each mapping becomes one more user of it, so that the bytes stay locked as long as one is mapped. */
-  readonly lock?: number;
+  readonly lock?: HeldLock;
   /** What must not be collected while a device made of this is in use. */
   readonly keeper?: object;
 }

@@ -2,7 +2,7 @@
 
 import { type BigIntStats, closeSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { native } from '../binding.js';
+import { type HeldLock, native } from '../binding.js';
 import { openDescriptor } from '../memory/backing.js';
 import type { Host } from '../memory/host.js';
 import { isLocked } from '../memory/locked.js';
@@ -104,7 +104,7 @@ export function withUnused(node: string, verb: string, { host }: Kernel, run: ()
   }
 }
 
-function lockNode(fd: number, node: string, name: string, verb: string): number {
+function lockNode(fd: number, node: string, name: string, verb: string): HeldLock {
   try {
     return native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]);
   } catch (error) {

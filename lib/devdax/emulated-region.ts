@@ -2,7 +2,7 @@
 
 import { type BigIntStats, closeSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import { native } from '../binding.js';
+import { type HeldLock, native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { type Backing, inspect, numaNode, openDescriptor } from '../memory/backing.js';
 import { isLocked, lockedError } from '../memory/locked.js';
@@ -92,45 +92,21 @@ function resource({ kind, device }: Backing, offset: number): number | undefined
   return start === undefined ? undefined : start + offset;
 }
 
-/** The addon's lock on an instance's bytes. It goes with this object where nobody destroys the instance. */
-class Claim {
-  readonly lock: number;
-  readonly #kept: object;
-
-  constructor(lock: number) {
-    this.lock = lock;
-    try {
-      this.#kept = native.keepLock(lock);
-    } catch (error) {
-      native.unlock(lock);
-      throw systemError(error, undefined);
-    }
-  }
-
-  /** More users than this object: mappings under it, in whatever thread. */
-  get shared(): boolean {
-    return native.lockUsers(this.lock) > 1;
-  }
-
-  drop(): void {
-    native.dropLock(this.#kept);
-  }
-}
-
 class EmulatedInstance implements InstanceBackend {
   readonly name: string;
   readonly #region: EmulatedRegion;
   readonly #number: number;
-  readonly #claim: Claim;
+  /** On its bytes. It goes with this object where nobody destroys the instance. */
+  readonly #lock: HeldLock;
   #extents: readonly Extent[];
   #exists = true;
 
-  constructor(region: EmulatedRegion, number: number, extents: readonly Extent[], claim: Claim) {
+  constructor(region: EmulatedRegion, number: number, extents: readonly Extent[], lock: HeldLock) {
     this.name = `dax${region.id}.${number}`;
     this.#region = region;
     this.#number = number;
     this.#extents = extents;
-    this.#claim = claim;
+    this.#lock = lock;
   }
 
   get exists(): boolean {
@@ -154,12 +130,13 @@ class EmulatedInstance implements InstanceBackend {
   }
 
   get inUse(): boolean {
-    return this.#claim.shared;
+    // More users than this object: mappings under it.
+    return native.lockUsers(this.#lock) > 1;
   }
 
   resize(size: number): void {
     const planned = this.#region.plan(this.#number, size);
-    this.#region.locking(() => native.changeLock(this.#claim.lock, bordersOf(planned)));
+    this.#region.locking(() => native.changeLock(this.#lock, bordersOf(planned)));
     this.#region.layout.commit(this.#number, planned);
     this.#extents = planned;
   }
@@ -173,7 +150,7 @@ class EmulatedInstance implements InstanceBackend {
   drop(): void {
     this.#exists = false;
     this.#extents = [];
-    this.#claim.drop();
+    native.unlock(this.#lock);
   }
 
   source(): DaxSource {
@@ -187,7 +164,7 @@ class EmulatedInstance implements InstanceBackend {
       align: this.align,
       emulated: this.#region.kind !== 'devdax',
       locked: true,
-      lock: this.#claim.lock,
+      lock: this.#lock,
       keeper: this,
     };
   }
@@ -250,7 +227,7 @@ export class EmulatedRegion implements RegionBackend {
     const planned = this.#place(number, wanted);
     const fd = this.checked();
     const lock = this.locking(() => native.lockAlone(fd, bordersOf(planned)));
-    const made = new EmulatedInstance(this, number, planned, new Claim(lock));
+    const made = new EmulatedInstance(this, number, planned, lock);
     this.layout.commit(number, planned);
     this.#instances.push(made);
     return made;

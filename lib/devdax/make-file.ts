@@ -3,7 +3,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
-import { native } from '../binding.js';
+import { type HeldLock, native } from '../binding.js';
 import { systemError } from '../errors.js';
 import { type Backing, inspect } from '../memory/backing.js';
 import { giveSize, isStillThere, type OpenedFile, openFile, sizeMismatch, undo } from '../memory/create.js';
@@ -62,9 +62,9 @@ function check({ backing, syncErrno }: { backing: Backing; syncErrno: number }, 
   if (reason !== undefined && !options.emulate) throw noGuarantee(path, source.align, reason);
 }
 
-/** The lock on the bytes of the device to be; 0: none is wanted. Who has them may be about to give the file its contents. */
-function lock(file: OpenedFile, path: string, { offset, size = 0, shared }: CheckedOpen): number {
-  if (shared) return 0;
+/** The lock on the bytes of the device to be; undefined: none is wanted. Who has them may be about to give the file its contents. */
+function lock(file: OpenedFile, path: string, { offset, size = 0, shared }: CheckedOpen): HeldLock | undefined {
+  if (shared) return undefined;
   try {
     return lockRange(file.fd, inspect(file.fd, path), offset, offset + size, true);
   } catch (error) {
@@ -78,9 +78,9 @@ function attempt(path: string, options: CheckedOpen): MadeFile | undefined {
   const { offset, size = 0 } = options;
   const file = openFile(path, { create: true, readOnly: false, mode: MODE });
   const { fd } = file;
-  let held = 0;
+  let held: HeldLock | undefined;
   const end = () => {
-    if (held !== 0) native.unlock(held);
+    if (held !== undefined) native.unlock(held);
     closeSync(fd);
   };
   try {
@@ -91,7 +91,7 @@ function attempt(path: string, options: CheckedOpen): MadeFile | undefined {
     }
     giveSize(file, path, offset + size, false);
   } catch (error) {
-    if (held !== 0) undo(file, path);
+    if (held !== undefined) undo(file, path);
     end();
     throw error;
   }

@@ -10,7 +10,7 @@
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { native } from '../binding.js';
+import { type HeldLock, native } from '../binding.js';
 import { systemError } from '../errors.js';
 import { isLocked, lockedError } from '../memory/locked.js';
 
@@ -24,7 +24,7 @@ function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
 }
 
-function lock(fd: number, path: string, patience: number): number {
+function lock(fd: number, path: string, patience: number): HeldLock {
   const end = performance.now() + patience;
   for (;;) {
     try {

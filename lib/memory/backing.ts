@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { HOST, type Host } from './host.js';
+import type { FileIdentity } from './lock-holders.js';
 import { findMount, type Mount } from './mounts.js';
 import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, subsystem } from './sysfs.js';
 import { isVolatileBlockDevice, isVolatileOverlay, isVolatileType } from './volatility.js';
@@ -41,7 +42,7 @@ export interface Backing {
   readonly volatile?: boolean;
   /** Of a device: its directory below /sys/devices. */
   readonly device: string | undefined;
-  readonly identity: { readonly dev: bigint; readonly ino: bigint };
+  readonly identity: FileIdentity;
 }
 
 const SYSFS_MAGIC = 0x62656572;
@@ -154,7 +155,8 @@ function fileSystemOf(host: Host, path: string, dev: bigint, blockSize: number):
 /** What the open descriptor is. Directories, pipes and sockets are refused (`EISDIR`, `ENODEV`). */
 export function inspect(fd: number, path: string, host: Host = HOST): Backing {
   const status = fstatSync(fd, { bigint: true });
-  const identity = { dev: status.dev, ino: status.ino };
+  const { dev, ino, rdev, mode } = status;
+  const identity = status.isFile() ? { dev, ino } : { dev, ino, rdev, mode };
   const number = deviceNumber(status.rdev);
   if (status.isDirectory()) throw refusal(path, 'EISDIR', 'is a directory; name a file in it');
   if (status.isCharacterDevice()) {

@@ -4,6 +4,15 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { HOST, type Host } from './host.js';
 
+/** Which file or device is meant, as stat(2) tells. A device is what its number says, whatever node it was opened by. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  /** Of a device its number and kind. */
+  readonly rdev?: bigint;
+  readonly mode?: bigint;
+}
+
 /** A process that has the file open. */
 export interface Holder {
   readonly pid: number;
@@ -16,20 +25,30 @@ function shortened(cmdline: string): string {
   return line.length > 60 ? `${line.slice(0, 60)}…` : line;
 }
 
-function hasOpen(directory: string, dev: bigint, ino: bigint): boolean {
+const KIND = 0o170000n;
+
+function isSame(one: FileIdentity, other: FileIdentity): boolean {
+  if (one.dev === other.dev && one.ino === other.ino) return true;
+  const { rdev = 0n, mode = 0n } = one;
+  return rdev !== 0n && rdev === other.rdev && (mode & KIND) === ((other.mode ?? 0n) & KIND);
+}
+
+/** The inodes by which a process has the file open: one, but for a device with several nodes. */
+function inodesOf(directory: string, identity: FileIdentity): Set<string> {
+  const found = new Set<string>();
   for (const name of readdirSync(directory)) {
     try {
       const status = statSync(join(directory, name), { bigint: true });
-      if (status.dev === dev && status.ino === ino) return true;
+      if (isSame(identity, status)) found.add(String(status.ino));
     } catch {
       // Closed meanwhile.
     }
   }
-  return false;
+  return found;
 }
 
 /** Whether a descriptor's locks, as proc(5) tells them in fdinfo, touch the bytes; the owner is the process itself. */
-function hasLocked(directory: string, { ino }: { ino: bigint }, begin: number, end: number): boolean {
+function hasLocked(directory: string, inodes: ReadonlySet<string>, begin: number, end: number): boolean {
   for (const name of readdirSync(directory)) {
     let text: string;
     try {
@@ -37,9 +56,9 @@ function hasLocked(directory: string, { ino }: { ino: bigint }, begin: number, e
     } catch {
       continue; // closed meanwhile
     }
-    for (const [, inode, first, last] of text.matchAll(/^lock:.* [0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+|EOF)$/gm)) {
+    for (const [, inode = '', first, last] of text.matchAll(/^lock:.* [0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+|EOF)$/gm)) {
       const until = last === 'EOF' ? Number.POSITIVE_INFINITY : Number(last) + 1;
-      if (inode === String(ino) && Number(first) < end && until > begin) return true;
+      if (inodes.has(inode) && Number(first) < end && until > begin) return true;
     }
   }
   return false;
@@ -69,21 +88,14 @@ function processes(host: Host, fits: (directory: string) => boolean): Holder[] {
 }
 
 /** Other processes that have this file open, as far as this user may see. */
-export function holders(identity: { dev: bigint; ino: bigint }, host: Host = HOST): Holder[] {
-  return processes(host, (directory) => hasOpen(join(directory, 'fd'), identity.dev, identity.ino));
+export function holders(identity: FileIdentity, host: Host = HOST): Holder[] {
+  return processes(host, (directory) => inodesOf(join(directory, 'fd'), identity).size > 0);
 }
 
 /** Those of them that have a lock on some of the bytes, by what the kernel tells of their descriptors. */
-export function lockHolders(
-  identity: { dev: bigint; ino: bigint },
-  begin: number,
-  end: number,
-  host: Host = HOST,
-): Holder[] {
-  return processes(
-    host,
-    (directory) =>
-      hasOpen(join(directory, 'fd'), identity.dev, identity.ino) &&
-      hasLocked(join(directory, 'fdinfo'), identity, begin, end),
-  );
+export function lockHolders(identity: FileIdentity, begin: number, end: number, host: Host = HOST): Holder[] {
+  return processes(host, (directory) => {
+    const inodes = inodesOf(join(directory, 'fd'), identity);
+    return inodes.size > 0 && hasLocked(join(directory, 'fdinfo'), inodes, begin, end);
+  });
 }

@@ -1,6 +1,6 @@
 /** Taking the lock on a range of a file or device, and saying who could have it instead. */
 
-import { native } from '../binding.js';
+import { type HeldLock, native } from '../binding.js';
 import { systemError } from '../errors.js';
 import type { Backing } from './backing.js';
 import { isLocked, lockedError } from './locked.js';
@@ -16,7 +16,7 @@ export function lockRange(
   begin: number,
   end: number,
   exclusive: boolean,
-): number {
+): HeldLock {
   try {
     return native.lock(fd, begin, Math.min(end, MOST_OFFSET), exclusive);
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import { PmemError } from '../errors.js';
-import { holders, lockHolders } from './lock-holders.js';
+import { type FileIdentity, holders, lockHolders } from './lock-holders.js';
 
 const { EAGAIN, EBUSY } = constants.errno;
 
@@ -33,7 +33,7 @@ export function bytes(begin: number, end: number): string {
 export function lockedError(
   error: unknown,
   path: string,
-  identity: { dev: bigint; ino: bigint },
+  identity: FileIdentity,
   advice: { here: string; there: string },
 ): PmemError {
   const { errno, begin = 0, end = Number.POSITIVE_INFINITY } = error as Refused;

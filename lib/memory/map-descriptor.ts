@@ -1,7 +1,7 @@
 /** From an open descriptor to a mapping, and the decision of what makes stores durable there. */
 
 import { constants } from 'node:os';
-import { type Mapped, native } from '../binding.js';
+import { type HeldLock, type Mapped, native } from '../binding.js';
 import { formatSize } from '../units.js';
 import type { Backing, BackingKind } from './backing.js';
 import { deviceOf } from './backing.js';
@@ -46,8 +46,8 @@ export interface DescriptorRequest {
   readonly probed: number;
   readonly assumePersistent: boolean;
   readonly granularity: Granularity;
-  /** A lock that the mapping takes over, or 0. */
-  readonly lock: number;
+  /** A lock that the mapping takes over. */
+  readonly lock: HeldLock | undefined;
   /** Called when it fails, while the lock is still held. */
   readonly undo?: () => void;
 }
@@ -122,8 +122,9 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
     };
   } catch (error) {
     request.undo?.();
+    // Of the mapping, the lock ends with it; else it is here, and nobody else gives it back.
     if (mapped !== undefined) native.close(mapped.handle);
-    else if (lock !== 0) native.unlock(lock);
+    else if (lock !== undefined) native.unlock(lock);
     throw error;
   }
 }

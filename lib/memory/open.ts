@@ -2,7 +2,7 @@
 
 import { closeSync, fstatSync } from 'node:fs';
 import { constants } from 'node:os';
-import { native } from '../binding.js';
+import { type HeldLock, native } from '../binding.js';
 import { outOfRange, PmemError, systemError } from '../errors.js';
 import { type Backing, inspect } from './backing.js';
 import { giveSize, isStillThere, type OpenedFile, openFile, sizeMismatch, undo } from './create.js';
@@ -50,8 +50,8 @@ function extent(
   return { offset, length };
 }
 
-function lock(file: OpenedFile, backing: Backing, options: CheckedOptions, end: number): number {
-  if (options.shared) return 0;
+function lock(file: OpenedFile, backing: Backing, options: CheckedOptions, end: number): HeldLock | undefined {
+  if (options.shared) return undefined;
   try {
     return lockRange(file.fd, backing, options.offset, end, !options.readOnly);
   } catch (error) {
@@ -82,7 +82,7 @@ function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): Ope
   let mapping = false;
   try {
     if (isNew && !isStillThere(file, path)) {
-      if (held !== 0) native.unlock(held);
+      if (held !== undefined) native.unlock(held);
       return undefined;
     }
     // Refused before the blocks are allocated.
@@ -112,7 +112,7 @@ function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): Ope
   } catch (error) {
     if (!mapping) {
       undo(file, path);
-      if (held !== 0) native.unlock(held);
+      if (held !== undefined) native.unlock(held);
     }
     throw systemError(error, path, adviceOnMap(error, before));
   }

@@ -1,7 +1,8 @@
 /** Which pages map a range of this process's memory, by the kernel's account (proc(5): smaps, pagemap). */
 
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { native } from '../binding.js';
+import { systemError } from '../errors.js';
 
 /** A mapping of this process, or the part of it that the kernel keeps account of by itself. */
 export interface Vma {
@@ -17,20 +18,55 @@ export interface Vma {
 
 const HEAD = /^([0-9a-f]+)-([0-9a-f]+) \S+ [0-9a-f]+ (\S+ \d+)/;
 
+const SMAPS = '/proc/self/smaps';
+const PAGEMAP = '/proc/self/pagemap';
+
+/** Runs what reads a file of /proc; its errors say what to do. */
+function reading<Result>(path: string, run: (fd: number) => Result): Result {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, 'r');
+    return run(fd);
+  } catch (error) {
+    const advice =
+      (error as { code?: string }).code === 'EMFILE'
+        ? 'Close files, or allow more (ulimit -n)'
+        : 'The kernel tells there which pages map memory; mount /proc';
+    throw systemError(error, path, advice);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** The entries of smaps, in the order of their addresses. The kernel goes through the pages of each when that is read. */
+function* entriesOf(fd: number): Generator<string, void, void> {
+  const bytes = Buffer.alloc(1 << 14);
+  let rest = '';
+  for (let got = readSync(fd, bytes); got > 0; got = readSync(fd, bytes)) {
+    const entries = (rest + bytes.toString('latin1', 0, got)).split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+    rest = entries.pop() ?? '';
+    yield* entries;
+  }
+  yield rest;
+}
+
 /** The mappings that have a part of the range. */
 export function vmasIn(begin: number, length: number): Vma[] {
-  const found: Vma[] = [];
-  for (const entry of readFileSync('/proc/self/smaps', 'latin1').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)) {
-    const head = HEAD.exec(entry);
-    if (head === null) continue;
-    const from = Number.parseInt(head[1] ?? '', 16);
-    const to = Number.parseInt(head[2] ?? '', 16);
-    if (to <= begin || from >= begin + length) continue;
-    const kib = (name: string) => 1024 * Number(new RegExp(`^${name}: *(\\d+) kB$`, 'm').exec(entry)?.[1] ?? 'NaN');
-    const sizes = { kernelPageSize: kib('KernelPageSize'), mmuPageSize: kib('MMUPageSize') };
-    found.push({ begin: from, end: to, file: head[3] ?? '', ...sizes });
-  }
-  return found;
+  return reading(SMAPS, (fd) => {
+    const found: Vma[] = [];
+    for (const entry of entriesOf(fd)) {
+      const head = HEAD.exec(entry);
+      if (head === null) continue;
+      const from = Number.parseInt(head[1] ?? '', 16);
+      const to = Number.parseInt(head[2] ?? '', 16);
+      if (from >= begin + length) break;
+      if (to <= begin) continue;
+      const kib = (name: string) => 1024 * Number(new RegExp(`^${name}: *(\\d+) kB$`, 'm').exec(entry)?.[1] ?? 'NaN');
+      const sizes = { kernelPageSize: kib('KernelPageSize'), mmuPageSize: kib('MMUPageSize') };
+      found.push({ begin: from, end: to, file: head[3] ?? '', ...sizes });
+    }
+    return found;
+  });
 }
 
 /** Documentation/admin-guide/mm/pagemap.rst: 8 bytes for each page, the highest bit says that it is present. */
@@ -49,8 +85,7 @@ export function presentPages(
   each: (present: number, at: number) => boolean,
 ): void {
   const page = native.pageSize();
-  const fd = openSync('/proc/self/pagemap', 'r');
-  try {
+  reading(PAGEMAP, (fd) => {
     const entries = Buffer.alloc(ENTRY * Math.min(length / page, MOST_ENTRIES));
     let present = 0;
     for (let at = 0; at < length; ) {
@@ -66,41 +101,63 @@ export function presentPages(
         present = 0;
       }
     }
-  } finally {
-    closeSync(fd);
-  }
+  });
 }
 
 /** The smallest that is larger than the kernel's own, on every supported CPU with pages of 4 KiB. */
 const HUGE = 2 * 2 ** 20;
 
-/** Bytes in the smallest page that maps a part of the range; undefined: none does, or the kernel does not tell. */
+/** How many pages are present in a range. */
+function countPresent(begin: number, length: number): number {
+  let count = 0;
+  presentPages(begin, length, length, (present) => {
+    count = present;
+    return false;
+  });
+  return count;
+}
+
+/** Pages present in the range, and whether each lies in a unit that is present as a whole: else no large page maps it. */
+function look(begin: number, end: number): { present: number; whole: boolean } {
+  const page = native.pageSize();
+  let [present, whole] = [0, true];
+  const first = Math.min(Math.ceil(begin / HUGE) * HUGE, end);
+  const last = Math.max(end - (end % HUGE), first);
+  for (const [from, to] of [
+    [begin, first],
+    [last, end],
+  ] as const) {
+    const inside = from < to ? countPresent(from, to - from) : 0;
+    if (inside === 0) continue;
+    present += inside;
+    // What of a large page lies outside of the range maps the rest too.
+    if (countPresent(from - (from % HUGE), HUGE) < HUGE / page) whole = false;
+  }
+  if (first < last) {
+    presentPages(first, last - first, HUGE, (count) => {
+      present += count;
+      if (count > 0 && count < HUGE / page) whole = false;
+      return true;
+    });
+  }
+  return { present, whole };
+}
+
+/**
+ * Bytes in the smallest page that maps a part of the range; the kernel's account where that knows one size only. Undefined: none
+ * does, or the kernel does not tell.
+ */
 export function mappedPageSize(address: number, size: number): number | undefined {
+  if (size === 0) return undefined;
   const page = native.pageSize();
   const begin = address - (address % page);
   const end = Math.ceil((address + size) / page) * page;
   const configured = vmasIn(begin, end - begin).map(({ kernelPageSize }) => kernelPageSize);
-  if (configured.length === 0 || size === 0) return undefined;
+  if (configured.length === 0) return undefined;
   const smallest = Math.min(...configured);
   if (smallest > page) return smallest;
-  // Around it others may lie.
-  let some = false;
-  presentPages(begin, end - begin, page, (count) => {
-    some = count > 0;
-    return !some;
-  });
-  if (!some) return undefined;
-  let present = 0;
-  let whole = true;
-  // Large pages lie in such units; what of one lies outside of the range maps the rest too.
-  const from = begin - (begin % HUGE);
-  const to = Math.ceil(end / HUGE) * HUGE;
-  presentPages(from, to - from, HUGE, (count, at) => {
-    const inside = from + at >= begin && from + at + HUGE <= end;
-    if (count > 0 && !(count === HUGE / page && inside)) whole = false;
-    present += count;
-    return true;
-  });
+  const { present, whole } = look(begin, end);
+  if (present === 0) return undefined;
   if (!whole) return page;
   const huge = native.hugePages(begin, end - begin);
   if (huge < 0) return undefined;

@@ -136,6 +136,10 @@ export class Region implements Memory, Disposable {
    * Maps a file, `/dev/daxX.Y`, `/dev/mem`, a PCI `resourceN` or a block device. Takes an advisory lock on the bytes,
    * exclusive unless `readOnly`, that other processes' regions respect; threads of this process share it.
    *
+   * A device is locked by its node in /dev, whatever other node it was opened by. Different things to a lock are: a device and what
+   * a process has of it that cannot see or open that node (a container with nodes of its own); `/dev/mem` or a PCI resource, and a
+   * device of the same bytes; a disk and its partitions; a DAX file and the device below.
+   *
    * @throws PmemError with the POSIX code of the system call that failed; `ERR_PMEM_LOCKED` when another process has the
    *   bytes open; `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
    *   `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
@@ -456,8 +460,11 @@ export class Region implements Memory, Disposable {
   }
 
   /**
-   * Bytes in the smallest page that maps a part of the region at this moment, as /proc tells; undefined while no page is
-   * mapped, and where the kernel does not say how large they are (large pages of a file, before Linux 6.7).
+   * Bytes in the smallest page that maps a part of the region, as /proc tells. Where the kernel maps by pages of one size only
+   * (hugetlbfs, device-DAX), it is that size, whether pages were touched or not. Elsewhere it is what is mapped at this moment:
+   * undefined while no page is, and where the kernel does not say how large they are (large pages of a file, before Linux 6.7).
+   *
+   * @throws PmemError with the POSIX code when /proc cannot be read: `EMFILE`, `ENOENT`
    */
   pageSize(): number | undefined {
     this.#examine('pageSize');
@@ -465,8 +472,13 @@ export class Region implements Memory, Disposable {
   }
 
   /**
-   * Ends the region: every Buffer made from it has length 0, the lock is given back, and the memory is unmapped when the
-   * last user of it is gone. Does not make anything durable. Closing twice is harmless.
+   * Ends the region: every Buffer made from it has length 0, and the memory is unmapped when the last user of it is gone. Does
+   * not make anything durable. Closing twice is harmless.
+   *
+   * The lock is given back as soon as the asynchronous calls have ended that are under way on other threads. Memory that was moved
+   * to another ArrayBuffer (`buffer.transfer()`, from Node.js 22 on) stays mapped and can be stored into until that one is
+   * collected. If it is an instance's of a `DaxRegion`, nobody else gets the bytes before; else the lock does not wait for it.
+   * Nor does any lock wait for O_DIRECT reads by node:fs into a Buffer of the region: end those first.
    */
   close(): void {
     if (this.closed) {

@@ -27,9 +27,12 @@ describe('a DAX device on huge pages', () => {
     assert.equal(device.align, HUGE);
     assert.equal(device.emulated, true);
     assert(!missing.some((one) => one.startsWith('fault granularity')));
+    assert.equal(device.pageSize(), undefined);
     using region = device.map();
     assert.equal(region.durability.pageSize, HUGE);
+    // No other page can come in there, so it is known before one is touched.
     assert.equal(region.pageSize(), HUGE);
+    assert.equal(region.slice(SMALL, 100).pageSize(), HUGE);
     assert.equal(device.pageSize(), HUGE);
     memfd.close();
   });

@@ -134,20 +134,49 @@ describe('a lock that is alone', () => {
   it('lasts until its last user is gone, a collected object too', async () => {
     const lock = native.lockAlone(fd, pages(0, 1));
     assert.equal(native.lockUsers(lock), 1);
-    assert(native.retainLock(lock));
-    let kept: object | undefined = native.keepLock(lock);
-    assert.equal(typeof kept, 'object');
+    let other = native.retainLock(lock);
+    assert.equal(typeof other, 'object');
     assert.equal(native.lockUsers(lock), 2);
     native.unlock(lock);
+    assert.equal(native.lockUsers(lock), 0); // nothing there any more
+    assert.equal(native.retainLock(lock), undefined);
+    native.unlock(lock); // and nobody else's is given back
     assert.equal(refusal(() => native.lockAlone(fd, pages(0, 1)))?.errno, EBUSY);
-    kept = undefined;
-    assert(await collected(() => native.lockUsers(lock) === 0));
-    native.unlock(lock); // nothing there any more
-    assert.equal(native.retainLock(lock), false);
-    const dropped = native.keepLock(native.lockAlone(fd, pages(0, 1)));
-    native.dropLock(dropped);
-    native.dropLock(dropped); // harmless
-    native.unlock(native.lockAlone(fd, pages(0, 1)));
+    other = undefined;
+    assert(await collected(() => refusal(() => native.unlock(native.lockAlone(fd, pages(0, 1)))) === undefined));
+  });
+
+  it('moves into a mapping that comes about, and stays where it is when none does', () => {
+    const lock = native.lockAlone(fd, pages(0, 2));
+    const other = native.retainLock(lock);
+    assert(other !== undefined);
+    const request = {
+      fd,
+      offset: 0,
+      length: 2 * PAGE,
+      pageSize: PAGE,
+      alignment: PAGE,
+      mustAlign: false,
+      writable: true,
+      trySync: false,
+      populate: false,
+      readBack: false,
+      lock: other,
+      address: 0,
+      smallPages: false,
+    };
+    assert.notEqual(
+      refusal(() => native.map({ ...request, offset: 1 })),
+      undefined,
+    );
+    assert.equal(native.lockUsers(lock), 2);
+    const { handle } = native.map(request);
+    assert.equal(native.lockUsers(other), 0);
+    native.unlock(other); // it is the mapping's
+    assert.equal(native.lockUsers(lock), 2);
+    native.close(handle);
+    assert.equal(native.lockUsers(lock), 1);
+    native.unlock(lock);
   });
 
   it('excludes other threads, and ends with the one that kept it', async () => {
@@ -169,9 +198,8 @@ describe('a lock that is alone', () => {
         const { openSync } = await import('node:fs');
         const { parentPort } = await import('node:worker_threads');
         const lock = native.lockAlone(openSync(target, 'r+'), [0, 4096]);
-        const kept = native.keepLock(lock);
-        parentPort?.postMessage(typeof kept);
-        await new Promise((resolve) => parentPort?.once('message', () => resolve(kept)));
+        parentPort?.postMessage(typeof lock);
+        await new Promise((resolve) => parentPort?.once('message', () => resolve(lock)));
       },
       { target: path, binding: import.meta.resolve('#dist/binding.js') },
     );

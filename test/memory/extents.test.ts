@@ -34,7 +34,6 @@ describe('a mapping of several extents', () => {
         trySync: false,
         populate: false,
         readBack: false,
-        lock: 0,
         address: 0,
         smallPages: false,
         extents,

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { Region } from 'pmem';
+import { childValue } from '../support/child.js';
 import { onDisk } from '../support/temp.js';
 
 const MIB = 2 ** 20;
@@ -23,5 +24,44 @@ describe('region.pageSize', () => {
     assert.equal(region.slice('6MiB').pageSize(), undefined);
     assert.equal(region.slice('4MiB', 0).pageSize(), undefined);
     assert.equal(region.slice(100, 0).pageSize(), undefined);
+    // Of the page beside it nobody has touched anything, though one entry of the page table could map both.
+    assert.equal(region.slice(4096, 4096).pageSize(), undefined);
+    assert.equal(region.slice(4095, 2).pageSize(), 4096);
+  });
+
+  it('cannot be told without descriptors: the error of the system, with a way out', async () => {
+    const path = file('descriptors');
+    Region.open(path, { create: true, size: MIB }).close();
+    const refused = await childValue(
+      async (target: string) => {
+        const { DaxDevice, PmemError, Region } = await import('pmem');
+        const { closeSync, openSync } = await import('node:fs');
+        const region = Region.open(target);
+        const device = DaxDevice.open(target, { align: 4096, emulate: true });
+        const mapped = device.map();
+        region.fill(0, 1, 1);
+        const taken: number[] = [];
+        const found: (string | number | undefined)[] = [];
+        try {
+          for (;;) taken.push(openSync('/dev/null', 'r'));
+        } catch {
+          // No more are left.
+        }
+        for (const one of [region, mapped, device]) {
+          try {
+            found.push(one.pageSize());
+          } catch (error) {
+            found.push(error instanceof PmemError ? error.message : `raw: ${String(error)}`);
+          }
+        }
+        for (const fd of taken) closeSync(fd);
+        return [...found, region.pageSize()] as unknown as (string | number)[];
+      },
+      [path],
+      { execPath: 'prlimit', execArgv: ['--nofile=1024:1024', process.execPath] },
+    );
+    assert.equal(refused.pop(), 4096);
+    assert.equal(refused.length, 3);
+    for (const message of refused) assert.match(String(message), /^EMFILE: .*'\/proc\/self\/smaps'. Close files/);
   });
 });

@@ -30,7 +30,6 @@ describe('windows on regions larger than the longest Buffer', () => {
       trySync: false,
       populate: false,
       readBack: false,
-      lock: 0,
       address: 0,
       smallPages: false,
     });

@@ -3,6 +3,7 @@
 #include <node_api.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -227,6 +228,27 @@ napi_value in_fork(napi_env env, napi_callback_info info) {
   return arguments.result(ended ? WEXITSTATUS(status) : ECHILD);
 }
 
+// fork() -> the id of a child that has every descriptor of this process, and does nothing with them; or the negative
+// errno.
+napi_value idle_fork(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) pause();
+  }
+  return arguments.result(child < 0 ? -errno : child);
+}
+
+// reap(child) -> errno. Ends it.
+napi_value reap(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const pid_t child = static_cast<pid_t>(arguments.number(0));
+  int status = 0;
+  const bool ended = child > 0 && kill(child, SIGKILL) == 0 && waitpid(child, &status, 0) == child;
+  return arguments.result(ended ? 0 : errno);
+}
+
 napi_value init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
@@ -239,6 +261,8 @@ napi_value init(napi_env env, napi_value exports) {
                {"poison", poison},
                {"poisonFile", poison_file},
                {"inFork", in_fork},
+               {"fork", idle_fork},
+               {"reap", reap},
                {"attempt", attempt},
                {"occupy", occupy},
                {"memfd", memfd},

@@ -45,6 +45,10 @@ export interface KernelAddon {
   poisonFile(path: string, offset: number): number;
   /** The errno that a child made by fork(2) gets when it passes the buffer's first byte to the kernel; 0 when it has it. */
   inFork(buffer: Uint8Array): number;
+  /** The id of a child made by fork(2), which has every descriptor of this process; or the negative errno. Give it to `reap`. */
+  fork(): number;
+  /** Ends such a child; returns an errno. */
+  reap(pid: number): number;
 }
 
 /** mmap(2), x86-64 and arm64. */

@@ -1,0 +1,82 @@
+#include "file_identity.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace pmem {
+
+namespace {
+
+constexpr size_t kMostPath = 4096;
+
+// The node at the path, if it is that device's. Looked at before it is opened for anything: opening another device can
+// do things to it.
+int node_at(const char* path, const FileIdentity& identity) {
+  const int fd = open(path, O_PATH | O_CLOEXEC);
+  if (fd < 0) return -1;
+  FileIdentity found;
+  if (identify_file(fd, &found) == 0 && found == identity) return fd;
+  close(fd);
+  return -1;
+}
+
+// What the kernel calls the node, below /dev (Documentation/ABI/testing/sysfs-uevent: DEVNAME).
+bool name_of(const char* directory, dev_t device, char* name) {
+  char path[64];
+  snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u/uevent", directory, major(device), minor(device));
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char text[kMostPath];
+  const ssize_t length = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  if (length <= 0) return false;
+  text[length] = '\0';
+  for (char* line = text; line != nullptr;) {
+    char* end = strchr(line, '\n');
+    if (end != nullptr) *end = '\0';
+    if (strncmp(line, "DEVNAME=", 8) == 0) {
+      strcpy(name, line + 8);
+      return true;
+    }
+    line = end == nullptr ? nullptr : end + 1;
+  }
+  return false;
+}
+
+}  // namespace
+
+int identify_file(int fd, FileIdentity* identity) {
+  struct stat status;
+  // Not fstat(): built with glibc 2.33 or later, that does not run with an earlier one. The kernel's layout is the
+  // same.
+  if (syscall(SYS_fstat, fd, &status) != 0) return errno;
+  identity->kind = S_ISCHR(status.st_mode)   ? FileKind::kCharacterDevice
+                   : S_ISBLK(status.st_mode) ? FileKind::kBlockDevice
+                                             : FileKind::kFile;
+  const bool is_file = identity->kind == FileKind::kFile;
+  identity->device = is_file ? status.st_dev : status.st_rdev;
+  identity->inode = is_file ? status.st_ino : 0;
+  return 0;
+}
+
+int canonical_node(const FileIdentity& identity) {
+  if (identity.kind == FileKind::kFile) return -1;
+  const char* directory = identity.kind == FileKind::kBlockDevice ? "block" : "char";
+  char path[kMostPath + 8];
+  snprintf(path, sizeof(path), "/dev/%s/%u:%u", directory, major(identity.device), minor(identity.device));
+  const int fd = node_at(path, identity);
+  if (fd >= 0) return fd;
+  char name[kMostPath];
+  if (!name_of(directory, identity.device, name)) return -1;
+  snprintf(path, sizeof(path), "/dev/%s", name);
+  return node_at(path, identity);
+}
+
+}  // namespace pmem
