@@ -228,6 +228,7 @@ export interface Native {
   writeAsync(handle: number, offset: number, source: Uint8Array, completion: number): Promise<Outcome>;
   readAsync(handle: number, offset: number, target: Uint8Array): Promise<Outcome>;
   fillAsync(handle: number, offset: number, length: number, byte: number, completion: number): Promise<Outcome>;
+  persistAsync(handle: number, offset: number, length: number): Promise<Outcome>;
 
   /** Where the mapping begins in this process's memory; 0 when it is closed. */
   addressOf(handle: number): number;

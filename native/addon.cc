@@ -66,6 +66,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"writeAsync", pmem::write_async},
       {"readAsync", pmem::read_async},
       {"fillAsync", pmem::fill_async},
+      {"persistAsync", pmem::persist_async},
       {"addressOf", pmem::address_of},
       {"populate", pmem::populate},
       {"populateAsync", pmem::populate_async},

@@ -127,6 +127,11 @@ Napi::Value fill_async(const Napi::CallbackInfo& info) {
   return queue(info, length, operation, nullptr);
 }
 
+Napi::Value persist_async(const Napi::CallbackInfo& info) {
+  const auto operation = [](const Span& span, Fault* fault) { return persist(span, fault); };
+  return queue(info, size_at(info, 2), operation, nullptr);
+}
+
 Napi::Value populate_async(const Napi::CallbackInfo& info) {
   const size_t length = size_at(info, 2);
   const bool writable = flag_at(info, 3);

@@ -102,8 +102,9 @@ int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
     result = madvise(begin, length, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
   } while (result != 0 && errno == EINTR);
   if (result == 0) return kOk;
-  // Kernels before 5.14, and memory without page structures.
-  if (errno != EINVAL) return errno;
+  // EINVAL: kernels before 5.14, and memory without page structures. The others do not tell which page is gone or
+  // corrupt.
+  if (errno != EINVAL && errno != EFAULT && errno != EHWPOISON) return errno;
   const bool done = guarded(begin, nullptr, length, fault, [writable, page](uint8_t* memory, uint8_t*, size_t count) {
     for (size_t at = 0; at < count; at += page) {
       // Adds nothing, but for storing, and in one access: another thread's store is not lost.

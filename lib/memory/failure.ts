@@ -140,6 +140,10 @@ export function failure(attempt: Attempt, outcome: Outcome): Error {
       );
     default: {
       const code = errorName(status);
+      if (operation === 'populateAsync') {
+        const message = `${code}: the pages of '${path}' could not all be had in populateAsync`;
+        return new PmemError(code, message, { errno: status, syscall: 'madvise', path });
+      }
       return new PmemError(
         code,
         `${code}: msync of '${path}' failed in ${operation}; the region refuses everything from now on, because the kernel ` +

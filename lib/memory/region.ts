@@ -408,6 +408,17 @@ export class Region implements Memory, Disposable {
   }
 
   /**
+   * {@link persist} on another thread: for ranges so large that write-back or msync takes a while. Durable when the promise
+   * resolves.
+   */
+  async persistAsync(offset: number, length: number, options: AsyncOptions = {}): Promise<void> {
+    checkAsyncOptions(options);
+    await this.#inPieces('persistAsync', offset, length, options, (at, count) =>
+      native.persistAsync(this.#handle, this.#base + offset + at, count),
+    );
+  }
+
+  /**
    * Brings the pages of the range in on another thread, so that touching them later costs no page faults: several times faster
    * than touching each. Changes no byte; of a sparse file it allocates the blocks.
    */

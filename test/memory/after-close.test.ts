@@ -27,6 +27,7 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   share: (region) => region.share(),
   deepFlush: (region) => region.deepFlush(),
   pageSize: (region) => region.pageSize(),
+  persistAsync: (region) => region.persistAsync(0, 8),
   populateAsync: (region) => region.populateAsync(0, 8),
   claim: (region) => (region as Claiming).claim('claim', false),
 };
@@ -45,6 +46,8 @@ const EMPTY_CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   'slice of 0 bytes': (region) => region.slice(0, 0),
   'writeAsync of 0 bytes': (region) => region.writeAsync(0, Buffer.alloc(0)),
   'readAsync of 0 bytes': (region) => region.readAsync(0, Buffer.alloc(0)),
+  'persistAsync of 0 bytes': (region) => region.persistAsync(0, 0),
+  'populateAsync of 0 bytes': (region) => region.populateAsync(0, 0),
   'fillAsync of 0 bytes': (region) => region.fillAsync(0, 0),
 };
 

@@ -78,6 +78,8 @@ const METHODS = {
   writeAsync: ['offset', 'bytes', 'storeOptions'],
   readAsync: ['offset', 'bytes', 'options'],
   fillAsync: ['offset', 'length', 'byte', 'storeOptions'],
+  persistAsync: ['offset', 'length', 'options'],
+  populateAsync: ['offset', 'length', 'options'],
 } as const satisfies Partial<Record<keyof Region, readonly Kind[]>>;
 
 type Method = keyof typeof METHODS;

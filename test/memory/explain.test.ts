@@ -131,6 +131,7 @@ describe('explain', () => {
         throwsCode(attempt, 'ERR_PMEM_VOLATILE', { message: /assumePersistent: true/ });
       }
       await assert.rejects(region.fillAsync(0, 4, 1, { mode: 'persist' }), { code: 'ERR_PMEM_VOLATILE' });
+      await assert.rejects(region.persistAsync(0, 4), { code: 'ERR_PMEM_VOLATILE' });
       // Refused before a byte is touched.
       assert.equal(region.view(0, 4).toString(), 'abcd');
       assert.equal(region.deepFlush(), 'unavailable');

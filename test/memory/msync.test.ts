@@ -81,6 +81,7 @@ describe('msync', () => {
         await step('drain after that write', () => region.drain());
         await step('fill, persisted', () => region.fill(12288, 4096, 1, 'persist'));
         await step('fillAsync, persisted', () => region.fillAsync(12288, 4096, 1, { mode: 'persist' }));
+        await step('persistAsync', () => region.persistAsync(100, 10));
         await step('slice', () => region.slice(5000, 100).persist(0, 1));
         await step('close', () => region.close());
         rmSync(log);
@@ -116,6 +117,7 @@ describe('msync', () => {
       'drain after that write': covering(8000, 100),
       'fill, persisted': covering(12288, 4096),
       'fillAsync, persisted': covering(12288, 4096),
+      persistAsync: covering(100, 10),
       slice: covering(5000, 1),
       close: [],
     });
@@ -154,6 +156,7 @@ describe('msync', () => {
     persistAll: (region) => region.persistAll([{ offset: 0, length: 8 }]),
     'writeAsync, persisted': (region) => region.writeAsync(0, Buffer.alloc(8), { mode: 'persist' }),
     'fillAsync, persisted': (region) => region.fillAsync(0, 8, 1, { mode: 'persist' }),
+    persistAsync: (region) => region.persistAsync(0, 8),
     'persist of a slice': (region) => region.slice(8, 8).persist(0, 8),
   };
   for (const [name, fail] of Object.entries(failing)) {

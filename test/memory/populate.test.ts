@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { statSync, truncateSync, writeFileSync } from 'node:fs';
 import { Region } from 'pmem';
+import { rejectsCode } from '../support/errors.js';
 import { onTmpfs } from '../support/temp.js';
 
 const PAGE = 4096;
@@ -28,6 +29,19 @@ describe('region.populateAsync', () => {
       assert.equal(statSync(path).blocks, 0);
       await region.populateAsync(offset, length);
       assert.equal((statSync(path).blocks * 512) / PAGE, pages);
+    });
+  }
+
+  for (const readOnly of [false, true]) {
+    it(`says which page is gone from a ${readOnly ? 'read-only' : 'writable'} region`, async () => {
+      const path = file('shorter');
+      writeFileSync(path, Buffer.alloc(8 * PAGE));
+      using region = Region.open(path, { readOnly });
+      truncateSync(path, 5 * PAGE);
+      await rejectsCode(region.populateAsync(PAGE, 7 * PAGE), 'ERR_PMEM_TRUNCATED', {
+        message: new RegExp(`populateAsync: at offset ${5 * PAGE} `),
+      });
+      region.read(0, Buffer.alloc(5 * PAGE));
     });
   }
 });

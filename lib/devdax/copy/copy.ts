@@ -70,7 +70,7 @@ function mover(source: Source, target: Target, sums: number[]): (at: number, len
   if (source instanceof FileEnd) {
     return async (at, length) => {
       const count = await source.read(at, memory.view(at, length));
-      memory.persist(at, count);
+      await memory.persist(at, count);
       return count;
     };
   }

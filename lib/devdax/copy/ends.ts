@@ -65,8 +65,8 @@ export class MemoryEnd {
   }
 
   /** Makes durable what was stored through a view. */
-  persist(at: number, length: number): void {
-    if (this.durable) this.#region.persist(this.#base + at, length);
+  async persist(at: number, length: number): Promise<void> {
+    if (this.durable) await this.#region.persistAsync(this.#base + at, length);
   }
 
   async read(at: number, target: Buffer): Promise<number> {
