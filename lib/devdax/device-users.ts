@@ -1,9 +1,15 @@
-/** Who has a DAX device open or mapped: taking its driver away takes the memory from under them. */
+/**
+ * Who has a DAX device open or mapped. Taking its driver away takes the memory from under them, and Linux 6.1 panics when one
+ * of their descriptors is closed after the device got a driver again, or was deleted (list corruption in cd_forget).
+ */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { native } from '../binding.js';
+import { openDescriptor } from '../memory/backing.js';
 import type { Host } from '../memory/host.js';
-import { holders } from '../memory/lock-holders.js';
+import { openers } from '../memory/lock-holders.js';
+import { isLocked } from '../memory/locked.js';
 
 function entries(directory: string): string[] {
   try {
@@ -23,10 +29,10 @@ function maps(host: Host, pid: string, path: string): boolean {
   }
 }
 
-function opened(host: Host, path: string): string[] {
+function opened(host: Host, path: string): number[] {
   try {
     const identity = statSync(path, { bigint: true });
-    return holders(identity, host).map(({ pid }) => String(pid));
+    return openers(identity, host).map(({ pid }) => pid);
   } catch {
     return []; // no such file
   }
@@ -34,6 +40,38 @@ function opened(host: Host, path: string): string[] {
 
 /** Process ids, this process's among them, as far as this user may see. */
 export function usersOf(path: string, host: Host): number[] {
-  const mapping = entries(host.proc).filter((name) => /^\d+$/.test(name) && maps(host, name, path));
-  return [...new Set([...opened(host, path), ...mapping])].map(Number).sort((a, b) => a - b);
+  const mapping = entries(host.proc)
+    .filter((name) => /^(\d+|self)$/.test(name) && maps(host, name, path))
+    .map((name) => (name === 'self' ? process.pid : Number(name)));
+  return [...new Set([...opened(host, path), ...mapping])].sort((a, b) => a - b);
+}
+
+/** Regions of this package hold a lock, also those of processes that cannot be seen from here. */
+function isLockedBySomebody(path: string): boolean {
+  let fd: number;
+  try {
+    fd = openDescriptor(path, true);
+  } catch {
+    return false; // not there, or without a driver to open it with
+  }
+  try {
+    native.unlock(native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]));
+    return false;
+  } catch (error) {
+    if (!isLocked(error)) throw error;
+    return true;
+  } finally {
+    // Nothing of it may be open here either when the driver goes, not even for a lock.
+    closeSync(fd);
+  }
+}
+
+/**
+ * How the device is used, for the middle of a sentence: `is open in process 77`. Undefined when nobody has it open or mapped, in
+ * this process or another, as far as this user may see. Everything that takes a device from its driver asks this first.
+ */
+export function useOf(path: string, host: Host): string | undefined {
+  const found = usersOf(path, host);
+  if (found.length > 0) return `is open in process ${found.join(', ')}`;
+  return isLockedBySomebody(path) ? 'is open somewhere, and locked' : undefined;
 }

@@ -3,11 +3,8 @@
  * order in which daxctl does it: create, size, bind; unbind, size 0, delete.
  */
 
-import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { native } from '../binding.js';
 import { PmemError } from '../errors.js';
-import { openDescriptor } from '../memory/backing.js';
 import {
   availableSize,
   type DaxBusDevice,
@@ -16,11 +13,9 @@ import {
   daxBusMappings,
   daxBusResource,
 } from '../memory/dax-regions.js';
-import { isLocked } from '../memory/locked.js';
 import { attribute } from '../memory/sysfs.js';
-import { children } from '../memory/sysfs-nodes.js';
 import type { DaxSource, Extent } from './dax-source.js';
-import { usersOf } from './device-users.js';
+import { useOf } from './device-users.js';
 import { bind, driverOf, type Kernel, needDriver, unbind } from './drivers.js';
 import { FreeExtents } from './extents.js';
 import {
@@ -121,27 +116,11 @@ class KernelInstance implements InstanceBackend {
     run();
   }
 
-  /**
-   * Refuses a device that anybody has open or mapped. The kernel would not: it takes the memory from under them, and where a
-   * descriptor is still open when the device gets its driver back or is deleted, Linux 6.1 panics once that one is closed
-   * (list corruption in cd_forget). So nothing may be open here either, not even for a lock.
-   */
+  /** Refuses a device that anybody has open or mapped. The kernel would not. */
   #refuseUsed(verb: string): void {
-    const { host } = this.#region.kernel;
-    const fd = openDescriptor(this.#node, true);
-    try {
-      // Regions of this package hold a lock, in this process and in others.
-      native.unlock(native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]));
-    } catch (error) {
-      if (!isLocked(error)) throw error;
-      throw busy(this.name, this.#node, `is open, and can't be ${verb}; close it first, in every process and thread`);
-    } finally {
-      closeSync(fd);
-    }
-    const own = children(join(host.proc, 'self', 'fd'), /^\d+$/).some(({ directory }) => directory === this.#node);
-    const found = [...new Set([...(own ? [process.pid] : []), ...usersOf(this.#node, host)])];
-    if (found.length === 0) return;
-    const reason = `is open in process ${found.join(', ')}, which would get SIGBUS, and can't be ${verb}; close it there`;
+    const use = useOf(this.#node, this.#region.kernel.host);
+    if (use === undefined) return;
+    const reason = `${use}, and can't be ${verb}; close it there, in every thread`;
     throw busy(this.name, this.#node, reason);
   }
 

@@ -5,8 +5,9 @@
 
 import { PmemError } from '../errors.js';
 import type { DaxDevice } from '../memory/dax-devices.js';
+import type { Host } from '../memory/host.js';
 import { formatSize } from '../units.js';
-import { usersOf } from './device-users.js';
+import { useOf } from './device-users.js';
 import { bind, driverOf, type Kernel, needDriver, unbind } from './drivers.js';
 import { autoOnline, blockSize, hasAddress, type MemoryBlock, memoryBlocks, wholeBlocks } from './memory-blocks.js';
 
@@ -54,6 +55,13 @@ function refuse(code: string, message: string, { name }: DaxDevice): never {
   throw new PmemError(code, `${code}: ${message}. Nothing was changed`, { path: `/dev/${name}` });
 }
 
+/** Force is not for this: whoever has the device gets SIGBUS, and Linux 6.1 panics once it is closed there. */
+function refuseUsed(device: DaxDevice, host: Host): void {
+  const use = useOf(`/dev/${device.name}`, host);
+  if (use === undefined) return;
+  refuse('EBUSY', `${device.name} ${use}, which would lose its memory. Close it there, in every thread`, device);
+}
+
 /** Whether memory that the kernel onlines by itself would end up otherwise than wanted. */
 function conflicts(policy: string | undefined, { online, movable }: SwitchOptions): boolean {
   if (policy === undefined || !policy.startsWith('online')) return false;
@@ -63,7 +71,7 @@ function conflicts(policy: string | undefined, { online, movable }: SwitchOption
 
 /** Everything that can be known to fail, or to be regretted, before the device is touched. */
 function checkBefore(device: DaxDevice, options: SwitchOptions, { host }: Kernel): void {
-  const { name, size, targetNode, directory } = device;
+  const { name, size, targetNode } = device;
   if (targetNode === undefined) refuse('EINVAL', `${name} has no target node, so its memory cannot become one`, device);
   const unit = blockSize(host);
   if (unit === undefined)
@@ -85,14 +93,7 @@ function checkBefore(device: DaxDevice, options: SwitchOptions, { host }: Kernel
       device,
     );
   }
-  const users = options.force || modeOf(directory) === undefined ? [] : usersOf(`/dev/${name}`, host);
-  if (users.length > 0) {
-    refuse(
-      'EBUSY',
-      `${name} is open in process ${users.join(', ')}, which would get SIGBUS. Close it there, or pass force: true (--force)`,
-      device,
-    );
-  }
+  refuseUsed(device, host);
   if (!options.destroyData) {
     const all = size === undefined ? 'all' : formatSize(size);
     throw new PmemError(
@@ -193,6 +194,8 @@ export function toDevdax(device: DaxDevice, { force }: SwitchOptions, kernel: Ke
   const { directory, name } = device;
   const before = modeOf(directory);
   if (before === 'devdax') return 0;
+  // A descriptor from before the device was memory is enough.
+  refuseUsed(device, kernel.host);
   needDriver(kernel, 'device_dax');
   let taken = 0;
   if (before === 'system-ram') {

@@ -19,8 +19,8 @@ export interface ReconfigureOptions {
    */
   movable?: boolean;
   /**
-   * To `system-ram`: even while processes have the device open (they get SIGBUS), or the kernel's policy for new memory
-   * is another one. To `devdax`: take memory that is online offline first. Default false.
+   * To `system-ram`: even if the kernel's policy for new memory is another one. To `devdax`: take memory that is online offline
+   * first. Nothing forces it while somebody has the device open or mapped. Default false.
    */
   force?: boolean;
   /** Needed to `system-ram`: all that the device holds is lost. */
@@ -126,7 +126,8 @@ export function reconfigureBy(
  *
  * @param device `dax0.0`, or its path
  * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_NOT_CONFIRMED`; `ERR_PMEM_NO_DRIVER` when the module cannot
- *   be loaded; `EBUSY` when the device or its memory is in use; `EACCES` without the rights; else the kernel's own code.
+ *   be loaded; `EBUSY` when the device is open or mapped, in this process or another, or its memory is in use; `EACCES` without
+ *   the rights; else the kernel's own code.
  */
 export function reconfigure(device: string, mode: DaxMode, options: ReconfigureOptions = {}): Reconfigured {
   return reconfigureBy(KERNEL, device, mode, options);

@@ -53,11 +53,12 @@ function entries(directory: string): string[] {
   }
 }
 
-function processes(host: Host, fits: (directory: string) => boolean): Holder[] {
+function processes(host: Host, fits: (directory: string) => boolean, own = false): Holder[] {
   const found: Holder[] = [];
   for (const name of entries(host.proc)) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    // By that name this process is found in another namespace's /proc too.
+    const pid = name === 'self' ? process.pid : Number(name);
+    if (!Number.isInteger(pid) || (pid === process.pid && (!own || name !== 'self'))) continue;
     try {
       if (!fits(join(host.proc, name))) continue;
       found.push({ pid, command: shortened(readFileSync(join(host.proc, name, 'cmdline'), 'utf8')) });
@@ -73,7 +74,12 @@ export function holders(identity: { dev: bigint; ino: bigint }, host: Host = HOS
   return processes(host, (directory) => hasOpen(join(directory, 'fd'), identity.dev, identity.ino));
 }
 
-/** Those of them that have a lock on some of the bytes, by what the kernel tells of their descriptors. */
+/** Every process that has this file open, this one among them, as far as this user may see. */
+export function openers(identity: { dev: bigint; ino: bigint }, host: Host = HOST): Holder[] {
+  return processes(host, (directory) => hasOpen(join(directory, 'fd'), identity.dev, identity.ino), true);
+}
+
+/** Other processes that have a lock on some of the bytes, by what the kernel tells of their descriptors. */
 export function lockHolders(
   identity: { dev: bigint; ino: bigint },
   begin: number,

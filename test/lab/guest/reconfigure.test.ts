@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { mapOnNode, type Reconfigured, Region, reconfigure, VolatileArena } from 'pmem';
+import { DaxDevice, mapOnNode, type Reconfigured, Region, reconfigure, VolatileArena } from 'pmem';
 import { throwsCode } from '../../support/errors.js';
 import { ROOT } from '../../support/paths.js';
 import { numa } from '../machines.js';
@@ -168,6 +168,14 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       using region = Region.open(place('spare').path, { shared: true });
       assert.equal(region.kind, 'devdax');
       throwsCode(() => toMemory(), 'EBUSY', { message: new RegExp(`process ${process.pid}`) });
+    }
+    {
+      // Open, and nothing of it mapped. Force is not for that: the kernel would crash later.
+      using open = DaxDevice.open(place('spare').path);
+      for (const force of [false, true]) {
+        throwsCode(() => toMemory({ force }), 'EBUSY', { message: new RegExp(`process ${process.pid}`) });
+      }
+      open.map().close();
     }
     writeFileSync(AUTO_ONLINE, 'online');
     throwsCode(() => toMemory(), 'EBUSY', { message: /auto_online_blocks/ });
