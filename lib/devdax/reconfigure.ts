@@ -124,7 +124,7 @@ export function reconfigureBy(
  * `force` says to take it offline; what the kernel cannot move away stops it. When a step fails, the steps before it are
  * undone as far as possible, and the message says which mode the device is in.
  *
- * @param device `dax0.0`, or its path
+ * @param device `dax0.0`, `/dev/dax0.0`, or another path of that character device
  * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_NOT_CONFIRMED`; `ERR_PMEM_NO_DRIVER` when the module cannot
  *   be loaded; `EBUSY` when the device is open or mapped, in this process or another, or its memory is in use; `EACCES` without
  *   the rights; else the kernel's own code.

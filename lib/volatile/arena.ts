@@ -27,7 +27,7 @@ import { examine } from './soundness.js';
 export interface ArenaOptions extends NodeMapOptions {
   /** Number of the NUMA node. */
   node?: number;
-  /** A DAX device in mode `system-ram`, `dax0.0` or its path: the arena is on the node that its memory became. */
+  /** A DAX device in mode `system-ram`, `dax0.0` or `/dev/dax0.0`: the arena is on the node that its memory became. */
   device?: string;
 }
 

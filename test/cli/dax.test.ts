@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
-import { truncateSync, writeFileSync } from 'node:fs';
-import { DaxRegion, listDevices } from 'pmem';
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DaxRegion, type Host, listDevices } from 'pmem';
+import { findInstance, instanceNamed } from '#dist/cli/dax/instance.js';
+import { throwsCode } from '../support/errors.js';
+import { Machine } from '../support/machine.js';
 import { onDisk } from '../support/temp.js';
 import { pmem } from './run.js';
 
@@ -18,6 +22,36 @@ describe('pmem dax', () => {
     const regions = await pmem(['dax', 'list', '-R', '--json']);
     assert.equal(JSON.parse(regions.stdout).length, DaxRegion.list().length);
     assert.equal((await pmem(['dax', 'list', '-n', '4711', '--json'])).stdout, '[]\n');
+  });
+
+  describe('the device that an operand names', () => {
+    function played(): Host {
+      const machine = new Machine(name('played'));
+      machine.device('platform/hmem.0/dax_region', { id: 0, size: 2 ** 30, align: 2 ** 21, available_size: 2 ** 29 });
+      machine.onBus('dax', 'platform/hmem.0/dax0.0', '', { size: 2 ** 28 });
+      machine.onBus('dax', 'platform/hmem.0/dax0.1', 'device_dax', { size: 2 ** 28, dev: '1:3' });
+      return machine.host;
+    }
+
+    it('is that of its name, or of the device at the path', () => {
+      const host = played();
+      const link = name('link');
+      symlinkSync('/dev/null', link); // as the kernel numbers dax0.1 here
+      for (const operand of ['dax0.1', '/dev/dax0.1', '/dev/null', link]) {
+        assert.equal(instanceNamed(operand, host).name, 'dax0.1', operand);
+      }
+    });
+
+    it('is never that of a file of the same name', () => {
+      const host = played();
+      const directory = name('backup');
+      mkdirSync(directory);
+      writeFileSync(join(directory, 'dax0.1'), 'what it held');
+      for (const operand of [join(directory, 'dax0.1'), join(directory, 'dax0.0'), './dax0.1', '/dev/../dax0.1', '']) {
+        throwsCode(() => instanceNamed(operand, host), 'ENODEV');
+        assert.equal(findInstance(operand, host), undefined);
+      }
+    });
   });
 
   it('tells what a file would be as a device', async () => {

@@ -1,7 +1,7 @@
 /** Between the modes of a DAX device on a kernel that is played: the order of writes, and what is left when one fails. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DaxMode, type ReconfigureOptions, reconfigure } from 'pmem';
@@ -360,6 +360,31 @@ describe('reconfigure', () => {
     throwsCode(call('dax0.0', 'devdax', { force: 1 }), 'ERR_INVALID_ARG_TYPE');
     throwsCode(call('dax0.0', 'devdax', { yes: true }), 'ERR_INVALID_ARG_VALUE');
     assert.deepEqual(kernel.log, []);
+  });
+
+  it('takes a file of that name for what it is', () => {
+    mkdirSync(join(root, 'backup'));
+    for (const name of ['backup/dax0.0', 'backup/dax0.1']) {
+      const path = join(root, name);
+      writeFileSync(path, 'what it held');
+      throwsCode(() => reconfigureBy(kernel, path, 'system-ram', { destroyData: true }), 'ERR_INVALID_ARG_VALUE');
+    }
+    const missing = join(root, 'missing', 'dax0.0');
+    for (const path of [missing, 'nowhere/dax0.0', './dax0.0', '/dev/null/../dax0.1', '/dev/dax/dax0.0']) {
+      throwsCode(() => reconfigureBy(kernel, path, 'system-ram', { destroyData: true }), 'ERR_INVALID_ARG_VALUE');
+    }
+    // A link to a character device which is not the one of that name.
+    symlinkSync('/dev/null', join(root, 'dax0.0'));
+    throwsCode(() => reconfigureBy(kernel, join(root, 'dax0.0'), 'devdax'), 'ERR_INVALID_ARG_VALUE');
+    assert.deepEqual(kernel.log, []);
+  });
+
+  it('knows a device by its number, whatever the path is called', () => {
+    writeFileSync(join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.1', 'dev'), '1:3\n');
+    for (const path of ['/dev/null', join(root, 'dax0.0')]) {
+      if (path !== '/dev/null') symlinkSync('/dev/null', path);
+      assert.equal(reconfigureBy(kernel, path, 'devdax').device, 'dax0.1');
+    }
   });
 
   it('on this machine knows what there is', () => {
