@@ -19,7 +19,7 @@ export interface NodeMapOptions {
   hugePages?: '2MiB' | '1GiB';
   /**
    * Have every page there before the call returns, on the node for sure. Without it a page gets its place when it is
-   * touched first; if the node has none left by then, the kernel ends a process. Default true.
+   * touched first; if the node, or the limit of a control group, has none left by then, the kernel ends a process. Default true.
    */
   populate?: boolean;
   /** Fail if a page is on another node; false accepts that. Default true. */

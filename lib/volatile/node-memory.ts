@@ -9,6 +9,7 @@ import { knownSource, knownTarget } from '../memory/known-bytes.js';
 import { watchSignals } from '../memory/signals.js';
 import { MOST_BUFFER_BYTES, Windows } from '../memory/windows.js';
 import { formatSize, parseSize, type Size } from '../units.js';
+import { groupRoom } from './group-room.js';
 import {
   type CheckedMapOptions,
   checkKnown,
@@ -58,6 +59,24 @@ function isUnspoken(error: unknown): boolean {
 const FORBIDDEN =
   "The sandbox of this process forbids the system calls for NUMA; containers allow them with the capability CAP_SYS_NICE ('--cap-add SYS_NICE')";
 
+/** Bytes that are left to the process for whatever else it does meanwhile. */
+const RESERVE = 4 * 2 ** 20;
+
+/** Refuses what a limit on this process would have it killed for. */
+function checkGroup(size: number, host: Host): void {
+  const found = groupRoom(host);
+  // Page tables count too: 8 bytes for each page of 4 KiB.
+  if (found === undefined || found.room >= size + size / 512 + RESERVE) return;
+  const { group, limit, room } = found;
+  throw new PmemError(
+    'ENOMEM',
+    `ENOMEM: ${formatSize(size)} are wanted, and the limit of this process's control group '${group}', ${formatSize(limit)}, leaves ` +
+      `${formatSize(room)}, with page tables to come from it. Beyond it the kernel would kill a process. Take less, or raise the ` +
+      'limit (memory.max; of a container --memory, of a service MemoryMax=)',
+    { errno: ENOMEM },
+  );
+}
+
 /** Refuses what cannot be had before anything is done for it. */
 function checkRoom(node: number, { size, hugePages, strict, populate }: CheckedMapOptions, host: Host): void {
   if (hugePages !== undefined) {
@@ -74,6 +93,7 @@ function checkRoom(node: number, { size, hugePages, strict, populate }: CheckedM
     );
   }
   if (!populate) return;
+  checkGroup(size, host);
   // Beyond what all nodes have the kernel would not fail but kill.
   const rooms = (strict ? [node] : memoryNodes(host)).map((one) => roomOn(one, host) ?? Number.POSITIVE_INFINITY);
   const room = rooms.reduce((sum, one) => sum + one, 0);
@@ -278,7 +298,8 @@ export class NodeMemory implements Disposable {
  * that forbid mbind as long as there is only one node.
  *
  * @param host where the kernel tells about itself; another machine's copy in tests
- * @throws PmemError `ERR_PMEM_NODE` when there is no such node, or none with memory; `ENOMEM` when the node has too little;
+ * @throws PmemError `ERR_PMEM_NODE` when there is no such node, or none with memory; `ENOMEM` when the node has too little, or
+ *   the limit of a control group (cgroup) leaves too little;
  *   `ERR_PMEM_NODE_PLACEMENT` when pages came from elsewhere nevertheless; `EPERM` where a sandbox forbids to bind memory;
  *   `EINVAL` where a cpuset keeps the node from this process.
  */

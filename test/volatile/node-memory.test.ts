@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type MapOnNodeOptions, mapOnNode, NodeMemory, Region } from 'pmem';
 import { parseNodeList } from '#dist/volatile/nodes.js';
+import { inChild } from '../support/child.js';
+import { limitedGroup } from '../support/control-group.js';
 import { throwsCode } from '../support/errors.js';
 import { collected } from '../support/maps.js';
 import { needsRoot } from '../support/root.js';
@@ -155,6 +157,43 @@ describe('mapOnNode', () => {
     throwsCode(() => mapOnNode({ node: 0, size: 2 ** 40, hugePages: '2MiB' }), 'ENOMEM', { message: /nr_hugepages/ });
   });
 
+  it('refuses what a limit on this process would have it killed for', async function () {
+    const group = limitedGroup(256 * MIB);
+    if (group === undefined) return this.skip();
+    try {
+      const { code, signal, value } = await inChild(
+        async (processes: string) => {
+          const { writeFileSync } = await import('node:fs');
+          writeFileSync(processes, String(process.pid));
+          const { mapOnNode, VolatileArena } = await import('pmem');
+          mapOnNode({ node: 0, size: '32MiB' }).close();
+          const said = [
+            () => mapOnNode({ node: 0, size: '512MiB' }),
+            () => mapOnNode({ node: 0, size: '512MiB', strict: false }),
+            () => VolatileArena.open({ node: 0, size: '512MiB' }),
+          ].map((call) => {
+            try {
+              call().close();
+              return 'no error';
+            } catch (error) {
+              return (error as Error).message;
+            }
+          });
+          // As much as is told to be left, and nothing of it is one page too much.
+          const left = /leaves (\d+) MiB|leaves ([\d.]+) MiB/.exec(said[0] ?? '');
+          mapOnNode({ node: 0, size: (Math.floor(Number(left?.[1] ?? left?.[2])) - 24) * 2 ** 20 }).close();
+          return said;
+        },
+        [group.processes],
+      );
+      assert.deepEqual({ code, signal }, { code: 0, signal: null });
+      for (const said of value ?? [''])
+        assert.match(said, /^ENOMEM: .*control group '.*pmem-test-\d+', 256 MiB, leaves/);
+    } finally {
+      group.remove();
+    }
+  });
+
   describe('on another machine', () => {
     let root = '';
     const host = (node: string | undefined, meminfo?: string) => {
@@ -193,6 +232,82 @@ describe('mapOnNode', () => {
       });
       mapOnNode({ ...options, strict: false }, host('0,2', kib(4, 10, 4))).close();
       mapOnNode({ ...options, populate: false }, host('0', kib(4, 10, 4))).close();
+    });
+
+    describe('with limits on control groups', () => {
+      const options = { node: 0, size: 64 * MIB };
+      /** What of the limit is not for Buffers: page tables, and a reserve. */
+      const OVERHEAD = 64 * 2048 + 4 * MIB;
+      let groups = '';
+
+      function limited(cgroup: string, mount: string, files: Record<string, string>) {
+        mkdirSync(join(root, 'self'), { recursive: true });
+        groups = join(root, 'groups');
+        writeFileSync(join(root, 'self', 'cgroup'), cgroup);
+        writeFileSync(join(root, 'self', 'mountinfo'), mount.replace('AT', groups));
+        for (const [path, text] of Object.entries(files)) {
+          mkdirSync(join(groups, path, '..'), { recursive: true });
+          writeFileSync(join(groups, path), `${text}\n`);
+        }
+        return { ...host('0'), proc: root };
+      }
+      const V2 = '30 1 0:30 / AT rw - cgroup2 cgroup2 rw';
+      const within = (used: number) => String(used + options.size + OVERHEAD);
+
+      for (const [what, cgroup, mount, path] of [
+        ['its own', '0::/a/b', V2, 'a/b/'],
+        ['one above', '0::/a/b', V2, 'a/'],
+        ['that of a container, which sees no other', '0::/', V2, ''],
+        ['that of a container without a namespace', '0::/docker/x', V2.replace(' / ', ' /docker/x '), ''],
+        ['one above what a container may see', '0::/../other', V2, ''],
+      ] as const) {
+        it(`version 2: ${what}`, () => {
+          const files = { [`${path}memory.max`]: within(MIB), [`${path}memory.current`]: String(MIB) };
+          mapOnNode(options, limited(cgroup, mount, files)).close();
+          const less = { ...files, [`${path}memory.current`]: String(MIB + 1) };
+          for (const strict of [true, false]) {
+            throwsCode(() => mapOnNode({ ...options, strict }, limited(cgroup, mount, less)), 'ENOMEM', {
+              message: /control group '.*groups.*', 69[.\d]* MiB, leaves 68[.\d]* MiB/,
+            });
+          }
+          // Pages of files that are not in use are dropped before anybody is killed.
+          const cache = { ...less, [`${path}memory.stat`]: 'anon 5\nfile 7\ninactive_file 1\nactive_file 9' };
+          mapOnNode(options, limited(cgroup, mount, cache)).close();
+          // What is touched later is not checked now.
+          mapOnNode({ ...options, populate: false }, limited(cgroup, mount, less)).close();
+        });
+      }
+
+      it('version 1', () => {
+        const mount = '30 1 0:30 / AT rw - cgroup cgroup rw,memory\n31 1 0:31 / AT/cpu rw - cgroup cgroup rw,cpu';
+        const cgroup = '4:cpu:/c\n5:memory,hugetlb:/m\n0::/';
+        const files = { 'm/memory.limit_in_bytes': within(0), 'm/memory.usage_in_bytes': '0' };
+        mapOnNode(options, limited(cgroup, mount, files)).close();
+        const less = { ...files, 'm/memory.usage_in_bytes': '1000', 'm/memory.stat': 'inactive_file 1000' };
+        throwsCode(() => mapOnNode(options, limited(cgroup, mount, less)), 'ENOMEM', {
+          message: /control group '.*m'/,
+        });
+        const cache = { ...less, 'm/memory.stat': 'inactive_file 0\ntotal_inactive_file 1000' };
+        mapOnNode(options, limited(cgroup, mount, cache)).close();
+        const unlimited = { ...less, 'm/memory.limit_in_bytes': '9223372036854771712' };
+        mapOnNode(options, limited(cgroup, mount, unlimited)).close();
+      });
+
+      it('the least of several counts, and no limit is none', () => {
+        const several = {
+          'a/b/memory.max': 'max',
+          'a/b/memory.current': '5',
+          'a/memory.max': String(2 ** 40),
+          'a/memory.current': '5',
+          'memory.max': String(MIB),
+          'memory.current': '0',
+        };
+        throwsCode(() => mapOnNode(options, limited('0::/a/b', V2, several)), 'ENOMEM', {
+          message: /, 1 MiB, leaves 1 MiB/,
+        });
+        mapOnNode(options, limited('0::/a/b', V2, { ...several, 'memory.max': 'max' })).close();
+        mapOnNode(options, limited('nonsense\n7:memory', 'nonsense', { ...several, 'memory.max': 'max' })).close();
+      });
     });
 
     it('a node that this process may not use is refused by the kernel, in words', function () {

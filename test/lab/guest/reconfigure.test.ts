@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -284,6 +285,33 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       const { nodes: counts, untouched } = both.where();
       assert.equal(untouched, 0);
       assert((counts.get(1) ?? 0) > 0 && (counts.get(0) ?? 0) > 0);
+    });
+
+    it('is not taken from beyond the limit of a control group, which would kill', () => {
+      const groups = '/run/limits';
+      mkdirSync(groups);
+      execFileSync('mount', ['-t', 'cgroup2', 'cgroup2', groups]);
+      writeFileSync(join(groups, 'cgroup.subtree_control'), '+memory');
+      const group = join(groups, 'limited');
+      mkdirSync(group);
+      writeFileSync(join(group, 'memory.max'), String(256 * MIB));
+      const source = `import { mapOnNode } from 'pmem';
+        mapOnNode({ node: 1, size: '32MiB' }).close();
+        try {
+          mapOnNode({ node: 1, size: '384MiB' });
+        } catch (error) {
+          console.log(error.message);
+        }`;
+      const script = `echo $$ >${group}/cgroup.procs; exec "$0" --input-type=module --eval "$1"`;
+      const { signal, stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, source], {
+        cwd: ROOT,
+        encoding: 'utf8',
+      });
+      assert.equal(signal, null);
+      assert.match(stdout, /^ENOMEM: .*control group '\/run\/limits\/limited', 256 MiB, leaves/, stderr);
+      rmdirSync(group);
+      writeFileSync(join(groups, 'cgroup.subtree_control'), '-memory');
+      execFileSync('umount', [groups]);
     });
 
     it('moves what is on it when it is taken away', () => {
