@@ -161,8 +161,11 @@ export interface Native {
   identify(handle: number): number;
   attach(identity: number): Mapped | undefined;
   close(handle: number): void;
-  /** With `pieces`, {@link takePieces} tells the offset once nobody can know the addresses any more. */
-  arrayBuffer(handle: number, offset: number, length: number, pieces?: object): MappedBuffer;
+  /**
+   * With `pieces`, {@link takePieces} tells the offset once nobody can know the addresses any more. In a worker what another
+   * thread got of the memory must be told apart when the worker ends, which costs a little.
+   */
+  arrayBuffer(handle: number, offset: number, length: number, pieces?: object, inWorker?: boolean): MappedBuffer;
   /** Empties the ArrayBuffer, which holds the mapping no longer; nothing if its memory was transferred elsewhere. */
   detach(buffer: ArrayBuffer, view: object): void;
   /** The memory is about to move to an ArrayBuffer that can go to another thread, and outlive this one. */
