@@ -65,7 +65,10 @@ export function wholeBlocks(device: DaxDevice, unit: number): number {
   }, 0);
 }
 
-/** The blocks on the device's node that lie in its memory, by address. */
+/**
+ * The blocks on the device's node that lie in its memory, by address. A block where it only begins or ends is not one: the rest
+ * of it is somebody else's.
+ */
 export function memoryBlocks(device: DaxDevice, host: Host): MemoryBlock[] {
   const unit = blockSize(host);
   if (unit === undefined || device.targetNode === undefined) return [];
@@ -77,7 +80,7 @@ export function memoryBlocks(device: DaxDevice, host: Host): MemoryBlock[] {
       directory,
       start: (hexadecimal(attribute(directory, 'phys_index')) ?? -1) * unit,
     }))
-    .filter(({ start }) => where.some((range) => start >= range.start && start < range.end))
+    .filter(({ start }) => where.some((range) => start >= range.start && start + unit <= range.end))
     .sort((a, b) => a.start - b.start)
     .map(({ name, directory }) => {
       const online = attribute(directory, 'state') === 'online';

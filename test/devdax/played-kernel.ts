@@ -43,9 +43,8 @@ export class PlayedKernel implements Kernel {
     this.#bind('device_dax', 'dax0.0');
     this.#bind('device_dax', 'dax0.1');
     this.machine.device('system/memory', { block_size_bytes: BLOCK.toString(16), auto_online_blocks: 'offline' });
-    // Memory of the node that is not the device's: before it, and behind it.
-    this.#addBlock(31, 'online', 'Normal');
-    this.#addBlock(40, 'online', 'Normal');
+    // Memory of the node that is not the device's: before it, behind it, and in the blocks where it begins and ends.
+    for (const number of [31, 32, 36, 40]) this.#addBlock(number, 'online', 'Normal');
   }
 
   get host() {

@@ -11,7 +11,7 @@ import { throwsCode } from '../support/errors.js';
 import { BLOCK, DEVICE_SIZE, NODE, PlayedKernel } from './played-kernel.js';
 
 /** Of the device's node, not of the device. */
-const OTHERS = { 31: 'online Normal', 40: 'online Normal' };
+const OTHERS = { 31: 'online Normal', 32: 'online Normal', 36: 'online Normal', 40: 'online Normal' };
 const MOVABLE = { ...OTHERS, 33: 'online Movable', 34: 'online Movable', 35: 'online Movable' };
 const DEVICES = { 'dax0.0': 'device_dax', 'dax0.1': 'device_dax' };
 const MEMORY = { 'dax0.0': 'kmem', 'dax0.1': 'device_dax' };
