@@ -6,9 +6,10 @@
 import { PmemError } from '../errors.js';
 import type { DaxDevice } from '../memory/dax-devices.js';
 import type { Host } from '../memory/host.js';
+import { ndRegion } from '../memory/sysfs.js';
 import { formatSize } from '../units.js';
 import { useOf } from './device-users.js';
-import { bind, driverOf, type Kernel, needDriver, unbind } from './drivers.js';
+import { bind, driverOf, type Kernel, needDriver, takenAlong, unbind, whyNotNamed } from './drivers.js';
 import { autoOnline, blockSize, hasAddress, type MemoryBlock, memoryBlocks, wholeBlocks } from './memory-blocks.js';
 
 /** What is wanted, checked. */
@@ -71,7 +72,7 @@ function conflicts(policy: string | undefined, { online, movable }: SwitchOption
 
 /** Everything that can be known to fail, or to be regretted, before the device is touched. */
 function checkBefore(device: DaxDevice, options: SwitchOptions, { host }: Kernel): void {
-  const { name, size, targetNode } = device;
+  const { name, size, targetNode, directory } = device;
   if (targetNode === undefined) refuse('EINVAL', `${name} has no target node, so its memory cannot become one`, device);
   const unit = blockSize(host);
   if (unit === undefined)
@@ -94,6 +95,9 @@ function checkBefore(device: DaxDevice, options: SwitchOptions, { host }: Kernel
     );
   }
   refuseUsed(device, host);
+  // Memory that firmware set apart, and CXL's, can be kmem's without being named: there the kernel has to be tried.
+  const others = ndRegion(directory) === undefined ? [] : takenAlong(host, directory, 'kmem');
+  if (others.length > 0) refuse('EBUSY', whyNotNamed(name, 'kmem', others), device);
   if (!options.destroyData) {
     const all = size === undefined ? 'all' : formatSize(size);
     throw new PmemError(

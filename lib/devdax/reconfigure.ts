@@ -117,7 +117,8 @@ export function reconfigureBy(
 
 /**
  * Gives a DAX device to the kernel as ordinary memory, or takes it back, as `daxctl reconfigure-device` does, through sysfs.
- * It matches by the device's own name only: no other device changes its driver. Needs root.
+ * No other device changes its driver: where the kernel could bind another one along with this one, because that has no driver,
+ * it is refused. Needs root.
  *
  * To `system-ram` loses all that the device holds, and wants `destroyData: true`; the memory becomes the NUMA node
  * `targetNode`, on which `mapOnNode` and `VolatileArena` find it. To `devdax` is refused while memory is online, unless
@@ -126,8 +127,8 @@ export function reconfigureBy(
  *
  * @param device `dax0.0`, `/dev/dax0.0`, or another path of that character device
  * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_NOT_CONFIRMED`; `ERR_PMEM_NO_DRIVER` when the module cannot
- *   be loaded; `EBUSY` when the device is open or mapped, in this process or another, or its memory is in use; `EACCES` without
- *   the rights; else the kernel's own code.
+ *   be loaded; `EBUSY` when the device is open or mapped, in this process or another, its memory is in use, or another
+ *   device would be taken along; `EACCES` without the rights; else the kernel's own code.
  */
 export function reconfigure(device: string, mode: DaxMode, options: ReconfigureOptions = {}): Reconfigured {
   return reconfigureBy(KERNEL, device, mode, options);

@@ -8,6 +8,7 @@ import { type DaxMode, type ReconfigureOptions, reconfigure } from 'pmem';
 import { KERNEL, needDriver } from '#dist/devdax/drivers.js';
 import { reconfigureBy } from '#dist/devdax/reconfigure.js';
 import { throwsCode } from '../support/errors.js';
+import { nvdimms } from '../support/machine.js';
 import { BLOCK, DEVICE_SIZE, NODE, PlayedKernel } from './played-kernel.js';
 
 /** Of the device's node, not of the device. */
@@ -37,6 +38,7 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.log, [
         'device_dax/remove_id=dax0.0',
         'device_dax/unbind=dax0.0',
+        'kmem/bind=dax0.0', // which does not know it
         'kmem/new_id=dax0.0',
         'memory33/state=online_movable',
         'memory34/state=online_movable',
@@ -108,7 +110,7 @@ describe('reconfigure', () => {
     it('binds where knowing the name was not enough', () => {
       kernel.declining.add('kmem');
       kernel.onWrite = (entry) => {
-        if (entry.startsWith('kmem/bind')) kernel.declining.clear();
+        if (entry.startsWith('kmem/bind') && kernel.ids().length > 0) kernel.declining.clear();
       };
       toMemory();
       assert.deepEqual(kernel.drivers(), MEMORY);
@@ -245,7 +247,7 @@ describe('reconfigure', () => {
         'memory33/state=offline',
         'kmem/remove_id=dax0.0',
         'kmem/unbind=dax0.0',
-        'device_dax/new_id=dax0.0',
+        'device_dax/bind=dax0.0',
       ]);
       assert.deepEqual(kernel.drivers(), DEVICES);
       assert.deepEqual(kernel.ids(), []);
@@ -360,6 +362,61 @@ describe('reconfigure', () => {
     throwsCode(call('dax0.0', 'devdax', { force: 1 }), 'ERR_INVALID_ARG_TYPE');
     throwsCode(call('dax0.0', 'devdax', { yes: true }), 'ERR_INVALID_ARG_VALUE');
     assert.deepEqual(kernel.log, []);
+  });
+
+  describe('leaves other devices alone: naming one makes the kernel bind all that match and have no driver', () => {
+    const ALONE = { 'dax0.0': 'kmem', 'dax0.1': undefined };
+
+    it('is refused to system-ram beside a device that would be taken too', () => {
+      kernel.unbind('device_dax', 'dax0.1');
+      throwsCode(() => toMemory(), 'EBUSY', {
+        message: /give it dax0\.1 too.*pmem reconfigure dax0\.1 --mode devdax.*Nothing was changed/,
+      });
+      assert.deepEqual(kernel.log, []);
+      reconfigureBy(kernel, 'dax0.1', 'devdax');
+      assert.deepEqual(kernel.drivers(), DEVICES);
+      toMemory();
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+
+    it('does not mind an empty one: nothing is bound to that', () => {
+      kernel.unbind('device_dax', 'dax0.1');
+      writeFileSync(join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.1', 'size'), '0\n');
+      assert.equal(toMemory().changed, true);
+    });
+
+    it('to devdax names nothing', () => {
+      toMemory();
+      kernel.unbind('device_dax', 'dax0.1');
+      toDevice();
+      assert.deepEqual(kernel.drivers(), { 'dax0.0': 'device_dax', 'dax0.1': undefined });
+      assert(!kernel.log.some((entry) => entry.startsWith('device_dax/new_id')));
+    });
+
+    it('names nothing that is kmem’s anyway, as from Linux 6.3 on', () => {
+      kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
+      kernel.unbind('device_dax', 'dax0.1');
+      toMemory();
+      assert.deepEqual(kernel.drivers(), ALONE);
+      assert(!kernel.log.some((entry) => entry.includes('new_id')));
+    });
+
+    it('names it to device_dax then, which takes no other of its kind', () => {
+      kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
+      toMemory();
+      kernel.unbind('device_dax', 'dax0.1');
+      toDevice();
+      assert(kernel.log.includes('device_dax/new_id=dax0.0'));
+      assert.deepEqual(kernel.drivers(), { 'dax0.0': 'device_dax', 'dax0.1': undefined });
+    });
+
+    it('is refused to devdax where device_dax would take an NVDIMM’s too, and says where the memory is', () => {
+      kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
+      toMemory();
+      kernel.machine.onBus('dax', `${nvdimms(kernel.machine)}/dax7.0`, '', { size: BLOCK });
+      throwsCode(() => toDevice(), 'EBUSY', { message: /give it dax7\.0 too.*dax0\.0 is in mode system-ram/ });
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
   });
 
   it('takes a file of that name for what it is', () => {
