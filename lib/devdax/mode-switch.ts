@@ -6,11 +6,18 @@
 import { PmemError } from '../errors.js';
 import type { DaxDevice } from '../memory/dax-devices.js';
 import type { Host } from '../memory/host.js';
+import {
+  autoOnline,
+  blockSize,
+  hasAddress,
+  type MemoryBlock,
+  memoryBlocks,
+  wholeBlocks,
+} from '../memory/memory-blocks.js';
 import { ndRegion } from '../memory/sysfs.js';
 import { formatSize } from '../units.js';
 import { useOf } from './device-users.js';
 import { bind, driverOf, type Kernel, needDriver, takenAlong, unbind, whyNotNamed } from './drivers.js';
-import { autoOnline, blockSize, hasAddress, type MemoryBlock, memoryBlocks, wholeBlocks } from './memory-blocks.js';
 
 /** What is wanted, checked. */
 export interface SwitchOptions {

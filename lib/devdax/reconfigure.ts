@@ -2,8 +2,8 @@
 
 import { wrongType, wrongValue } from '../errors.js';
 import { daxDeviceNamed } from '../memory/dax-device-named.js';
+import { autoOnline, blockSize, memoryBlocks } from '../memory/memory-blocks.js';
 import { KERNEL, type Kernel } from './drivers.js';
-import { autoOnline, blockSize, memoryBlocks } from './memory-blocks.js';
 import { modeOf, type SwitchOptions, toDevdax, toSystemRam } from './mode-switch.js';
 
 /** `devdax`: a character device, `/dev/dax0.0`. `system-ram`: ordinary memory of a NUMA node, without a file. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -430,14 +430,45 @@ describe('VolatileArena', () => {
       }
     });
 
-    it('is refused in another mode, without a node, and while its memory is offline', () => {
+    /** Blocks of memory of node 0, by number: 8 of them are the device's. */
+    function blocks(online: readonly number[], offline: readonly number[] = []): void {
+      machine.device('system/memory', { block_size_bytes: (128 * MIB).toString(16) });
+      for (const number of [...online, ...offline]) {
+        const state = online.includes(number) ? 'online' : 'offline';
+        const block = machine.device(`system/memory/memory${number}`, { state, phys_index: number.toString(16) });
+        const node = machine.device('system/node/node0');
+        symlinkSync(block, join(node, `memory${number}`));
+      }
+    }
+
+    it('is refused while none of its memory is online, though the node has other memory', () => {
+      device('kmem', { target_node: 0, resource: '0x200000000' });
+      machine.device('system/node', { has_memory: '0' });
+      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      blocks([0, 63, 72], [64, 65]);
+      throwsCode(open, 'ERR_PMEM_NODE', { message: /none of its memory is online.*daxctl online-memory dax0\.0/ });
+      blocks([66]);
+      open().close();
+    });
+
+    it('is refused while the kernel shows no memory of it at all', () => {
+      device('kmem', { target_node: 0, resource: '0x200000000' });
+      machine.device('system/node', { has_memory: '0' });
+      blocks([0, 63, 72]);
+      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });
+    });
+
+    it('is refused in another mode, without a driver, and where there is no such device', () => {
       device('device_dax', { target_node: 0 });
       const open = (name = 'dax0.0') => VolatileArena.open({ device: name, size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_MODE', { message: /pmem reconfigure dax0.0 --mode system-ram/ });
       throwsCode(() => open('dax1.0'), 'ENODEV', { message: /there are: dax0.0/ });
+      rmSync(join(machine.host.sys, 'bus', 'dax', 'devices', 'dax0.0', 'driver'));
+      throwsCode(open, 'ERR_PMEM_MODE', { message: /has no driver/ });
     });
 
-    it('is refused while nothing of it is online', () => {
+    it('is refused while its node has no memory', () => {
       device('kmem', { target_node: 3 });
       const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });

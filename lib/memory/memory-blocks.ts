@@ -4,10 +4,10 @@
  */
 
 import { join } from 'node:path';
-import type { DaxDevice } from '../memory/dax-devices.js';
-import type { Host } from '../memory/host.js';
-import { attribute, numericAttribute } from '../memory/sysfs.js';
-import { children } from '../memory/sysfs-nodes.js';
+import type { DaxDevice } from './dax-devices.js';
+import type { Host } from './host.js';
+import { attribute, numericAttribute } from './sysfs.js';
+import { children } from './sysfs-nodes.js';
 
 /** One block, as the kernel takes memory in and out. */
 export interface MemoryBlock {
