@@ -88,7 +88,7 @@ const pieces = new WeakMap<ArrayBufferLike, Piece>();
 
 const OPEN = Symbol('open');
 
-/** Rounds of collection that {@link VolatileArena.allocateAsync} waits for. */
+/** Most rounds of collection that {@link VolatileArena.allocateAsync} waits for, each of which gave something back. */
 const ROUNDS = 8;
 
 /**
@@ -110,6 +110,8 @@ export class VolatileArena implements Disposable {
   #pending = 0;
   #waiting = 0;
   #allocations = 0;
+  /** Pieces that garbage collection gave back, those that were freed before too. */
+  #givenBack = 0;
   #freedByHand = 0;
   #freedByCollection = 0;
   #closed = false;
@@ -173,8 +175,9 @@ export class VolatileArena implements Disposable {
   }
 
   /**
-   * {@link allocate}, which collects garbage if there is no room and waits until enough is given back. V8 does not know how
-   * much memory hangs on its Buffers, and left alone may collect them late.
+   * {@link allocate}, which collects garbage if there is no room, and again as long as that gives something back. V8 does not know
+   * how much memory hangs on its Buffers, and left alone may collect them late. A full collection stops the event loop for as long
+   * as this thread's heap takes, some 100 ms for a million objects; where nothing is garbage there is one.
    *
    * @throws PmemError `ENOMEM` when collecting does not help.
    */
@@ -184,8 +187,11 @@ export class VolatileArena implements Disposable {
       this.#examine('allocateAsync');
       const buffer = this.#make(length, align, zero);
       if (buffer !== undefined) return buffer;
-      if (round === ROUNDS) throw this.#exhausted(length, align);
-      await collectGarbage();
+      const before = this.#givenBack;
+      if (round < ROUNDS) await collectGarbage();
+      if (this.#closed) continue; // and say so
+      this.#drain();
+      if (this.#givenBack === before) throw this.#exhausted(length, align);
     }
   }
 
@@ -328,6 +334,7 @@ export class VolatileArena implements Disposable {
   #drain(): void {
     const offsets = native.takePieces(this.#notes);
     if (offsets === undefined) return;
+    this.#givenBack += offsets.length;
     for (const offset of offsets) {
       const piece = this.#live.get(offset);
       const length = this.#space.give(offset) ?? 0;

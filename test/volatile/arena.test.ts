@@ -238,6 +238,46 @@ describe('VolatileArena', () => {
       assert.equal(kept.length, SIZE);
     });
 
+    it('is not collected again and again where nothing is garbage', async () => {
+      const { code, value, stderr } = await inChild(
+        async () => {
+          const collections: string[] = [];
+          const collect = globalThis.gc as (options?: { type?: string }) => void;
+          globalThis.gc = ((options?: { type?: string }) => {
+            collections.push(options?.type ?? 'full');
+            collect(options);
+          }) as typeof globalThis.gc;
+          const { VolatileArena } = await import('pmem');
+          const arena = VolatileArena.open({ node: 0, size: 65536 });
+          const kept = arena.allocate(65536);
+          const code = (error: NodeJS.ErrnoException) => error.code ?? '';
+          const fulls = () => collections.splice(0).filter((type) => type === 'full').length;
+          const alone = await arena.allocateAsync(64).then(() => '', code);
+          const first = fulls();
+          const several = await Promise.all([1, 2, 3].map(() => arena.allocateAsync(64).then(() => '', code)));
+          const second = fulls();
+          const closed = arena.allocateAsync(64).then(() => '', code);
+          arena.close();
+          return [alone, first, ...several, second, await closed, kept.length];
+        },
+        [],
+        { execArgv: ['--expose-gc'] },
+      );
+      assert.deepEqual(
+        { code, value, stderr },
+        { code: 0, value: ['ENOMEM', 1, 'ENOMEM', 'ENOMEM', 'ENOMEM', 1, 'ERR_PMEM_CLOSED', 0], stderr: '' },
+      );
+    });
+
+    it('finds garbage of the same turn', async () => {
+      using arena = opened();
+      for (let i = 0; i < 10; i++) {
+        (() => arena.allocate(SIZE).fill(1))();
+        assert.equal((await arena.allocateAsync(SIZE))[0], 0);
+        assert(await collected(() => arena.statistics().used === 0));
+      }
+    });
+
     it('can be collected without the flag', async () => {
       const { code, value, stderr } = await inChild(async () => {
         const { VolatileArena } = await import('pmem');
