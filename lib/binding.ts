@@ -81,6 +81,8 @@ export interface NodeMapRequest {
   node: number;
   /** Every page gets memory now: of the node while it has some, else of others. */
   populate: boolean;
+  /** That is left to populateAsync and bindNode, piece by piece. */
+  later: boolean;
 }
 
 /** An open handle of this thread on a mapping. */
@@ -185,6 +187,8 @@ export interface Native {
   keepPiece(view: object): void;
   /** Anonymous memory of a NUMA node; throws the errno of mmap, mbind or madvise. */
   mapNode(request: NodeMapRequest): Mapped;
+  /** Pages that are there are moved to the node, or stay where they are; those to come are of the node. Throws the errno of mbind. */
+  bindNode(handle: number, offset: number, length: number, node: number): void;
   /** Pairs of a node and how many pages of the range are on it; node -1: not touched yet. Throws the errno of move_pages. */
   pagesByNode(handle: number, offset: number, length: number, askKernel: boolean): number[];
   /**

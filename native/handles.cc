@@ -269,7 +269,8 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     view->owners++;
     view->knowing++;
   }
-  if (info[4].ToBoolean().Value()) add_sentry(env, view);
+  bool in_worker = false;
+  if (napi_get_value_bool(env, info[4], &in_worker) == napi_ok && in_worker) add_sentry(env, view);
   if (pieces != nullptr) {
     pieces->owners++;
     view->pieces = pieces;

@@ -6,21 +6,31 @@ import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
 import { bufferOf, lengthOf } from '../memory/checks.js';
 import { HOST, type Host } from '../memory/host.js';
 import { knownSource, knownTarget } from '../memory/known-bytes.js';
+import { checkAsyncOptions } from '../memory/options.js';
 import { MOST_BUFFER_BYTES, mappedBuffer } from '../memory/windows.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import { collectGarbage } from './collect.js';
 import { nodeOfDevice } from './device-node.js';
 import { FreeSpace, GRANULE } from './free-space.js';
 import {
+  ASYNC_OPTIONS,
+  type CheckedMapOptions,
   checkAlign,
   checkBoolean,
   checkKnown,
   checkMapOptions,
   checkNodeNumber,
   MAP_OPTIONS,
+  type NodeMapAsyncOptions,
   type NodeMapOptions,
 } from './map-options.js';
-import { type NodeMapping, openNodeMapping, type PagePlacement, placementOf } from './node-memory.js';
+import {
+  type NodeMapping,
+  openNodeMapping,
+  openNodeMappingAsync,
+  type PagePlacement,
+  placementOf,
+} from './node-mapping.js';
 import { examine } from './soundness.js';
 
 /** Options of {@link VolatileArena.open}; either `node` or `device`. */
@@ -30,6 +40,9 @@ export interface ArenaOptions extends NodeMapOptions {
   /** A DAX device in mode `system-ram`, `dax0.0` or `/dev/dax0.0`: the arena is on the node that its memory became. */
   device?: string;
 }
+
+/** Options of {@link VolatileArena.openAsync}. */
+export interface ArenaAsyncOptions extends ArenaOptions, NodeMapAsyncOptions {}
 
 /** Options of {@link VolatileArena.allocate}. */
 export interface AllocateOptions {
@@ -88,6 +101,16 @@ const pieces = new WeakMap<ArrayBufferLike, Piece>();
 
 const OPEN = Symbol('open');
 
+/** The options of `open`, but for names that it does not know, and the node that is meant. */
+function checkOpen(options: ArenaOptions, host: Host): { node: number; checked: CheckedMapOptions } {
+  const { node, device } = options;
+  if ((node === undefined) === (device === undefined)) {
+    throw wrongValue('options', 'with either a node or a device', node === undefined ? 'neither' : 'both');
+  }
+  const checked = checkMapOptions(options, native.pageSize());
+  return { node: device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host), checked };
+}
+
 /** Most rounds of collection that {@link VolatileArena.allocateAsync} waits for, each of which gave something back. */
 const ROUNDS = 8;
 
@@ -135,13 +158,20 @@ export class VolatileArena implements Disposable {
    */
   static open(options: ArenaOptions, host: Host = HOST): VolatileArena {
     checkKnown(options, ['node', 'device', ...MAP_OPTIONS]);
-    const { node, device } = options;
-    if ((node === undefined) === (device === undefined)) {
-      throw wrongValue('options', 'with a node or a device, one of them,', node === undefined ? 'neither' : 'both');
-    }
-    const checked = checkMapOptions(options, native.pageSize());
-    const number = device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host);
-    return new VolatileArena(OPEN, openNodeMapping(number, checked, host), host);
+    const { node, checked } = checkOpen(options, host);
+    return new VolatileArena(OPEN, openNodeMapping(node, checked, host), host);
+  }
+
+  /**
+   * {@link VolatileArena.open}, with the pages brought in on another thread, and looked at in pieces, as `mapOnNodeAsync` does.
+   *
+   * @throws PmemError as `open` does; the signal's reason when it was given up. Then all of the memory is given back.
+   */
+  static async openAsync(options: ArenaAsyncOptions, host: Host = HOST): Promise<VolatileArena> {
+    checkKnown(options, ['node', 'device', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
+    checkAsyncOptions(options);
+    const { node, checked } = checkOpen(options, host);
+    return new VolatileArena(OPEN, await openNodeMappingAsync(node, checked, options, host), host);
   }
 
   /** Bytes. */

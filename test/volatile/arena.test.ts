@@ -181,6 +181,24 @@ describe('VolatileArena', () => {
     assert.equal(arena.size, SIZE);
   });
 
+  it('opens piece by piece too', async () => {
+    const done: number[] = [];
+    using arena = await VolatileArena.openAsync({ node: 0, size: 40 * MIB, onProgress: (bytes) => done.push(bytes) });
+    assert.deepEqual(done, [32 * MIB, 40 * MIB]);
+    assert.deepEqual(arena.where(), { pageSize: 4096, nodes: new Map([[0, 10240]]), untouched: 0 });
+    assert.equal(arena.allocate('40MiB').length, 40 * MIB);
+    for (const [options, code] of [
+      [{ node: 0, size: MIB, signal: {} }, 'ERR_INVALID_ARG_TYPE'],
+      [{ size: MIB }, 'ERR_INVALID_ARG_VALUE'],
+      [{ size: MIB, device: 'dax99.99' }, 'ENODEV'],
+      [undefined, 'ERR_INVALID_ARG_TYPE'],
+    ] as const) {
+      await assert.rejects(VolatileArena.openAsync(options as unknown as ArenaOptions), { code });
+    }
+    const signal = AbortSignal.abort();
+    await assert.rejects(VolatileArena.openAsync({ node: 0, size: MIB, signal }), { name: 'AbortError' });
+  });
+
   describe('garbage collection', () => {
     it('gives back what nobody reaches, and counts it', async () => {
       using arena = opened();

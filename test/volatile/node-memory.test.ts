@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type MapOnNodeOptions, mapOnNode, NodeMemory, Region } from 'pmem';
+import { type MapOnNodeAsyncOptions, type MapOnNodeOptions, mapOnNode, mapOnNodeAsync, NodeMemory, Region } from 'pmem';
 import { parseNodeList } from '#dist/volatile/nodes.js';
 import { inChild } from '../support/child.js';
 import { limitedGroup } from '../support/control-group.js';
@@ -155,6 +155,120 @@ describe('mapOnNode', () => {
       writeFileSync(apart, before);
     }
     throwsCode(() => mapOnNode({ node: 0, size: 2 ** 40, hugePages: '2MiB' }), 'ENOMEM', { message: /nr_hugepages/ });
+  });
+
+  describe('mapOnNodeAsync', () => {
+    it('is the same, piece by piece, while the event loop turns', async () => {
+      const done: number[] = [];
+      let turns = 0;
+      const turn = () => {
+        turns++;
+        immediate = setImmediate(turn);
+      };
+      let immediate = setImmediate(turn);
+      using memory = await mapOnNodeAsync({ node: 0, size: 80 * MIB + 1, onProgress: (bytes) => done.push(bytes) });
+      clearImmediate(immediate);
+      assert(turns >= 2, String(turns));
+      assert(memory instanceof NodeMemory);
+      assert.deepEqual(done, [32 * MIB, 64 * MIB, 80 * MIB + 1]);
+      assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map([[0, 20 * 1024 + 1]]), untouched: 0 });
+      assert(memory.view(80 * MIB - 5, 6).every((byte) => byte === 0));
+    });
+
+    it('leaves pages to be touched later when told to', async () => {
+      using memory = await mapOnNodeAsync({
+        node: 0,
+        size: 10 * PAGE,
+        populate: false,
+        onProgress: () => assert.fail(),
+      });
+      assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map(), untouched: 10 });
+    });
+
+    it('takes huge pages too', async function () {
+      needsRoot(this);
+      const apart = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages';
+      const before = readFileSync(apart, 'utf8').trim();
+      writeFileSync(apart, String(Number(before) + 2));
+      try {
+        using memory = await mapOnNodeAsync({ node: 0, size: '4MiB', hugePages: '2MiB' });
+        assert.deepEqual(memory.where(), { pageSize: 2 * MIB, nodes: new Map([[0, 2]]), untouched: 0 });
+      } finally {
+        writeFileSync(apart, before);
+      }
+    });
+
+    it('is given up on a signal, and all is given back', async () => {
+      const before = residentKiB();
+      await assert.rejects(
+        mapOnNodeAsync({ node: 0, size: PAGE, signal: AbortSignal.abort(new Error('no')) }),
+        /^Error: no$/,
+      );
+      const giving = new AbortController();
+      const done: number[] = [];
+      const mapping = mapOnNodeAsync({
+        node: 0,
+        size: 128 * MIB,
+        signal: giving.signal,
+        onProgress: (bytes) => {
+          done.push(bytes);
+          if (bytes === 64 * MIB) giving.abort(new Error('enough'));
+        },
+      });
+      await assert.rejects(mapping, /^Error: enough$/);
+      assert.deepEqual(done, [32 * MIB, 64 * MIB]);
+      assert(await collected(() => residentKiB() < before + 32 * 1024));
+    });
+
+    it('gives all back when the callback throws', async () => {
+      const before = residentKiB();
+      const onProgress = () => {
+        throw new Error('mine');
+      };
+      await assert.rejects(mapOnNodeAsync({ node: 0, size: 64 * MIB, onProgress }), /^Error: mine$/);
+      assert(await collected(() => residentKiB() < before + 32 * 1024));
+    });
+
+    it('refuses what mapOnNode refuses, and wrong signals and callbacks', async () => {
+      const call = (change: Record<string, unknown>) =>
+        mapOnNodeAsync({ node: 0, size: PAGE, ...change } as unknown as MapOnNodeAsyncOptions);
+      for (const [change, code] of [
+        [{ signal: 5 }, 'ERR_INVALID_ARG_TYPE'],
+        [{ onProgress: true }, 'ERR_INVALID_ARG_TYPE'],
+        [{ node: '0' }, 'ERR_INVALID_ARG_TYPE'],
+        [{ size: 0 }, 'ERR_OUT_OF_RANGE'],
+        [{ persistent: true }, 'ERR_INVALID_ARG_VALUE'],
+        [{ node: 1023 }, 'ERR_PMEM_NODE'],
+        [{ size: 2 ** 45 }, 'ENOMEM'],
+      ] as const) {
+        await assert.rejects(call(change), { code });
+      }
+      await assert.rejects(mapOnNodeAsync(null as unknown as MapOnNodeAsyncOptions), { code: 'ERR_INVALID_ARG_TYPE' });
+      throwsCode(
+        () => mapOnNode({ node: 0, size: PAGE, signal: 5 } as unknown as MapOnNodeOptions),
+        'ERR_INVALID_ARG_VALUE',
+      );
+    });
+
+    it('stops when others take the memory meanwhile', async () => {
+      const root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
+      try {
+        const node = join(root, 'devices', 'system', 'node', 'node0');
+        mkdirSync(node, { recursive: true });
+        const free = (bytes: number) => writeFileSync(join(node, 'meminfo'), `Node 0 MemFree: ${bytes / 1024} kB\n`);
+        free(128 * MIB);
+        const done: number[] = [];
+        const onProgress = (bytes: number) => {
+          done.push(bytes);
+          free((bytes === 64 * MIB ? 60 : 128) * MIB);
+        };
+        const host = { sys: root, proc: '/proc' };
+        await assert.rejects(mapOnNodeAsync({ node: 0, size: 128 * MIB, onProgress }, host), { code: 'ENOMEM' });
+        assert.deepEqual(done, [32 * MIB, 64 * MIB]);
+      } finally {
+        rmSync(root, { recursive: true });
+      }
+    });
   });
 
   it('refuses what a limit on this process would have it killed for', async function () {

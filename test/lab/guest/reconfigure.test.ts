@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { DaxDevice, mapOnNode, type Reconfigured, Region, reconfigure, VolatileArena } from 'pmem';
+import { DaxDevice, mapOnNode, mapOnNodeAsync, type Reconfigured, Region, reconfigure, VolatileArena } from 'pmem';
 import { throwsCode } from '../../support/errors.js';
 import { ROOT } from '../../support/paths.js';
 import { numa } from '../machines.js';
@@ -234,6 +234,14 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.deepEqual(bound.where(64 * MIB - 1).nodes, new Map([[1, 1]]));
     });
 
+    it('has the pages of mapOnNodeAsync, in one mapping that is bound', async () => {
+      using bound = await mapOnNodeAsync({ node: 1, size: 80 * MIB });
+      assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map([[1, 20480]]), untouched: 0 });
+      const [line, ...others] = boundToNode1();
+      assert.match(String(line), / N1=20480 /);
+      assert.deepEqual(others, []);
+    });
+
     it('gets the pages that are touched later', () => {
       using bound = mapOnNode({ node: 1, size: MIB, populate: false });
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map(), untouched: 256 });
@@ -267,7 +275,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.equal(arena.statistics().used, 0);
     });
 
-    it('refuses more than it has, and no process is killed for it', () => {
+    it('refuses more than it has, and no process is killed for it', async () => {
       const size = memory.totals.node + 32 * MIB;
       throwsCode(() => mapOnNode({ node: 1, size }), 'ENOMEM', { message: /NUMA node 1/ });
       // A host whose figures are out of date.
@@ -280,6 +288,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       throwsCode(() => mapOnNode({ node: 1, size }, stale), 'ERR_PMEM_NODE_PLACEMENT', {
         message: /\d+ on node 0/,
       });
+      await assert.rejects(mapOnNodeAsync({ node: 1, size }, stale), { code: 'ERR_PMEM_NODE_PLACEMENT' });
       rmSync(root, { recursive: true });
       using both = mapOnNode({ node: 1, size, strict: false });
       const { nodes: counts, untouched } = both.where();
