@@ -122,8 +122,12 @@ export function reconfigureBy(
  *
  * To `system-ram` loses all that the device holds, and wants `destroyData: true`; the memory becomes the NUMA node
  * `targetNode`, on which `mapOnNode` and `VolatileArena` find it. To `devdax` is refused while memory is online, unless
- * `force` says to take it offline; what the kernel cannot move away stops it. When a step fails, the steps before it are
- * undone as far as possible, and the message says which mode the device is in.
+ * `force` says to take it offline; what the kernel cannot move away stops it.
+ *
+ * When a step fails, the message says which mode the device is in, and how much of its memory is online. Where a driver does not
+ * take it, or a block cannot be taken offline, it is given back to the driver that it had, and its memory brought online again, as
+ * far as the kernel allows. Where a block cannot be brought online nothing is undone: the device is in mode `system-ram`, with what
+ * came online before, and the same call goes on from there. Once it was given to `kmem`, what it held is lost in any case.
  *
  * @param device `dax0.0`, `/dev/dax0.0`, or another path of that character device
  * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_NOT_CONFIRMED`; `ERR_PMEM_NO_DRIVER` when the module cannot

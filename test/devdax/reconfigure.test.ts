@@ -148,8 +148,12 @@ describe('reconfigure', () => {
     it('tells how much is online when a block refuses', () => {
       kernel.refuse.set('memory34/state=online_movable', 'EINVAL');
       throwsCode(() => toMemory(), 'EINVAL', {
-        message: /bringing memory34 online; dax0\.0 is in mode system-ram, with 1 of 3 blocks online/,
+        message:
+          /bringing memory34 online; dax0\.0 is in mode system-ram, with 1 of 3 blocks online.*goes on from there/,
       });
+      // Nothing is undone, as its contract says.
+      assert.deepEqual(kernel.drivers(), MEMORY);
+      assert.equal(kernel.blocks()[33], 'online Movable');
       assert.equal(toMemory().memory?.online, 3);
     });
 
@@ -323,6 +327,21 @@ describe('reconfigure', () => {
       kernel.declining.add('device_dax');
       throwsCode(() => toDevice(), 'ENODEV', { message: /giving it to device_dax; dax0\.0 is in mode system-ram/ });
       assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+
+    it('brings the memory back online then, into the zones that it was in', () => {
+      kernel.setBlock(34, 'online', 'Normal');
+      kernel.declining.add('device_dax');
+      throwsCode(() => toDevice(), 'ENODEV', {
+        message: /giving it to device_dax; dax0\.0 is in mode system-ram, with 3 of 3 blocks online/,
+      });
+      assert.deepEqual(kernel.blocks(), { ...MOVABLE, 34: 'online Normal' });
+    });
+
+    it('tells how much of it is not', () => {
+      kernel.declining.add('device_dax');
+      kernel.refuse.set('memory34/state=online_movable', 'EINVAL');
+      throwsCode(() => toDevice(), 'ENODEV', { message: /is in mode system-ram, with 2 of 3 blocks online/ });
     });
 
     it('does not unbind when kmem would keep the name', () => {
