@@ -64,6 +64,9 @@ export function runReconfigure(device: string, { flags, values }: Arguments, com
     if (mode === 'devdax' && flags.has(option))
       throw new UsageError(`--${option} goes with --mode system-ram`, command);
   }
+  if (flags.has('no-online') && flags.has('no-movable')) {
+    throw new UsageError('--no-movable says how to bring memory online, and --no-online not to', command);
+  }
   const done = reconfigureDevice(device, mode, {
     online: !flags.has('no-online'),
     movable: !flags.has('no-movable'),

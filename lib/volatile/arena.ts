@@ -255,7 +255,7 @@ export class VolatileArena implements Disposable {
       );
     }
     if (lengthOf.call(buffer) !== piece.bytes) {
-      throw wrongValue('buffer', `the Buffer that allocate returned, not a part of it or of another kind,`, buffer);
+      throw wrongValue('buffer', 'the Buffer that allocate returned, as a whole', buffer);
     }
     native.detach(memory, piece.view);
     if (memory.byteLength !== 0) {

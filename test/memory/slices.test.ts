@@ -117,6 +117,6 @@ describe('slices', () => {
 
   it('an error names the offset in the slice', () => {
     const slice = region.slice(4096, 100);
-    throwsCode(() => slice.fill(99, 2), 'ERR_OUT_OF_RANGE', { message: /0 to 1, what is left of 100 at 99,; got 2/ });
+    throwsCode(() => slice.fill(99, 2), 'ERR_OUT_OF_RANGE', { message: /0 to 1, what is left of 100 at 99; got 2/ });
   });
 });
