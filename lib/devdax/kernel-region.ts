@@ -120,7 +120,7 @@ class KernelInstance implements InstanceBackend {
   #refuseUsed(verb: string): void {
     const use = useOf(this.#node, this.#region.kernel.host);
     if (use === undefined) return;
-    const reason = `${use}, and can't be ${verb}; close it there, in every thread`;
+    const reason = `${use}, which would get SIGBUS, and can't be ${verb}; close it there, in every thread`;
     throw busy(this.name, this.#node, reason);
   }
 
