@@ -93,6 +93,8 @@ export interface NodeMapRequest {
   node: number;
   /** Every page gets memory now: of the node while it has some, else of others. */
   populate: boolean;
+  /** That is left to populateAsync and bindNode, piece by piece. */
+  later: boolean;
 }
 
 /** An open handle of this thread on a mapping. */
@@ -173,8 +175,11 @@ export interface Native {
   identify(handle: number): number;
   attach(identity: number): Mapped | undefined;
   close(handle: number): void;
-  /** With `pieces`, {@link takePieces} tells the offset once nobody can know the addresses any more. */
-  arrayBuffer(handle: number, offset: number, length: number, pieces?: object): MappedBuffer;
+  /**
+   * With `pieces`, {@link takePieces} tells the offset once nobody can know the addresses any more. In a worker what another
+   * thread got of the memory must be told apart when the worker ends, which costs a little.
+   */
+  arrayBuffer(handle: number, offset: number, length: number, pieces?: object, inWorker?: boolean): MappedBuffer;
   /** Empties the ArrayBuffer, which holds the mapping no longer; nothing if its memory was transferred elsewhere. */
   detach(buffer: ArrayBuffer, view: object): void;
   /** The memory is about to move to an ArrayBuffer that can go to another thread, and outlive this one. */
@@ -194,6 +199,8 @@ export interface Native {
   keepPiece(view: object): void;
   /** Anonymous memory of a NUMA node; throws the errno of mmap, mbind or madvise. */
   mapNode(request: NodeMapRequest): Mapped;
+  /** Pages that are there are moved to the node, or stay where they are; those to come are of the node. Throws the errno of mbind. */
+  bindNode(handle: number, offset: number, length: number, node: number): void;
   /** Pairs of a node and how many pages of the range are on it; node -1: not touched yet. Throws the errno of move_pages. */
   pagesByNode(handle: number, offset: number, length: number, askKernel: boolean): number[];
   /**

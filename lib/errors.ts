@@ -80,22 +80,22 @@ function shown(value: unknown): string {
   return String(value);
 }
 
-/** What is expected may end with a comma, where something is said of it in between. */
-function must(name: string, expected: string, value: unknown): string {
+/** What was expected may end with an aside, `at most 5, the size,`: the sentence goes on without its second comma. */
+function mismatch(name: string, expected: string, value: unknown): string {
   return `${name} must be ${expected.replace(/,$/, '')}; got ${shown(value)}`;
 }
 
 /** A `TypeError` with code `ERR_INVALID_ARG_TYPE`. */
 export function wrongType(name: string, expected: string, value: unknown): TypeError {
-  return coded(new TypeError(must(name, expected, value)), 'ERR_INVALID_ARG_TYPE');
+  return coded(new TypeError(mismatch(name, expected, value)), 'ERR_INVALID_ARG_TYPE');
 }
 
 /** A `TypeError` with code `ERR_INVALID_ARG_VALUE`: the type is right, the value makes no sense. */
 export function wrongValue(name: string, expected: string, value: unknown): TypeError {
-  return coded(new TypeError(must(name, expected, value)), 'ERR_INVALID_ARG_VALUE');
+  return coded(new TypeError(mismatch(name, expected, value)), 'ERR_INVALID_ARG_VALUE');
 }
 
 /** A `RangeError` with code `ERR_OUT_OF_RANGE`. */
 export function outOfRange(name: string, expected: string, value: unknown): RangeError {
-  return coded(new RangeError(must(name, expected, value)), 'ERR_OUT_OF_RANGE');
+  return coded(new RangeError(mismatch(name, expected, value)), 'ERR_OUT_OF_RANGE');
 }

@@ -73,10 +73,18 @@ export { type AsyncOptions, type AsyncStoreOptions, Region, type RegionToken } f
 export { formatSize, parseSize, type Size } from './units.js';
 export {
   type AllocateOptions,
+  type ArenaAsyncOptions,
   type ArenaOptions,
   type ArenaStatistics,
   type FreeOptions,
   VolatileArena,
 } from './volatile/arena.js';
-export type { NodeMapOptions } from './volatile/map-options.js';
-export { type MapOnNodeOptions, mapOnNode, NodeMemory, type PagePlacement } from './volatile/node-memory.js';
+export type { NodeMapAsyncOptions, NodeMapOptions } from './volatile/map-options.js';
+export type { PagePlacement } from './volatile/node-mapping.js';
+export {
+  type MapOnNodeAsyncOptions,
+  type MapOnNodeOptions,
+  mapOnNode,
+  mapOnNodeAsync,
+  NodeMemory,
+} from './volatile/node-memory.js';

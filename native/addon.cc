@@ -50,6 +50,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"takePieces", pmem::take_pieces},
       {"keepPiece", pmem::keep_piece},
       {"mapNode", pmem::map_node},
+      {"bindNode", pmem::bind_node},
       {"pagesByNode", pmem::pages_by_node},
       {"lock", pmem::lock},
       {"lockAlone", pmem::lock_alone},

@@ -88,11 +88,13 @@ struct Pieces {
 struct View {
   Mapping* mapping;  // null once dropped
   Mapping* place;
-  int owners;      // the memory's finalizer, the ArrayBuffer's, and the External that JavaScript keeps beside it
+  int owners;      // the memory's finalizer, the ArrayBuffer's, the sentry's, and the External beside it
   bool moved;      // to an ArrayBuffer that can go to another thread
   Pieces* pieces;  // null unless it is one
   double offset;
-  int knowing;  // who knows the addresses: the memory's finalizer and the ArrayBuffer's tell when nobody does
+  int knowing;      // who knows the addresses: the memory's finalizer and the ArrayBuffer's tell when nobody does
+  napi_ref buffer;  // the ArrayBuffer, weakly; null once its finalizer ran
+  napi_ref sentry;  // in a worker
 
   void forget_addresses() {
     if (--knowing != 0 || pieces == nullptr) return;
@@ -114,30 +116,54 @@ struct View {
   }
 };
 
-// No JavaScript runs any more: the environment is being torn down.
-bool ending(napi_env env) {
+// A worker that ends finalizes its memory whoever has it by then, also an ArrayBuffer that came to another thread, and
+// nobody will tell when that one is done with it. Whether the memory went elsewhere can only be seen before: afterwards
+// every ArrayBuffer is detached. Node.js ends them in the opposite order of their making (node_buffer.cc), so one byte
+// that is made after the ArrayBuffer comes to its end before it: this is that byte's finalizer.
+void keep_for_others(napi_env env, void*, void* hint) {
+  View* view = static_cast<View*>(hint);
   napi_handle_scope scope;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return true;
-  napi_value global;
-  bool found;
-  const bool runs =
-      napi_get_global(env, &global) == napi_ok && napi_has_named_property(env, global, "globalThis", &found) == napi_ok;
-  napi_close_handle_scope(env, scope);
-  return !runs;
+  if (view->mapping != nullptr && napi_open_handle_scope(env, &scope) == napi_ok) {
+    napi_value buffer = nullptr;
+    bool detached = false;
+    const bool collected = view->buffer == nullptr;
+    if (!collected) napi_get_reference_value(env, view->buffer, &buffer);
+    if (buffer != nullptr) napi_is_detached_arraybuffer(env, buffer, &detached);
+    napi_close_handle_scope(env, scope);
+    if (detached || collected || view->moved) {
+      view->mapping->retain();  // it is elsewhere, and stays for good
+    } else if (buffer == nullptr) {
+      // Collected in the thread's last moment, with its memory most probably: that is given back, the addresses are
+      // not.
+      view->mapping->retain_place();
+    }
+  }
+  view->disown();
+}
+
+char sentry_byte;
+
+// Where it cannot be made, what another thread got is lost as before.
+void add_sentry(napi_env env, View* view) {
+  napi_value buffer;
+  view->owners++;
+  const napi_status status = napi_create_external_arraybuffer(env, &sentry_byte, 1, keep_for_others, view, &buffer);
+  if (status == napi_ok) napi_create_reference(env, buffer, 1, &view->sentry);
+  if (status == napi_no_external_buffers_allowed) view->owners--;
 }
 
 void finalize_view(napi_env env, void*, void* hint) {
   View* view = static_cast<View*>(hint);
-  // An environment that ends finalizes what another thread may have got from it and still use. Nobody will tell when
-  // that one is done with it, so the mapping stays for good.
-  if (view->moved && view->mapping != nullptr && ending(env)) view->mapping->retain();
+  if (view->sentry != nullptr) napi_delete_reference(env, view->sentry);
   view->drop();
   view->forget_addresses();
   view->disown();
 }
 
-void finalize_buffer(napi_env, void* data, void*) {
+void finalize_buffer(napi_env env, void* data, void*) {
   View* view = static_cast<View*>(data);
+  napi_delete_reference(env, view->buffer);
+  view->buffer = nullptr;
   view->place->release_place();
   view->forget_addresses();
   view->disown();
@@ -221,7 +247,8 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   Pieces* pieces = external_of<Pieces>(env, info[3]);
-  View* view = new (std::nothrow) View{mapping, mapping, 2, false, nullptr, static_cast<double>(offset), 1};
+  View* view =
+      new (std::nothrow) View{mapping, mapping, 2, false, nullptr, static_cast<double>(offset), 1, nullptr, nullptr};
   if (view == nullptr) {
     throw_errno(env, ENOMEM, "mmap");
     return env.Undefined();
@@ -240,11 +267,13 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
     if (!env.IsExceptionPending()) throw_errno(env, ENOTSUP, "napi_create_external_arraybuffer");
     return env.Undefined();
   }
-  if (napi_add_finalizer(env, buffer, view, finalize_buffer, nullptr, nullptr) == napi_ok) {
+  if (napi_add_finalizer(env, buffer, view, finalize_buffer, nullptr, &view->buffer) == napi_ok) {
     mapping->retain_place();
     view->owners++;
     view->knowing++;
   }
+  bool in_worker = false;
+  if (napi_get_value_bool(env, info[4], &in_worker) == napi_ok && in_worker) add_sentry(env, view);
   if (pieces != nullptr) {
     pieces->owners++;
     view->pieces = pieces;

@@ -35,8 +35,9 @@ Napi::Value close(const Napi::CallbackInfo& info);
 // syncAll(handle): msync of the whole mapping.
 Napi::Value sync_all(const Napi::CallbackInfo& info);
 
-// arrayBuffer(handle, offset, length, pieces) -> { buffer, view }: an ArrayBuffer on the memory itself. With pieces,
-// its offset is noted there once nobody knows the addresses any more.
+// arrayBuffer(handle, offset, length, pieces, inWorker) -> { buffer, view }: an ArrayBuffer on the memory itself. With
+// pieces, its offset is noted there once nobody knows the addresses any more. What another thread got of a worker's
+// stays when the worker ends.
 Napi::Value array_buffer(const Napi::CallbackInfo& info);
 
 // pieces(): where arrayBuffer notes what was given back by garbage collection.

@@ -68,6 +68,7 @@ struct NodeRequest {
   bool huge;
   int node;  // -1: there is only one
   bool populate;
+  bool later;  // populated, and bound piece by piece, by others
 };
 
 void* map_anonymous(const NodeRequest& request, size_t mapped) {
@@ -95,14 +96,20 @@ void* map_anonymous(const NodeRequest& request, size_t mapped) {
   return placed;
 }
 
+// The node alone is allowed from now on. What lies elsewhere is moved there, or stays where it is.
+int bind_there(void* address, size_t length, size_t node) {
+  const int error = set_policy(address, length, kBind, node, kMove | kStrict);
+  return error == EIO || error == ENOMEM ? set_policy(address, length, kBind, node, 0) : error;
+}
+
 // The pages come from the node as far as it has room, and from others beyond: with nothing but the node allowed, the
 // kernel would kill a process where it has none. Then the node alone is allowed, and what lies elsewhere is moved there
 // or stays where it is; the caller looks. Returns 0 or the errno of the named system call.
 int place(void* address, size_t mapped, const NodeRequest& request, const char** syscall) {
   const size_t node = static_cast<size_t>(request.node);
-  if (!request.populate) {
+  if (!request.populate || request.later) {
     *syscall = "mbind";
-    return request.node < 0 ? 0 : set_policy(address, mapped, kBind, node, 0);
+    return request.node < 0 ? 0 : set_policy(address, mapped, request.later ? kPreferred : kBind, node, 0);
   }
   if (request.node >= 0) {
     *syscall = "mbind";
@@ -112,8 +119,7 @@ int place(void* address, size_t mapped, const NodeRequest& request, const char**
   if (const int error = fault_in(address, mapped, request.page_size, request.huge)) return error;
   if (request.node < 0) return 0;
   *syscall = "mbind";
-  const int error = set_policy(address, mapped, kBind, node, kMove | kStrict);
-  return error == EIO || error == ENOMEM ? set_policy(address, mapped, kBind, node, 0) : error;
+  return bind_there(address, mapped, node);
 }
 
 // Which of the pages are there, for kernels that know of no nodes, and sandboxes that forbid to ask.
@@ -139,6 +145,7 @@ Napi::Value map_node(const Napi::CallbackInfo& info) {
   request.huge = options.flag("hugePages");
   request.node = static_cast<int>(options.number("node"));
   request.populate = options.flag("populate");
+  request.later = options.flag("later");
   const size_t mapped = (request.length + request.page_size - 1) & ~(request.page_size - 1);
   const char* syscall = "mmap";
   void* address = mapped < request.length || mapped == 0 ? MAP_FAILED : map_anonymous(request, mapped);
@@ -163,6 +170,18 @@ Napi::Value map_node(const Napi::CallbackInfo& info) {
   }
   mapping->set_granularity(Granularity::kNever);
   return opened(env, mapping);
+}
+
+Napi::Value bind_node(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Mapping* mapping = context_of(env)->find(double_at(info, 0));
+  const size_t offset = size_at(info, 1);
+  const size_t length = size_at(info, 2);
+  const size_t node = size_at(info, 3);
+  const bool open = mapping != nullptr && offset <= mapping->length() && length <= mapping->length() - offset;
+  const int error = open ? bind_there(mapping->base() + offset, length, node) : EINVAL;
+  if (error != 0) throw_errno(env, error, "mbind");
+  return env.Undefined();
 }
 
 Napi::Value pages_by_node(const Napi::CallbackInfo& info) {

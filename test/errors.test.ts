@@ -49,6 +49,13 @@ describe('errors', () => {
     }
   });
 
+  it('go on after an aside without a comma too many', () => {
+    for (const make of [wrongType, wrongValue, outOfRange]) {
+      assert.equal(make('size', 'at most 5, the limit,', 6).message, 'size must be at most 5, the limit; got 6');
+      assert.equal(make('size', 'one, two or three', 6).message, 'size must be one, two or three; got 6');
+    }
+  });
+
   it('name the value that was wrong', () => {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;

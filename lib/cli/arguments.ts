@@ -50,15 +50,22 @@ export function parse(words: readonly string[], command: Command): Arguments {
   const values = new Map<string, string>();
   const operands: string[] = [];
   const given: OptionToken[] = [];
+  let twice: string | undefined;
   for (const token of tokens) {
     if (token.kind === 'positional') operands.push(token.value);
     if (token.kind !== 'option') continue;
     given.push(token);
     if (token.value === undefined) flags.add(token.name);
-    else values.set(token.name, token.value);
+    else {
+      if (values.has(token.name)) twice ??= token.name;
+      values.set(token.name, token.value);
+    }
   }
   if (!flags.has('help')) {
     for (const token of given) checkOption(token, options, command.name);
+    if (twice !== undefined && command.lastCounts !== true) {
+      throw new UsageError(`option '--${twice}' was given more than once`, command.name);
+    }
     checkOperands(operands, command);
   }
   return { operands, flags, values };

@@ -14,7 +14,7 @@ export interface Arguments {
   readonly operands: readonly string[];
   /** Options of type boolean that were given. */
   readonly flags: ReadonlySet<string>;
-  /** Options of type string that were given; the last one counts. */
+  /** Options of type string that were given. */
   readonly values: ReadonlyMap<string, string>;
 }
 
@@ -32,6 +32,8 @@ export interface Command {
   /** Paragraphs. */
   readonly description: readonly string[];
   readonly options: Readonly<Record<string, Option>>;
+  /** Of an option that was given more than once; elsewhere that is refused, for nobody knows which was meant. */
+  readonly lastCounts?: boolean;
   /** Resolves with the exit code. */
   run(args: Arguments): number | Promise<number>;
 }

@@ -61,6 +61,7 @@ async function runCommand(command: Command, words: readonly string[]): Promise<n
 async function runIn(group: CommandGroup, words: readonly string[]): Promise<number> {
   const [word, ...rest] = words;
   if (isHelp(word)) return await help([group.name]);
+  if (word === 'help') return await help([group.name, ...rest.filter((one) => !isHelp(one))]);
   if (word === undefined) throw new UsageError(`${group.name} needs a command`, group.name);
   if (word.startsWith('-'))
     throw new UsageError(`unknown option '${word}'; options come after the command`, group.name);

@@ -71,6 +71,7 @@ export const fdisk: Command = {
     'Prints for each PATH, an image or a block device, what fdisk -l of util-linux prints: size, sectors, and the partitions of an MBR or a GPT; labels of Sun and SGI are named. Changes nothing; remarks on damaged tables go to stderr. A path that cannot be opened is told on stderr, and makes the exit code 1.',
     'Writing tables is for programs: see writePartitionTable.',
   ],
+  lastCounts: true, // as util-linux does it
   options: {
     list: { type: 'boolean', short: 'l', help: 'list; nothing else can be asked for' },
     'sector-size': {

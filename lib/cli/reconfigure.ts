@@ -45,7 +45,7 @@ export const RECONFIGURE_OPTIONS: Readonly<Record<string, Option>> = {
   force: {
     type: 'boolean',
     short: 'f',
-    help: 'system-ram: even if the device is open or the kernel onlines memory otherwise; devdax: take the memory offline',
+    help: 'system-ram: even if the kernel onlines memory otherwise; devdax: take the memory offline',
   },
   yes: { type: 'boolean', short: 'y', help: 'system-ram: do it, and lose what the device holds' },
   json: { type: 'boolean', help: 'print an object for scripts' },
@@ -54,7 +54,7 @@ export const RECONFIGURE_OPTIONS: Readonly<Record<string, Option>> = {
 /** What it tells about itself, for every command that offers this. */
 export const RECONFIGURE_DESCRIPTION: readonly string[] = [
   'Gives a DAX device to the kernel as ordinary memory (system-ram), a NUMA node of its own where the platform says so, or takes it back (devdax), through sysfs, as daxctl reconfigure-device does. PATH is dax0.0 or /dev/dax0.0. Needs root.',
-  'To system-ram destroys what the device holds, so it wants --yes. To devdax wants --force while the memory is online: the kernel moves away what is in it, or refuses.',
+  'To system-ram destroys what the device holds, so it wants --yes. To devdax wants --force while the memory is online: the kernel moves away what is in it, or refuses. In both directions it is refused while somebody has the device open.',
 ];
 
 /** Reconfigures the device that the operand names; `command` is what to see in case of wrong usage. */
@@ -63,6 +63,9 @@ export function runReconfigure(device: string, { flags, values }: Arguments, com
   for (const option of ['no-online', 'no-movable', 'yes']) {
     if (mode === 'devdax' && flags.has(option))
       throw new UsageError(`--${option} goes with --mode system-ram`, command);
+  }
+  if (flags.has('no-online') && flags.has('no-movable')) {
+    throw new UsageError('--no-movable says how to bring memory online, and --no-online not to', command);
   }
   const done = reconfigureDevice(device, mode, {
     online: !flags.has('no-online'),

@@ -1,4 +1,7 @@
-/** Who has a DAX device open or mapped: taking its driver away takes the memory from under them. */
+/**
+ * Who has a DAX device open or mapped. Taking its driver away takes the memory from under them, and Linux 6.1 panics when one
+ * of their descriptors is closed after the device got a driver again, or was deleted (list corruption in cd_forget).
+ */
 
 import { type BigIntStats, closeSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +11,9 @@ import type { Host } from '../memory/host.js';
 import { isLocked } from '../memory/locked.js';
 import type { Kernel } from './drivers.js';
 import { busy } from './region-errors.js';
+
+/** Bytes of a device. */
+const EVERYTHING = [0, Number.MAX_SAFE_INTEGER];
 
 type Is = (status: BigIntStats) => boolean;
 
@@ -63,11 +69,42 @@ function maps(host: Host, pid: string, path: string, is: Is | undefined): boolea
 /** Process ids, this process's among them, as far as this user may see. */
 export function usersOf(path: string, host: Host): number[] {
   const is = sameAs(path);
-  return entries(host.proc)
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => (is !== undefined && descriptors(host, pid, is).length > 0) || maps(host, pid, path, is))
-    .map(Number)
-    .sort((a, b) => a - b);
+  const using = entries(host.proc)
+    // By the name self this process is found in another namespace's /proc too.
+    .filter((name) => /^(\d+|self)$/.test(name))
+    .filter((name) => (is !== undefined && descriptors(host, name, is).length > 0) || maps(host, name, path, is))
+    .map((name) => (name === 'self' ? process.pid : Number(name)));
+  return [...new Set(using)].sort((a, b) => a - b);
+}
+
+/** Regions of this package hold a lock, also those of processes that cannot be seen from here. */
+function isLockedBySomebody(path: string): boolean {
+  let fd: number;
+  try {
+    fd = openDescriptor(path, true);
+  } catch {
+    return false; // not there, or without a driver to open it with
+  }
+  try {
+    native.unlock(native.lockAlone(fd, EVERYTHING));
+    return false;
+  } catch (error) {
+    if (!isLocked(error)) throw error;
+    return true;
+  } finally {
+    // Nothing of it may be open here either when the driver goes.
+    closeSync(fd);
+  }
+}
+
+/**
+ * How the device is used, for the middle of a sentence: `is open in process 77`. Undefined when nobody has it open or mapped, in
+ * this process or another, as far as this user may see.
+ */
+export function useOf(path: string, host: Host): string | undefined {
+  const found = usersOf(path, host);
+  if (found.length > 0) return `is open in process ${found.join(', ')}`;
+  return isLockedBySomebody(path) ? 'is open somewhere, and locked' : undefined;
 }
 
 /** The descriptor here, and the lock's own. */
@@ -106,7 +143,7 @@ export function withUnused(node: string, verb: string, { host }: Kernel, run: ()
 
 function lockNode(fd: number, node: string, name: string, verb: string): HeldLock {
   try {
-    return native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]);
+    return native.lockAlone(fd, EVERYTHING);
   } catch (error) {
     if (!isLocked(error)) throw error;
     throw busy(name, node, `is open, and can't be ${verb}; close it first, in every process and thread`);

@@ -1,14 +1,12 @@
-/**
- * Which driver serves a device of the DAX bus, and giving it to another one: drivers/dax/bus.c. `device_dax` takes whatever
- * comes; `kmem` only the names that were written to its `new_id`.
- */
+/** Which driver serves a device of the DAX bus, and giving it to another one: drivers/dax/bus.c. */
 
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { PmemError } from '../errors.js';
+import { daxDevices } from '../memory/dax-devices.js';
 import { HOST, type Host } from '../memory/host.js';
-import { resolve } from '../memory/sysfs.js';
+import { ndRegion, resolve } from '../memory/sysfs.js';
 import { writeAttribute } from '../memory/sysfs-write.js';
 
 /** The drivers of the bus. */
@@ -102,17 +100,51 @@ export function unbind(kernel: Kernel, directory: string): void {
   }
 }
 
-/** Gives the device, which has no driver, to this one. Throws if it does not take it, with the kernel's reason. */
+/**
+ * Devices that the driver may take along when it is told the name of this one: the kernel then looks for all that match and have
+ * no driver (do_id_store in drivers/dax/bus.c). Before Linux 6.3 `device_dax` matches every device and `kmem` those whose names it
+ * was told; since then `kmem` also matches memory that firmware set apart and CXL's, and `device_dax` what is neither. Which names
+ * a driver was told cannot be asked.
+ */
+export function takenAlong(host: Host, directory: string, driver: DaxDriver): string[] {
+  const isNvdimm = (device: string) => ndRegion(device) !== undefined;
+  return daxDevices(host)
+    .filter((other) => other.directory !== directory && other.driver === undefined)
+    .filter((other) => driver === 'kmem' || isNvdimm(directory) || isNvdimm(other.directory))
+    .map(({ name }) => name);
+}
+
+/** Why a device is not named to a driver; the end of a message. */
+export function whyNotNamed(name: string, driver: DaxDriver, others: readonly string[]): string {
+  const [have, them] = others.length === 1 ? ['has', 'it'] : ['have', 'each of them'];
+  return (
+    `to give ${name} to ${driver} the kernel has to be told its name, and may then give it ${others.join(', ')} too, which ${have} no driver. ` +
+    `Give ${them} one first: 'pmem reconfigure ${others[0]} --mode devdax'`
+  );
+}
+
+/**
+ * Gives the device, which has no driver, to this one. Throws if it does not take it, with the kernel's reason; `EBUSY` rather
+ * than have other devices taken along.
+ */
 export function bind(kernel: Kernel, directory: string, driver: DaxDriver): void {
   const name = basename(directory);
   const home = driverDirectory(kernel.host, driver);
-  // The driver looks for the device as soon as it knows the name; what goes wrong then only `bind` tells.
-  const named = attempt(() => kernel.write(home, 'new_id', name));
+  let reason = attempt(() => kernel.write(home, 'bind', name));
   if (driverOf(directory) === driver) return;
-  const bound = attempt(() => kernel.write(home, 'bind', name));
-  if (driverOf(directory) === driver) return;
-  attempt(() => kernel.write(home, 'remove_id', name));
-  throw (
-    named ?? bound ?? new PmemError('ENODEV', `ENODEV: ${driver} does not take ${name}; the kernel's log may say why`)
-  );
+  // ENODEV: it does not know the name. Any other reason it would have for a device that it knows, too.
+  if (reason === undefined || (reason as { code?: string }).code === 'ENODEV') {
+    const others = takenAlong(kernel.host, directory, driver);
+    if (others.length > 0) {
+      throw new PmemError('EBUSY', `EBUSY: ${whyNotNamed(name, driver, others)}`, { path: directory });
+    }
+    const named = attempt(() => kernel.write(home, 'new_id', name));
+    if (driverOf(directory) === driver) return;
+    // What went wrong then only `bind` tells.
+    const bound = attempt(() => kernel.write(home, 'bind', name));
+    if (driverOf(directory) === driver) return;
+    attempt(() => kernel.write(home, 'remove_id', name));
+    reason = named ?? bound;
+  }
+  throw reason ?? new PmemError('ENODEV', `ENODEV: ${driver} does not take ${name}; the kernel's log may say why`);
 }

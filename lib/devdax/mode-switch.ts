@@ -5,10 +5,19 @@
 
 import { PmemError } from '../errors.js';
 import type { DaxDevice } from '../memory/dax-devices.js';
+import type { Host } from '../memory/host.js';
+import {
+  autoOnline,
+  blockSize,
+  hasAddress,
+  type MemoryBlock,
+  memoryBlocks,
+  wholeBlocks,
+} from '../memory/memory-blocks.js';
+import { ndRegion } from '../memory/sysfs.js';
 import { formatSize } from '../units.js';
-import { usersOf } from './device-users.js';
-import { bind, driverOf, type Kernel, needDriver, unbind } from './drivers.js';
-import { autoOnline, blockSize, hasAddress, type MemoryBlock, memoryBlocks, wholeBlocks } from './memory-blocks.js';
+import { useOf } from './device-users.js';
+import { bind, driverOf, type Kernel, needDriver, takenAlong, unbind, whyNotNamed } from './drivers.js';
 
 /** What is wanted, checked. */
 export interface SwitchOptions {
@@ -54,6 +63,13 @@ function refuse(code: string, message: string, { name }: DaxDevice): never {
   throw new PmemError(code, `${code}: ${message}. Nothing was changed`, { path: `/dev/${name}` });
 }
 
+/** Force is not for this: whoever has the device gets SIGBUS, and Linux 6.1 panics once it is closed there. */
+function refuseUsed(device: DaxDevice, host: Host): void {
+  const use = useOf(`/dev/${device.name}`, host);
+  if (use === undefined) return;
+  refuse('EBUSY', `${device.name} ${use}, which would lose its memory. Close it there, in every thread`, device);
+}
+
 /** Whether memory that the kernel onlines by itself would end up otherwise than wanted. */
 function conflicts(policy: string | undefined, { online, movable }: SwitchOptions): boolean {
   if (policy === undefined || !policy.startsWith('online')) return false;
@@ -85,14 +101,10 @@ function checkBefore(device: DaxDevice, options: SwitchOptions, { host }: Kernel
       device,
     );
   }
-  const users = options.force || modeOf(directory) === undefined ? [] : usersOf(`/dev/${name}`, host);
-  if (users.length > 0) {
-    refuse(
-      'EBUSY',
-      `${name} is open in process ${users.join(', ')}, which would get SIGBUS. Close it there, or pass force: true (--force)`,
-      device,
-    );
-  }
+  refuseUsed(device, host);
+  // Memory that firmware set apart, and CXL's, can be kmem's without being named: there the kernel has to be tried.
+  const others = ndRegion(directory) === undefined ? [] : takenAlong(host, directory, 'kmem');
+  if (others.length > 0) refuse('EBUSY', whyNotNamed(name, 'kmem', others), device);
   if (!options.destroyData) {
     const all = size === undefined ? 'all' : formatSize(size);
     throw new PmemError(
@@ -114,8 +126,7 @@ function online(device: DaxDevice, movable: boolean, kernel: Kernel): void {
       const now = memoryBlocks(device, kernel.host);
       // Somebody else (udev, the kernel itself) may have been faster.
       if (now.some(({ name, online: isOnline }) => name === block.name && isOnline)) continue;
-      const count = now.filter((one) => one.online).length;
-      const outcome = `${leftIn(device)}, with ${count} of ${now.length} blocks online`;
+      const outcome = `${leftIn(device)}${onlineOf(device, kernel)}. Reconfigured again it goes on from there`;
       throw failed(error, `bringing ${block.name} online`, outcome, device);
     }
   }
@@ -157,8 +168,25 @@ function goBack({ directory }: DaxDevice, kernel: Kernel, before: 'devdax' | 'sy
   }
 }
 
-/** Takes the blocks offline; when the kernel refuses one, those before it are brought back. Returns how many it took. */
-function offline(device: DaxDevice, blocks: readonly MemoryBlock[], kernel: Kernel): number {
+/** Brings blocks that were taken offline back into their zones, as far as the kernel allows. */
+function bringBack(taken: readonly MemoryBlock[], kernel: Kernel): void {
+  for (const { directory, zone } of [...taken].reverse()) {
+    try {
+      kernel.write(directory, 'state', zone === 'Movable' ? 'online_movable' : 'online_kernel');
+    } catch {
+      // Counted by whoever tells what is left.
+    }
+  }
+}
+
+/** `, with 2 of 3 blocks online` */
+function onlineOf(device: DaxDevice, { host }: Kernel): string {
+  const now = memoryBlocks(device, host);
+  return `, with ${now.filter(({ online }) => online).length} of ${now.length} blocks online`;
+}
+
+/** Takes the blocks offline; when the kernel refuses one, those before it are brought back. Returns what it took. */
+function offline(device: DaxDevice, blocks: readonly MemoryBlock[], kernel: Kernel): MemoryBlock[] {
   const taken: MemoryBlock[] = [];
   // Backwards: a zone is best made smaller at its end.
   for (const block of [...blocks].reverse()) {
@@ -168,24 +196,18 @@ function offline(device: DaxDevice, blocks: readonly MemoryBlock[], kernel: Kern
     } catch (error) {
       if (memoryBlocks(device, kernel.host).some(({ name, online: isOnline }) => name === block.name && !isOnline))
         continue;
-      for (const { directory, zone } of taken.reverse()) {
-        try {
-          kernel.write(directory, 'state', zone === 'Movable' ? 'online_movable' : 'online_kernel');
-        } catch {
-          // Counted below.
-        }
-      }
+      bringBack(taken, kernel);
       const now = memoryBlocks(device, kernel.host);
       const fixed = now.filter(({ online: isOnline, zone }) => isOnline && zone !== 'Movable');
       const way =
         fixed.length > 0
           ? `${namesOf(fixed)} ${fixed.length === 1 ? 'is' : 'are'} not movable: only a restart takes them back for sure`
           : 'end what uses the memory, or give it room elsewhere, and try again';
-      const outcome = `${leftIn(device)}, with ${now.filter((one) => one.online).length} of ${now.length} blocks online; ${way}`;
+      const outcome = `${leftIn(device)}${onlineOf(device, kernel)}; ${way}`;
       throw failed(error, `taking ${block.name} offline`, outcome, device);
     }
   }
-  return taken.length;
+  return taken;
 }
 
 /** Back to a device; returns how many blocks were taken offline for it. */
@@ -193,8 +215,10 @@ export function toDevdax(device: DaxDevice, { force }: SwitchOptions, kernel: Ke
   const { directory, name } = device;
   const before = modeOf(directory);
   if (before === 'devdax') return 0;
+  // A descriptor from before the device was memory is enough.
+  refuseUsed(device, kernel.host);
   needDriver(kernel, 'device_dax');
-  let taken = 0;
+  let taken: readonly MemoryBlock[] = [];
   if (before === 'system-ram') {
     // Without the addresses nobody knows which blocks are the device's, and kmem, unbound from memory in use, loses it.
     if (!hasAddress(device))
@@ -211,7 +235,7 @@ export function toDevdax(device: DaxDevice, { force }: SwitchOptions, kernel: Ke
     // Whoever brings memory online by itself may have done so again. The kernel would keep it until a restart.
     const again = memoryBlocks(device, kernel.host).filter((block) => block.online);
     if (again.length > 0) {
-      const message = `EBUSY: ${namesOf(again)} came online again; end what brings memory online by itself (udev, auto_online_blocks). ${leftIn(device)}`;
+      const message = `EBUSY: ${namesOf(again)} came online again; end what brings memory online by itself (udev, auto_online_blocks). ${leftIn(device)}${onlineOf(device, kernel)}`;
       throw new PmemError('EBUSY', message, { path: directory });
     }
   }
@@ -220,7 +244,10 @@ export function toDevdax(device: DaxDevice, { force }: SwitchOptions, kernel: Ke
     bind(kernel, directory, 'device_dax');
   } catch (error) {
     goBack(device, kernel, before);
-    throw failed(error, 'giving it to device_dax', leftIn(device), device);
+    const isMemory = modeOf(directory) === 'system-ram';
+    if (isMemory) bringBack(taken, kernel);
+    const outcome = `${leftIn(device)}${isMemory ? onlineOf(device, kernel) : ''}`;
+    throw failed(error, 'giving it to device_dax', outcome, device);
   }
-  return taken;
+  return taken.length;
 }

@@ -2,8 +2,8 @@
 
 import { wrongType, wrongValue } from '../errors.js';
 import { daxDeviceNamed } from '../memory/dax-device-named.js';
+import { autoOnline, blockSize, memoryBlocks } from '../memory/memory-blocks.js';
 import { KERNEL, type Kernel } from './drivers.js';
-import { autoOnline, blockSize, memoryBlocks } from './memory-blocks.js';
 import { modeOf, type SwitchOptions, toDevdax, toSystemRam } from './mode-switch.js';
 
 /** `devdax`: a character device, `/dev/dax0.0`. `system-ram`: ordinary memory of a NUMA node, without a file. */
@@ -19,8 +19,8 @@ export interface ReconfigureOptions {
    */
   movable?: boolean;
   /**
-   * To `system-ram`: even while processes have the device open (they get SIGBUS), or the kernel's policy for new memory
-   * is another one. To `devdax`: take memory that is online offline first. Default false.
+   * To `system-ram`: even if the kernel's policy for new memory is another one. To `devdax`: take memory that is online offline
+   * first. Nothing forces it while somebody has the device open or mapped. Default false.
    */
   force?: boolean;
   /** Needed to `system-ram`: all that the device holds is lost. */
@@ -117,16 +117,22 @@ export function reconfigureBy(
 
 /**
  * Gives a DAX device to the kernel as ordinary memory, or takes it back, as `daxctl reconfigure-device` does, through sysfs.
- * It matches by the device's own name only: no other device changes its driver. Needs root.
+ * No other device changes its driver: where the kernel could bind another one along with this one, because that has no driver,
+ * it is refused. Needs root.
  *
  * To `system-ram` loses all that the device holds, and wants `destroyData: true`; the memory becomes the NUMA node
  * `targetNode`, on which `mapOnNode` and `VolatileArena` find it. To `devdax` is refused while memory is online, unless
- * `force` says to take it offline; what the kernel cannot move away stops it. When a step fails, the steps before it are
- * undone as far as possible, and the message says which mode the device is in.
+ * `force` says to take it offline; what the kernel cannot move away stops it.
  *
- * @param device `dax0.0`, or its path
+ * When a step fails, the message says which mode the device is in, and how much of its memory is online. Where a driver does not
+ * take it, or a block cannot be taken offline, it is given back to the driver that it had, and its memory brought online again, as
+ * far as the kernel allows. Where a block cannot be brought online nothing is undone: the device is in mode `system-ram`, with what
+ * came online before, and the same call goes on from there. Once it was given to `kmem`, what it held is lost in any case.
+ *
+ * @param device `dax0.0`, `/dev/dax0.0`, or another path of that character device
  * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_NOT_CONFIRMED`; `ERR_PMEM_NO_DRIVER` when the module cannot
- *   be loaded; `EBUSY` when the device or its memory is in use; `EACCES` without the rights; else the kernel's own code.
+ *   be loaded; `EBUSY` when the device is open or mapped, in this process or another, its memory is in use, or another
+ *   device would be taken along; `EACCES` without the rights; else the kernel's own code.
  */
 export function reconfigure(device: string, mode: DaxMode, options: ReconfigureOptions = {}): Reconfigured {
   return reconfigureBy(KERNEL, device, mode, options);

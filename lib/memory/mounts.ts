@@ -8,6 +8,8 @@ import type { Host } from './host.js';
 export interface Mount {
   /** `259:0`. */
   readonly device: string;
+  /** What of the file system is mounted: `/`, or a directory in it. */
+  readonly root: string;
   readonly mountPoint: string;
   /** `ext4`, `xfs`, `tmpfs`. */
   readonly type: string;
@@ -26,11 +28,12 @@ export function parseMounts(text: string): Mount[] {
   for (const line of text.split('\n')) {
     const fields = line.split(' ');
     const separator = fields.indexOf('-');
-    const [, , device, , mountPoint, options] = fields;
+    const [, , device, root = '/', mountPoint, options] = fields;
     const [type, source, superOptions] = fields.slice(separator + 1);
     if (separator < 0 || device === undefined || mountPoint === undefined || type === undefined) continue;
     mounts.push({
       device,
+      root: unescapeOctal(root),
       mountPoint: unescapeOctal(mountPoint),
       type,
       source: unescapeOctal(source ?? ''),

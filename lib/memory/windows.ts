@@ -1,6 +1,7 @@
 /** Buffers on a mapping's memory, also where the mapping is larger than the longest Buffer (4 GiB on Node.js 20). */
 
 import { constants } from 'node:buffer';
+import { isMainThread } from 'node:worker_threads';
 import { type MappedBuffer, native } from '../binding.js';
 
 /** The most bytes that one Buffer of this Node.js can have. */
@@ -11,7 +12,7 @@ export const MOST_BUFFER_BYTES = constants.MAX_LENGTH;
  * (ArrayBuffer.prototype.transfer). The range lies within the mapping; for `pieces` see {@link native}.
  */
 export function mappedBuffer(handle: number, offset: number, length: number, pieces?: object): MappedBuffer {
-  const mapped = native.arrayBuffer(handle, offset, length, pieces);
+  const mapped = native.arrayBuffer(handle, offset, length, pieces, !isMainThread);
   for (const name of ['transfer', 'transferToFixedLength']) {
     const method: unknown = Reflect.get(ArrayBuffer.prototype, name);
     if (typeof method !== 'function') continue;

@@ -6,30 +6,43 @@ import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
 import { bufferOf, lengthOf } from '../memory/checks.js';
 import { HOST, type Host } from '../memory/host.js';
 import { knownSource, knownTarget } from '../memory/known-bytes.js';
+import { checkAsyncOptions } from '../memory/options.js';
 import { MOST_BUFFER_BYTES, mappedBuffer } from '../memory/windows.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import { collectGarbage } from './collect.js';
 import { nodeOfDevice } from './device-node.js';
 import { FreeSpace, GRANULE } from './free-space.js';
 import {
+  ASYNC_OPTIONS,
+  type CheckedMapOptions,
   checkAlign,
   checkBoolean,
   checkKnown,
   checkMapOptions,
   checkNodeNumber,
   MAP_OPTIONS,
+  type NodeMapAsyncOptions,
   type NodeMapOptions,
 } from './map-options.js';
-import { type NodeMapping, openNodeMapping, type PagePlacement, placementOf } from './node-memory.js';
+import {
+  type NodeMapping,
+  openNodeMapping,
+  openNodeMappingAsync,
+  type PagePlacement,
+  placementOf,
+} from './node-mapping.js';
 import { examine } from './soundness.js';
 
 /** Options of {@link VolatileArena.open}; either `node` or `device`. */
 export interface ArenaOptions extends NodeMapOptions {
   /** Number of the NUMA node. */
   node?: number;
-  /** A DAX device in mode `system-ram`, `dax0.0` or its path: the arena is on the node that its memory became. */
+  /** A DAX device in mode `system-ram`, `dax0.0` or `/dev/dax0.0`: the arena is on the node that its memory became. */
   device?: string;
 }
+
+/** Options of {@link VolatileArena.openAsync}. */
+export interface ArenaAsyncOptions extends ArenaOptions, NodeMapAsyncOptions {}
 
 /** Options of {@link VolatileArena.allocate}. */
 export interface AllocateOptions {
@@ -88,7 +101,17 @@ const pieces = new WeakMap<ArrayBufferLike, Piece>();
 
 const OPEN = Symbol('open');
 
-/** Rounds of collection that {@link VolatileArena.allocateAsync} waits for. */
+/** The options of `open`, but for names that it does not know, and the node that is meant. */
+function checkOpen(options: ArenaOptions, host: Host): { node: number; checked: CheckedMapOptions } {
+  const { node, device } = options;
+  if ((node === undefined) === (device === undefined)) {
+    throw wrongValue('options', 'with either a node or a device', node === undefined ? 'neither' : 'both');
+  }
+  const checked = checkMapOptions(options, native.pageSize());
+  return { node: device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host), checked };
+}
+
+/** Most rounds of collection that {@link VolatileArena.allocateAsync} waits for, each of which gave something back. */
 const ROUNDS = 8;
 
 /**
@@ -110,6 +133,8 @@ export class VolatileArena implements Disposable {
   #pending = 0;
   #waiting = 0;
   #allocations = 0;
+  /** Pieces that garbage collection gave back, those that were freed before too. */
+  #givenBack = 0;
   #freedByHand = 0;
   #freedByCollection = 0;
   #closed = false;
@@ -133,13 +158,20 @@ export class VolatileArena implements Disposable {
    */
   static open(options: ArenaOptions, host: Host = HOST): VolatileArena {
     checkKnown(options, ['node', 'device', ...MAP_OPTIONS]);
-    const { node, device } = options;
-    if ((node === undefined) === (device === undefined)) {
-      throw wrongValue('options', 'with a node or a device, one of them,', node === undefined ? 'neither' : 'both');
-    }
-    const checked = checkMapOptions(options, native.pageSize());
-    const number = device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host);
-    return new VolatileArena(OPEN, openNodeMapping(number, checked, host), host);
+    const { node, checked } = checkOpen(options, host);
+    return new VolatileArena(OPEN, openNodeMapping(node, checked, host), host);
+  }
+
+  /**
+   * {@link VolatileArena.open}, with the pages brought in on another thread, and looked at in pieces, as `mapOnNodeAsync` does.
+   *
+   * @throws PmemError as `open` does; the signal's reason when it was given up. Then all of the memory is given back.
+   */
+  static async openAsync(options: ArenaAsyncOptions, host: Host = HOST): Promise<VolatileArena> {
+    checkKnown(options, ['node', 'device', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
+    checkAsyncOptions(options);
+    const { node, checked } = checkOpen(options, host);
+    return new VolatileArena(OPEN, await openNodeMappingAsync(node, checked, options, host), host);
   }
 
   /** Bytes. */
@@ -173,8 +205,9 @@ export class VolatileArena implements Disposable {
   }
 
   /**
-   * {@link allocate}, which collects garbage if there is no room and waits until enough is given back. V8 does not know how
-   * much memory hangs on its Buffers, and left alone may collect them late.
+   * {@link allocate}, which collects garbage if there is no room, and again as long as that gives something back. V8 does not know
+   * how much memory hangs on its Buffers, and left alone may collect them late. A full collection stops the event loop for as long
+   * as this thread's heap takes, some 100 ms for a million objects; where nothing is garbage there is one.
    *
    * @throws PmemError `ENOMEM` when collecting does not help.
    */
@@ -184,8 +217,11 @@ export class VolatileArena implements Disposable {
       this.#examine('allocateAsync');
       const buffer = this.#make(length, align, zero);
       if (buffer !== undefined) return buffer;
-      if (round === ROUNDS) throw this.#exhausted(length, align);
-      await collectGarbage();
+      const before = this.#givenBack;
+      if (round < ROUNDS) await collectGarbage();
+      if (this.#closed) continue; // and say so
+      this.#drain();
+      if (this.#givenBack === before) throw this.#exhausted(length, align);
     }
   }
 
@@ -219,7 +255,7 @@ export class VolatileArena implements Disposable {
       );
     }
     if (lengthOf.call(buffer) !== piece.bytes) {
-      throw wrongValue('buffer', `the Buffer that allocate returned, not a part of it or of another kind,`, buffer);
+      throw wrongValue('buffer', 'the Buffer that allocate returned, as a whole', buffer);
     }
     native.detach(memory, piece.view);
     if (memory.byteLength !== 0) {
@@ -328,6 +364,7 @@ export class VolatileArena implements Disposable {
   #drain(): void {
     const offsets = native.takePieces(this.#notes);
     if (offsets === undefined) return;
+    this.#givenBack += offsets.length;
     for (const offset of offsets) {
       const piece = this.#live.get(offset);
       const length = this.#space.give(offset) ?? 0;

@@ -3,16 +3,18 @@
 import { PmemError } from '../errors.js';
 import { daxDeviceNamed } from '../memory/dax-device-named.js';
 import type { Host } from '../memory/host.js';
+import { blockSize, hasAddress, memoryBlocks } from '../memory/memory-blocks.js';
 import { memoryNodes } from './nodes.js';
 
 /**
  * The NUMA node of a device in mode `system-ram`.
  *
  * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_MODE` when it is in another mode; `ERR_PMEM_NODE` when the
- *   kernel gave it no node, or none of its memory is online.
+ *   kernel gave it no node, or none of its memory is online; whether other memory of that node is all there is, only root can tell.
  */
 export function nodeOfDevice(device: string, host: Host): number {
-  const { name, driver, targetNode } = daxDeviceNamed(device, host, 'options.device');
+  const found = daxDeviceNamed(device, host, 'options.device');
+  const { name, driver, targetNode } = found;
   if (driver !== 'kmem') {
     const mode = driver === undefined ? 'has no driver' : 'is in mode devdax';
     throw new PmemError(
@@ -24,10 +26,13 @@ export function nodeOfDevice(device: string, host: Host): number {
   if (targetNode === undefined) {
     throw new PmemError('ERR_PMEM_NODE', `the kernel does not tell which NUMA node ${name} became`, { path: device });
   }
-  if (!memoryNodes(host).includes(targetNode)) {
+  // Which blocks are its own the kernel tells root only; others have to take the node's for them.
+  const known = hasAddress(found) && blockSize(host) !== undefined;
+  const isOnline = !known || memoryBlocks(found, host).some(({ online }) => online);
+  if (!isOnline || !memoryNodes(host).includes(targetNode)) {
     throw new PmemError(
       'ERR_PMEM_NODE',
-      `${name} is NUMA node ${targetNode}, and none of its memory is online: 'daxctl online-memory ${name}'`,
+      `${name} is NUMA node ${targetNode}, and none of its memory is online: 'daxctl online-memory ${name}', or 'pmem reconfigure ${name} --mode system-ram' once more`,
       { path: device },
     );
   }

@@ -19,11 +19,19 @@ export interface NodeMapOptions {
   hugePages?: '2MiB' | '1GiB';
   /**
    * Have every page there before the call returns, on the node for sure. Without it a page gets its place when it is
-   * touched first; if the node has none left by then, the kernel ends a process. Default true.
+   * touched first; if the node, or the limit of a control group, has none left by then, the kernel ends a process. Default true.
    */
   populate?: boolean;
   /** Fail if a page is on another node; false accepts that. Default true. */
   strict?: boolean;
+}
+
+/** What the asynchronous calls take beside. */
+export interface NodeMapAsyncOptions {
+  /** Gives the memory up, after the piece at work; the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called after each piece (32 MiB, or one huge page) with the bytes that are there, on their node; not without `populate`. */
+  onProgress?: (bytes: number) => void;
 }
 
 /** Options with their defaults filled in. */
@@ -43,6 +51,9 @@ const MOST = 2 ** 52;
 
 /** Names of the options that {@link checkMapOptions} knows. */
 export const MAP_OPTIONS: readonly (keyof NodeMapOptions)[] = ['size', 'align', 'hugePages', 'populate', 'strict'];
+
+/** Names of those of {@link NodeMapAsyncOptions}. */
+export const ASYNC_OPTIONS: readonly (keyof NodeMapAsyncOptions)[] = ['signal', 'onProgress'];
 
 /** Throws for anything but an object with these properties only. */
 export function checkKnown(options: unknown, known: readonly string[], name = 'options'): void {

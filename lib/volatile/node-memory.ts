@@ -1,23 +1,29 @@
-/** Ordinary memory of a given NUMA node, and where its pages really are. */
+/** Ordinary memory of a given NUMA node, for users. */
 
-import { constants } from 'node:os';
-import { type Mapped, native } from '../binding.js';
-import { outOfRange, PmemError, systemError, wrongValue } from '../errors.js';
+import { native } from '../binding.js';
+import { outOfRange, PmemError, wrongValue } from '../errors.js';
 import { rangeError, within } from '../memory/checks.js';
 import { HOST, type Host } from '../memory/host.js';
 import { knownSource, knownTarget } from '../memory/known-bytes.js';
-import { watchSignals } from '../memory/signals.js';
+import { checkAsyncOptions } from '../memory/options.js';
 import { MOST_BUFFER_BYTES, Windows } from '../memory/windows.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import {
-  type CheckedMapOptions,
+  ASYNC_OPTIONS,
   checkKnown,
   checkMapOptions,
   checkNodeNumber,
   MAP_OPTIONS,
+  type NodeMapAsyncOptions,
   type NodeMapOptions,
 } from './map-options.js';
-import { allowedNodes, checkNode, hugeRoomOn, memoryNodes, roomOn } from './nodes.js';
+import {
+  type NodeMapping,
+  openNodeMapping,
+  openNodeMappingAsync,
+  type PagePlacement,
+  placementOf,
+} from './node-mapping.js';
 import { examine } from './soundness.js';
 
 /** Options of {@link mapOnNode}. */
@@ -26,156 +32,8 @@ export interface MapOnNodeOptions extends NodeMapOptions {
   node: number;
 }
 
-/** Where pages are. */
-export interface PagePlacement {
-  /** Bytes of a page, as the kernel counts them here. */
-  readonly pageSize: number;
-  /** How many pages are on each node, by its number. */
-  readonly nodes: ReadonlyMap<number, number>;
-  /** Pages that nobody touched yet, so that they are nowhere. */
-  readonly untouched: number;
-}
-
-/** An open mapping of a node's memory; internal. */
-export interface NodeMapping extends Mapped {
-  readonly node: number;
-  readonly pageSize: number;
-  /** What the address is a multiple of. */
-  readonly align: number;
-}
-
-const { EINVAL, ENOMEM, ENOSYS, EPERM } = constants.errno;
-
-function errnoOf(error: unknown): number | undefined {
-  return (error as { errno?: number }).errno;
-}
-
-/** The kernel knows of no nodes, or the sandbox forbids to speak of them. */
-function isUnspoken(error: unknown): boolean {
-  return errnoOf(error) === ENOSYS || errnoOf(error) === EPERM;
-}
-
-const FORBIDDEN =
-  "The sandbox of this process forbids the system calls for NUMA; containers allow them with the capability CAP_SYS_NICE ('--cap-add SYS_NICE')";
-
-/** Refuses what cannot be had before anything is done for it. */
-function checkRoom(node: number, { size, hugePages, strict, populate }: CheckedMapOptions, host: Host): void {
-  if (hugePages !== undefined) {
-    const room = hugeRoomOn(node, hugePages, host);
-    if (room !== undefined && room >= size) return;
-    const kib = hugePages / 1024;
-    const there =
-      room === undefined ? 'the kernel has no pages of that size' : `node ${node} has ${formatSize(room)} free`;
-    throw new PmemError(
-      'ENOMEM',
-      `ENOMEM: ${formatSize(size)} in huge pages of ${formatSize(hugePages)} are wanted, and ${there}. Set more apart: ` +
-        `'echo COUNT >/sys/devices/system/node/node${node}/hugepages/hugepages-${kib}kB/nr_hugepages'`,
-      { errno: ENOMEM },
-    );
-  }
-  if (!populate) return;
-  // Beyond what all nodes have the kernel would not fail but kill.
-  const rooms = (strict ? [node] : memoryNodes(host)).map((one) => roomOn(one, host) ?? Number.POSITIVE_INFINITY);
-  const room = rooms.reduce((sum, one) => sum + one, 0);
-  if (room >= size) return;
-  const [what, way] = strict
-    ? [`NUMA node ${node}`, 'Take less, another node, or pass strict: false to take the rest from elsewhere']
-    : ['all NUMA nodes together', 'Take less'];
-  throw new PmemError(
-    'ENOMEM',
-    `ENOMEM: ${formatSize(size)} of ${what} are wanted, with ${formatSize(room)} free or to be freed. ${way}`,
-    { errno: ENOMEM },
-  );
-}
-
-function explained(error: unknown, node: number, host: Host): unknown {
-  const errno = errnoOf(error);
-  const { syscall } = error as { syscall?: string };
-  if (errno === EPERM) return systemError(error, undefined, FORBIDDEN);
-  if (errno === EINVAL && syscall === 'mbind') {
-    const allowed = allowedNodes(host) ?? 'unknown';
-    const way = `This process may use memory of the nodes ${allowed} (cpuset(7), Mems_allowed_list in /proc/self/status), not of ${node}`;
-    return systemError(error, undefined, way);
-  }
-  if (errno === ENOMEM)
-    return systemError(error, undefined, `There is not enough memory, or address space (ulimit -v)`);
-  return systemError(error, undefined);
-}
-
-/** Maps, binds and populates; does not look where pages are. */
-function map(node: number, options: CheckedMapOptions, pageSize: number, host: Host): Mapped {
-  const { size, align, hugePages, populate } = options;
-  const request = { length: size, pageSize, alignment: align, hugePages: hugePages !== undefined, node, populate };
-  try {
-    return native.mapNode(request);
-  } catch (error) {
-    // Where all memory is on one node there is nothing to bind it to.
-    const only = memoryNodes(host).length === 1;
-    if (!only || !isUnspoken(error)) throw explained(error, node, host);
-  }
-  try {
-    return native.mapNode({ ...request, node: -1 });
-  } catch (error) {
-    throw explained(error, node, host);
-  }
-}
-
-/** Where the pages of the range are. */
-export function placementOf(
-  { handle, pageSize }: NodeMapping,
-  offset: number,
-  length: number,
-  host: Host,
-): PagePlacement {
-  let pairs: number[];
-  let only: number | undefined;
-  try {
-    pairs = native.pagesByNode(handle, offset, length, true);
-  } catch (error) {
-    const nodes = memoryNodes(host);
-    if (nodes.length !== 1 || !isUnspoken(error)) throw explained(error, -1, host);
-    [only] = nodes;
-    pairs = native.pagesByNode(handle, offset, length, false);
-  }
-  const nodes = new Map<number, number>();
-  let untouched = 0;
-  for (let i = 0; i < pairs.length; i += 2) {
-    const [node, pages] = [pairs[i] as number, pairs[i + 1] as number];
-    if (node < 0) untouched += pages;
-    else nodes.set(only ?? node, pages);
-  }
-  return { pageSize, nodes, untouched };
-}
-
-/** Throws if the pages are not all on the node. */
-function demandPlaced(mapping: NodeMapping, host: Host): void {
-  const { nodes, pageSize } = placementOf(mapping, 0, mapping.size, host);
-  const elsewhere = [...nodes].filter(([node]) => node !== mapping.node);
-  if (elsewhere.length === 0) return;
-  const there = [...nodes].map(([node, pages]) => `${pages} on node ${node}`).join(', ');
-  throw new PmemError(
-    'ERR_PMEM_NODE_PLACEMENT',
-    `of the pages of ${formatSize(pageSize)} that were wanted on NUMA node ${mapping.node}, ${there}: the node has no room ` +
-      'for all. Take less, or pass strict: false to accept it',
-  );
-}
-
-/** Opens memory of a node, and makes sure of where it is. What both faces of it are made from. */
-export function openNodeMapping(node: number, options: CheckedMapOptions, host: Host): NodeMapping {
-  checkNode(node, host);
-  checkRoom(node, options, host);
-  const pageSize = options.hugePages ?? native.pageSize();
-  const mapped = map(node, options, pageSize, host);
-  const mapping: NodeMapping = { ...mapped, node, pageSize, align: options.align };
-  try {
-    watchSignals();
-    if (options.populate && options.strict) demandPlaced(mapping, host);
-    return mapping;
-  } catch (error) {
-    native.close(mapping.handle);
-    throw error;
-  }
-}
+/** Options of {@link mapOnNodeAsync}. */
+export interface MapOnNodeAsyncOptions extends MapOnNodeOptions, NodeMapAsyncOptions {}
 
 const OPEN = Symbol('open');
 
@@ -278,7 +136,8 @@ export class NodeMemory implements Disposable {
  * that forbid mbind as long as there is only one node.
  *
  * @param host where the kernel tells about itself; another machine's copy in tests
- * @throws PmemError `ERR_PMEM_NODE` when there is no such node, or none with memory; `ENOMEM` when the node has too little;
+ * @throws PmemError `ERR_PMEM_NODE` when there is no such node, or none with memory; `ENOMEM` when the node has too little, or
+ *   the limit of a control group (cgroup) leaves too little;
  *   `ERR_PMEM_NODE_PLACEMENT` when pages came from elsewhere nevertheless; `EPERM` where a sandbox forbids to bind memory;
  *   `EINVAL` where a cpuset keeps the node from this process.
  */
@@ -287,4 +146,18 @@ export function mapOnNode(options: MapOnNodeOptions, host: Host = HOST): NodeMem
   const node = checkNodeNumber(options.node, 'options.node');
   const checked = checkMapOptions(options, native.pageSize());
   return new NodeMemory(OPEN, openNodeMapping(node, checked, host), host);
+}
+
+/**
+ * {@link mapOnNode}, with the pages brought in on another thread, and looked at in pieces: the event loop goes on turning. Where
+ * others take the memory meanwhile it is `ENOMEM`, as far as that can be seen in time.
+ *
+ * @throws PmemError as `mapOnNode` does; the signal's reason when it was given up. Then all of the memory is given back.
+ */
+export async function mapOnNodeAsync(options: MapOnNodeAsyncOptions, host: Host = HOST): Promise<NodeMemory> {
+  checkKnown(options, ['node', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
+  checkAsyncOptions(options);
+  const node = checkNodeNumber(options.node, 'options.node');
+  const checked = checkMapOptions(options, native.pageSize());
+  return new NodeMemory(OPEN, await openNodeMappingAsync(node, checked, options, host), host);
 }

@@ -12,6 +12,10 @@ describe('pmem reconfigure', () => {
       [['dax0.0', '--mode', 'devdax', '--no-online'], /--no-online goes with --mode system-ram/],
       [['dax0.0', '--mode', 'devdax', '--no-movable'], /--no-movable goes with --mode system-ram/],
       [['dax0.0', '--mode', 'devdax', '--yes'], /--yes goes with --mode system-ram/],
+      [
+        ['dax0.0', '--mode=system-ram', '--no-online', '--no-movable', '--yes'],
+        /--no-movable says how.*--no-online not to/,
+      ],
       [['dax0.0', '--mode=devdax', '--forced'], /unknown option '--forced'.*--force/],
     ];
     for (const [words, message] of wrong) {

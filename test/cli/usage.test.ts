@@ -41,6 +41,23 @@ describe('pmem: help', () => {
     });
   }
 
+  it('tells about the commands of a group, asked in each way', async () => {
+    const asked = await Promise.all(
+      [
+        ['help', 'dax'],
+        ['dax', '--help'],
+        ['dax', '-h'],
+        ['dax', 'help'],
+        ['dax', 'help', '-h'],
+      ].map((words) => pmem(words)),
+    );
+    assert.match(asked[0]?.stdout ?? '', /^Usage: pmem dax COMMAND/);
+    for (const one of asked) assert.deepEqual(one, asked[0]);
+    const [first, second] = await Promise.all([pmem(['help', 'dax', 'list']), pmem(['dax', 'help', 'list'])]);
+    assert.match(first.stdout, /^Usage: pmem dax list/);
+    assert.deepEqual(second, first);
+  });
+
   it('wins over whatever else is wrong', async () => {
     const { code, stdout, stderr } = await pmem(['info', '--nonsense', '--help']);
     assert.equal(code, 0);
@@ -76,6 +93,15 @@ describe('pmem: wrong usage', () => {
     [['list', 'x'], /unexpected argument 'x'/, 'help list'],
     [['list', '--__proto__'], /unknown option '--__proto__'/, 'help list'],
     [['info'], /PATH is missing/, 'help info'],
+    [['btt', 'format', 'a', '--nfree', '1', '--nfree=2'], /option '--nfree' was given more than once/, 'help btt'],
+    [['dax', 'copy', '-i', 'a', '--input', 'b'], /option '--input' was given more than once/, 'help dax copy'],
+    [['dax', 'create', '-s1M', '-s2M'], /option '--size' was given more than once/, 'help dax create'],
+    [
+      ['reconfigure', 'a', '-m', 'devdax', '-m', 'devdax'],
+      /option '--mode' was given more than once/,
+      'help reconfigure',
+    ],
+    [['dax', 'help', 'lst'], /unknown command 'dax lst'\. Did you mean 'list'\?/, 'help dax'],
     [['info', ''], /PATH is empty/, 'help info'],
     [['info', 'a', 'b'], /unexpected argument 'b'/, 'help info'],
     [['explain'], /PATH is missing/, 'help explain'],

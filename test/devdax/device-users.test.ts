@@ -1,9 +1,10 @@
-/** Who has a device open: by the device, and not by the name of its file. */
+/** Who has a device open or mapped, found in /proc; a file stands for the device. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { usersOf } from '#dist/devdax/device-users.js';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { DaxDevice, DaxRegion, Region } from 'pmem';
+import { useOf, usersOf } from '#dist/devdax/device-users.js';
 import { HOST } from '#dist/memory/host.js';
 import { startChild } from '../support/child.js';
 import { needsRoot } from '../support/root.js';
@@ -26,12 +27,61 @@ async function holding(path: string, mapped: boolean, check: (pid: number) => vo
   await child.ended;
 }
 
+const MIB = 2 ** 20;
+
 describe('users of a device', () => {
-  const file = onDisk();
+  const name = onDisk();
+  let path = '';
+  beforeEach(() => {
+    path = name('device');
+    writeFileSync(path, Buffer.alloc(2 * MIB));
+  });
+
+  it('are none where nobody has it open, or it is not there', () => {
+    assert.deepEqual(usersOf(path, HOST), []);
+    assert.equal(useOf(path, HOST), undefined);
+    assert.equal(useOf(name('missing'), HOST), undefined);
+    assert.equal(useOf(path, { sys: name('no-sys'), proc: name('no-proc') }), undefined);
+  });
+
+  it('this process is one, by a descriptor and nothing else', () => {
+    const fd = openSync(path, 'r');
+    assert.deepEqual(usersOf(path, HOST), [process.pid]);
+    assert.match(useOf(path, HOST) ?? '', new RegExp(`^is open in process ${process.pid}$`));
+    closeSync(fd);
+    assert.equal(useOf(path, HOST), undefined);
+  });
+
+  it('this process is one, by an open device, and by what is left mapped of one', () => {
+    const device = DaxDevice.open(path, { emulate: true });
+    assert.deepEqual(usersOf(path, HOST), [process.pid]);
+    const mapped = device.map();
+    device.close();
+    assert.deepEqual(usersOf(path, HOST), [process.pid]);
+    assert.notEqual(useOf(path, HOST), undefined);
+    mapped.close();
+    assert.equal(useOf(path, HOST), undefined);
+  });
+
+  it('is whoever has it locked', () => {
+    {
+      using region = DaxRegion.open(path, { emulate: true });
+      region.create();
+      assert.notEqual(useOf(path, HOST), undefined);
+      // Nobody's /proc tells: as from a container.
+      assert.match(useOf(path, { sys: '/sys', proc: name('no-proc') }) ?? '', /locked/);
+    }
+    {
+      using region = Region.open(path, { assumePersistent: true });
+      assert.match(useOf(path, { sys: '/sys', proc: name('no-proc') }) ?? '', /locked/);
+      assert.equal(region.size, 2 * MIB);
+    }
+    assert.equal(useOf(path, HOST), undefined);
+  });
 
   it('are those who have it open under another name', async function () {
     needsRoot(this);
-    const [one, two, other] = [file('one'), file('two'), file('other')];
+    const [one, two, other] = [name('one'), name('two'), name('other')];
     // /dev/full, which nobody has open.
     for (const path of [one, two]) execFileSync('mknod', [path, 'c', '1', '7']);
     execFileSync('mknod', [other, 'c', '1', '12']);
@@ -43,10 +93,8 @@ describe('users of a device', () => {
   });
 
   it('are those who map it, even where the descriptor is closed', async () => {
-    const path = file('mapped');
-    writeFileSync(path, Buffer.alloc(8192));
     await holding(path, true, (pid) => assert.deepEqual(usersOf(path, HOST), [pid]));
     assert.deepEqual(usersOf(path, HOST), []);
-    assert.deepEqual(usersOf(file('missing'), HOST), []);
+    assert.deepEqual(usersOf(name('missing'), HOST), []);
   });
 });

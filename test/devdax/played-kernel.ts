@@ -34,9 +34,13 @@ export class PlayedKernel implements Kernel {
   readonly declining = new Set<string>();
   autoOnline = 'offline';
 
-  constructor(root: string, { kmem = true, targetNode = NODE, size = DEVICE_SIZE } = {}) {
+  /** Since Linux 6.3 memory that firmware set apart, and CXL's, is kmem's without being named, and not device_dax's. */
+  readonly #isKmems: boolean;
+
+  constructor(root: string, { kmem = true, targetNode = NODE, size = DEVICE_SIZE, hmem = false } = {}) {
     this.machine = new Machine(root);
-    const region = nvdimms(this.machine);
+    this.#isKmems = hmem;
+    const region = hmem ? 'platform/hmem.0' : nvdimms(this.machine);
     const attributes = { align: 2 * MIB, numa_node: 0, target_node: targetNode };
     this.machine.onBus('dax', `${region}/dax0.0`, '', { ...attributes, size, resource: `0x${START.toString(16)}` });
     this.machine.onBus('dax', `${region}/dax0.1`, '', { ...attributes, size: BLOCK, resource: '0x200000000' });
@@ -45,9 +49,8 @@ export class PlayedKernel implements Kernel {
     this.#bind('device_dax', 'dax0.0');
     this.#bind('device_dax', 'dax0.1');
     this.machine.device('system/memory', { block_size_bytes: BLOCK.toString(16), auto_online_blocks: 'offline' });
-    // Memory of the node that is not the device's: before it, and behind it.
-    this.#addBlock(31, 'online', 'Normal');
-    this.#addBlock(40, 'online', 'Normal');
+    // Memory of the node that is not the device's: before it, behind it, and in the blocks where it begins and ends.
+    for (const number of [31, 32, 36, 40]) this.#addBlock(number, 'online', 'Normal');
   }
 
   get host() {
@@ -113,16 +116,17 @@ export class PlayedKernel implements Kernel {
   #toDriver(driver: string, file: string, device: string, path: string): void {
     const ids = this.#ids.get(driver);
     if (ids === undefined) throw refusal('ENOENT', path);
-    const isFree = this.drivers()[device] === undefined;
-    const matches = () => driver === 'device_dax' || ids.has(device);
-    if (file === 'remove_id' && !ids.delete(device)) throw refusal('ENODEV', path);
-    if (file === 'unbind') this.#unbind(driver, device, path);
+    const isFree = (name: string) => this.drivers()[name] === undefined;
+    const matches = (name: string) => ids.has(name) || (driver === 'kmem') === this.#isKmems;
+    if (file === 'remove_id') ids.delete(device);
+    if (file === 'unbind') this.unbind(driver, device, path);
     if (file === 'new_id') {
       ids.add(device);
-      if (isFree) this.#bind(driver, device);
+      // As driver_attach does: whatever matches and has none.
+      for (const name of Object.keys(this.drivers())) if (isFree(name) && matches(name)) this.#bind(driver, name);
     }
     if (file === 'bind') {
-      if (!isFree || !matches()) throw refusal('ENODEV', path);
+      if (!isFree(device) || !matches(device)) throw refusal('ENODEV', path);
       this.#bind(driver, device);
     }
   }
@@ -130,15 +134,15 @@ export class PlayedKernel implements Kernel {
   #bind(driver: string, device: string): void {
     if (this.declining.has(driver)) return;
     symlinkSync(this.#driver(driver), join(this.#device(device), 'driver'));
-    if (driver !== 'kmem') return;
+    if (driver !== 'kmem' || device !== 'dax0.0') return;
     for (const number of [33, 34, 35]) this.#addBlock(number, 'offline', 'Normal Movable');
     if (this.autoOnline !== 'offline') for (const number of [33, 34, 35]) this.#setState(number, this.autoOnline);
   }
 
-  #unbind(driver: string, device: string, path: string): void {
+  unbind(driver: string, device: string, path = ''): void {
     if (!this.#isBound(driver, device)) throw refusal('ENODEV', path);
     rmSync(join(this.#device(device), 'driver'));
-    if (driver !== 'kmem') return;
+    if (driver !== 'kmem' || device !== 'dax0.0') return;
     for (const number of [33, 34, 35]) {
       // What the real kernel does then lasts until a restart.
       if (this.#read(number, 'state') === 'online') throw new Error(`memory${number} was online when kmem was unbound`);

@@ -1,17 +1,18 @@
 /** Between the modes of a DAX device on a kernel that is played: the order of writes, and what is left when one fails. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DaxMode, type ReconfigureOptions, reconfigure } from 'pmem';
 import { KERNEL, needDriver } from '#dist/devdax/drivers.js';
 import { reconfigureBy } from '#dist/devdax/reconfigure.js';
 import { throwsCode } from '../support/errors.js';
+import { nvdimms } from '../support/machine.js';
 import { BLOCK, DEVICE_SIZE, NODE, PlayedKernel } from './played-kernel.js';
 
 /** Of the device's node, not of the device. */
-const OTHERS = { 31: 'online Normal', 40: 'online Normal' };
+const OTHERS = { 31: 'online Normal', 32: 'online Normal', 36: 'online Normal', 40: 'online Normal' };
 const MOVABLE = { ...OTHERS, 33: 'online Movable', 34: 'online Movable', 35: 'online Movable' };
 const DEVICES = { 'dax0.0': 'device_dax', 'dax0.1': 'device_dax' };
 const MEMORY = { 'dax0.0': 'kmem', 'dax0.1': 'device_dax' };
@@ -37,6 +38,7 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.log, [
         'device_dax/remove_id=dax0.0',
         'device_dax/unbind=dax0.0',
+        'kmem/bind=dax0.0', // which does not know it
         'kmem/new_id=dax0.0',
         'memory33/state=online_movable',
         'memory34/state=online_movable',
@@ -108,7 +110,7 @@ describe('reconfigure', () => {
     it('binds where knowing the name was not enough', () => {
       kernel.declining.add('kmem');
       kernel.onWrite = (entry) => {
-        if (entry.startsWith('kmem/bind')) kernel.declining.clear();
+        if (entry.startsWith('kmem/bind') && kernel.ids().length > 0) kernel.declining.clear();
       };
       toMemory();
       assert.deepEqual(kernel.drivers(), MEMORY);
@@ -146,8 +148,12 @@ describe('reconfigure', () => {
     it('tells how much is online when a block refuses', () => {
       kernel.refuse.set('memory34/state=online_movable', 'EINVAL');
       throwsCode(() => toMemory(), 'EINVAL', {
-        message: /bringing memory34 online; dax0\.0 is in mode system-ram, with 1 of 3 blocks online/,
+        message:
+          /bringing memory34 online; dax0\.0 is in mode system-ram, with 1 of 3 blocks online.*goes on from there/,
       });
+      // Nothing is undone, as its contract says.
+      assert.deepEqual(kernel.drivers(), MEMORY);
+      assert.equal(kernel.blocks()[33], 'online Movable');
       assert.equal(toMemory().memory?.online, 3);
     });
 
@@ -184,9 +190,22 @@ describe('reconfigure', () => {
       const process = join(kernel.host.proc, '77');
       mkdirSync(process, { recursive: true });
       writeFileSync(join(process, 'maps'), '7f0000000000-7f0000200000 rw-s 00000000 00:05 12   /dev/dax0.0\n');
-      throwsCode(() => toMemory(), 'EBUSY', { message: /open in process 77.*force: true/ });
+      for (const force of [false, true]) {
+        throwsCode(() => toMemory({ force }), 'EBUSY', { message: /open in process 77.*Nothing was changed/ });
+      }
       assert.deepEqual(kernel.log, []);
-      assert.equal(toMemory({ force: true }).changed, true);
+      rmSync(process, { recursive: true });
+      assert.equal(toMemory().changed, true);
+    });
+
+    it('minds that also on the way back: a descriptor can be older than the mode', () => {
+      toMemory();
+      kernel.log.length = 0;
+      const process = join(kernel.host.proc, '77');
+      mkdirSync(process, { recursive: true });
+      writeFileSync(join(process, 'maps'), '7f0000000000-7f0000200000 rw-s 00000000 00:05 12   /dev/dax0.0\n');
+      throwsCode(() => toDevice(), 'EBUSY', { message: /open in process 77.*Nothing was changed/ });
+      assert.deepEqual(kernel.log, []);
     });
 
     for (const [policy, options, isRefused] of [
@@ -232,7 +251,7 @@ describe('reconfigure', () => {
         'memory33/state=offline',
         'kmem/remove_id=dax0.0',
         'kmem/unbind=dax0.0',
-        'device_dax/new_id=dax0.0',
+        'device_dax/bind=dax0.0',
       ]);
       assert.deepEqual(kernel.drivers(), DEVICES);
       assert.deepEqual(kernel.ids(), []);
@@ -310,6 +329,21 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.drivers(), MEMORY);
     });
 
+    it('brings the memory back online then, into the zones that it was in', () => {
+      kernel.setBlock(34, 'online', 'Normal');
+      kernel.declining.add('device_dax');
+      throwsCode(() => toDevice(), 'ENODEV', {
+        message: /giving it to device_dax; dax0\.0 is in mode system-ram, with 3 of 3 blocks online/,
+      });
+      assert.deepEqual(kernel.blocks(), { ...MOVABLE, 34: 'online Normal' });
+    });
+
+    it('tells how much of it is not', () => {
+      kernel.declining.add('device_dax');
+      kernel.refuse.set('memory34/state=online_movable', 'EINVAL');
+      throwsCode(() => toDevice(), 'ENODEV', { message: /is in mode system-ram, with 2 of 3 blocks online/ });
+    });
+
     it('does not unbind when kmem would keep the name', () => {
       kernel.refuse.set('kmem/remove_id=dax0.0', 'EACCES');
       throwsCode(() => toDevice(), 'EACCES', { message: /is in mode system-ram/ });
@@ -347,6 +381,86 @@ describe('reconfigure', () => {
     throwsCode(call('dax0.0', 'devdax', { force: 1 }), 'ERR_INVALID_ARG_TYPE');
     throwsCode(call('dax0.0', 'devdax', { yes: true }), 'ERR_INVALID_ARG_VALUE');
     assert.deepEqual(kernel.log, []);
+  });
+
+  describe('leaves other devices alone: naming one makes the kernel bind all that match and have no driver', () => {
+    const ALONE = { 'dax0.0': 'kmem', 'dax0.1': undefined };
+
+    it('is refused to system-ram beside a device that would be taken too', () => {
+      kernel.unbind('device_dax', 'dax0.1');
+      throwsCode(() => toMemory(), 'EBUSY', {
+        message: /give it dax0\.1 too.*pmem reconfigure dax0\.1 --mode devdax.*Nothing was changed/,
+      });
+      assert.deepEqual(kernel.log, []);
+      reconfigureBy(kernel, 'dax0.1', 'devdax');
+      assert.deepEqual(kernel.drivers(), DEVICES);
+      toMemory();
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+
+    it('does not mind an empty one: nothing is bound to that', () => {
+      kernel.unbind('device_dax', 'dax0.1');
+      writeFileSync(join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.1', 'size'), '0\n');
+      assert.equal(toMemory().changed, true);
+    });
+
+    it('to devdax names nothing', () => {
+      toMemory();
+      kernel.unbind('device_dax', 'dax0.1');
+      toDevice();
+      assert.deepEqual(kernel.drivers(), { 'dax0.0': 'device_dax', 'dax0.1': undefined });
+      assert(!kernel.log.some((entry) => entry.startsWith('device_dax/new_id')));
+    });
+
+    it('names nothing that is kmem’s anyway, as from Linux 6.3 on', () => {
+      kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
+      kernel.unbind('device_dax', 'dax0.1');
+      toMemory();
+      assert.deepEqual(kernel.drivers(), ALONE);
+      assert(!kernel.log.some((entry) => entry.includes('new_id')));
+    });
+
+    it('names it to device_dax then, which takes no other of its kind', () => {
+      kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
+      toMemory();
+      kernel.unbind('device_dax', 'dax0.1');
+      toDevice();
+      assert(kernel.log.includes('device_dax/new_id=dax0.0'));
+      assert.deepEqual(kernel.drivers(), { 'dax0.0': 'device_dax', 'dax0.1': undefined });
+    });
+
+    it('is refused to devdax where device_dax would take an NVDIMM’s too, and says where the memory is', () => {
+      kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
+      toMemory();
+      kernel.machine.onBus('dax', `${nvdimms(kernel.machine)}/dax7.0`, '', { size: BLOCK });
+      throwsCode(() => toDevice(), 'EBUSY', { message: /give it dax7\.0 too.*dax0\.0 is in mode system-ram/ });
+      assert.deepEqual(kernel.drivers(), MEMORY);
+    });
+  });
+
+  it('takes a file of that name for what it is', () => {
+    mkdirSync(join(root, 'backup'));
+    for (const name of ['backup/dax0.0', 'backup/dax0.1']) {
+      const path = join(root, name);
+      writeFileSync(path, 'what it held');
+      throwsCode(() => reconfigureBy(kernel, path, 'system-ram', { destroyData: true }), 'ERR_INVALID_ARG_VALUE');
+    }
+    const missing = join(root, 'missing', 'dax0.0');
+    for (const path of [missing, 'nowhere/dax0.0', './dax0.0', '/dev/null/../dax0.1', '/dev/dax/dax0.0']) {
+      throwsCode(() => reconfigureBy(kernel, path, 'system-ram', { destroyData: true }), 'ERR_INVALID_ARG_VALUE');
+    }
+    // A link to a character device which is not the one of that name.
+    symlinkSync('/dev/null', join(root, 'dax0.0'));
+    throwsCode(() => reconfigureBy(kernel, join(root, 'dax0.0'), 'devdax'), 'ERR_INVALID_ARG_VALUE');
+    assert.deepEqual(kernel.log, []);
+  });
+
+  it('knows a device by its number, whatever the path is called', () => {
+    writeFileSync(join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.1', 'dev'), '1:3\n');
+    for (const path of ['/dev/null', join(root, 'dax0.0')]) {
+      if (path !== '/dev/null') symlinkSync('/dev/null', path);
+      assert.equal(reconfigureBy(kernel, path, 'devdax').device, 'dax0.1');
+    }
   });
 
   it('on this machine knows what there is', () => {

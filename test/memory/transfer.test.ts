@@ -4,6 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { Worker } from 'node:worker_threads';
 import { Region } from 'pmem';
 import { inChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
@@ -142,6 +143,101 @@ describe('transferred Buffers', () => {
     );
     assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
     assert.match(String(value), /^(DataCloneError|65536,6,7)$/);
+  });
+
+  describe('from a thread that has ended, by ways around the method of the ArrayBuffer itself', () => {
+    /** Node.js 20 has it behind a flag. */
+    const execArgv = ['--expose-gc'];
+    if (!('transfer' in ArrayBuffer.prototype)) execArgv.push('--harmony-rab-gsab-transfer');
+
+    /** What the bytes 0 and 1 are at the end, when the thread set the first and this one the second. */
+    function orphan(kind: string, how: string, collect: string) {
+      return inChild(
+        async (path: string, kind: string, how: string, collect: string) => {
+          const { Worker } = await import('node:worker_threads');
+          const source = `const { parentPort } = require('node:worker_threads');
+            const transfer = ArrayBuffer.prototype.transfer;
+            import('pmem').then(async ({ Region, VolatileArena, mapOnNode }) => {
+              const owner = (globalThis.kept = {
+                region: () => Region.open(${JSON.stringify(path)}, { create: true, size: 65536, assumePersistent: true }),
+                arena: () => VolatileArena.open({ node: 0, size: 65536 }),
+                node: () => mapOnNode({ node: 0, size: 65536 }),
+              }[${JSON.stringify(kind)}]());
+              let memory = (owner.view === undefined ? owner.allocate(65536) : owner.view()).buffer;
+              new Uint8Array(memory)[0] = 6;
+              const moved = {
+                call: () => transfer.call(memory),
+                apply: () => Reflect.apply(ArrayBuffer.prototype.transferToFixedLength, memory, []),
+                twice: () => transfer.call(transfer.call(memory)),
+                method: () => memory.transfer(),
+              }[${JSON.stringify(how)}]();
+              memory = undefined;
+              const collect = ${JSON.stringify(collect)};
+              if (collect !== 'never') {
+                await new Promise((resolve) => setImmediate(resolve));
+                gc();
+                for (let i = 0; collect === 'before' && i < 5; i++) {
+                  gc();
+                  await new Promise((resolve) => setImmediate(resolve));
+                }
+              }
+              parentPort.postMessage(moved, [moved]);
+              if (collect === 'at the end') process.exit();
+            });`;
+          const worker = new Worker(source, { eval: true, execArgv: [] });
+          const ended = new Promise((resolve) => worker.once('exit', resolve));
+          const memory = await new Promise<ArrayBuffer>((resolve) => worker.once('message', resolve));
+          await ended;
+          for (let i = 0; i < 5; i++) {
+            globalThis.gc?.();
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          const view = Buffer.from(memory);
+          view[1] = 7;
+          return [view.length, view[0] ?? -1, view[1]].join();
+        },
+        [file('orphan'), kind, how, collect],
+        { execArgv },
+      );
+    }
+
+    for (const kind of ['region', 'arena', 'node']) {
+      for (const how of ['call', 'apply', 'twice', 'method']) {
+        for (const collect of ['never', 'before']) {
+          it(`${kind}, ${how}; the first ArrayBuffer is collected ${collect}: what arrived can be used`, async () => {
+            const { code, signal, value, stderr } = await orphan(kind, how, collect);
+            assert.deepEqual(
+              { code, signal, value, stderr },
+              { code: 0, signal: null, value: '65536,6,7', stderr: '' },
+            );
+          });
+        }
+      }
+    }
+
+    it('collected in the thread’s last moment: nothing crashes, at worst the bytes are gone', async () => {
+      const { code, signal, value, stderr } = await orphan('arena', 'call', 'at the end');
+      assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+      assert.match(String(value), /^65536,[06],7$/);
+    });
+  });
+
+  it('a thread that ends leaves nothing behind of what was not transferred', async () => {
+    const path = file('ended');
+    newRegion(path, SIZE).close();
+    for (const end of ['none', 'gc(); process.exit()']) {
+      const worker = new Worker(
+        `import('pmem').then(({ Region }) => {
+          globalThis.region = Region.open(${JSON.stringify(path)}, { assumePersistent: true });
+          globalThis.kept = region.view();
+          region.view(5, 100);
+          ${end === 'none' ? '' : end}
+        });`,
+        { eval: true },
+      );
+      await exitOf(worker);
+      assert(await collected(() => mapsOf(path).length === 0));
+    }
   });
 
   it('copies are copies', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -181,6 +181,24 @@ describe('VolatileArena', () => {
     assert.equal(arena.size, SIZE);
   });
 
+  it('opens piece by piece too', async () => {
+    const done: number[] = [];
+    using arena = await VolatileArena.openAsync({ node: 0, size: 40 * MIB, onProgress: (bytes) => done.push(bytes) });
+    assert.deepEqual(done, [32 * MIB, 40 * MIB]);
+    assert.deepEqual(arena.where(), { pageSize: 4096, nodes: new Map([[0, 10240]]), untouched: 0 });
+    assert.equal(arena.allocate('40MiB').length, 40 * MIB);
+    for (const [options, code] of [
+      [{ node: 0, size: MIB, signal: {} }, 'ERR_INVALID_ARG_TYPE'],
+      [{ size: MIB }, 'ERR_INVALID_ARG_VALUE'],
+      [{ size: MIB, device: 'dax99.99' }, 'ENODEV'],
+      [undefined, 'ERR_INVALID_ARG_TYPE'],
+    ] as const) {
+      await assert.rejects(VolatileArena.openAsync(options as unknown as ArenaOptions), { code });
+    }
+    const signal = AbortSignal.abort();
+    await assert.rejects(VolatileArena.openAsync({ node: 0, size: MIB, signal }), { name: 'AbortError' });
+  });
+
   describe('garbage collection', () => {
     it('gives back what nobody reaches, and counts it', async () => {
       using arena = opened();
@@ -236,6 +254,46 @@ describe('VolatileArena', () => {
       const kept = await arena.allocateAsync('1MiB');
       await assert.rejects(arena.allocateAsync(1), { code: 'ENOMEM' });
       assert.equal(kept.length, SIZE);
+    });
+
+    it('is not collected again and again where nothing is garbage', async () => {
+      const { code, value, stderr } = await inChild(
+        async () => {
+          const collections: string[] = [];
+          const collect = globalThis.gc as (options?: { type?: string }) => void;
+          globalThis.gc = ((options?: { type?: string }) => {
+            collections.push(options?.type ?? 'full');
+            collect(options);
+          }) as typeof globalThis.gc;
+          const { VolatileArena } = await import('pmem');
+          const arena = VolatileArena.open({ node: 0, size: 65536 });
+          const kept = arena.allocate(65536);
+          const code = (error: NodeJS.ErrnoException) => error.code ?? '';
+          const fulls = () => collections.splice(0).filter((type) => type === 'full').length;
+          const alone = await arena.allocateAsync(64).then(() => '', code);
+          const first = fulls();
+          const several = await Promise.all([1, 2, 3].map(() => arena.allocateAsync(64).then(() => '', code)));
+          const second = fulls();
+          const closed = arena.allocateAsync(64).then(() => '', code);
+          arena.close();
+          return [alone, first, ...several, second, await closed, kept.length];
+        },
+        [],
+        { execArgv: ['--expose-gc'] },
+      );
+      assert.deepEqual(
+        { code, value, stderr },
+        { code: 0, value: ['ENOMEM', 1, 'ENOMEM', 'ENOMEM', 'ENOMEM', 1, 'ERR_PMEM_CLOSED', 0], stderr: '' },
+      );
+    });
+
+    it('finds garbage of the same turn', async () => {
+      using arena = opened();
+      for (let i = 0; i < 10; i++) {
+        (() => arena.allocate(SIZE).fill(1))();
+        assert.equal((await arena.allocateAsync(SIZE))[0], 0);
+        assert(await collected(() => arena.statistics().used === 0));
+      }
     });
 
     it('can be collected without the flag', async () => {
@@ -430,14 +488,45 @@ describe('VolatileArena', () => {
       }
     });
 
-    it('is refused in another mode, without a node, and while its memory is offline', () => {
+    /** Blocks of memory of node 0, by number: 8 of them are the device's. */
+    function blocks(online: readonly number[], offline: readonly number[] = []): void {
+      machine.device('system/memory', { block_size_bytes: (128 * MIB).toString(16) });
+      for (const number of [...online, ...offline]) {
+        const state = online.includes(number) ? 'online' : 'offline';
+        const block = machine.device(`system/memory/memory${number}`, { state, phys_index: number.toString(16) });
+        const node = machine.device('system/node/node0');
+        symlinkSync(block, join(node, `memory${number}`));
+      }
+    }
+
+    it('is refused while none of its memory is online, though the node has other memory', () => {
+      device('kmem', { target_node: 0, resource: '0x200000000' });
+      machine.device('system/node', { has_memory: '0' });
+      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      blocks([0, 63, 72], [64, 65]);
+      throwsCode(open, 'ERR_PMEM_NODE', { message: /none of its memory is online.*daxctl online-memory dax0\.0/ });
+      blocks([66]);
+      open().close();
+    });
+
+    it('is refused while the kernel shows no memory of it at all', () => {
+      device('kmem', { target_node: 0, resource: '0x200000000' });
+      machine.device('system/node', { has_memory: '0' });
+      blocks([0, 63, 72]);
+      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });
+    });
+
+    it('is refused in another mode, without a driver, and where there is no such device', () => {
       device('device_dax', { target_node: 0 });
       const open = (name = 'dax0.0') => VolatileArena.open({ device: name, size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_MODE', { message: /pmem reconfigure dax0.0 --mode system-ram/ });
       throwsCode(() => open('dax1.0'), 'ENODEV', { message: /there are: dax0.0/ });
+      rmSync(join(machine.host.sys, 'bus', 'dax', 'devices', 'dax0.0', 'driver'));
+      throwsCode(open, 'ERR_PMEM_MODE', { message: /has no driver/ });
     });
 
-    it('is refused while nothing of it is online', () => {
+    it('is refused while its node has no memory', () => {
       device('kmem', { target_node: 3 });
       const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });

@@ -62,15 +62,16 @@ describe('memory of a node where the kernel does not answer', () => {
   });
 
   /** On a machine whose nodes with memory are these. */
-  function outcome(env: Record<string, string>, nodes: string, populate = true): Promise<Outcome> {
+  function outcome(env: Record<string, string>, nodes: string, populate = true, inPieces = false): Promise<Outcome> {
     const sys = file('sys');
     mkdirSync(join(sys, 'devices', 'system', 'node'), { recursive: true });
     writeFileSync(join(sys, 'devices', 'system', 'node', 'has_memory'), `${nodes}\n`);
     return childValue(
-      async (sys: string, populate: boolean) => {
-        const { mapOnNode } = await import('pmem');
+      async (sys: string, populate: boolean, inPieces: boolean) => {
+        const { mapOnNode, mapOnNodeAsync } = await import('pmem');
         try {
-          const memory = mapOnNode({ node: 0, size: 8 * 4096, populate }, { sys, proc: '/proc' });
+          const map = (inPieces ? mapOnNodeAsync : mapOnNode) as typeof mapOnNodeAsync;
+          const memory = await map({ node: 0, size: 8 * 4096, populate }, { sys, proc: '/proc' });
           memory.view(4096, 1).fill(1);
           const { nodes, untouched } = memory.where();
           return { nodes: [...nodes], untouched };
@@ -79,7 +80,7 @@ describe('memory of a node where the kernel does not answer', () => {
           return { code: String(code), message };
         }
       },
-      [sys, populate],
+      [sys, populate, inPieces],
       { env: { ...env, LD_PRELOAD: shim } },
     );
   }
@@ -90,6 +91,7 @@ describe('memory of a node where the kernel does not answer', () => {
     it(`${name}, one node: all of it is there`, async () => {
       assert.deepEqual(await outcome(env, '0'), { nodes: [[0, 8]], untouched: 0 });
       assert.deepEqual(await outcome(env, '0', false), { nodes: [[0, 1]], untouched: 7 });
+      assert.deepEqual(await outcome(env, '0', true, true), { nodes: [[0, 8]], untouched: 0 });
     });
   }
 
@@ -100,6 +102,8 @@ describe('memory of a node where the kernel does not answer', () => {
   });
 
   it('a kernel before 5.14: every page is touched', async () => {
-    assert.deepEqual(await outcome({ SHIM_OLD: '1' }, '0'), { nodes: [[0, 8]], untouched: 0 });
+    for (const inPieces of [false, true]) {
+      assert.deepEqual(await outcome({ SHIM_OLD: '1' }, '0', true, inPieces), { nodes: [[0, 8]], untouched: 0 });
+    }
   });
 });

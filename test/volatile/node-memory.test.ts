@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type MapOnNodeOptions, mapOnNode, NodeMemory, Region } from 'pmem';
+import { type MapOnNodeAsyncOptions, type MapOnNodeOptions, mapOnNode, mapOnNodeAsync, NodeMemory, Region } from 'pmem';
 import { parseNodeList } from '#dist/volatile/nodes.js';
+import { inChild } from '../support/child.js';
+import { limitedGroup } from '../support/control-group.js';
 import { throwsCode } from '../support/errors.js';
 import { collected } from '../support/maps.js';
 import { needsRoot } from '../support/root.js';
@@ -150,9 +152,160 @@ describe('mapOnNode', () => {
       memory.view().fill(1);
       assert.deepEqual(memory.where(), { pageSize: 2 * MIB, nodes: new Map([[0, 2]]), untouched: 0 });
     } finally {
-      writeFileSync(apart, before);
+      writeFileSync(apart, String(Number(readFileSync(apart, 'utf8')) - 2));
     }
     throwsCode(() => mapOnNode({ node: 0, size: 2 ** 40, hugePages: '2MiB' }), 'ENOMEM', { message: /nr_hugepages/ });
+  });
+
+  describe('mapOnNodeAsync', () => {
+    it('is the same, piece by piece, while the event loop turns', async () => {
+      const done: number[] = [];
+      let turns = 0;
+      const turn = () => {
+        turns++;
+        immediate = setImmediate(turn);
+      };
+      let immediate = setImmediate(turn);
+      using memory = await mapOnNodeAsync({ node: 0, size: 80 * MIB + 1, onProgress: (bytes) => done.push(bytes) });
+      clearImmediate(immediate);
+      assert(turns >= 2, String(turns));
+      assert(memory instanceof NodeMemory);
+      assert.deepEqual(done, [32 * MIB, 64 * MIB, 80 * MIB + 1]);
+      assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map([[0, 20 * 1024 + 1]]), untouched: 0 });
+      assert(memory.view(80 * MIB - 5, 6).every((byte) => byte === 0));
+    });
+
+    it('leaves pages to be touched later when told to', async () => {
+      using memory = await mapOnNodeAsync({
+        node: 0,
+        size: 10 * PAGE,
+        populate: false,
+        onProgress: () => assert.fail(),
+      });
+      assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map(), untouched: 10 });
+    });
+
+    it('takes huge pages too', async function () {
+      needsRoot(this);
+      const apart = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages';
+      const before = readFileSync(apart, 'utf8').trim();
+      writeFileSync(apart, String(Number(before) + 2));
+      try {
+        using memory = await mapOnNodeAsync({ node: 0, size: '4MiB', hugePages: '2MiB' });
+        assert.deepEqual(memory.where(), { pageSize: 2 * MIB, nodes: new Map([[0, 2]]), untouched: 0 });
+      } finally {
+        writeFileSync(apart, String(Number(readFileSync(apart, 'utf8')) - 2));
+      }
+    });
+
+    it('is given up on a signal, and all is given back', async () => {
+      const before = residentKiB();
+      await assert.rejects(
+        mapOnNodeAsync({ node: 0, size: PAGE, signal: AbortSignal.abort(new Error('no')) }),
+        /^Error: no$/,
+      );
+      const giving = new AbortController();
+      const done: number[] = [];
+      const mapping = mapOnNodeAsync({
+        node: 0,
+        size: 128 * MIB,
+        signal: giving.signal,
+        onProgress: (bytes) => {
+          done.push(bytes);
+          if (bytes === 64 * MIB) giving.abort(new Error('enough'));
+        },
+      });
+      await assert.rejects(mapping, /^Error: enough$/);
+      assert.deepEqual(done, [32 * MIB, 64 * MIB]);
+      assert(await collected(() => residentKiB() < before + 32 * 1024));
+    });
+
+    it('gives all back when the callback throws', async () => {
+      const before = residentKiB();
+      const onProgress = () => {
+        throw new Error('mine');
+      };
+      await assert.rejects(mapOnNodeAsync({ node: 0, size: 64 * MIB, onProgress }), /^Error: mine$/);
+      assert(await collected(() => residentKiB() < before + 32 * 1024));
+    });
+
+    it('refuses what mapOnNode refuses, and wrong signals and callbacks', async () => {
+      const call = (change: Record<string, unknown>) =>
+        mapOnNodeAsync({ node: 0, size: PAGE, ...change } as unknown as MapOnNodeAsyncOptions);
+      for (const [change, code] of [
+        [{ signal: 5 }, 'ERR_INVALID_ARG_TYPE'],
+        [{ onProgress: true }, 'ERR_INVALID_ARG_TYPE'],
+        [{ node: '0' }, 'ERR_INVALID_ARG_TYPE'],
+        [{ size: 0 }, 'ERR_OUT_OF_RANGE'],
+        [{ persistent: true }, 'ERR_INVALID_ARG_VALUE'],
+        [{ node: 1023 }, 'ERR_PMEM_NODE'],
+        [{ size: 2 ** 45 }, 'ENOMEM'],
+      ] as const) {
+        await assert.rejects(call(change), { code });
+      }
+      await assert.rejects(mapOnNodeAsync(null as unknown as MapOnNodeAsyncOptions), { code: 'ERR_INVALID_ARG_TYPE' });
+      throwsCode(
+        () => mapOnNode({ node: 0, size: PAGE, signal: 5 } as unknown as MapOnNodeOptions),
+        'ERR_INVALID_ARG_VALUE',
+      );
+    });
+
+    it('stops when others take the memory meanwhile', async () => {
+      const root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
+      try {
+        const node = join(root, 'devices', 'system', 'node', 'node0');
+        mkdirSync(node, { recursive: true });
+        const free = (bytes: number) => writeFileSync(join(node, 'meminfo'), `Node 0 MemFree: ${bytes / 1024} kB\n`);
+        free(128 * MIB);
+        const done: number[] = [];
+        const onProgress = (bytes: number) => {
+          done.push(bytes);
+          free((bytes === 64 * MIB ? 60 : 128) * MIB);
+        };
+        const host = { sys: root, proc: '/proc' };
+        await assert.rejects(mapOnNodeAsync({ node: 0, size: 128 * MIB, onProgress }, host), { code: 'ENOMEM' });
+        assert.deepEqual(done, [32 * MIB, 64 * MIB]);
+      } finally {
+        rmSync(root, { recursive: true });
+      }
+    });
+  });
+
+  it('refuses what a limit on this process would have it killed for', async function () {
+    const group = limitedGroup(256 * MIB);
+    if (group === undefined) return this.skip();
+    try {
+      const { code, signal, value } = await inChild(
+        async (processes: string) => {
+          const { writeFileSync } = await import('node:fs');
+          writeFileSync(processes, String(process.pid));
+          const { mapOnNode, VolatileArena } = await import('pmem');
+          mapOnNode({ node: 0, size: '32MiB' }).close();
+          const said = [
+            () => mapOnNode({ node: 0, size: '512MiB' }),
+            () => mapOnNode({ node: 0, size: '512MiB', strict: false }),
+            () => VolatileArena.open({ node: 0, size: '512MiB' }),
+          ].map((call) => {
+            try {
+              call().close();
+              return 'no error';
+            } catch (error) {
+              return (error as Error).message;
+            }
+          });
+          // As much as is told to be left, and nothing of it is one page too much.
+          const left = /leaves (\d+) MiB|leaves ([\d.]+) MiB/.exec(said[0] ?? '');
+          mapOnNode({ node: 0, size: (Math.floor(Number(left?.[1] ?? left?.[2])) - 24) * 2 ** 20 }).close();
+          return said;
+        },
+        [group.processes],
+      );
+      assert.deepEqual({ code, signal }, { code: 0, signal: null });
+      for (const said of value ?? [''])
+        assert.match(said, /^ENOMEM: .*control group '.*pmem-test-\d+', 256 MiB, leaves/);
+    } finally {
+      group.remove();
+    }
   });
 
   describe('on another machine', () => {
@@ -193,6 +346,82 @@ describe('mapOnNode', () => {
       });
       mapOnNode({ ...options, strict: false }, host('0,2', kib(4, 10, 4))).close();
       mapOnNode({ ...options, populate: false }, host('0', kib(4, 10, 4))).close();
+    });
+
+    describe('with limits on control groups', () => {
+      const options = { node: 0, size: 64 * MIB };
+      /** What of the limit is not for Buffers: page tables, and a reserve. */
+      const OVERHEAD = 64 * 2048 + 4 * MIB;
+      let groups = '';
+
+      function limited(cgroup: string, mount: string, files: Record<string, string>) {
+        mkdirSync(join(root, 'self'), { recursive: true });
+        groups = join(root, 'groups');
+        writeFileSync(join(root, 'self', 'cgroup'), cgroup);
+        writeFileSync(join(root, 'self', 'mountinfo'), mount.replace('AT', groups));
+        for (const [path, text] of Object.entries(files)) {
+          mkdirSync(join(groups, path, '..'), { recursive: true });
+          writeFileSync(join(groups, path), `${text}\n`);
+        }
+        return { ...host('0'), proc: root };
+      }
+      const V2 = '30 1 0:30 / AT rw - cgroup2 cgroup2 rw';
+      const within = (used: number) => String(used + options.size + OVERHEAD);
+
+      for (const [what, cgroup, mount, path] of [
+        ['its own', '0::/a/b', V2, 'a/b/'],
+        ['one above', '0::/a/b', V2, 'a/'],
+        ['that of a container, which sees no other', '0::/', V2, ''],
+        ['that of a container without a namespace', '0::/docker/x', V2.replace(' / ', ' /docker/x '), ''],
+        ['one above what a container may see', '0::/../other', V2, ''],
+      ] as const) {
+        it(`version 2: ${what}`, () => {
+          const files = { [`${path}memory.max`]: within(MIB), [`${path}memory.current`]: String(MIB) };
+          mapOnNode(options, limited(cgroup, mount, files)).close();
+          const less = { ...files, [`${path}memory.current`]: String(MIB + 1) };
+          for (const strict of [true, false]) {
+            throwsCode(() => mapOnNode({ ...options, strict }, limited(cgroup, mount, less)), 'ENOMEM', {
+              message: /control group '.*groups.*', 69[.\d]* MiB, leaves 68[.\d]* MiB/,
+            });
+          }
+          // Pages of files that are not in use are dropped before anybody is killed.
+          const cache = { ...less, [`${path}memory.stat`]: 'anon 5\nfile 7\ninactive_file 1\nactive_file 9' };
+          mapOnNode(options, limited(cgroup, mount, cache)).close();
+          // What is touched later is not checked now.
+          mapOnNode({ ...options, populate: false }, limited(cgroup, mount, less)).close();
+        });
+      }
+
+      it('version 1', () => {
+        const mount = '30 1 0:30 / AT rw - cgroup cgroup rw,memory\n31 1 0:31 / AT/cpu rw - cgroup cgroup rw,cpu';
+        const cgroup = '4:cpu:/c\n5:memory,hugetlb:/m\n0::/';
+        const files = { 'm/memory.limit_in_bytes': within(0), 'm/memory.usage_in_bytes': '0' };
+        mapOnNode(options, limited(cgroup, mount, files)).close();
+        const less = { ...files, 'm/memory.usage_in_bytes': '1000', 'm/memory.stat': 'inactive_file 1000' };
+        throwsCode(() => mapOnNode(options, limited(cgroup, mount, less)), 'ENOMEM', {
+          message: /control group '.*m'/,
+        });
+        const cache = { ...less, 'm/memory.stat': 'inactive_file 0\ntotal_inactive_file 1000' };
+        mapOnNode(options, limited(cgroup, mount, cache)).close();
+        const unlimited = { ...less, 'm/memory.limit_in_bytes': '9223372036854771712' };
+        mapOnNode(options, limited(cgroup, mount, unlimited)).close();
+      });
+
+      it('the least of several counts, and no limit is none', () => {
+        const several = {
+          'a/b/memory.max': 'max',
+          'a/b/memory.current': '5',
+          'a/memory.max': String(2 ** 40),
+          'a/memory.current': '5',
+          'memory.max': String(MIB),
+          'memory.current': '0',
+        };
+        throwsCode(() => mapOnNode(options, limited('0::/a/b', V2, several)), 'ENOMEM', {
+          message: /, 1 MiB, leaves 1 MiB/,
+        });
+        mapOnNode(options, limited('0::/a/b', V2, { ...several, 'memory.max': 'max' })).close();
+        mapOnNode(options, limited('nonsense\n7:memory', 'nonsense', { ...several, 'memory.max': 'max' })).close();
+      });
     });
 
     it('a node that this process may not use is refused by the kernel, in words', function () {

@@ -34,7 +34,12 @@ export const daxCreate: Command = {
     'Makes a DAX device of memory that is available in a region of the kernel: memory that firmware set apart, or CXL. Those of NVDIMMs are static; ndctl makes namespaces there. Needs root. The device stays until it is destroyed or the machine restarts.',
   ],
   options: {
-    size: { type: 'string', short: 's', value: 'SIZE', help: 'a multiple of 2 MiB; all that is available by default' },
+    size: {
+      type: 'string',
+      short: 's',
+      value: 'SIZE',
+      help: "a multiple of the region's alignment ('pmem dax list -R'); all that is available by default",
+    },
     region: { type: 'string', short: 'r', value: 'ID', help: 'of this region; the first one that fits by default' },
     'numa-node': { type: 'string', short: 'n', value: 'NODE', help: 'of a region near to this node' },
     'target-node': { type: 'string', short: 't', value: 'NODE', help: 'of a region with this target node' },

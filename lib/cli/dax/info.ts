@@ -47,7 +47,7 @@ function show(device: DaxDevice, mappings: readonly DaxMapping[]): void {
 function run({ operands: [operand = ''], flags, values }: Arguments): number {
   const align = sizeValue(values, 'align', NAME);
   using device = lookAtDevice(operand, align === undefined ? {} : { align });
-  const mappings = device.emulated ? [] : (findInstance(device.name)?.mappings ?? []);
+  const mappings = device.emulated ? [] : (findInstance(operand)?.mappings ?? []);
   if (flags.has('json')) {
     const { name, path, mode, size, emulated, resource, region, numaNode, targetNode, guarantee } = device;
     const facts = { name, path, mode, size, align: device.align, emulated, resource, region, numaNode, targetNode };

@@ -1,11 +1,12 @@
 /** The device of the kernel that an operand names. */
 
-import { basename } from 'node:path';
 import { DaxDevice } from '../../devdax/dax-device.js';
 import type { DaxInstance } from '../../devdax/dax-instance.js';
 import { DaxRegion } from '../../devdax/dax-region.js';
 import type { DaxOpenOptions } from '../../devdax/options.js';
 import { PmemError } from '../../errors.js';
+import { daxNameOf } from '../../memory/dax-device-named.js';
+import { HOST, type Host } from '../../memory/host.js';
 
 /** `/dev/dax0.0` for `dax0.0`; other paths as they are. */
 function devicePath(operand: string): string {
@@ -23,18 +24,18 @@ export function lookAtDevice(operand: string, options: DaxOpenOptions): DaxDevic
   }
 }
 
-/** The instance of the kernel's region, by its name or path; undefined where there is none. */
-export function findInstance(operand: string): DaxInstance | undefined {
-  const name = basename(operand);
-  return DaxRegion.list()
+/** The instance of the kernel's region, by its name or the device's path; undefined where there is none. */
+export function findInstance(operand: string, host: Host = HOST): DaxInstance | undefined {
+  const name = daxNameOf(operand, host);
+  return DaxRegion.list({}, host)
     .flatMap(({ instances }) => instances)
     .find((instance) => instance.name === name);
 }
 
 /** As {@link findInstance}, for what has to be there. */
-export function instanceNamed(operand: string): DaxInstance {
-  const found = findInstance(operand);
+export function instanceNamed(operand: string, host: Host = HOST): DaxInstance {
+  const found = findInstance(operand, host);
   if (found !== undefined) return found;
-  const message = `ENODEV: the kernel has no DAX device '${basename(operand)}' of any size; 'pmem dax list' shows those that it has`;
+  const message = `ENODEV: the kernel has no DAX device '${operand}' of any size; 'pmem dax list' shows those that it has`;
   throw new PmemError('ENODEV', message, { path: operand });
 }

@@ -2,6 +2,7 @@
 
 import { DaxRegion } from '../../devdax/dax-region.js';
 import { listDevices, type PmemDevice } from '../../memory/devices.js';
+import { HOST, type Host } from '../../memory/host.js';
 import { formatSize } from '../../units.js';
 import { numberValue } from '../arguments.js';
 import type { Arguments, Command } from '../command.js';
@@ -81,36 +82,48 @@ function deviceJson({
   return { chardev: charDevice, path, mode, size: bytes, align: alignment, region: region ?? provider, ...nodes };
 }
 
-function show(columns: readonly Column[], rows: string[][], none: string): void {
-  if (rows.length === 0) {
-    print(none);
-    return;
-  }
-  const [heading = '', ...lines] = table(columns, rows);
-  print(colours().bold(heading));
-  for (const line of lines) print(line);
+/** What was asked for: objects for scripts, and rows for people. */
+export interface Listed {
+  readonly json: readonly Record<string, unknown>[];
+  readonly columns: readonly Column[];
+  readonly rows: string[][];
+  /** What to say when there are none. */
+  readonly none: string;
 }
 
-function run({ flags, values }: Arguments): number {
+/** What the kernel of the host has, as the arguments ask for it. */
+export function listed({ flags, values }: Pick<Arguments, 'flags' | 'values'>, host: Host = HOST): Listed {
   const [numaNode, targetNode] = [numberValue(values, 'numa-node', NAME), numberValue(values, 'target-node', NAME)];
-  const nodes = {
-    ...(numaNode === undefined ? {} : { numaNode }),
-    ...(targetNode === undefined ? {} : { targetNode }),
-  };
   if (flags.has('regions')) {
-    const regions = DaxRegion.list(nodes);
-    if (flags.has('json')) printJson(regions.map(regionJson));
-    else show(REGIONS, regions.map(regionRow), 'The kernel has no DAX region that fits.');
-    return 0;
+    const nodes = {
+      ...(numaNode === undefined ? {} : { numaNode }),
+      ...(targetNode === undefined ? {} : { targetNode }),
+    };
+    const regions = DaxRegion.list(nodes, host);
+    const none = 'The kernel has no DAX region that fits.';
+    return { json: regions.map(regionJson), columns: REGIONS, rows: regions.map(regionRow), none };
   }
-  const devices = listDevices().filter(
+  const devices = listDevices(host).filter(
     (device) =>
       device.charDevice !== undefined &&
       (numaNode ?? device.numaNode) === device.numaNode &&
       (targetNode ?? device.targetNode) === device.targetNode,
   );
-  if (flags.has('json')) printJson(devices.map(deviceJson));
-  else show(DEVICES, devices.map(deviceRow), "The kernel has no DAX device that fits; 'pmem list' shows all memory.");
+  const none = "The kernel has no DAX device that fits; 'pmem list' shows all memory.";
+  return { json: devices.map(deviceJson), columns: DEVICES, rows: devices.map(deviceRow), none };
+}
+
+function run(args: Arguments): number {
+  const { json, columns, rows, none } = listed(args);
+  if (args.flags.has('json')) {
+    printJson(json);
+  } else if (rows.length === 0) {
+    print(none);
+  } else {
+    const [heading = '', ...lines] = table(columns, rows);
+    print(colours().bold(heading));
+    for (const line of lines) print(line);
+  }
   return 0;
 }
 

@@ -9,12 +9,13 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { mapOnNode, type Reconfigured, Region, reconfigure, VolatileArena } from 'pmem';
+import { DaxDevice, mapOnNode, mapOnNodeAsync, type Reconfigured, Region, reconfigure, VolatileArena } from 'pmem';
 import { throwsCode } from '../../support/errors.js';
 import { ROOT } from '../../support/paths.js';
 import { numa } from '../machines.js';
@@ -169,6 +170,14 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.equal(region.kind, 'devdax');
       throwsCode(() => toMemory(), 'EBUSY', { message: new RegExp(`process ${process.pid}`) });
     }
+    {
+      // Open, and nothing of it mapped. Force is not for that: the kernel would crash later.
+      using open = DaxDevice.open(place('spare').path);
+      for (const force of [false, true]) {
+        throwsCode(() => toMemory({ force }), 'EBUSY', { message: new RegExp(`process ${process.pid}`) });
+      }
+      open.map().close();
+    }
     writeFileSync(AUTO_ONLINE, 'online');
     throwsCode(() => toMemory(), 'EBUSY', { message: /auto_online_blocks/ });
     throwsCode(() => toMemory({ online: false }), 'EBUSY', { message: /offline is wanted/ });
@@ -225,6 +234,14 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.deepEqual(bound.where(64 * MIB - 1).nodes, new Map([[1, 1]]));
     });
 
+    it('has the pages of mapOnNodeAsync, in one mapping that is bound', async () => {
+      using bound = await mapOnNodeAsync({ node: 1, size: 80 * MIB });
+      assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map([[1, 20480]]), untouched: 0 });
+      const [line, ...others] = boundToNode1();
+      assert.match(String(line), / N1=20480 /);
+      assert.deepEqual(others, []);
+    });
+
     it('gets the pages that are touched later', () => {
       using bound = mapOnNode({ node: 1, size: MIB, populate: false });
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map(), untouched: 256 });
@@ -258,7 +275,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.equal(arena.statistics().used, 0);
     });
 
-    it('refuses more than it has, and no process is killed for it', () => {
+    it('refuses more than it has, and no process is killed for it', async () => {
       const size = memory.totals.node + 32 * MIB;
       throwsCode(() => mapOnNode({ node: 1, size }), 'ENOMEM', { message: /NUMA node 1/ });
       // A host whose figures are out of date.
@@ -271,11 +288,39 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       throwsCode(() => mapOnNode({ node: 1, size }, stale), 'ERR_PMEM_NODE_PLACEMENT', {
         message: /\d+ on node 0/,
       });
+      await assert.rejects(mapOnNodeAsync({ node: 1, size }, stale), { code: 'ERR_PMEM_NODE_PLACEMENT' });
       rmSync(root, { recursive: true });
       using both = mapOnNode({ node: 1, size, strict: false });
       const { nodes: counts, untouched } = both.where();
       assert.equal(untouched, 0);
       assert((counts.get(1) ?? 0) > 0 && (counts.get(0) ?? 0) > 0);
+    });
+
+    it('is not taken from beyond the limit of a control group, which would kill', () => {
+      const groups = '/run/limits';
+      mkdirSync(groups);
+      execFileSync('mount', ['-t', 'cgroup2', 'cgroup2', groups]);
+      writeFileSync(join(groups, 'cgroup.subtree_control'), '+memory');
+      const group = join(groups, 'limited');
+      mkdirSync(group);
+      writeFileSync(join(group, 'memory.max'), String(256 * MIB));
+      const source = `import { mapOnNode } from 'pmem';
+        mapOnNode({ node: 1, size: '32MiB' }).close();
+        try {
+          mapOnNode({ node: 1, size: '384MiB' });
+        } catch (error) {
+          console.log(error.message);
+        }`;
+      const script = `echo $$ >${group}/cgroup.procs; exec "$0" --input-type=module --eval "$1"`;
+      const { signal, stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, source], {
+        cwd: ROOT,
+        encoding: 'utf8',
+      });
+      assert.equal(signal, null);
+      assert.match(stdout, /^ENOMEM: .*control group '\/run\/limits\/limited', 256 MiB, leaves/, stderr);
+      rmdirSync(group);
+      writeFileSync(join(groups, 'cgroup.subtree_control'), '-memory');
+      execFileSync('umount', [groups]);
     });
 
     it('moves what is on it when it is taken away', () => {

@@ -4,10 +4,10 @@
  */
 
 import { join } from 'node:path';
-import type { DaxDevice } from '../memory/dax-devices.js';
-import type { Host } from '../memory/host.js';
-import { attribute, numericAttribute } from '../memory/sysfs.js';
-import { children } from '../memory/sysfs-nodes.js';
+import type { DaxDevice } from './dax-devices.js';
+import type { Host } from './host.js';
+import { attribute, numericAttribute } from './sysfs.js';
+import { children } from './sysfs-nodes.js';
 
 /** One block, as the kernel takes memory in and out. */
 export interface MemoryBlock {
@@ -65,7 +65,10 @@ export function wholeBlocks(device: DaxDevice, unit: number): number {
   }, 0);
 }
 
-/** The blocks on the device's node that lie in its memory, by address. */
+/**
+ * The blocks on the device's node that lie in its memory, by address. A block where it only begins or ends is not one: the rest
+ * of it is somebody else's.
+ */
 export function memoryBlocks(device: DaxDevice, host: Host): MemoryBlock[] {
   const unit = blockSize(host);
   if (unit === undefined || device.targetNode === undefined) return [];
@@ -77,7 +80,7 @@ export function memoryBlocks(device: DaxDevice, host: Host): MemoryBlock[] {
       directory,
       start: (hexadecimal(attribute(directory, 'phys_index')) ?? -1) * unit,
     }))
-    .filter(({ start }) => where.some((range) => start >= range.start && start < range.end))
+    .filter(({ start }) => where.some((range) => start >= range.start && start + unit <= range.end))
     .sort((a, b) => a.start - b.start)
     .map(({ name, directory }) => {
       const online = attribute(directory, 'state') === 'online';

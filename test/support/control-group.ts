@@ -1,0 +1,32 @@
+/** A control group of one's own with a limit on memory. */
+
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseMounts } from '#dist/memory/mounts.js';
+
+export interface ControlGroup {
+  /** Where a process joins by writing its id. */
+  readonly processes: string;
+  remove(): void;
+}
+
+/** Undefined, and said why, where this user may not make one; in CI that is an error. It is made at the top of what is mounted. */
+export function limitedGroup(bytes: number): ControlGroup | undefined {
+  let directory: string | undefined;
+  try {
+    const mounts = parseMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
+    const v1 = mounts.find(({ type, options }) => type === 'cgroup' && options.includes('memory'));
+    const mount = v1 ?? mounts.find(({ type }) => type === 'cgroup2');
+    if (mount === undefined) throw new Error('no control groups are mounted');
+    const made = join(mount.mountPoint, `pmem-test-${process.pid}`);
+    mkdirSync(made);
+    directory = made;
+    writeFileSync(join(made, v1 === undefined ? 'memory.max' : 'memory.limit_in_bytes'), String(bytes));
+    return { processes: join(made, 'cgroup.procs'), remove: () => rmdirSync(made) };
+  } catch (error) {
+    if (directory !== undefined) rmdirSync(directory);
+    if (process.env['CI'] === 'true') throw error;
+    console.log(`      skipped: ${(error as Error).message}`);
+    return undefined;
+  }
+}
