@@ -4,6 +4,11 @@ import { codeOf, throwsCode } from '../support/errors.js';
 import { newRegion } from '../support/regions.js';
 import { onDisk } from '../support/temp.js';
 
+/** What is not in the declarations that are published. */
+interface Internal {
+  claim(operation: string, exclusive: boolean): unknown;
+}
+
 /** A valid call of every method that needs the memory. The test fails when the class has one that is not here. */
 const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   view: (region) => region.view(),
@@ -23,6 +28,7 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   slice: (region) => region.slice(0, 8),
   share: (region) => region.share(),
   deepFlush: (region) => region.deepFlush(),
+  claim: (region) => (region as unknown as Internal).claim('test', false),
 };
 
 /** The same methods with nothing to do. */
