@@ -9,6 +9,7 @@
             "sources": [
               "native/addon.cc",
               "native/async.cc",
+              "native/blocks.cc",
               "native/claims.cc",
               "native/compat.cc",
               "native/context.cc",

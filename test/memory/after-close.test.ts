@@ -7,6 +7,7 @@ import { onDisk } from '../support/temp.js';
 /** What is not in the declarations that are published. */
 interface Internal {
   claim(operation: string, exclusive: boolean): unknown;
+  blockTable(layout: object): unknown;
 }
 
 /** A valid call of every method that needs the memory. The test fails when the class has one that is not here. */
@@ -29,6 +30,7 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   share: (region) => region.share(),
   deepFlush: (region) => region.deepFlush(),
   claim: (region) => (region as unknown as Internal).claim('test', false),
+  blockTable: (region) => (region as unknown as Internal).blockTable({ table: 0, entries: 2, data: 0, stride: 8 }),
 };
 
 /** The same methods with nothing to do. */
