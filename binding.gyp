@@ -10,6 +10,7 @@
               "native/addon.cc",
               "native/addresses.cc",
               "native/async.cc",
+              "native/blocks.cc",
               "native/claims.cc",
               "native/compat.cc",
               "native/context.cc",

@@ -25,6 +25,20 @@ export const WORD = 8;
 /** First of the pairs of offset and length. */
 export const RANGES = 9;
 export const MOST_RANGES = 256;
+/** In place of ranges, where an entry of a table is. */
+export const ENTRY = 9;
+/** What the entry is more than the number of its block, and how many blocks there are: {@link halves}. */
+export const TAG = 10;
+/** Bytes from block to block. */
+export const STRIDE = 11;
+/** Where the record of an exchange goes: 16 bytes. */
+export const RECORD = 12;
+/** Which entry it is, for the record: the low half. */
+export const INDEX = 13;
+/** The block to exchange for, and a number for the record: {@link halves}. */
+export const BLOCK = 14;
+/** Becomes 1 when a word of the record may have been stored. */
+export const BEGUN = 15;
 
 /** How an operation ended, beside 0 and positive errnos: native/durable.h. */
 export const Status = { closed: -1, range: -2, fault: -3, damaged: -4, readOnly: -5, volatile: -6 } as const;
@@ -163,6 +177,23 @@ export interface Native {
   load64(): void;
   /** From WORD to OFFSET. */
   store64(): void;
+  /**
+   * Fills target with the beginning of the block that the entry at ENTRY names. Blocks begin at OFFSET, and are a STRIDE apart. An
+   * entry that names none is a range error.
+   */
+  readBlock(target: Uint8Array): void;
+  /** As readBlock, with the array of the last read. */
+  readBlockAgain(): void;
+  /**
+   * 1. Copies all of source to the block in the low half of BLOCK, and makes it durable.
+   * 2. Stores two words to RECORD, and makes them durable: INDEX and the block that the entry at ENTRY names; the halves of BLOCK.
+   * 3. Lets the entry name the low half of BLOCK, and starts its write-back.
+   *
+   * RESULT is the block that the entry named; one that names none is a range error, before 1. BEGUN must be 0.
+   */
+  exchangeBlock(source: Uint8Array): void;
+  /** As exchangeBlock, with the array of the last write. */
+  exchangeBlockAgain(): void;
   /** Continues the CRC in EXTRA over the range; to RESULT. */
   crc32c(): void;
 
@@ -325,3 +356,5 @@ export const native: Native = loadOrExplain();
 export const mailbox = new Float64Array(native.mailbox);
 /** The mailbox's bytes as unsigned 64-bit integers, for {@link WORD}. */
 export const words = new BigUint64Array(native.mailbox);
+/** The mailbox's bytes as halves of slots, the low one first. */
+export const halves = new Uint32Array(native.mailbox);

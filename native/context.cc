@@ -95,6 +95,12 @@ uint64_t Context::word() const {
   return value;
 }
 
+uint32_t Context::half(Mailbox::Slot slot, size_t which) const {
+  uint32_t value;
+  memcpy(&value, reinterpret_cast<const uint8_t*>(mailbox_ + slot) + which * sizeof(value), sizeof(value));
+  return value;
+}
+
 void Context::set_word(uint64_t value) { memcpy(mailbox_ + Mailbox::kWord, &value, sizeof(value)); }
 
 void Context::report_details(int status, const Mapping* mapping, const Fault& fault) {

@@ -34,6 +34,14 @@ struct Mailbox {
     kResult = 7,
     kWord = 8,    // the same eight bytes as an unsigned 64-bit integer
     kRanges = 9,  // pairs of offset and length
+    // What calls take in place of ranges.
+    kEntry = 9,    // offset of an entry of a table
+    kTag = 10,     // of it, and how many blocks there are: halves of a word
+    kStride = 11,  // bytes from block to block
+    kRecord = 12,  // offset of what is told of an exchange
+    kIndex = 13,   // of the entry: a half
+    kBlock = 14,   // the new block, and what is told with it: halves of a word
+    kBegun = 15,   // becomes 1 when words may have been stored
   };
   static constexpr size_t kMostRanges = 256;
   static constexpr size_t kSlots = kRanges + 2 * kMostRanges;
@@ -79,12 +87,19 @@ class Context {
   Known known_target = {};
   uint64_t word() const;
   void set_word(uint64_t value);
+  // Halves of a slot: low is 0, high is 1.
+  uint32_t half(Mailbox::Slot slot, size_t which) const;
+  void set_begun() { mailbox_[Mailbox::kBegun] = 1; }
   void set_result(double value) { mailbox_[Mailbox::kResult] = value; }
 
   // The range named by offset and length, checked against the handle's mapping.
   int span(double offset, double length, Span* span) {
     span->mapping = find(mailbox_[Mailbox::kHandle]);
-    if (span->mapping == nullptr) return kClosed;
+    return span->mapping == nullptr ? kClosed : range(offset, length, span);
+  }
+
+  // The same in the span's mapping.
+  static int range(double offset, double length, Span* span) {
     if (!to_size(offset, &span->offset) || !to_size(length, &span->length)) return kRange;
     const size_t size = span->mapping->length();
     return span->offset <= size && span->length <= size - span->offset ? kOk : kRange;

@@ -1,5 +1,6 @@
 #include "fast.h"
 
+#include "blocks.h"
 #include "context.h"
 #include "durable.h"
 
@@ -92,6 +93,68 @@ napi_value fast_store64(napi_env env, napi_callback_info info) {
                  [](Context& context, const Span& span, Fault* fault) { return store64(span, context.word(), fault); });
 }
 
+// The entry that the mailbox names.
+int entry_of(const Context& context, Mapping* mapping, BlockEntry* entry) {
+  Span& word = entry->word;
+  word.mapping = mapping;
+  if (const int failed = Context::range(context.slot(Mailbox::kEntry), sizeof(uint32_t), &word)) return failed;
+  if (word.offset % sizeof(uint32_t) != 0) return kRange;
+  entry->high = word.offset % sizeof(uint64_t) != 0;
+  word.offset -= word.offset % sizeof(uint64_t);
+  word.length = sizeof(uint64_t);
+  entry->tag = context.half(Mailbox::kTag, 0);
+  entry->blocks = context.half(Mailbox::kTag, 1);
+  return mapping->length() - word.offset >= word.length ? kOk : kRange;
+}
+
+// A block as the mailbox tells of all of them: where the first one begins, and how far it is to the next.
+int block_span(const Context& context, uint32_t block, Span* span) {
+  const double offset = context.slot(Mailbox::kOffset) + block * context.slot(Mailbox::kStride);
+  return Context::range(offset, static_cast<double>(span->length), span);
+}
+
+int read_block(const Context& context, Span span, uint8_t* target, Fault* fault) {
+  BlockEntry entry = {};
+  uint64_t word = 0;
+  uint32_t block = 0;
+  if (const int failed = entry_of(context, span.mapping, &entry)) return failed;
+  if (const int failed = load_entry(entry, &word, &block, fault)) return failed;
+  if (const int failed = block_span(context, block, &span)) return failed;
+  return read(span, target, fault);
+}
+
+napi_value fast_read_block_again(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
+    const Context::Known& known = context.known_target;
+    return span.length > known.length ? static_cast<int>(kRange) : read_block(context, span, known.bytes, fault);
+  });
+}
+
+int exchange_block(Context* context, Span data, const uint8_t* source, Fault* fault) {
+  BlockEntry entry = {};
+  Record record = {{data.mapping, 0, 0},
+                   context->half(Mailbox::kIndex, 0),
+                   context->half(Mailbox::kBlock, 0),
+                   context->half(Mailbox::kBlock, 1)};
+  if (const int failed = entry_of(*context, data.mapping, &entry)) return failed;
+  const double at = context->slot(Mailbox::kRecord);
+  if (const int failed = Context::range(at, 2 * sizeof(uint64_t), &record.span)) return failed;
+  if (const int failed = block_span(*context, record.block, &data)) return failed;
+  uint32_t before = 0;
+  bool begun = false;
+  const int status = exchange(entry, data, source, record, &before, &begun, fault);
+  context->set_result(before);
+  if (begun) context->set_begun();
+  return status;
+}
+
+napi_value fast_exchange_block_again(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
+    const Context::Known& known = context.known_source;
+    return span.length > known.length ? static_cast<int>(kRange) : exchange_block(&context, span, known.bytes, fault);
+  });
+}
+
 napi_value fast_crc32c(napi_env env, napi_callback_info info) {
   return on_span(env, info, [](Context& context, const Span& span, Fault* fault) {
     uint32_t crc = static_cast<uint32_t>(context.slot(Mailbox::kExtra));
@@ -138,6 +201,20 @@ napi_value fast_write(napi_env env, napi_callback_info info) {
                     });
 }
 
+napi_value fast_exchange_block(napi_env env, napi_callback_info info) {
+  return with_bytes(env, info, &Context::known_source,
+                    [](Context& context, const Span& span, const uint8_t* source, Fault* fault) {
+                      return exchange_block(&context, span, source, fault);
+                    });
+}
+
+napi_value fast_read_block(napi_env env, napi_callback_info info) {
+  return with_bytes(env, info, &Context::known_target,
+                    [](Context& context, const Span& span, uint8_t* target, Fault* fault) {
+                      return read_block(context, span, target, fault);
+                    });
+}
+
 napi_value fast_read(napi_env env, napi_callback_info info) {
   return with_bytes(env, info, &Context::known_target, [](Context&, const Span& span, uint8_t* target, Fault* fault) {
     return read(span, target, fault);
@@ -162,6 +239,10 @@ bool add_fast_calls(napi_env env, napi_value exports, Context* context) {
       {"fill", fast_fill},
       {"load64", fast_load64},
       {"store64", fast_store64},
+      {"readBlock", fast_read_block},
+      {"readBlockAgain", fast_read_block_again},
+      {"exchangeBlock", fast_exchange_block},
+      {"exchangeBlockAgain", fast_exchange_block_again},
       {"crc32c", fast_crc32c},
   };
   for (const auto& one : calls) {

@@ -20,6 +20,7 @@ import {
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import type { BackingKind } from './backing.js';
+import { BlockTable, type BlockTableLayout } from './block-table.js';
 import { checkByte, checkWord, lengthOf, rangeError, within, wrongMode } from './checks.js';
 import { type Claim, claimed } from './claim.js';
 import { type DeepFlush, deepFlush } from './deep-flush.js';
@@ -455,6 +456,13 @@ export class Region implements Memory, Disposable {
   claim(operation: string, exclusive: boolean): Claim | 'exclusive' | 'shared' {
     this.#examine(operation);
     return claimed(this.#handle, this.#base, this.#size, exclusive);
+  }
+
+  /** @internal The short way to blocks that a table names, where there is one. */
+  blockTable(layout: BlockTableLayout): BlockTable | undefined {
+    this.#examine('blockTable');
+    const fail = (offset: number): Error => this.#failure('store64', lastOutcome(), offset);
+    return BlockTable.of(this, this.#handle, this.#base, layout, fail);
   }
 
   /**

@@ -92,13 +92,13 @@ describe('a region of the kernel', () => {
     });
 
     it('that gave it a size just before it is bound keeps it: EBUSY', () => {
-      once('device_dax/new_id=dax0.0', () => other.write(join(home(), 'dax0.0'), 'size', String(6 * UNIT)));
+      once('device_dax/bind=dax0.0', () => other.write(join(home(), 'dax0.0'), 'size', String(6 * UNIT)));
       throwsCode(() => bus.region().create(wanted(4)), 'EBUSY', { message: /dax0\.0 .*another program/ });
       assert.deepEqual(bus.devices(), ['dax0.0 6 +']);
     });
 
     it('that had the device bound for us is no harm', () => {
-      once('device_dax/new_id=dax0.0', () => other.write(driver(), 'new_id', 'dax0.7'));
+      once('device_dax/bind=dax0.0', () => other.write(driver(), 'new_id', 'dax0.7'));
       assert.equal(bus.region().create(wanted(4)).size, 4 * UNIT);
       assert.deepEqual(bus.devices(), ['dax0.0 4 +']);
     });

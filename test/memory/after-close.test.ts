@@ -4,8 +4,11 @@ import { codeOf, throwsCode } from '../support/errors.js';
 import { newRegion } from '../support/regions.js';
 import { onDisk } from '../support/temp.js';
 
-/** What the package's own layers call, and its types hide. */
-type Claiming = Region & { claim(operation: string, exclusive: boolean): unknown };
+/** What is not in the declarations that are published. */
+interface Internal {
+  claim(operation: string, exclusive: boolean): unknown;
+  blockTable(layout: object): unknown;
+}
 
 /** A valid call of every method that needs the memory. The test fails when the class has one that is not here. */
 const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
@@ -29,7 +32,8 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   pageSize: (region) => region.pageSize(),
   persistAsync: (region) => region.persistAsync(0, 8),
   populateAsync: (region) => region.populateAsync(0, 8),
-  claim: (region) => (region as Claiming).claim('claim', false),
+  claim: (region) => (region as unknown as Internal).claim('test', false),
+  blockTable: (region) => (region as unknown as Internal).blockTable({ table: 0, entries: 2, data: 0, stride: 8 }),
 };
 
 /** The same methods with nothing to do. */

@@ -33,6 +33,7 @@ const REST = [
   'memory/after-close',
   'memory/arguments',
   'memory/async',
+  'memory/block-table',
   'memory/create',
   'memory/options',
   'memory/paths',

@@ -79,6 +79,8 @@ const OPEN = Symbol('open');
 export class Btt implements BlockDevice {
   readonly #memory: Memory;
   readonly #arenas: readonly Arena[];
+  /** The one arena, where there are no more. */
+  readonly #only: Arena | undefined;
   /** Number of the first sector of each arena. */
   readonly #bases: readonly number[];
   readonly #sectorSize: number;
@@ -93,6 +95,7 @@ export class Btt implements BlockDevice {
     if (guard !== OPEN) throw wrongValue('Btt', 'made by Btt.open', 'new');
     this.#memory = memory;
     this.#arenas = arenas;
+    this.#only = arenas.length === 1 ? arenas[0] : undefined;
     let count = 0;
     this.#bases = arenas.map(({ sectorCount }) => {
       count += sectorCount;
@@ -313,9 +316,8 @@ export class Btt implements BlockDevice {
   }
 
   #read(lba: number, count: number, target: Uint8Array): void {
-    const [only, second] = this.#arenas;
-    if (only !== undefined && second === undefined) {
-      only.read(0, lba, count, target, 0);
+    if (this.#only !== undefined) {
+      this.#only.read(0, lba, count, target, 0);
       return;
     }
     let at = 0;
@@ -326,9 +328,8 @@ export class Btt implements BlockDevice {
   }
 
   #write(lba: number, count: number, source: Uint8Array): void {
-    const [only, second] = this.#arenas;
-    if (only !== undefined && second === undefined) {
-      only.write(0, lba, count, source, 0);
+    if (this.#only !== undefined) {
+      this.#only.write(0, lba, count, source, 0);
       return;
     }
     let at = 0;
