@@ -23,6 +23,7 @@ struct Kernels {
   void (*flush)(const uint8_t* begin, size_t length);                          // start write-back of the covering lines
   void (*stream_copy)(uint8_t* target, const uint8_t* source, size_t length);  // ranges must not overlap
   void (*stream_fill)(uint8_t* target, uint8_t byte, size_t length);
+  void (*load)(uint8_t* target, const uint8_t* source, size_t length);  // into ordinary memory; must not overlap
 };
 
 // The kernels for cpu(); implemented once per architecture.
@@ -30,6 +31,9 @@ Kernels choose_kernels();
 
 // The kernels in use, chosen when the addon is loaded; constant afterwards.
 extern const Kernels kernels;
+
+// Copies into ordinary memory. Ranges may overlap.
+void copy_out(uint8_t* target, const uint8_t* source, size_t length);
 
 // Copies and starts the write-back. Ranges may overlap. Durable after fence().
 void copy_and_flush(uint8_t* target, const uint8_t* source, size_t length);

@@ -39,13 +39,15 @@ void fill_flush(uint8_t* target, uint8_t byte, size_t length) {
   Flush(target, length);
 }
 
+void load(uint8_t* target, const uint8_t* source, size_t length) { memcpy(target, source, length); }
+
 }  // namespace
 
 Kernels choose_kernels() {
   if (cpu().flush == FlushPath::kDcCvap) {
-    return {flush_cvap, copy_flush<flush_cvap>, fill_flush<flush_cvap>};
+    return {flush_cvap, copy_flush<flush_cvap>, fill_flush<flush_cvap>, load};
   }
-  return {flush_cvac, copy_flush<flush_cvac>, fill_flush<flush_cvac>};
+  return {flush_cvac, copy_flush<flush_cvac>, fill_flush<flush_cvac>, load};
 }
 
 }  // namespace pmem

@@ -180,17 +180,76 @@ void fill_generic(uint8_t* target, uint8_t byte, size_t length) {
   fill_part<Flush>(target, byte, length);
 }
 
+// Stores go to whole lines of the target, but for its first and last, which overlap with them.
+__attribute__((target("avx512f"))) void load_avx512(uint8_t* target, const uint8_t* source, size_t length) {
+  if (length < 2 * kLine) {
+    memcpy(target, source, length);
+    return;
+  }
+  _mm512_storeu_si512(target, _mm512_loadu_si512(source));
+  _mm512_storeu_si512(target + length - kLine, _mm512_loadu_si512(source + length - kLine));
+  const size_t head = kLine - (reinterpret_cast<uintptr_t>(target) & (kLine - 1));
+  target += head;
+  source += head;
+  size_t lines = (length - head) / kLine;
+  for (; lines >= 4; lines -= 4, target += 4 * kLine, source += 4 * kLine) {
+    const __m512i a = _mm512_loadu_si512(source);
+    const __m512i b = _mm512_loadu_si512(source + kLine);
+    const __m512i c = _mm512_loadu_si512(source + 2 * kLine);
+    const __m512i d = _mm512_loadu_si512(source + 3 * kLine);
+    _mm512_store_si512(target, a);
+    _mm512_store_si512(target + kLine, b);
+    _mm512_store_si512(target + 2 * kLine, c);
+    _mm512_store_si512(target + 3 * kLine, d);
+  }
+  for (; lines > 0; lines--, target += kLine, source += kLine) {
+    _mm512_store_si512(target, _mm512_loadu_si512(source));
+  }
+}
+
+__attribute__((target("avx"))) inline __m256i half_line(const uint8_t* source) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source));
+}
+
+__attribute__((target("avx"))) void load_avx(uint8_t* target, const uint8_t* source, size_t length) {
+  if (length < 2 * kLine) {
+    memcpy(target, source, length);
+    return;
+  }
+  memcpy(target, source, kLine);
+  memcpy(target + length - kLine, source + length - kLine, kLine);
+  const size_t head = kLine - (reinterpret_cast<uintptr_t>(target) & (kLine - 1));
+  target += head;
+  source += head;
+  size_t lines = (length - head) / kLine;
+  for (; lines >= 2; lines -= 2, target += 2 * kLine, source += 2 * kLine) {
+    const __m256i a = half_line(source);
+    const __m256i b = half_line(source + kLine / 2);
+    const __m256i c = half_line(source + kLine);
+    const __m256i d = half_line(source + kLine + kLine / 2);
+    __m256i* const to = reinterpret_cast<__m256i*>(target);
+    _mm256_store_si256(to, a);
+    _mm256_store_si256(to + 1, b);
+    _mm256_store_si256(to + 2, c);
+    _mm256_store_si256(to + 3, d);
+  }
+  if (lines > 0) memcpy(target, source, kLine);
+  _mm256_zeroupper();
+}
+
+void load_generic(uint8_t* target, const uint8_t* source, size_t length) { memcpy(target, source, length); }
+
 template <void (*Flush)(const uint8_t*, size_t)>
 Kernels kernels_with() {
   switch (cpu().copy) {
     case CopyPath::kAvx512:
-      return {Flush, copy_avx512<Flush>, fill_avx512<Flush>};
+      return {Flush, copy_avx512<Flush>, fill_avx512<Flush>, load_avx512};
     case CopyPath::kAvx:
-      return {Flush, copy_avx<Flush>, fill_avx<Flush>};
+      return {Flush, copy_avx<Flush>, fill_avx<Flush>, load_avx};
     case CopyPath::kSse2:
-      return {Flush, copy_sse2<Flush>, fill_sse2<Flush>};
+      return {Flush, copy_sse2<Flush>, fill_sse2<Flush>, load_generic};
     default:
-      return {Flush, copy_generic<Flush>, fill_generic<Flush>};
+      return {Flush, copy_generic<Flush>, fill_generic<Flush>, load_generic};
   }
 }
 

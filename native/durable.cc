@@ -158,7 +158,7 @@ int fill(const Span& span, uint8_t byte, Completion completion, Fault* fault) {
 int read(const Span& span, uint8_t* target, Fault* fault) {
   if (span.mapping->damage() != Damage::kNone) return kDamaged;
   if (span.length == 0) return kOk;  // an empty array has no address
-  const auto copy = [](const uint8_t* memory, uint8_t* to, size_t length) { memmove(to, memory, length); };
+  const auto copy = [](const uint8_t* memory, uint8_t* to, size_t length) { copy_out(to, memory, length); };
   return guarded(span.begin(), target, span.length, fault, copy) ? undamaged(span) : kFault;
 }
 
