@@ -28,10 +28,14 @@ export interface MemoryRange {
   readonly size: number | undefined;
 }
 
+/** Bytes of pages whose faults are so few that they cost nothing. */
+const LARGE = 2 * 2 ** 20;
+
 /** Mapped memory. */
 export class MemoryEnd {
   readonly #region: Region;
   readonly #base: number;
+  readonly #populates: boolean;
 
   /** Maps the range, and what is left and right of it up to the unit's borders. */
   constructor(path: string, { start, length, unit, size }: MemoryRange, options: RegionOptions) {
@@ -39,6 +43,7 @@ export class MemoryEnd {
     const to = Math.min(Math.ceil((start + length) / unit) * unit, size ?? Number.MAX_SAFE_INTEGER);
     this.#region = Region.open(path, { ...options, offset: from, length: to - from });
     this.#base = start - from;
+    this.#populates = unit < LARGE;
   }
 
   /** What is stored here and persisted survives power-off. */
@@ -50,9 +55,9 @@ export class MemoryEnd {
     return this.#region.view(this.#base + at, length);
   }
 
-  /** Brings the pages in, which is much faster than to have each touch fault. */
+  /** Brings small pages in, which is much faster than to have each touch fault. */
   async populate(at: number, length: number): Promise<void> {
-    await this.#region.populateAsync(this.#base + at, length);
+    if (this.#populates) await this.#region.populateAsync(this.#base + at, length);
   }
 
   /** Copies in, durable on return where that is possible at all. */
