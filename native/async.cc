@@ -1,5 +1,6 @@
 #include "async.h"
 
+#include <cerrno>
 #include <functional>
 #include <utility>
 
@@ -17,17 +18,21 @@ namespace {
 using Operation = std::function<int(const Span&, Fault*)>;
 
 // Holds the mapping, and the one that the bytes may lie on, so that closing a region neither unmaps what is copied nor
-// lets others have it.
-class Job : public Napi::AsyncWorker {
+// lets others have it. Not a Napi::AsyncWorker: in a worker that is being stopped that one can neither be queued nor
+// says so, and would hold them for ever.
+class Job {
  public:
-  Job(Napi::Env env, napi_deferred promise, const Span& span, Operation operation)
-      : Napi::AsyncWorker(env), promise_(promise), span_(span), operation_(std::move(operation)) {
+  Job(napi_env env, napi_deferred promise, const Span& span, Operation operation)
+      : env_(env), promise_(promise), span_(span), operation_(std::move(operation)) {
     span_.mapping->begin_job(span_.offset, span_.length);
   }
-  ~Job() override {
+  ~Job() {
     span_.mapping->end_job(span_.offset, span_.length);
     if (other_.mapping != nullptr) other_.mapping->end_job(other_.offset, other_.length);
+    if (work_ != nullptr) napi_delete_async_work(env_, work_);
   }
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
 
   void hold(const Napi::Value& bytes) {
     bytes_ = Napi::Persistent(bytes.As<Napi::Object>());
@@ -39,17 +44,32 @@ class Job : public Napi::AsyncWorker {
     mapping->release();  // the job has a reference of its own
   }
 
-  void Execute() override {
-    status_ = operation_(span_, &fault_);
+  // False: it will not run, and is the caller's still. Otherwise it deletes itself when done.
+  bool start() {
+    napi_value name = nullptr;
+    if (napi_create_string_utf8(env_, "pmem", NAPI_AUTO_LENGTH, &name) != napi_ok) return false;
+    if (napi_create_async_work(env_, nullptr, name, execute, complete, this, &work_) != napi_ok) {
+      work_ = nullptr;
+      return false;
+    }
+    return napi_queue_async_work(env_, work_) == napi_ok;
+  }
+
+ private:
+  static void execute(napi_env, void* data) {
+    Job* job = static_cast<Job*>(data);
+    job->status_ = job->operation_(job->span_, &job->fault_);
     fence();  // a fence waits for its own thread only, and the next drain will come from another
   }
 
-  void OnOK() override { napi_resolve_deferred(Env(), promise_, outcome()); }
-  void OnError(const Napi::Error& error) override { napi_reject_deferred(Env(), promise_, error.Value()); }
+  static void complete(napi_env env, napi_status status, void* data) {
+    Job* job = static_cast<Job*>(data);
+    if (status == napi_ok) napi_resolve_deferred(env, job->promise_, job->outcome());
+    delete job;
+  }
 
- private:
   Napi::Value outcome() const {
-    const Napi::Env env = Env();
+    const Napi::Env env = env_;
     const bool damaged = status_ == kDamaged;
     const double code = damaged ? static_cast<double>(span_.mapping->damage()) : fault_.code;
     const double offset =
@@ -62,14 +82,23 @@ class Job : public Napi::AsyncWorker {
     return result;
   }
 
+  const napi_env env_;
   const napi_deferred promise_;
   Span span_;
   Operation operation_;
+  napi_async_work work_ = nullptr;
   Napi::ObjectReference bytes_;
   Span other_ = {};
   Fault fault_ = {};
   int status_ = kOk;
 };
+
+// Answers what was not begun.
+void settle(Napi::Env env, napi_deferred promise, int status) {
+  Napi::Object refused = Napi::Object::New(env);
+  refused.Set("status", Napi::Number::New(env, status));
+  napi_resolve_deferred(env, promise, refused);
+}
 
 // Queues the operation on the span that the first arguments name; a bad one is answered at once, through the promise.
 Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation operation, const Napi::Value* bytes) {
@@ -81,14 +110,15 @@ Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation opera
   Span span = {context_of(env)->find(double_at(info, 0)), size_at(info, 1), length};
   const bool open = span.mapping != nullptr;
   if (!open || span.offset > span.mapping->length() || length > span.mapping->length() - span.offset) {
-    Napi::Object refused = Napi::Object::New(env);
-    refused.Set("status", Napi::Number::New(env, open ? kRange : kClosed));
-    napi_resolve_deferred(env, deferred, refused);
+    settle(env, deferred, open ? kRange : kClosed);
     return Napi::Value(env, promise);
   }
   Job* job = new Job(env, deferred, span, std::move(operation));
   if (bytes != nullptr) job->hold(*bytes);
-  job->Queue();  // deletes itself when done
+  if (!job->start()) {
+    delete job;
+    settle(env, deferred, ENOMEM);
+  }
   return Napi::Value(env, promise);
 }
 
