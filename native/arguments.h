@@ -32,12 +32,9 @@ inline int64_t integer_at(const Napi::CallbackInfo& info, size_t i) { return to_
 inline size_t size_at(const Napi::CallbackInfo& info, size_t i) { return static_cast<size_t>(integer_at(info, i)); }
 inline bool flag_at(const Napi::CallbackInfo& info, size_t i) { return to_flag(info.Env(), info[i]); }
 
-// The elements of an array; none where it is none.
-inline uint32_t length_of(napi_env env, napi_value array) {
-  bool is_array = false;
-  uint32_t length = 0;
-  if (array == nullptr || napi_is_array(env, array, &is_array) != napi_ok || !is_array) return 0;
-  return napi_get_array_length(env, array, &length) == napi_ok ? length : 0;
+// How many elements an array has; false where it is none, or cannot be read.
+inline bool length_of(napi_env env, napi_value array, uint32_t* length) {
+  return array != nullptr && napi_get_array_length(env, array, length) == napi_ok;
 }
 inline napi_value element_of(napi_env env, napi_value array, uint32_t i) {
   napi_value element = nullptr;

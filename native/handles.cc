@@ -63,7 +63,8 @@ namespace {
 
 std::vector<Extent> extents_in(napi_env env, napi_value list) {
   std::vector<Extent> found;
-  const uint32_t count = length_of(env, list);
+  uint32_t count = 0;
+  if (!length_of(env, list, &count)) return found;
   for (uint32_t i = 0; i < count; i++) {
     const Options one(env, element_of(env, list, i));
     found.push_back({static_cast<off_t>(one.number("offset")), one.size("length")});
@@ -141,6 +142,11 @@ void keep_for_others(napi_env env, void*, void* hint) {
   view->disown();
 }
 
+// Node-API refused before it looked at the arguments.
+bool never_took(napi_status status) {
+  return status == napi_no_external_buffers_allowed || status == napi_pending_exception || status == napi_cannot_run_js;
+}
+
 char sentry_byte;
 
 // Where it cannot be made, what another thread got is lost as before.
@@ -149,7 +155,7 @@ void add_sentry(napi_env env, View* view) {
   view->owners++;
   const napi_status status = napi_create_external_arraybuffer(env, &sentry_byte, 1, keep_for_others, view, &buffer);
   if (status == napi_ok) napi_create_reference(env, buffer, 1, &view->sentry);
-  if (status == napi_no_external_buffers_allowed) view->owners--;
+  if (never_took(status)) view->owners--;
 }
 
 void finalize_view(napi_env env, void*, void* hint) {
@@ -258,8 +264,9 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
   const napi_status status =
       napi_create_external_arraybuffer(env, mapping->base() + offset, length, finalize_view, view, &buffer);
   if (status != napi_ok) {
-    // Runtimes without external buffers never took the finalizer; any other failure calls it.
-    if (status == napi_no_external_buffers_allowed) {
+    // Runtimes without external buffers never took the finalizer, nor does a worker that is being stopped; any other
+    // failure calls it.
+    if (never_took(status)) {
       view->drop();
       view->owners = 1;
     }
@@ -287,13 +294,14 @@ Napi::Value array_buffer(const Napi::CallbackInfo& info) {
 Napi::Value detach(const Napi::CallbackInfo& info) {
   bool gone = true;
   napi_is_detached_arraybuffer(info.Env(), info[0], &gone);
-  if (gone || napi_detach_arraybuffer(info.Env(), info[0]) != napi_ok) return info.Env().Undefined();
-  info[1].As<Napi::External<View>>().Data()->drop();
+  View* view = external_of<View>(info.Env(), info[1]);
+  if (gone || view == nullptr || napi_detach_arraybuffer(info.Env(), info[0]) != napi_ok) return info.Env().Undefined();
+  view->drop();
   return info.Env().Undefined();
 }
 
 Napi::Value moves(const Napi::CallbackInfo& info) {
-  info[0].As<Napi::External<View>>().Data()->moved = true;
+  if (View* view = external_of<View>(info.Env(), info[0])) view->moved = true;
   return info.Env().Undefined();
 }
 
@@ -319,7 +327,7 @@ Napi::Value take_pieces(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value keep_piece(const Napi::CallbackInfo& info) {
-  info[0].As<Napi::External<View>>().Data()->leave_pieces();
+  if (View* view = external_of<View>(info.Env(), info[0])) view->leave_pieces();
   return info.Env().Undefined();
 }
 

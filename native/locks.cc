@@ -45,17 +45,19 @@ Napi::Value kept_by(Napi::Env env, HeldLock lock) {
   return env.Undefined();
 }
 
-std::vector<ByteRange> ranges_at(const Napi::CallbackInfo& info, size_t index) {
+// False: not all of them could be read.
+bool ranges_at(const Napi::CallbackInfo& info, size_t index, std::vector<ByteRange>* ranges) {
   const napi_env env = info.Env();
-  std::vector<ByteRange> ranges;
-  const uint32_t count = length_of(env, info[index]);
+  uint32_t count = 0;
+  if (!length_of(env, info[index], &count)) return false;
   for (uint32_t i = 0; i + 1 < count; i += 2) {
     const napi_value begin = element_of(env, info[index], i);
     const napi_value end = element_of(env, info[index], i + 1);
+    if (begin == nullptr || end == nullptr) return false;
     const ByteRange range = {to_integer(env, begin), to_integer(env, end)};
-    if (range.begin < range.end) ranges.push_back(range);
+    if (range.begin < range.end) ranges->push_back(range);
   }
-  return ranges;
+  return true;
 }
 
 void refuse(Napi::Env env, int error, const ByteRange& conflict) {
@@ -85,12 +87,16 @@ Napi::Value lock(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value lock_alone(const Napi::CallbackInfo& info) {
-  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), ranges_at(info, 1), LockKind::kAlone);
+  std::vector<ByteRange> ranges;
+  if (!ranges_at(info, 1, &ranges)) return info.Env().Undefined();
+  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), ranges, LockKind::kAlone);
 }
 
 Napi::Value change_lock(const Napi::CallbackInfo& info) {
   ByteRange conflict = {};
-  const int error = change_lock(id_at(info), ranges_at(info, 1), &conflict);
+  std::vector<ByteRange> ranges;
+  if (!ranges_at(info, 1, &ranges)) return info.Env().Undefined();
+  const int error = change_lock(id_at(info), ranges, &conflict);
   if (error != 0) refuse(info.Env(), error, conflict);
   return info.Env().Undefined();
 }
@@ -134,14 +140,22 @@ Napi::Value claim(const Napi::CallbackInfo& info) {
     throw_errno(env, ENOMEM, "claim");
     return env.Undefined();
   }
-  return Napi::External<ClaimId>::New(env, held, [](Napi::Env, ClaimId* kept) {
+  const auto collected = [](napi_env, void* data, void*) {
+    ClaimId* kept = static_cast<ClaimId*>(data);
     abandon_claim(*kept);
     delete kept;
-  });
+  };
+  napi_value external = nullptr;
+  if (napi_create_external(env, held, collected, nullptr, &external) != napi_ok) {
+    end_claim(id);
+    delete held;
+    return env.Undefined();
+  }
+  return Napi::Value(env, external);
 }
 
 Napi::Value unclaim(const Napi::CallbackInfo& info) {
-  end_claim(*info[0].As<Napi::External<ClaimId>>().Data());
+  if (const ClaimId* held = external_of<ClaimId>(info.Env(), info[0])) end_claim(*held);
   return info.Env().Undefined();
 }
 

@@ -236,26 +236,41 @@ void Mapping::end_job(size_t offset, size_t length) {
   leave(false);
 }
 
+// What it stands for and its reference go at once: who is told that nobody stores any more must not be outlived by the
+// reference of one that left before.
 void Mapping::leave(bool handle) {
   HeldLock freed;
+  bool last;
   {
     const std::lock_guard<std::mutex> guard(mappings_mutex);
     if (handle) handles_--;
     if (--users_ == 0 && lock_.kind() != LockKind::kAlone) freed = std::move(lock_);
+    last = drop_reference();
   }
-  drop(std::move(freed));
+  if (last) end(std::move(freed));
+}
+
+void Mapping::release() {
+  bool last;
+  {
+    const std::lock_guard<std::mutex> guard(mappings_mutex);
+    last = drop_reference();
+  }
+  if (last) end({});
+}
+
+// Under the mutex of all mappings. True: nobody finds it any more.
+bool Mapping::drop_reference() {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
+  Mapping** link = &mappings;
+  while (*link != this) link = &(*link)->next_;
+  *link = next_;
+  return true;
 }
 
 // What is freed is given back in any case, but by the last reference not before the file was taken away: others must
 // not get the bytes while something that Node.js has under way (fs.read) could still store into them.
-void Mapping::drop(HeldLock freed) {
-  {
-    const std::lock_guard<std::mutex> guard(mappings_mutex);
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    Mapping** link = &mappings;
-    while (*link != this) link = &(*link)->next_;
-    *link = next_;
-  }
+void Mapping::end(HeldLock freed) {
   unwatch(this);
   if (freed.id() != 0) lock_ = std::move(freed);
   const size_t mapped = round_up(length_, page_size_);

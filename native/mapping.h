@@ -70,7 +70,7 @@ class Mapping {
   static Mapping* holding(const uint8_t* address);
 
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
-  void release() { drop({}); }  // the last one takes the file away from the addresses
+  void release();  // the last one takes the file away from the addresses
 
   // Holds the addresses alone. Detached memory cannot be reached from JavaScript any more, but what JavaScript started
   // with it may go on on other threads (fs.read, zlib): until nobody knows the addresses, nothing else may come to lie
@@ -118,7 +118,8 @@ class Mapping {
   Mapping() = default;
   ~Mapping() = default;
   void leave(bool handle);
-  void drop(HeldLock freed);
+  bool drop_reference();
+  void end(HeldLock freed);
 
   uint8_t* base_ = nullptr;
   size_t length_ = 0;

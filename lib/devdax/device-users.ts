@@ -3,7 +3,7 @@
  * of their descriptors is closed after the device got a driver again, or was deleted (list corruption in cd_forget).
  */
 
-import { type BigIntStats, closeSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { type BigIntStats, closeSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type HeldLock, native } from '../binding.js';
 import { openDescriptor } from '../memory/backing.js';
@@ -66,15 +66,33 @@ function maps(host: Host, pid: string, path: string, is: Is | undefined): boolea
   return false;
 }
 
+/** This process's name in this /proc: its number there, which in another namespace's is not process.pid. */
+function ownName(host: Host): string | undefined {
+  try {
+    return readlinkSync(join(host.proc, 'self'));
+  } catch {
+    return undefined;
+  }
+}
+
+function uses(host: Host, name: string, path: string, is: Is | undefined): boolean {
+  return (is !== undefined && descriptors(host, name, is).length > 0) || maps(host, name, path, is);
+}
+
+/** Numbers of other processes, as this /proc has them. */
+function othersOf(path: string, host: Host): number[] {
+  const is = sameAs(path);
+  const own = ownName(host);
+  return entries(host.proc)
+    .filter((name) => /^\d+$/.test(name) && name !== own && uses(host, name, path, is))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
 /** Process ids, this process's among them, as far as this user may see. */
 export function usersOf(path: string, host: Host): number[] {
-  const is = sameAs(path);
-  const using = entries(host.proc)
-    // By the name self this process is found in another namespace's /proc too.
-    .filter((name) => /^(\d+|self)$/.test(name))
-    .filter((name) => (is !== undefined && descriptors(host, name, is).length > 0) || maps(host, name, path, is))
-    .map((name) => (name === 'self' ? process.pid : Number(name)));
-  return [...new Set(using)].sort((a, b) => a - b);
+  const own = uses(host, 'self', path, sameAs(path)) ? [Number(ownName(host) ?? process.pid)] : [];
+  return [...own, ...othersOf(path, host)].sort((a, b) => a - b);
 }
 
 /** Regions of this package hold a lock, also those of processes that cannot be seen from here. */
@@ -126,8 +144,8 @@ export function withUnused(node: string, verb: string, { host }: Kernel, run: ()
     const held = lockNode(fd, node, name, verb);
     try {
       const is = sameAs(node);
-      const own = is !== undefined && descriptors(host, 'self', is).length > OURS;
-      const found = usersOf(node, host).filter((pid) => pid !== process.pid || own || maps(host, 'self', node, is));
+      const own = (is !== undefined && descriptors(host, 'self', is).length > OURS) || maps(host, 'self', node, is);
+      const found = [...(own ? [process.pid] : []), ...othersOf(node, host)];
       if (found.length > 0) {
         const who = `is open in process ${found.join(', ')}`;
         throw busy(name, node, `${who}, which would get SIGBUS, and can't be ${verb}; close it there`);

@@ -182,6 +182,14 @@ describe('copyDevice', () => {
       await rejectsCode(copying, 'EPIPE');
     });
 
+    it('that nobody reads yet does not keep an aborted copy', async () => {
+      const controller = new AbortController();
+      const options = { input: file(random.bytes(4096)), output: fifo(), emulate: 'input' } as const;
+      const copying = copyDevice({ ...options, signal: controller.signal });
+      setImmediate(() => controller.abort());
+      await assert.rejects(copying, { name: 'AbortError' });
+    });
+
     it('that nobody reads any more does not keep an aborted copy', async () => {
       const output = fifo();
       const controller = new AbortController();

@@ -2,11 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DaxDevice, DaxRegion, Region } from 'pmem';
-import { useOf, usersOf } from '#dist/devdax/device-users.js';
+import { useOf, usersOf, withUnused } from '#dist/devdax/device-users.js';
+import type { Kernel } from '#dist/devdax/drivers.js';
 import { HOST } from '#dist/memory/host.js';
 import { startChild } from '../support/child.js';
+import { throwsCode } from '../support/errors.js';
 import { needsRoot } from '../support/root.js';
 import { onDisk } from '../support/temp.js';
 
@@ -61,6 +64,25 @@ describe('users of a device', () => {
     assert.notEqual(useOf(path, HOST), undefined);
     mapped.close();
     assert.equal(useOf(path, HOST), undefined);
+  });
+
+  it('this process is told from others in the /proc of another namespace, too', () => {
+    const proc = name('proc');
+    const link = (pid: string, opened: string) => {
+      mkdirSync(join(proc, pid, 'fd'), { recursive: true });
+      symlinkSync(opened, join(proc, pid, 'fd', '3'));
+    };
+    link('4711', path);
+    link(String(process.pid), path);
+    symlinkSync('4711', join(proc, 'self'));
+    assert.deepEqual(
+      usersOf(path, { sys: '/sys', proc }),
+      [4711, process.pid].sort((a, b) => a - b),
+    );
+    const kernel = { host: { sys: '/sys', proc }, load: () => {}, write: () => {} } as unknown as Kernel;
+    throwsCode(() => withUnused(path, 'tried', kernel, () => {}), 'EBUSY', {
+      message: new RegExp(`in process ${process.pid},`),
+    });
   });
 
   it('is whoever has it locked', () => {

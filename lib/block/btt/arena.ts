@@ -1,6 +1,7 @@
 /** An open arena: sectors are read through the map, and written to free blocks. */
 
 import type { BlockTable, BlockTableLayout } from '../../memory/block-table.js';
+import { lengthOf } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
 import { inputOutput } from '../block-errors.js';
 import { isFault } from '../faults.js';
@@ -112,7 +113,7 @@ export class Arena {
       const block = this.#sound('read', base, first + i, entry);
       let run = 1;
       while (i + run < count && this.#blockSize === size && this.#follows(first + i + run, block + run)) run++;
-      const whole = begin === 0 && run * size === target.length;
+      const whole = begin === 0 && lengthOf.call(target) === run * size;
       const piece = whole ? target : target.subarray(begin, begin + run * size);
       this.#readBlocks(base + first + i, block, run, piece);
       i += run;
@@ -177,7 +178,7 @@ export class Arena {
         done += several;
         continue;
       }
-      const whole = begin === 0 && source.length === size;
+      const whole = begin === 0 && lengthOf.call(source) === size;
       this.#writeOne(base, first + done, whole ? source : source.subarray(begin, begin + size));
       done++;
     }

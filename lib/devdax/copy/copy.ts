@@ -134,11 +134,10 @@ async function run(source: Source, target: Target, planned: Plan, options: Check
 
 /** Memory cannot be mapped for no bytes; a file is made all the same. */
 async function copyNothing(options: CheckedCopy, to: Outlook, planned: Plan): Promise<CopyReport> {
-  if (to.kind === 'file') {
-    const target = await openTarget(options, to, planned);
-    await finish(target).finally(async () => await target.close());
-  }
-  return { bytes: 0, durable: true, verified: options.verify };
+  if (to.kind !== 'file') return { bytes: 0, durable: to.kind === 'memory', verified: options.verify };
+  const target = await openTarget(options, to, planned);
+  const durable = await finish(target).finally(async () => await target.close());
+  return { bytes: 0, durable, verified: options.verify };
 }
 
 /**

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { constants, createReadStream, createWriteStream, open, openSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { systemError, wrongType } from '../../errors.js';
 
@@ -30,12 +31,27 @@ function readerOf(path: string): Readable {
   return new Socket({ fd, readable: true, writable: false });
 }
 
-/** Never opened for reading too: a FIFO would have us for its reader. */
-async function writerOf(path: string): Promise<Writable> {
-  const fd = await promisify(open)(path, constants.O_WRONLY, 0);
-  return statSync(path).isFIFO()
-    ? new Socket({ fd, readable: false, writable: true })
-    : createWriteStream(path, { fd, autoClose: true });
+/** Between two looks for a FIFO's reader, in ms: nothing tells when one is there. */
+const PAUSE = 20;
+
+/** Waits for a reader, without a thread, and is never its own: a FIFO that is opened for reading too would be read by us. */
+async function fifoWriter(path: string, signal: AbortSignal | undefined): Promise<Writable> {
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+      return new Socket({ fd, readable: false, writable: true });
+    } catch (error) {
+      // ENXIO: nobody reads it yet.
+      if ((error as { code?: string }).code !== 'ENXIO') throw error;
+    }
+    await unlessAborted(setTimeout(PAUSE), signal);
+  }
+}
+
+async function writerOf(path: string, signal: AbortSignal | undefined): Promise<Writable> {
+  if (statSync(path).isFIFO()) return await fifoWriter(path, signal);
+  return createWriteStream(path, { fd: await promisify(open)(path, constants.O_WRONLY, 0), autoClose: true });
 }
 
 /** Bytes that come when they come. */
@@ -94,6 +110,7 @@ export class StreamOutput {
   readonly #path: string | undefined;
   readonly #stream: Writable;
   readonly #signal: AbortSignal | undefined;
+  #last: Promise<void> = Promise.resolve();
 
   private constructor(path: string | undefined, stream: Writable, signal: AbortSignal | undefined) {
     this.#path = path;
@@ -107,7 +124,7 @@ export class StreamOutput {
   static async open(output: string | Writable, signal: AbortSignal | undefined): Promise<StreamOutput> {
     if (typeof output !== 'string') return new StreamOutput(undefined, output, signal);
     try {
-      return new StreamOutput(output, await writerOf(output), signal);
+      return new StreamOutput(output, await writerOf(output, signal), signal);
     } catch (error) {
       throw systemError(error, output);
     }
@@ -123,6 +140,8 @@ export class StreamOutput {
     const written = new Promise<void>((resolve, reject) => {
       this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
+    // Also of one that is not waited for any more.
+    this.#last = written.catch(ignore);
     try {
       await unlessAborted(written, this.#signal);
     } catch (error) {
@@ -137,6 +156,7 @@ export class StreamOutput {
       else this.#stream.end();
       await closed;
     }
-    if (this.#path === undefined) this.#stream.off('error', ignore);
+    // An error comes with the end of the write, and after it.
+    if (this.#path === undefined) void this.#last.then(() => setImmediate(() => this.#stream.off('error', ignore)));
   }
 }
