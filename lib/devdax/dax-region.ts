@@ -183,8 +183,9 @@ export class DaxRegion implements Disposable {
       ({ id, numaNode, targetNode }) =>
         `${id} (NUMA node ${numaNode ?? 'unknown'}, target node ${targetNode ?? 'unknown'})`,
     );
-    const there = all.length === 0 ? 'none at all' : all.join(', ');
-    const message = `ENODEV: the kernel has no DAX region with ${JSON.stringify(filter)}; it has ${there}`;
+    const wanted = Object.keys(filter).length === 0 ? '' : ` with ${JSON.stringify(filter)}`;
+    const there = all.length === 0 ? '' : `; it has ${all.join(', ')}`;
+    const message = `ENODEV: the kernel has no DAX region${wanted}${there}`;
     throw new PmemError('ENODEV', message, { errno: ENODEV });
   }
 

@@ -203,6 +203,26 @@ describe('copyDevice', () => {
     });
   });
 
+  it('aborted in the middle leaves no rejection that nobody handles', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    const controller = new AbortController();
+    const stream = new PassThrough();
+    // Aborted once the next piece was asked for, which fails later.
+    const next = () => {
+      controller.abort();
+      return new Promise<never>((_, reject) => stream.once('close', () => reject(new Error('too late'))));
+    };
+    stream.iterator = () => ({ next }) as never;
+    const options = { input: stream, output: file(Buffer.alloc(SIZE)), emulate: 'output' } as const;
+    await assert.rejects(copyDevice({ ...options, signal: controller.signal }), { name: 'AbortError' });
+    stream.destroy();
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', note);
+    assert.deepEqual(unhandled, []);
+  });
+
   for (const from of ['a stream', 'a FIFO']) {
     it(`ends when it is aborted while ${from} has nothing to give, and leaves a stream usable`, async () => {
       const controller = new AbortController();

@@ -13,6 +13,8 @@ const ignore = (): void => {};
 /** What the promise comes to, unless the signal comes first. */
 async function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (signal === undefined) return await promise;
+  // Where nobody waits for it any more, how it fails is nobody's matter.
+  promise.catch(ignore);
   signal.throwIfAborted();
   return await new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason);
