@@ -74,6 +74,7 @@ describe('pmem dax copy', () => {
     assert.equal(JSON.parse(stderr.toString()).bytes, bytes.length);
   });
 
+  // When it is drawn is the matter of progress-bar.test.ts; what is drawn last depends on no clock.
   it('draws a bar on a terminal, and ends its line whatever comes', () => {
     const device = file(Buffer.alloc(2 ** 20));
     const onTerminal = (words: string) =>

@@ -1,49 +1,14 @@
 /** `pmem dax copy`: to and from devices that can only be mapped. */
 
 import { type CopyReport, copyDevice } from '../../devdax/copy/copy.js';
-import type { CopyOptions, CopyProgress } from '../../devdax/copy/options.js';
+import type { CopyOptions } from '../../devdax/copy/options.js';
 import { formatSize } from '../../units.js';
 import { sizeValue } from '../arguments.js';
 import { type Arguments, type Command, UsageError } from '../command.js';
 import { jsonText, print } from '../output.js';
+import { ProgressBar } from './progress-bar.js';
 
 const NAME = 'dax copy';
-
-/** Columns of the bar itself, where the terminal is wide enough. */
-const BAR = 30;
-
-/** A line that is written over and over, for people who look at a terminal. */
-class ProgressBar {
-  readonly #begin = performance.now();
-  #shown = 0;
-  #open = false;
-
-  show({ phase, done, total }: CopyProgress): void {
-    const now = performance.now();
-    if (now - this.#shown < 100 && done !== total) return;
-    this.#shown = now;
-    this.#open = true;
-    const speed = formatSize(Math.round(done / Math.max((now - this.#begin) / 1000, 0.001)));
-    const verb = phase === 'copy' ? 'copied' : 'verified';
-    process.stderr.write(`\r\x1b[K${bar(done, total)}${verb} ${formatSize(done)}, ${speed}/s`);
-  }
-
-  /** What is written next begins a line of its own. */
-  end(): void {
-    if (this.#open) process.stderr.write('\n');
-    this.#open = false;
-  }
-}
-
-/** Nothing while the end is not known. */
-function bar(done: number, total: number | undefined): string {
-  if (total === undefined) return '';
-  const share = done / Math.max(total, 1);
-  const percent = `${Math.floor(100 * share)} %`.padStart(5);
-  const width = Math.min(BAR, (process.stderr.columns || 80) - 50);
-  const full = Math.floor(width * share);
-  return width < 10 ? `${percent}, ` : `[${'#'.repeat(full)}${'.'.repeat(width - full)}] ${percent}, `;
-}
 
 function emulated(text: string | undefined): CopyOptions['emulate'] {
   if (text === undefined || text === 'input' || text === 'output' || text === 'both') return text;
@@ -73,7 +38,7 @@ async function run({ flags, values }: Arguments): Promise<number> {
     throw new UsageError('--seek needs --output PATH: stdout has no place to begin', NAME);
   if (toStdout && flags.has('verify'))
     throw new UsageError('--verify needs --output PATH: stdout cannot be read', NAME);
-  const progress = process.stderr.isTTY ? new ProgressBar() : undefined;
+  const progress = process.stderr.isTTY ? new ProgressBar(process.stderr) : undefined;
   const before = performance.now();
   const report = await copyDevice({
     input: fromStdin ? process.stdin : input,
