@@ -420,6 +420,10 @@ describe('VolatileArena', () => {
       const live: { buffer: Buffer; mark: number }[] = [];
       const whole = ({ buffer, mark }: { buffer: Buffer; mark: number }) => buffer.every((byte) => byte === mark);
       let dropped = 0;
+      const garbageIsBack = () => {
+        const { freedByCollection, pending } = arena.statistics();
+        return freedByCollection === dropped && pending === 0;
+      };
       // A function of its own: what an async function has in its variables while it waits is reached.
       const act = (step: number): void => {
         const choice = random.below(10);
@@ -449,7 +453,7 @@ describe('VolatileArena', () => {
       };
       for (let step = 0; step < 10_000; step++) {
         act(step);
-        if (step % 1000 === 999) await collected(() => false);
+        if (step % 1000 === 999) assert(await collected(garbageIsBack), `step ${step}: garbage was not given back`);
       }
       assert(live.every(whole));
       assert(dropped > 0);
