@@ -97,6 +97,8 @@ function kernelArguments({ reserved, legacy, soft, kernelArguments: more }: Mach
     'console=ttyS0 quiet panic=-1 oops=panic',
     // An emulated CPU gains nothing by these.
     'mitigations=off nokaslr audit=0 apparmor=0 cryptomgr.notests',
+    // It counts the timer's ticks against its own speed, and panics on a busy host, where they come late.
+    'no_timer_check',
     ...(reserved === undefined ? [] : [memmap(reserved, '$')]),
     ...(legacy === undefined ? [] : [memmap(legacy, '!')]),
     ...(soft === undefined ? [] : [softReserved(soft)]),
