@@ -49,7 +49,7 @@ const tests = [
 const { status, signal } = spawnSync(
   process.execPath,
   [mocha, '--no-package', '--no-config', '--node-option', 'expose-gc', '--reporter', './out/test/support/reporter.js']
-    .concat(['--timeout', '300000'])
+    .concat(['--timeout', '3600000'])
     .concat(tests),
   {
     cwd: copy,

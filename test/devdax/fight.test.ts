@@ -88,7 +88,7 @@ async function fighter(path: string, me: number, locking: boolean, binding: stri
 /**
  * Goes in and out at its own pace: random pieces, random sizes, now and then other ones while it is inside. Whoever is inside as well
  * would write its own number into the same pages. Says `in` each time, and at last what it saw; ends after so many times inside, or
- * when told to.
+ * when told `end`. Whatever else it is told it says, between two times.
  */
 async function runner(path: string, me: number, seed: number, times: number, random: string): Promise<void> {
   const PAGE = 4096;
@@ -146,8 +146,9 @@ async function runner(path: string, me: number, seed: number, times: number, ran
   let ended = false;
   process.stdout.write('ready\n');
   await new Promise((resolve) => process.stdin.once('data', resolve));
-  process.stdin.on('data', () => {
-    ended = true;
+  process.stdin.setEncoding('utf8').on('data', (text: string) => {
+    if (text === 'end\n') ended = true;
+    else process.stdout.write(text);
   });
   while (!ended && inside < times) {
     once();
@@ -164,6 +165,11 @@ async function result(one: Running): Promise<{ inside: number; outside: number; 
     const line = await one.line();
     if (line !== 'in') return JSON.parse(line);
   }
+}
+
+/** One piece is locked by one call, so one of two who want the same byte gets it. */
+function isOnePiece(wish: Wish): boolean {
+  return 'pages' in wish && wish.pages.length === 1;
 }
 
 /** What both want in a round, and whether some byte is wanted by both. */
@@ -193,7 +199,14 @@ function wishes(random: Random): { both: [Wish, Wish]; overlapping: boolean } {
 describe('two processes that fight over overlapping instances', () => {
   const file = onTmpfs();
 
-  async function fight(locking: boolean, rounds: number): Promise<{ said: string[][]; overlapping: boolean[] }> {
+  interface Fight {
+    readonly said: string[][];
+    readonly overlapping: boolean[];
+    /** Whether both are after one piece. */
+    readonly simple: boolean[];
+  }
+
+  async function fight(locking: boolean, rounds: number): Promise<Fight> {
     const path = file('ring');
     writeFileSync(path, Buffer.alloc(PAGES * PAGE));
     const binding = import.meta.resolve('#dist/binding.js');
@@ -201,6 +214,7 @@ describe('two processes that fight over overlapping instances', () => {
     const both = [start(1), start(2)] as const;
     const said: string[][] = [];
     const overlapping: boolean[] = [];
+    const simple: boolean[] = [];
     const ask = async (lines: readonly [string, string]): Promise<string[]> => {
       // Both at once; who is inside stays until both have tried.
       for (const [i, one] of both.entries()) one.tell(lines[i] as string);
@@ -211,6 +225,7 @@ describe('two processes that fight over overlapping instances', () => {
     for (let round = 0; round < rounds; round++) {
       const wanted = wishes(random);
       overlapping.push(wanted.overlapping);
+      simple.push(wanted.both.every(isOnePiece));
       const [first, second] = wanted.both;
       const entered = await ask([JSON.stringify(first), JSON.stringify(second)]);
       const left = await ask(['leave', 'leave']);
@@ -220,29 +235,35 @@ describe('two processes that fight over overlapping instances', () => {
       one.kill('SIGKILL');
       await one.ended;
     }
-    return { said, overlapping };
+    return { said, overlapping, simple };
   }
 
-  it(`${ROUNDS} rounds: never both inside (seed ${SEED})`, async function () {
-    this.timeout(120_000);
-    const { said, overlapping } = await fight(true, ROUNDS);
+  it(`${ROUNDS} rounds: never both inside (seed ${SEED})`, async () => {
+    const { said, overlapping, simple } = await fight(true, ROUNDS);
     const wins = [0, 0];
+    let decided = 0;
     for (const [round, [a, b, ...left]] of said.entries()) {
       const where = `round ${round}, seed ${SEED}: ${said[round]?.join(' | ')}`;
       assert.deepEqual(left, ['left', 'left'], where);
       const inside = [a, b].filter((one) => one === 'in').length;
       for (const one of [a, b]) assert(one === 'in' || one === 'out', where);
-      // Where they are after each other's pieces, both may lose.
-      if (overlapping[round] === true) assert(inside <= 1, where);
-      else assert.equal(inside, 2, where);
-      if (overlapping[round] !== true) continue;
+      if (overlapping[round] !== true) {
+        assert.equal(inside, 2, where);
+        continue;
+      }
+      // Where they are after several pieces each may be in the other's way, and both lose; how often is up to the moment.
+      assert(inside <= 1, where);
+      if (simple[round] === true) {
+        assert.equal(inside, 1, where);
+        decided++;
+      }
       if (a === 'in') wins[0] = (wins[0] as number) + 1;
       if (b === 'in') wins[1] = (wins[1] as number) + 1;
     }
     const fought = overlapping.filter(Boolean).length;
     const won = (wins[0] as number) + (wins[1] as number);
     console.log(`      ${fought} rounds over the same bytes: ${wins.join(' and ')} won, ${fought - won} by nobody`);
-    assert(fought > ROUNDS / 2 && won > fought / 2, 'there was a fight');
+    assert(fought > ROUNDS / 2 && decided > ROUNDS / 10, `${decided} of ${fought} fights that somebody must win`);
   });
 
   it('without the lock both are inside every time, and it is noticed', async () => {
@@ -261,8 +282,7 @@ describe('two processes that fight over overlapping instances', () => {
     return one;
   };
 
-  it('each at its own pace: nobody meets another inside', async function () {
-    this.timeout(120_000);
+  it('each at its own pace: nobody meets another inside', async () => {
     const path = file('ring');
     writeFileSync(path, Buffer.alloc(PAGES * PAGE));
     const both = [await ready(path, 1, ROUNDS), await ready(path, 2, ROUNDS)];
@@ -278,8 +298,7 @@ describe('two processes that fight over overlapping instances', () => {
     }
   });
 
-  it('one is killed again and again, wherever it is then: the other goes on, and nothing stays locked', async function () {
-    this.timeout(120_000);
+  it('one is killed again and again, wherever it is then: the other goes on, and nothing stays locked', async () => {
     const path = file('ring');
     writeFileSync(path, Buffer.alloc(PAGES * PAGE));
     const numbers = new Random(SEED);
@@ -291,6 +310,9 @@ describe('two processes that fight over overlapping instances', () => {
       for (let left = 1 + numbers.below(40); left > 0; left--) assert.equal(await victim.line(), 'in');
       victim.kill('SIGKILL');
       await victim.ended;
+      // What it said before is passed over: it goes on after the end of the other.
+      survivor.tell(`kill ${kill}`);
+      while ((await survivor.line()) !== `kill ${kill}`);
       for (let left = 5; left > 0; left--) assert.equal(await survivor.line(), 'in', `after kill ${kill}`);
     }
     survivor.tell('end');
@@ -302,8 +324,7 @@ describe('two processes that fight over overlapping instances', () => {
     await survivor.ended;
   });
 
-  it('one is killed while it is inside: the other gets in at once', async function () {
-    this.timeout(60_000);
+  it('one is killed while it is inside: the other gets in at once', async () => {
     const path = file('ring');
     writeFileSync(path, Buffer.alloc(PAGES * PAGE));
     const binding = import.meta.resolve('#dist/binding.js');

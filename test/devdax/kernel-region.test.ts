@@ -238,15 +238,15 @@ describe('a region of the kernel', () => {
     assert.deepEqual(bus.devices(), ['dax0.0 4 +']);
   });
 
-  it('two processes that make and destroy at the same time: everybody gets what is his', async function () {
-    this.timeout(60_000);
+  it('two processes that make and destroy at the same time: everybody gets what is his', async () => {
     const root = join(bus.nodes, '..');
     const played = import.meta.resolve('./played-bus.js');
     const rounds = 60;
     const contender = async (home: string, module: string, me: number, count: number) => {
       const { PlayedBus: Bus, UNIT: unit } = (await import(module)) as typeof import('./played-bus.js');
       const kernel = new Bus(home);
-      kernel.patience = 60_000;
+      // However long the other is at it.
+      kernel.patience = Number.POSITIVE_INFINITY;
       process.stdout.write('ready\n');
       process.stdin.once('data', () => {
         const wrong: string[] = [];

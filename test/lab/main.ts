@@ -31,7 +31,7 @@ Runs tests on a real Linux kernel with emulated persistent-memory devices: those
       --shell          an interactive shell in the guest, which ends with 'exit', or with Ctrl-A X if it hangs; or the
                        script on standard input. On the machine '${everything.name}' unless --machine says otherwise
       --keep           keep the images of the guests' devices, and say where they are
-      --timeout SECS   seconds without a sign of life after which a guest counts as hanging (default: 300)
+      --timeout SECS   seconds without a sign of life after which a guest counts as hanging (default: 900)
   -h, --help
 `;
 
@@ -48,7 +48,7 @@ function parse(args: string[]) {
         shell: { type: 'boolean', default: false },
         machine: { type: 'string', short: 'm' },
         keep: { type: 'boolean', default: false },
-        timeout: { type: 'string', default: '300' },
+        timeout: { type: 'string', default: '900' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });

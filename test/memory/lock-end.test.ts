@@ -10,17 +10,11 @@ import { collected } from '../support/maps.js';
 import { loadKernel } from '../support/native.js';
 import { Random } from '../support/random.js';
 import { onDisk } from '../support/temp.js';
-import { exitOf, startWorker } from '../support/worker.js';
+import { changed, exitOf, startWorker } from '../support/worker.js';
 
 const PAGE = 4096;
 const SIZE = 16 * PAGE;
 const emulated = { align: PAGE, emulate: true };
-
-/** Resolves when the number is another one. */
-function more(turns: Int32Array, seen: number): Promise<unknown> | string {
-  type Waiting = { waitAsync(array: Int32Array, index: number, value: number): { value: Promise<unknown> | string } };
-  return (Atomics as unknown as Waiting).waitAsync(turns, 0, seen).value;
-}
 
 /** The locks that this process holds on a file, as proc(5) tells them of its descriptors. */
 function locksOn(path: string): string[] {
@@ -230,7 +224,7 @@ describe('the end of a lock', () => {
           const failed = new Promise((_, reject) => worker.once('error', reject));
           const enough = 1 + random.below(20);
           for (let seen = 0; seen < enough; seen = Atomics.load(turns, 0)) {
-            await Promise.race([more(turns, seen), failed]);
+            await Promise.race([changed(turns, seen), failed]);
           }
           const ended = exitOf(worker);
           await worker.terminate();

@@ -5,38 +5,44 @@ import { throwsCode } from '../support/errors.js';
 import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
 import { newRegion } from '../support/regions.js';
 import { onDisk } from '../support/temp.js';
-import { inWorker, messageOf, startWorker } from '../support/worker.js';
+import { changed, inWorker, messageOf, startWorker } from '../support/worker.js';
 
 const SIZE = 65536;
 
 describe('threads', () => {
   const file = onDisk();
 
-  /** Another thread of this process, which counts up the words that this one counts up, in turns. */
+  /**
+   * Another thread of this process, which counts up the words that this one counts up, in turns. Who waits sleeps until it is
+   * woken: two that poll would take the CPU from each other where there is one.
+   */
   async function pingPong(argument: { path: string; token?: RegionToken }, mine: Region): Promise<void> {
-    const worker = startWorker(async ({ path, token }: { path: string; token?: RegionToken }) => {
-      const { Region } = await import('pmem');
-      const region = token === undefined ? Region.open(path, { assumePersistent: true }) : Region.attach(token);
-      const view = region.view();
-      // A word of the region says whose turn it is; both sides poll it through the memory itself.
-      const turn = new Int32Array(view.buffer, view.byteOffset, 1);
-      for (let round = 0; round < 200; round++) {
-        while (Atomics.load(turn, 0) !== 2 * round + 1);
-        region.store64(8, region.load64(8) + 1n);
-        view.writeBigUInt64LE(region.load64(8), 16);
-        region.persist(0, 64);
-        Atomics.store(turn, 0, 2 * round + 2);
-      }
-      region.close();
-      return 'done';
-    }, argument);
+    const turns = new Int32Array(new SharedArrayBuffer(4));
+    const worker = startWorker(
+      async ({ path, token, turns }: { path: string; token?: RegionToken; turns: Int32Array }) => {
+        const { Region } = await import('pmem');
+        const region = token === undefined ? Region.open(path, { assumePersistent: true }) : Region.attach(token);
+        const view = region.view();
+        for (let round = 0; round < 200; round++) {
+          while (Atomics.load(turns, 0) !== 2 * round + 1) Atomics.wait(turns, 0, 2 * round);
+          region.store64(8, region.load64(8) + 1n);
+          view.writeBigUInt64LE(region.load64(8), 16);
+          region.persist(0, 64);
+          Atomics.store(turns, 0, 2 * round + 2);
+          Atomics.notify(turns, 0);
+        }
+        region.close();
+        return 'done';
+      },
+      { ...argument, turns },
+    );
     const view = mine.view();
-    const turn = new Int32Array(view.buffer, view.byteOffset, 1);
     const ended = messageOf<{ returned: string }>(worker);
     for (let round = 0; round < 200; round++) {
       mine.store64(8, mine.load64(8) + 1n);
-      Atomics.store(turn, 0, 2 * round + 1);
-      while (Atomics.load(turn, 0) !== 2 * round + 2);
+      Atomics.store(turns, 0, 2 * round + 1);
+      Atomics.notify(turns, 0);
+      while (Atomics.load(turns, 0) !== 2 * round + 2) await Promise.race([changed(turns, 2 * round + 1), ended]);
       assert.equal(mine.load64(8), BigInt(2 * round + 2));
       assert.equal(view.readBigUInt64LE(16), BigInt(2 * round + 2));
     }

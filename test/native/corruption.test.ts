@@ -37,8 +37,7 @@ async function foreignNews(file: string, path: string, handler: Handler): Promis
 describe('news of corrupt memory', () => {
   const file = onDisk();
   let addon = '';
-  before(function () {
-    this.timeout(60_000);
+  before(() => {
     addon = buildNative('signals');
   });
 

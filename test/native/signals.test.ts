@@ -87,8 +87,7 @@ async function perform(...[file, path, installs, again, faults]: Steps): Promise
 describe('signals', () => {
   const file = onDisk();
   let addon = '';
-  before(function () {
-    this.timeout(60_000);
+  before(() => {
     addon = buildNative('signals');
   });
 

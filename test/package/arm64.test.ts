@@ -131,7 +131,7 @@ describe('the binary for arm64', () => {
     const missing = files.filter((name) => !existsSync(join(home, name)));
     assert.deepEqual(missing, []);
     const options = ['--no-package', '--no-config', '--exit', '--reporter', './out/test/support/reporter.js'];
-    const selection = ['--timeout', '120000', '--invert', '--grep', leftOut.join('|'), ...files];
+    const selection = ['--timeout', '3600000', '--invert', '--grep', leftOut.join('|'), ...files];
     return start(
       node,
       ['--expose-gc', '--enable-source-maps', 'node_modules/mocha/bin/mocha.js', ...options, ...selection],

@@ -24,7 +24,8 @@ function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.Proce
   return { ...Object.fromEntries(inherited), ...extra };
 }
 
-const LIMITS = { encoding: 'utf8', timeout: 600_000, killSignal: 'SIGKILL', maxBuffer: 2 ** 28 } as const;
+/** The time only ends what hangs: a build on a busy machine takes minutes. */
+const LIMITS = { encoding: 'utf8', timeout: 3_600_000, killSignal: 'SIGKILL', maxBuffer: 2 ** 28 } as const;
 
 /** Runs to the end. */
 export function run(file: string, args: readonly string[], { cwd, env }: RunOptions): RunResult {

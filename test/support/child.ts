@@ -116,6 +116,7 @@ export function startChild<A extends Json[]>(
   const ended = collect(child);
   const lines: string[] = [];
   const waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
+  let failure: Error | undefined;
   let rest = '';
   child.stdout?.on('data', (text: string) => {
     const parts = (rest + text).split('\n');
@@ -126,22 +127,22 @@ export function startChild<A extends Json[]>(
       else first.resolve(part);
     }
   });
+  const fail = (error: Error) => {
+    failure = error;
+    for (const one of waiting) one.reject(error);
+  };
   ended.then(
-    ({ code, signal, stderr }) => {
-      for (const one of waiting)
-        one.reject(new Error(`the child ended with code ${code}, signal ${signal}\n${stderr}`));
-    },
-    (error: Error) => {
-      for (const one of waiting) one.reject(error);
-    },
+    ({ code, signal, stderr }) => fail(new Error(`the child ended with code ${code}, signal ${signal}\n${stderr}`)),
+    fail,
   );
   return {
     pid: child.pid ?? -1,
     line: () => {
       const line = lines.shift();
-      return line !== undefined
-        ? Promise.resolve(line)
-        : new Promise((resolve, reject) => waiting.push({ resolve, reject }));
+      if (line !== undefined) return Promise.resolve(line);
+      // Also when it ended before anybody asked: waiting would be for good.
+      if (failure !== undefined) return Promise.reject(failure);
+      return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
     },
     tell: (line) => child.stdin?.write(`${line}\n`),
     kill: (signal) => child.kill(signal),

@@ -49,3 +49,9 @@ export function exitOf(worker: Worker): Promise<number> {
     worker.once('exit', resolve);
   });
 }
+
+/** Resolves when the first number is another one, and whoever changed it has told so (`Atomics.notify`). */
+export function changed(numbers: Int32Array, seen: number): Promise<unknown> | string {
+  type Waiting = { waitAsync(array: Int32Array, index: number, value: number): { value: Promise<unknown> | string } };
+  return (Atomics as unknown as Waiting).waitAsync(numbers, 0, seen).value;
+}

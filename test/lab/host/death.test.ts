@@ -23,8 +23,8 @@ import { guestLimit, jobDirectory } from './directory.js';
 const MIB = 2 ** 20;
 const ROUNDS = 20;
 const SEED = 20261121;
-/** Milliseconds from the first acknowledgement to the kill, at most. */
-const MOST_DELAY = 400;
+/** Acknowledgements after which QEMU is killed, at most: the writer is anywhere then, as they are on their way for a while. */
+const MOST_ACKNOWLEDGED = 100;
 const WRITER = join(ROOT, 'out', 'test', 'lab', 'inside', 'writer.js');
 
 const machine: Machine = { ...small, name: 'death', memory: 512 * MIB };
@@ -38,19 +38,18 @@ interface Round {
   readonly acknowledged: number;
 }
 
-/** Starts the guest, and kills it the given time after its first acknowledgement. */
+/** Starts the guest, and kills it after so many acknowledgements. */
 async function round(start: {
   readonly machine: Machine;
   readonly directory: string;
   readonly targets: readonly string[];
   readonly acknowledged: number;
   readonly format: boolean;
-  readonly delay: number;
+  readonly kill: number;
 }): Promise<Round> {
-  const { directory, targets, format, delay } = start;
+  const { directory, targets, format, kill } = start;
   const command = [process.execPath, WRITER, String(start.acknowledged), ...targets];
   let printed = '';
-  let timer: NodeJS.Timeout | undefined;
   const guest = new Guest({
     tools: openToolbox(),
     plan: { machine: start.machine, format, command, cwd: ROOT, env: {} },
@@ -58,11 +57,10 @@ async function round(start: {
     limit: guestLimit(),
     onOutput: (text) => {
       printed += text;
-      if (timer === undefined && printed.includes('acknowledged ')) timer = setTimeout(() => guest.kill(), delay);
+      if (printed.split('\nacknowledged ').length > kill) guest.kill();
     },
   });
   const end = await guest.ended.catch((error: unknown) => error);
-  clearTimeout(timer);
   const how = end instanceof GuestFailure ? end.message : JSON.stringify(end);
   assert.match(how, /^the guest was killed/, `${how}\n${printed}`);
   // A line that was cut off was not acknowledged.
@@ -79,8 +77,8 @@ describe('killing QEMU', () => {
     let acknowledged = 0;
     // The round after the last only looks, and is killed like the others.
     for (let number = 0; number <= ROUNDS; number++) {
-      const delay = random.below(MOST_DELAY);
-      const result = await round({ machine, directory, targets, acknowledged, format: number === 0, delay });
+      const kill = 1 + random.below(MOST_ACKNOWLEDGED);
+      const result = await round({ machine, directory, targets, acknowledged, format: number === 0, kill });
       assert.equal(result.verdict, `checked ${acknowledged}`, `seed ${SEED}, after round ${number}`);
       assert(result.acknowledged > acknowledged, 'nothing was acknowledged before the kill');
       acknowledged = result.acknowledged;
@@ -91,8 +89,8 @@ describe('killing QEMU', () => {
   it('does lose what was not durable: the test can fail', async () => {
     const directory = jobDirectory();
     const common = { machine: withDisk, directory, targets: ['liar'] };
-    const first = await round({ ...common, acknowledged: 0, format: true, delay: 0 });
-    const second = await round({ ...common, acknowledged: first.acknowledged, format: false, delay: 0 });
+    const first = await round({ ...common, acknowledged: 0, format: true, kill: 1 });
+    const second = await round({ ...common, acknowledged: first.acknowledged, format: false, kill: 1 });
     assert.match(second.verdict ?? '', /^lost \d+: /);
   });
 });

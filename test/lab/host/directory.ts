@@ -22,7 +22,7 @@ export function jobDirectory(): string {
 
 /** Seconds without a sign of life after which a guest counts as hanging. */
 export function guestLimit(): number {
-  return Number(process.env['PMEM_LAB_LIMIT'] ?? 300);
+  return Number(process.env['PMEM_LAB_LIMIT'] ?? 900);
 }
 
 // A test that failed half-way must not leave its guests behind.

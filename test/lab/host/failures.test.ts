@@ -54,10 +54,8 @@ describe('a guest', () => {
   });
 
   it('that gives no sign of life is a failure when its time is over', async () => {
-    const began = process.hrtime.bigint();
     const message = await failureOf(guest(['sleep', '1000'], { limit: 5 }));
     assert.match(message, /^the guest gave no sign of life for 5 s; its console:/);
-    assert(process.hrtime.bigint() - began >= 5_000_000_000n);
   });
 
   it('that never comes up is a failure', async () => {

@@ -4,7 +4,7 @@
  * `acknowledged I` when record I is durable in all of them.
  */
 
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import { Region } from 'pmem';
 import { Random } from '../../support/random.js';
 import { TARGETS, type Target } from './targets.js';
@@ -46,6 +46,9 @@ function isThere(region: Region, record: number): boolean {
   region.read(offset + 8, found);
   return region.load64(offset) === BigInt(record + 1) && found.equals(payload(record));
 }
+
+// What only the page cache has stays there, however long it takes until the kill comes.
+writeFileSync('/proc/sys/vm/dirty_writeback_centisecs', '0');
 
 const acknowledged = Number(process.argv[2]);
 const targets = process.argv.slice(3).map((name) => TARGETS[name as keyof typeof TARGETS]);
