@@ -61,6 +61,18 @@ describe('pmem demo: the rounds', () => {
     );
   });
 
+  it('leave room for each other, however far ahead a writer is when it is killed', async () => {
+    const path = made('8KiB');
+    const rounds = await crashRounds({ path, rounds: 7, assumePersistent: false });
+    // 21 records: 3 in each round at most, of which it is killed after the first one or later.
+    for (const [i, { found, acknowledged, lost }] of rounds.entries()) {
+      assert.equal(lost, 0);
+      assert.ok(acknowledged > (rounds[i - 1]?.found ?? 0), `round ${i + 1}`);
+      assert.ok(found <= 3 * (i + 1), `${found} after round ${i + 1}`);
+    }
+    assert.equal(rounds.length, 7);
+  });
+
   it('tell what a writer died of that was not killed', async () => {
     const test = { path: made('1MiB'), rounds: 1, assumePersistent: false, writer: writerNamed('quitter') };
     await rejectsCode(crashRounds(test), 'ERR_PMEM_DEMO', { message: /ended with code 1 .*the disk is on fire/ });

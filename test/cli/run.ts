@@ -1,6 +1,8 @@
 /** Running the built command as its users do. */
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../support/paths.js';
 
@@ -17,7 +19,7 @@ export interface Ended {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Close our end of the pipe from its stdout before it can write. */
+  /** Its stdout is a pipe whose reader has left before it starts. */
   readonly closeStdout?: boolean;
   /** Called with the process and what it has printed so far, each time it prints. */
   readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
@@ -29,25 +31,41 @@ function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.Proce
   return { ...inherited, ...extra };
 }
 
+/** The end of a pipe that is written to, which nobody reads any more. */
+function unreadPipe(): number {
+  const directory = mkdtempSync(join(tmpdir(), 'pmem-test-'));
+  try {
+    const path = join(directory, 'pipe');
+    execFileSync('mkfifo', [path]);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = openSync(path, constants.O_WRONLY);
+    closeSync(reader);
+    return writer;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
 /** Runs `pmem` with these words to its end. */
 export function pmem(
   words: readonly string[],
   { cwd = ROOT, env, closeStdout, onOutput }: RunOptions = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
+    const unread = closeStdout === true ? unreadPipe() : undefined;
     const child = spawn(process.execPath, [MAIN, ...words], {
       cwd,
       env: environment(env),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', unread ?? 'pipe', 'pipe'],
     });
+    if (unread !== undefined) closeSync(unread);
     let stdout = '';
     let stderr = '';
-    if (closeStdout === true) child.stdout.destroy();
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
       onOutput?.(stdout, (signal) => child.kill(signal));
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
     child.on('error', reject);

@@ -42,8 +42,6 @@ const WRITER = fileURLToPath(new URL('writer.js', import.meta.url));
  */
 const INHERITED = '/proc/self/fd/4';
 const WORD = 8;
-/** Acknowledgements that the kernel keeps for a parent that is slow: the writer gets no further ahead than that. */
-const MOST_UNREAD = 512;
 const MOST_DELAY = 200;
 
 /** The children that are still to be killed should this process end first. */
@@ -93,7 +91,7 @@ async function runAndKill(
   round: number,
   mostRecords: number,
 ): Promise<{ acknowledged: number; killedAfter: number }> {
-  const child = start(path, [writer, INHERITED, String(round), ...(assumePersistent ? ['assume'] : [])]);
+  const child = start(path, [writer, INHERITED, String(round), String(mostRecords), ...(assumePersistent ? ['assume'] : [])]);
   running.add(child);
   const seen = new Acknowledgements();
   const enough = 1 + Math.floor(Math.random() * mostRecords);
@@ -139,15 +137,15 @@ function look({ path, assumePersistent }: CrashTest): Scan & { most: number } {
 }
 
 /**
- * Runs the rounds. Each writer continues after the last good record; each is killed after a random time or a random
- * number of records, whichever comes first, so that the file lasts for all rounds. Ends early when something is lost.
+ * Runs the rounds. Each writer continues after the last good record, and writes no more than its share of the file; each is
+ * killed after a random time or a random number of records, whichever comes first. Ends early when something is lost.
  */
 export async function crashRounds(test: CrashTest): Promise<Round[]> {
   const rounds: Round[] = [];
   let acknowledged = 0;
-  const budget = Math.max(1, Math.floor(look(test).most / test.rounds) - MOST_UNREAD);
+  const share = Math.max(1, Math.floor(look(test).most / test.rounds));
   for (let round = 1; round <= test.rounds; round++) {
-    const run = await runAndKill(test, round, budget);
+    const run = await runAndKill(test, round, share);
     acknowledged = Math.max(acknowledged, run.acknowledged);
     const { good, next } = look(test);
     const lost = Math.max(0, acknowledged - good);

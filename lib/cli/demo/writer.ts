@@ -1,25 +1,28 @@
 /**
- * The process that gets killed: `node writer.js PATH ROUND [assume]`. Continues after the last good record, persists each
+ * The process that gets killed: `node writer.js PATH ROUND MOST [assume]`. Continues after the last good record, persists each
  * record, and only then acknowledges its number on descriptor 3, as 8 bytes. The write is synchronous, so that an
- * acknowledgement is on its way to the parent, whatever happens next, before another record is begun.
+ * acknowledgement is on its way to the parent, whatever happens next, before another record is begun. After MOST records it
+ * waits for its end: how slow the parent is must not decide whether the file lasts.
  */
 
-import { writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { Region } from '../../memory/region.js';
 import { capacity, makeRecord, place, RECORD_SIZE, scan } from './record.js';
 
 const ACKNOWLEDGEMENTS = 3;
 
-const [path = '', round = '0', assume] = process.argv.slice(2);
+const [path = '', round = '0', most = '0', assume] = process.argv.slice(2);
 const region = Region.open(path, assume === 'assume' ? { assumePersistent: true } : {});
 const view = region.view();
 const acknowledgement = Buffer.alloc(8);
-const most = capacity(region.size);
+const { good } = scan(region);
+const last = Math.min(good + Number(most), capacity(region.size));
 
-for (let number = scan(region).good + 1; number <= most; number++) {
+for (let number = good + 1; number <= last; number++) {
   makeRecord(region, view, number, Number(round));
   region.persist(place(number), RECORD_SIZE);
   acknowledgement.writeBigUInt64LE(BigInt(number));
   writeSync(ACKNOWLEDGEMENTS, acknowledgement);
 }
-region.close();
+// Nothing is ever sent: it returns when the parent has died without killing this process.
+readSync(ACKNOWLEDGEMENTS, acknowledgement);
