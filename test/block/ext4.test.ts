@@ -5,24 +5,28 @@ import { readFileSync } from 'node:fs';
 import { withMountedDisk } from 'ext2fs';
 import { type BlockDevice, openPartition, PmemDisk, writePartitionTable } from 'pmem';
 import { diskOf } from '../support/ext4-on.js';
+import { FRESH_SIZE, freshExt4 } from '../support/fresh-ext4.js';
 import { makeImage } from '../support/images.js';
 import { Random } from '../support/random.js';
 import { newRegion } from '../support/regions.js';
 import { onTmpfs } from '../support/temp.js';
-import { needsTools, succeedTool } from '../support/tools.js';
+import { needsTool, succeedTool } from '../support/tools.js';
 
 const MIB = 2 ** 20;
 
 describe('ext4 on our disks', () => {
-  needsTools('mkfs.ext4', 'e2fsck');
   const file = onTmpfs();
 
-  /** Puts an empty file system on the device, sector by sector as a program for disks would. */
-  function format(device: BlockDevice, blockSize: number): void {
+  /** An empty file system as mkfs.ext4 makes it now. */
+  function madeExt4(blockSize: number): Buffer {
     const path = file('fresh');
-    makeImage(path, device.size);
+    makeImage(path, FRESH_SIZE);
     succeedTool('mkfs.ext4', ['-F', '-q', '-b', String(blockSize), path]);
-    const bytes = readFileSync(path);
+    return readFileSync(path);
+  }
+
+  /** Puts an empty file system on the device, sector by sector as a program for disks would. */
+  function format(device: BlockDevice, bytes: Buffer): void {
     const piece = 64 * device.sectorSize;
     for (let at = 0; at < bytes.length; at += piece) {
       device.write(at / device.sectorSize, bytes.subarray(at, at + piece));
@@ -70,21 +74,31 @@ describe('ext4 on our disks', () => {
   }
 
   for (const sectorSize of [512, 4096] as const) {
-    for (const blockSize of sectorSize === 512 ? [1024, 4096] : [4096]) {
-      it(`is clean, blocks of ${blockSize} on sectors of ${sectorSize} bytes`, async () => {
+    for (const blockSize of sectorSize === 512 ? ([1024, 4096] as const) : ([4096] as const)) {
+      const where = `blocks of ${blockSize} on sectors of ${sectorSize} bytes`;
+      async function used(fresh: Buffer): Promise<string> {
         const path = file('disk');
-        const region = newRegion(path, 16 * MIB);
+        const region = newRegion(path, FRESH_SIZE);
         const disk = PmemDisk.open(region, { sectorSize });
-        format(disk, blockSize);
+        format(disk, fresh);
         const files = await work(disk, new Random(blockSize + sectorSize));
         await compare(disk, files);
         region.close();
-        succeedTool('e2fsck', ['-fn', path]);
+        return path;
+      }
+
+      it(`keeps its files, ${where}`, async () => {
+        await used(freshExt4(blockSize));
+      });
+
+      it(`made by mkfs.ext4 is clean to e2fsck, ${where}`, async function () {
+        needsTool(this, 'mkfs.ext4', 'e2fsck');
+        succeedTool('e2fsck', ['-fn', await used(madeExt4(blockSize))]);
       });
     }
   }
 
-  it('is clean in a partition', async () => {
+  async function usedInPartition(): Promise<string> {
     const path = file('disk');
     const region = newRegion(path, 24 * MIB);
     const disk = PmemDisk.open(region);
@@ -92,10 +106,19 @@ describe('ext4 on our disks', () => {
     const [only] = partitions;
     assert(only !== undefined);
     const device = openPartition(disk, only);
-    format(device, 4096);
+    format(device, freshExt4(4096));
     const files = await work(device, new Random(7));
     await compare(device, files);
     region.close();
-    succeedTool('e2fsck', ['-fn', `${path}?offset=${only.firstSector * 512}`]);
+    return `${path}?offset=${only.firstSector * 512}`;
+  }
+
+  it('keeps its files in a partition', async () => {
+    await usedInPartition();
+  });
+
+  it('is clean to e2fsck in a partition', async function () {
+    needsTool(this, 'e2fsck');
+    succeedTool('e2fsck', ['-fn', await usedInPartition()]);
   });
 });

@@ -5,7 +5,7 @@ import { codeOf, throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { newRegion } from '../support/regions.js';
 import { onTmpfs } from '../support/temp.js';
-import { needsTools, succeedTool } from '../support/tools.js';
+import { needsTool, succeedTool } from '../support/tools.js';
 
 const MIB = 2 ** 20;
 
@@ -39,8 +39,6 @@ describe('writePartitionTable', () => {
   const file = onTmpfs();
 
   describe('writes tables that others read', () => {
-    needsTools('fdisk', 'sfdisk', 'sgdisk');
-
     function written(table: NewGpt | NewMbr, size = '64MiB', sectorSize: 512 | 4096 = 512): string {
       const path = file('written');
       const region = newRegion(path, size, { sparse: true });
@@ -49,7 +47,8 @@ describe('writePartitionTable', () => {
       return path;
     }
 
-    it('a GPT, which sgdisk and sfdisk find nothing to say against', () => {
+    it('a GPT, which sgdisk and sfdisk find nothing to say against', function () {
+      needsTool(this, 'sgdisk', 'sfdisk');
       const path = written(GPT);
       assert.match(succeedTool('sgdisk', ['-v', path]), /^No problems found/m);
       assert.match(succeedTool('sfdisk', ['--verify', path]), /No errors detected/);
@@ -69,19 +68,22 @@ describe('writePartitionTable', () => {
       assert.equal(partitiontable.partitions[2]?.['uuid'], 'B0000000-0000-4000-8000-00000000000B');
     });
 
-    it('a GPT with 128 partitions, and one with none', () => {
+    it('a GPT with 128 partitions, and one with none', function () {
+      needsTool(this, 'sgdisk');
       const many: NewGpt = { label: 'gpt', partitions: Array(128).fill({ size: 4096 }), alignment: 4096 };
       assert.match(succeedTool('sgdisk', ['-v', written(many)]), /^No problems found/m);
       assert.match(succeedTool('sgdisk', ['-v', written({ label: 'gpt', partitions: [] })]), /^No problems found/m);
     });
 
-    it('a GPT on a disk that is larger than an MBR can tell', () => {
+    it('a GPT on a disk that is larger than an MBR can tell', function () {
+      needsTool(this, 'sgdisk', 'sfdisk');
       const path = written({ label: 'gpt', partitions: [{}] }, '5TiB');
       assert.match(succeedTool('sgdisk', ['-v', path]), /^No problems found/m);
       assert.match(succeedTool('sfdisk', ['--verify', path]), /No errors detected/);
     });
 
-    it('an MBR with logical partitions', () => {
+    it('an MBR with logical partitions', function () {
+      needsTool(this, 'sfdisk');
       const path = written(MBR);
       assert.match(succeedTool('sfdisk', ['--verify', path]), /No errors detected/);
       const dump = succeedTool('sfdisk', ['-d', path]);
@@ -100,7 +102,8 @@ describe('writePartitionTable', () => {
       );
     });
 
-    it('logical partitions that say where they begin', () => {
+    it('logical partitions that say where they begin', function () {
+      needsTool(this, 'sfdisk');
       const table: NewMbr = {
         label: 'mbr',
         partitions: [{ size: '8MiB' }],
@@ -121,14 +124,16 @@ describe('writePartitionTable', () => {
       );
     });
 
-    it('in sectors of 4096 bytes', () => {
+    it('in sectors of 4096 bytes', function () {
+      needsTool(this, 'fdisk');
       const gpt = succeedTool('fdisk', ['-b', '4096', '-l', written(GPT, '64MiB', 4096)]);
       assert.match(gpt, /1 +256 +767 +512 +2M EFI System\n/);
       const mbr = succeedTool('fdisk', ['-b', '4096', '-l', written(MBR, '64MiB', 4096)]);
       assert.match(mbr, /7 +2560 +16383 +13824 +54M 83 Linux\n/);
     });
 
-    it('over each other, and nothing of the old one is left', () => {
+    it('over each other, and nothing of the old one is left', function () {
+      needsTool(this, 'sfdisk', 'sgdisk');
       const path = written(GPT);
       const region = Region.open(path, { assumePersistent: true });
       const disk = PmemDisk.open(region);

@@ -6,7 +6,7 @@ import { longSize, shortSize } from '#dist/cli/fdisk/sizes.js';
 import { IMAGES, IMAGES_4096, makeImage } from '../support/images.js';
 import { ROOT } from '../support/paths.js';
 import { onTmpfs } from '../support/temp.js';
-import { needsTools, runTool, succeedTool } from '../support/tools.js';
+import { needsTool, runTool, succeedTool } from '../support/tools.js';
 import { pmem } from './run.js';
 
 /** Both programs print the same, byte for byte, on both streams. */
@@ -23,7 +23,9 @@ describe('pmem fdisk -l', () => {
   const file = onTmpfs();
 
   describe('prints what fdisk prints', () => {
-    needsTools('fdisk', 'sfdisk', 'sgdisk');
+    before(function () {
+      needsTool(this, 'fdisk');
+    });
 
     for (const [name, make] of Object.entries(IMAGES)) {
       it(name, async () => {
@@ -83,7 +85,8 @@ describe('pmem fdisk -l', () => {
       }
     });
 
-    it('labels of Sun and SGI, without their partitions', async () => {
+    it('labels of Sun and SGI, without their partitions', async function () {
+      needsTool(this, 'sfdisk');
       for (const kind of ['sun', 'sgi']) {
         const path = file(kind);
         makeImage(path, 2 ** 23);
@@ -123,12 +126,13 @@ describe('pmem fdisk -l', () => {
       await same(['-b', '4096', '-l', sector]);
     });
 
-    it('what may not be read', () => {
+    it('what may not be read', function () {
       const path = file('forbidden');
       makeImage(path, 512);
       chmodSync(path, 0);
       // Root may read everything, unless it gives that up.
       const isRoot = process.getuid?.() === 0;
+      if (isRoot) needsTool(this, 'setpriv');
       const lesser = isRoot ? ['setpriv', '--bounding-set', '-dac_override,-dac_read_search'] : [];
       const run = (...command: string[]) => {
         const [name = '', ...args] = [...lesser, ...command];

@@ -1,8 +1,8 @@
-/** Disk images with partition tables of every kind and in every state, made by util-linux and gdisk. */
+/** Disk images with partition tables of every kind and in every state, as util-linux and gdisk made them, and then damaged. */
 
-import { closeSync, ftruncateSync, openSync, readFileSync, readSync, truncateSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readSync, truncateSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { runTool, succeedTool } from './tools.js';
+import { keptTable } from './tables.js';
 
 const MIB = 2 ** 20;
 
@@ -26,31 +26,7 @@ export function edit(path: string, offset: number, length: number, change: (byte
   }
 }
 
-/** Lets sfdisk make a table. */
-export function sfdisk(path: string, ...lines: string[]): void {
-  succeedTool('sfdisk', ['-q', path], `${lines.join('\n')}\n`);
-}
-
-const GUID = '11111111-2222-3333-4444-555555555555';
-const GPT = [
-  'label: gpt',
-  `label-id: ${GUID}`,
-  'start=2048,size=20480,type=L,name="root fs"',
-  'size=10240,type=U',
-  'size=4000,type=S',
-];
-const CHAIN = [
-  'label: dos',
-  'label-id: 0x1234abcd',
-  'start=2048,size=2048,type=83,bootable',
-  'size=2048,type=c',
-  'size=2048,type=ef',
-  'size=100000,type=5',
-  'size=5000,type=83',
-  'size=6000,type=82',
-  'size=7000',
-];
-/** Where the extended boot records of CHAIN lie. */
+/** Where the extended boot records of `logical partitions` lie. */
 export const LINKS = [8192, 16384, 24576] as const;
 
 /** Changes a field of a GPT header, and makes its checksum right again. */
@@ -75,27 +51,8 @@ function editEntry(path: string, change: (entry: Buffer) => void): void {
 const SIZE = 64 * MIB;
 const BACKUP = SIZE - 512;
 
-/** Makes the table once; images with it are then put together from the few pages that are not zeroes. */
-function once(lines: readonly string[]): (path: string) => void {
-  let pages: { at: number; bytes: Buffer }[] | undefined;
-  return (path) => {
-    makeImage(path, SIZE);
-    if (pages === undefined) {
-      sfdisk(path, ...lines);
-      pages = [];
-      const whole = readFileSync(path);
-      for (let at = 0; at < SIZE; at += 4096) {
-        const bytes = whole.subarray(at, at + 4096);
-        if (!bytes.equals(NO_PAGE)) pages.push({ at, bytes: Buffer.from(bytes) });
-      }
-    }
-    for (const { at, bytes } of pages) edit(path, at, bytes.length, (old) => bytes.copy(old));
-  };
-}
-
-const NO_PAGE = Buffer.alloc(4096);
-const gpt = once(GPT);
-const chain = once(CHAIN);
+const gpt = keptTable('a GPT');
+const chain = keptTable('logical partitions');
 
 /** Makes a GPT and then does something to it. */
 function withGpt(change: (path: string) => void): (path: string) => void {
@@ -127,40 +84,22 @@ export const IMAGES: Readonly<Record<string, (path: string) => void>> = {
   'a size that is no round number': (path) => makeImage(path, 1_992_294),
   'one sector': (path) => makeImage(path, 512),
   'a sector and a half': (path) => makeImage(path, 800),
-  '3 TiB': (path) => {
-    makeImage(path, 3 * 2 ** 40);
-    sfdisk(path, 'label: gpt', `label-id: ${GUID}`, 'start=2048,size=20480', 'size=+');
-  },
+  '3 TiB': keptTable('3 TiB'),
   '3 TiB, the protective MBR too small': (path) => {
-    makeImage(path, 3 * 2 ** 40);
-    sfdisk(path, 'label: gpt', `label-id: ${GUID}`, 'start=2048,size=20480');
+    keptTable('3 TiB, little of it in use')(path);
     edit(path, record(0, 0) + 12, 4, (bytes) => bytes.writeUInt32LE(77));
   },
 
-  'an MBR': (path) => {
-    makeImage(path, SIZE);
-    sfdisk(path, 'label: dos', 'label-id: 0x1', 'start=2048,size=20480,type=83,bootable', 'size=10240,type=c');
-  },
-  'an MBR without partitions': (path) => {
-    makeImage(path, 8 * MIB);
-    sfdisk(path, 'label: dos', 'label-id: 0x1');
-  },
-  'an MBR of tiny partitions and unknown types': (path) => {
-    makeImage(path, 8 * MIB);
-    sfdisk(path, 'label: dos', 'label-id: 0x1', 'start=40,size=1', 'start=50,size=3,type=1f');
-  },
-  'an MBR in disorder': (path) => {
-    makeImage(path, SIZE);
-    sfdisk(path, 'label: dos', 'label-id: 0x2', 'start=30000,size=100', 'start=2048,size=100,type=82');
-  },
+  'an MBR': keptTable('an MBR'),
+  'an MBR without partitions': keptTable('an MBR without partitions'),
+  'an MBR of tiny partitions and unknown types': keptTable('an MBR of tiny partitions and unknown types'),
+  'an MBR in disorder': keptTable('an MBR in disorder'),
   'an MBR whose partition lies behind the end': (path) => {
-    makeImage(path, SIZE);
-    sfdisk(path, 'label: dos', 'label-id: 0x2', 'start=30000,size=100');
+    keptTable('an MBR of one partition')(path);
     truncateSync(path, 8 * MIB);
   },
   'an MBR of empty records and odd indicators': (path) => {
-    makeImage(path, SIZE);
-    sfdisk(path, 'label: dos', 'label-id: 0x2', 'start=30000,size=100', 'start=40000,size=100');
+    keptTable('an MBR of two partitions')(path);
     edit(path, record(0, 0), 16, (bytes) => {
       bytes[0] = 0x81;
       bytes.writeUInt32LE(0, 12);
@@ -170,10 +109,7 @@ export const IMAGES: Readonly<Record<string, (path: string) => void>> = {
     });
   },
   'logical partitions': chain,
-  'an extended partition without any': (path) => {
-    makeImage(path, SIZE);
-    sfdisk(path, 'label: dos', 'label-id: 0x2', 'start=2048,size=100', 'size=50000,type=f');
-  },
+  'an extended partition without any': keptTable('an extended partition without any'),
   'logical partitions, a record without 55 AA': withChain((path) => edit(path, 16384 * 512 + 510, 2, (b) => b.fill(0))),
   'logical partitions in a loop': withChain((path) =>
     edit(path, record(LINKS[2], 1), 16, (bytes) => {
@@ -212,29 +148,12 @@ export const IMAGES: Readonly<Record<string, (path: string) => void>> = {
   ),
 
   'a GPT': gpt,
-  'a GPT without partitions': (path) => {
-    makeImage(path, 8 * MIB);
-    sfdisk(path, 'label: gpt', `label-id: ${GUID}`);
-  },
-  'a GPT of tiny partitions and unknown types': (path) => {
-    makeImage(path, 8 * MIB);
-    const type = '00000000-1234-1234-1234-123456781234';
-    sfdisk(path, 'label: gpt', `label-id: ${GUID}`, 'first-lba: 34', 'start=40,size=1', `start=50,size=3,type=${type}`);
-  },
-  'a GPT in disorder': (path) => {
-    makeImage(path, SIZE);
-    sfdisk(path, 'label: gpt', `label-id: ${GUID}`, 'start=40000,size=10', 'start=2048,size=10');
-  },
-  'a GPT with one partition of many': (path) => {
-    makeImage(path, SIZE);
-    sfdisk(path, 'label: gpt', `label-id: ${GUID}`);
-    succeedTool('sgdisk', ['-n', '100:2048:4095', '-t', '100:8300', path]);
-  },
-  'a GPT by sgdisk': (path) => {
-    makeImage(path, SIZE);
-    succeedTool('sgdisk', ['-U', GUID, '-n', '1:0:+8M', '-t', '1:ef00', '-n', '2:0:0', '-t', '2:fd00', path]);
-  },
-  'a hybrid MBR': withGpt((path) => runTool('sgdisk', ['-h', '1:2', path])),
+  'a GPT without partitions': keptTable('a GPT without partitions'),
+  'a GPT of tiny partitions and unknown types': keptTable('a GPT of tiny partitions and unknown types'),
+  'a GPT in disorder': keptTable('a GPT in disorder'),
+  'a GPT with one partition of many': keptTable('a GPT with one partition of many'),
+  'a GPT by sgdisk': keptTable('a GPT by sgdisk'),
+  'a hybrid MBR': keptTable('a hybrid MBR'),
   'a GPT without an MBR': withGpt((path) => edit(path, 0, 512, (bytes) => bytes.fill(0))),
   'a GPT under an MBR of another kind': withGpt((path) =>
     edit(path, record(0, 0), 16, (bytes) => {
@@ -289,20 +208,11 @@ export const IMAGES: Readonly<Record<string, (path: string) => void>> = {
   'a GPT whose partition has no type': withGpt((path) => editEntry(path, (entry) => entry.fill(0, 0, 16))),
 };
 
-/** Sectors of 4096 bytes: made by fdisk, as sfdisk asks the device only. */
+/** Sectors of 4096 bytes. */
 export const IMAGES_4096: Readonly<Record<string, (path: string) => void>> = {
-  'an MBR': (path) => {
-    makeImage(path, SIZE);
-    succeedTool('fdisk', ['-b', '4096', path], 'o\nn\np\n1\n\n+8M\nw\n');
-  },
-  'logical partitions': (path) => {
-    makeImage(path, SIZE);
-    succeedTool('fdisk', ['-b', '4096', path], 'o\nn\np\n1\n\n+8M\nn\ne\n2\n\n\nn\nl\n\n+4M\nn\nl\n\n+4M\nw\n');
-  },
-  'a GPT': (path) => {
-    makeImage(path, SIZE);
-    succeedTool('fdisk', ['-b', '4096', path], 'g\nn\n1\n\n+8M\nn\n2\n\n+4M\nw\n');
-  },
+  'an MBR': keptTable('4096: an MBR'),
+  'logical partitions': keptTable('4096: logical partitions'),
+  'a GPT': keptTable('4096: a GPT'),
   'a GPT, its primary header damaged': (path) => {
     IMAGES_4096['a GPT']?.(path);
     flip(path, 4096 + 60);

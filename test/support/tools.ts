@@ -29,17 +29,31 @@ export function succeedTool(program: string, args: readonly string[], input = ''
   return stdout;
 }
 
-/** Skips the suite where one of the programs is missing; in CI they have to be there. Call in `describe`. */
-export function needsTools(...programs: string[]): void {
-  before(function () {
-    for (const program of programs) {
-      try {
-        runTool(program, ['--version']);
-      } catch (error) {
-        if (process.env['CI'] === 'true') throw error;
-        console.log(`      skipped: no ${program}`);
-        this.skip();
-      }
+/** Why a program cannot be run, by its name; undefined where it can. */
+const missing = new Map<string, unknown>();
+
+function isMissing(program: string): unknown {
+  if (!missing.has(program)) {
+    try {
+      runTool(program, ['--version']);
+      missing.set(program, undefined);
+    } catch (error) {
+      missing.set(program, error);
     }
-  });
+  }
+  return missing.get(program);
+}
+
+/**
+ * Skips the test where one of the programs is missing; in CI they have to be there. Only what compares with a program may ask for
+ * it: what else there is to test belongs into a test of its own.
+ */
+export function needsTool(context: Mocha.Context, ...programs: string[]): void {
+  for (const program of programs) {
+    const error = isMissing(program);
+    if (error === undefined) continue;
+    if (process.env['CI'] === 'true') throw error;
+    console.log(`      skipped: no ${program}`);
+    context.skip();
+  }
 }

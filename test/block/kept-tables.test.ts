@@ -1,0 +1,19 @@
+/** The partition tables that other tests read are what the programs make that they are said to be of. */
+
+import assert from 'node:assert/strict';
+import { keptSectors, madeSectors, RECIPES, type Recipe, type TableName } from '../support/tables.js';
+import { onTmpfs } from '../support/temp.js';
+import { needsTool } from '../support/tools.js';
+
+describe('a kept partition table is what other programs make', () => {
+  const file = onTmpfs();
+
+  for (const name of Object.keys(RECIPES) as TableName[]) {
+    it(name, function () {
+      const { steps }: Recipe = RECIPES[name];
+      for (const [program] of steps) needsTool(this, program);
+      // After a deliberate change of a recipe: make the file anew from madeSectors of all of them.
+      assert.deepEqual(madeSectors(name, file('made')), keptSectors(name));
+    });
+  }
+});
