@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { ROOT } from '../support/paths.js';
 import { Random } from '../support/random.js';
 import { onDisk } from '../support/temp.js';
+import { needsTool } from '../support/tools.js';
 import { pmem } from './run.js';
 
 const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
@@ -75,7 +76,8 @@ describe('pmem dax copy', () => {
   });
 
   // When it is drawn is the matter of progress-bar.test.ts; what is drawn last depends on no clock.
-  it('draws a bar on a terminal, and ends its line whatever comes', () => {
+  it('draws a bar on a terminal, and ends its line whatever comes', function () {
+    needsTool(this, 'script');
     const device = file(Buffer.alloc(2 ** 20));
     const onTerminal = (words: string) =>
       execFileSync('script', ['-qefc', `'${process.execPath}' '${MAIN}' dax copy ${words}; true`, '/dev/null'], {

@@ -503,7 +503,9 @@ describe('an emulated DAX device', () => {
         throwsCode(() => DaxDevice.open(path), 'ERR_PMEM_FAULT_GRANULARITY');
         throwsCode(() => DaxDevice.open(path, { emulate, align: '1GiB' }), 'EINVAL');
       }
-      assert.equal(readdirSync('/proc/self/fd').length, before);
+      // Fewer where something of another test was collected meanwhile.
+      const after = readdirSync('/proc/self/fd').length;
+      assert(after <= before, `${after} descriptors, ${before} before`);
     });
   });
 

@@ -53,7 +53,8 @@ describe('explain', () => {
         throwsCode(() => explain('/dev/null'), 'ENODEV');
         throwsCode(() => explain('/nowhere'), 'ENOENT');
       }
-      assert.equal(count(), before);
+      // Fewer where something of another test was collected meanwhile.
+      assert(count() <= before, `${count()} descriptors, ${before} before`);
     });
 
     it('granularity finer than there is is refused with what explain says', () => {

@@ -135,16 +135,20 @@ describe('hostile surroundings', () => {
   });
 
   it('memory without a name is volatile, whatever the mount table says', async () => {
-    const seen = await childValue(async () => {
-      const { execFileSync } = await import('node:child_process');
-      const script =
-        'import os,sys,subprocess\nf=os.memfd_create("m",0)\nos.ftruncate(f,65536)\nos.set_inheritable(f,True)\n' +
-        'os.execv(sys.argv[1],[sys.argv[1],"--input-type=module","--eval",sys.argv[2].replace("FD",str(f))])';
-      const program =
-        "const { Region } = await import('pmem'); const r = Region.open('/proc/self/fd/FD', { create: true, size: 65536 });" +
-        "let code = 'persisted'; try { r.persist(0, 8); } catch (e) { code = e.code; } console.log(r.durability.volatile, code);";
-      return execFileSync('python3', ['-c', script, process.execPath, program], { encoding: 'utf8' }).trim();
-    }, []);
+    const seen = await childValue(
+      async (support: string) => {
+        const { loadKernel } = (await import(support)) as typeof import('../support/native.js');
+        const { Region: Opened } = await import('pmem');
+        const region = Opened.open(`/proc/self/fd/${loadKernel().memfd(0, 65536)}`, { create: true, size: 65536 });
+        try {
+          region.persist(0, 8);
+          return `${region.durability.volatile} persisted`;
+        } catch (error) {
+          return `${region.durability.volatile} ${(error as NodeJS.ErrnoException).code}`;
+        }
+      },
+      [import.meta.resolve('../support/native.js')],
+    );
     assert.equal(seen, 'true ERR_PMEM_VOLATILE');
   });
 });

@@ -58,7 +58,7 @@ describe('region.pageSize', () => {
         return [...found, region.pageSize()] as unknown as (string | number)[];
       },
       [path],
-      { execPath: 'prlimit', execArgv: ['--nofile=1024:1024', process.execPath] },
+      { execPath: 'sh', execArgv: ['-c', 'ulimit -n 1024; exec "$0" "$@"', process.execPath] },
     );
     assert.equal(refused.pop(), 4096);
     assert.equal(refused.length, 3);

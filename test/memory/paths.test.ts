@@ -109,6 +109,7 @@ describe('paths that cannot be mapped', () => {
       for (const path of ['/dev/null', '/', file('nowhere')])
         throwsCode(() => Region.open(path), path === '/' ? 'EISDIR' : path === '/dev/null' ? 'ENODEV' : 'ENOENT');
     }
-    assert.equal(count(), before);
+    // Fewer where something of another test was collected meanwhile.
+    assert(count() <= before, `${count()} descriptors, ${before} before`);
   });
 });
