@@ -91,7 +91,13 @@ async function runAndKill(
   round: number,
   mostRecords: number,
 ): Promise<{ acknowledged: number; killedAfter: number }> {
-  const child = start(path, [writer, INHERITED, String(round), String(mostRecords), ...(assumePersistent ? ['assume'] : [])]);
+  const child = start(path, [
+    writer,
+    INHERITED,
+    String(round),
+    String(mostRecords),
+    ...(assumePersistent ? ['assume'] : []),
+  ]);
   running.add(child);
   const seen = new Acknowledgements();
   const enough = 1 + Math.floor(Math.random() * mostRecords);
