@@ -1,0 +1,83 @@
+/**
+ * Runs a directory of reproductions of faults against this checkout, and says which of them still show theirs:
+ * `npm run test:reproductions -- DIRECTORY [WORD…]`; with words, only those whose name contains one.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, extname, join } from 'node:path';
+import { ROOT } from '../support/paths.js';
+import { type Ended, run } from './run.js';
+import { REPRODUCTIONS, type Reproduction } from './table.js';
+
+/** What is shown of a failure. */
+const MOST_LINES = 12;
+
+/** A copy of the directory in which `pmem` is this checkout, under both names that the programs use. */
+function scratchOf(directory: string): string {
+  const scratch = mkdtempSync(join(tmpdir(), 'pmem-reproductions-'));
+  cpSync(directory, scratch, { recursive: true });
+  symlinkSync(ROOT, join(scratch, 'pmem'));
+  mkdirSync(join(scratch, 'node_modules'));
+  symlinkSync(ROOT, join(scratch, 'node_modules', 'pmem'));
+  for (const folder of ['memory', 'wild']) mkdirSync(join(scratch, folder, 't', 'img'), { recursive: true });
+  return scratch;
+}
+
+const INTERPRETERS: Readonly<Record<string, string>> = { '.sh': 'bash', '.py': 'python3', '.mjs': process.execPath };
+
+function commandOf({ file, execArgv = [], args = [], tool, mounts }: Reproduction, scratch: string): string[] {
+  const program = [INTERPRETERS[extname(file)] ?? '', ...execArgv, join(scratch, file), ...args];
+  const traced = tool === 'strace' ? ['strace', '-f', '-e', 'trace=msync', ...program] : program;
+  if (mounts === undefined) return traced;
+  return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', `${mounts} && exec "$@"`, 'sh', ...traced];
+}
+
+/** Why it cannot run here; undefined: it can. */
+function obstacle({ tool, mounts }: Reproduction): string | undefined {
+  if (mounts !== undefined && process.getuid?.() !== 0) return 'not root';
+  if (tool !== undefined && spawnSync(tool, ['-V']).error !== undefined) return `no ${tool}`;
+  return undefined;
+}
+
+/** The last lines of what it printed, each once. */
+function excerpt({ stdout, stderr }: Ended): string {
+  const lines = new Set(`${stdout}${stderr}`.split('\n').filter((line) => line !== ''));
+  return [...lines]
+    .slice(-MOST_LINES)
+    .map((line) => `         | ${line.slice(0, 160)}`)
+    .join('\n');
+}
+
+const [directory, ...words] = process.argv.slice(2);
+if (directory === undefined || !existsSync(join(directory, 'memory'))) {
+  console.error(
+    'usage: npm run test:reproductions -- DIRECTORY [WORD…]   (a directory with the folders memory and wild)',
+  );
+  process.exit(2);
+}
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const scratch = scratchOf(directory);
+try {
+  for (const one of REPRODUCTIONS) {
+    if (words.length > 0 && !words.some((word) => one.file.includes(word))) continue;
+    const name = [one.file, ...(one.args ?? [])].join(' ');
+    const missing = existsSync(join(scratch, one.file)) ? obstacle(one) : 'not in the directory';
+    if (missing !== undefined) {
+      counts.skipped++;
+      console.log(`skipped  ${name}: ${missing}`);
+      continue;
+    }
+    const ended = await run(commandOf(one, scratch), dirname(join(scratch, one.file)));
+    const wrong = one.judge(ended);
+    counts[wrong === undefined ? 'passed' : 'failed']++;
+    console.log(wrong === undefined ? `mended   ${name}` : `STILL    ${name}: ${wrong}`);
+    if (wrong !== undefined) console.log(excerpt(ended));
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+process.exitCode = counts.failed === 0 ? 0 : 1;
