@@ -48,6 +48,15 @@ void copy_and_flush(uint8_t* target, const uint8_t* source, size_t length) {
   kernels.flush(target, length);
 }
 
+bool may_stream(size_t length) {
+#if defined(__x86_64__)
+  return length >= streaming_threshold;
+#else
+  static_cast<void>(length);  // arm64's kernels do not, and a release store comes after all stores before it
+  return false;
+#endif
+}
+
 void fill_and_flush(uint8_t* target, uint8_t byte, size_t length) {
   if (length >= streaming_threshold) {
     kernels.stream_fill(target, byte, length);

@@ -38,6 +38,10 @@ void copy_out(uint8_t* target, const uint8_t* source, size_t length);
 // Copies and starts the write-back. Ranges may overlap. Durable after fence().
 void copy_and_flush(uint8_t* target, const uint8_t* source, size_t length);
 
+// Whether copy_and_flush and fill_and_flush of so many bytes may store past the cache, which x86 orders with no later
+// store before a fence.
+bool may_stream(size_t length);
+
 // Fills and starts the write-back. Durable after fence().
 void fill_and_flush(uint8_t* target, uint8_t byte, size_t length);
 

@@ -10,8 +10,43 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <type_traits>
 
 #include "mapping.h"
+
+// pmem_can_load: the instruction that can fault, and where it goes on when it did.
+extern "C" {
+extern const uint8_t pmem_load_may_fault[] __attribute__((visibility("hidden")));
+extern const uint8_t pmem_load_failed[] __attribute__((visibility("hidden")));
+}
+
+__asm__(
+    ".pushsection .text\n"
+    ".globl pmem_can_load, pmem_load_may_fault, pmem_load_failed\n"
+    ".hidden pmem_can_load, pmem_load_may_fault, pmem_load_failed\n"
+    ".type pmem_can_load, %function\n"
+    "pmem_can_load:\n"
+#if defined(__x86_64__)
+    "  endbr64\n"
+    "pmem_load_may_fault:\n"
+    "  movzbl (%rdi), %eax\n"
+    "  movl $1, %eax\n"
+    "  ret\n"
+    "pmem_load_failed:\n"
+    "  xorl %eax, %eax\n"
+    "  ret\n"
+#elif defined(__aarch64__)
+    "  hint #34\n"  // bti c; older assemblers lack the name
+    "pmem_load_may_fault:\n"
+    "  ldrb w1, [x0]\n"
+    "  mov w0, #1\n"
+    "  ret\n"
+    "pmem_load_failed:\n"
+    "  mov w0, #0\n"
+    "  ret\n"
+#endif
+    ".size pmem_can_load, . - pmem_can_load\n"
+    ".popsection\n");
 
 namespace pmem {
 
@@ -80,6 +115,19 @@ void warn(const char* sentence) {
 // process met it, or nobody yet) comes from the kernel too, but interrupts anything.
 bool is_synchronous(int signal, const siginfo_t* info) {
   return info->si_code > 0 && !(signal == SIGBUS && info->si_code == BUS_MCEERR_AO);
+}
+
+// Ends a load of pmem_can_load that has no page.
+bool end_load(void* context) {
+  mcontext_t& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  auto& next = machine.gregs[REG_RIP];
+#elif defined(__aarch64__)
+  auto& next = machine.pc;
+#endif
+  if (static_cast<uintptr_t>(next) != reinterpret_cast<uintptr_t>(pmem_load_may_fault)) return false;
+  next = static_cast<std::remove_reference_t<decltype(next)>>(reinterpret_cast<uintptr_t>(pmem_load_failed));
+  return true;
 }
 
 // Takes note of such news about a mapping of ours. Persistent memory itself tells whoever touches it, and until then
@@ -216,6 +264,10 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   if (take_news(signal, info)) return;
   if (is_synchronous(signal, info)) {
+    if (end_load(context)) {
+      errno = saved_errno;
+      return;
+    }
     GuardState& state = guard_state;
     const uint8_t* address = static_cast<const uint8_t*>(info->si_addr);
     const size_t length = state.length;

@@ -44,6 +44,10 @@ struct GuardState {
 #endif
 extern PMEM_THREAD_LOCAL GuardState guard_state;
 
+// Loads the byte. False: the kernel has no page there. For one instruction, so that nothing has to be saved for coming
+// back: the handler knows it by its address, and lets it go on elsewhere.
+extern "C" bool pmem_can_load(const uint8_t* address);
+
 // A call of its own: a compiler that sees work inlined and calling nothing takes the way back for unreachable.
 template <typename Work>
 __attribute__((noinline)) void perform(uint8_t* memory, uint8_t* other, size_t length, Work work) {

@@ -1,6 +1,8 @@
 #include "mapping.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -123,6 +125,13 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
     *syscall = "fstat";
     return error;
   }
+  // A PCI resource has a size too, but no load without a reason; nor can it be truncated.
+  const bool can_shrink = file.kind == FileKind::kBlockDevice || (file.kind == FileKind::kFile && !request.read_back);
+  const int kept = request.writable && can_shrink ? fcntl(request.fd, F_DUPFD_CLOEXEC, 0) : -1;
+  if (request.writable && can_shrink && kept < 0) {
+    *syscall = "fcntl";
+    return errno;
+  }
   const int protection = PROT_READ | (request.writable ? PROT_WRITE : 0);
   const int wanted = (request.populate ? MAP_POPULATE : 0) | (request.no_reserve ? MAP_NORESERVE : 0);
   void* address = MAP_FAILED;
@@ -135,11 +144,14 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   if (address == MAP_FAILED && (!request.try_sync || errno == EOPNOTSUPP || errno == EINVAL)) {
     address = map_shared(request, mapped, protection, MAP_SHARED | wanted);
   }
-  if (address == MAP_FAILED) return errno;
-  const int error = adopt(address, request, result, syscall);
-  if (error != 0) return error;
+  const int error = address == MAP_FAILED ? errno : adopt(address, request, result, syscall);
+  if (error != 0) {
+    if (kept >= 0) close(kept);
+    return error;
+  }
   (*result)->synchronous_ = synchronous;
   (*result)->file_ = file;
+  if (kept >= 0) (*result)->keep_file(kept);
   return 0;
 }
 
@@ -194,6 +206,53 @@ std::vector<ByteRange> Mapping::ranges(size_t offset, size_t length) const {
     begin += extent.length;
   }
   return found;
+}
+
+// A page of the page cache stays when a block device loses it, so that a load from there tells nothing.
+void Mapping::keep_file(int fd) {
+  static const off_t page = sysconf(_SC_PAGESIZE);
+  fd_ = fd;
+  if (file_.kind != FileKind::kFile) return;
+  size_t begin = 0;  // of the extent, in the mapping
+  for (const Extent& extent : extents_) {
+    const off_t last = (extent.offset + static_cast<off_t>(extent.length) - 1) / page * page;
+    if (last >= last_page_) {
+      last_page_ = last;
+      in_last_page_ = base_ + begin + static_cast<size_t>(last - extent.offset);
+    }
+    begin += extent.length;
+  }
+}
+
+off_t Mapping::end_in_pieces(size_t offset, size_t length) const {
+  off_t end = 0;
+  size_t begin = 0;
+  for (const Extent& extent : extents_) {
+    if (begin >= offset + length) break;
+    const size_t to = std::min(offset + length - begin, extent.length);  // in the extent
+    if (offset < begin + extent.length) end = std::max(end, extent.offset + static_cast<off_t>(to));
+    begin += extent.length;
+  }
+  return end;
+}
+
+bool Mapping::reaches_now(off_t end) {
+  if (end == 0) return true;
+  const off_t size = lseek(fd_, 0, SEEK_END);  // half the price of fstat, and of a block device its size too
+  if (size >= end) {
+    if (end <= last_page_) asks_always_.store(true, std::memory_order_relaxed);
+    return true;
+  }
+  size_t begin = 0;
+  for (const Extent& extent : extents_) {
+    const off_t left = std::max(size - extent.offset, off_t{0});
+    if (left < static_cast<off_t>(extent.length)) {
+      mark_damaged(size < 0 ? Damage::kSyncFailed : Damage::kTruncated, begin + static_cast<size_t>(left));
+      break;
+    }
+    begin += extent.length;
+  }
+  return false;
 }
 
 Mapping* Mapping::attach(uint64_t identity) {
@@ -272,6 +331,8 @@ bool Mapping::drop_reference() {
 // not get the bytes while something that Node.js has under way (fs.read) could still store into them.
 void Mapping::end(HeldLock freed) {
   unwatch(this);
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
   if (freed.id() != 0) lock_ = std::move(freed);
   const size_t mapped = round_up(length_, page_size_);
   if (places_.load(std::memory_order_acquire) > 1) {
@@ -304,15 +365,18 @@ void Mapping::announce(size_t offset, size_t length) {
   const std::lock_guard<std::mutex> guard(announced_mutex_);
   if (offset < announced_begin_) announced_begin_ = offset;
   if (offset + length > announced_end_) announced_end_ = offset + length;
+  announced_end_in_file_ = std::max(announced_end_in_file_, end_in_file(offset, length));
 }
 
-bool Mapping::take_announced(size_t* offset, size_t* length) {
+bool Mapping::take_announced(size_t* offset, size_t* length, off_t* end) {
   const std::lock_guard<std::mutex> guard(announced_mutex_);
   if (announced_end_ == 0) return false;
   *offset = announced_begin_;
   *length = announced_end_ - announced_begin_;
+  *end = announced_end_in_file_;
   announced_begin_ = SIZE_MAX;
   announced_end_ = 0;
+  announced_end_in_file_ = 0;
   return true;
 }
 

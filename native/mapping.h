@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "fault.h"
 #include "file_identity.h"
 #include "range_lock.h"
 
@@ -30,6 +31,7 @@ enum class Damage : uint32_t {
   kReadOnlyViolated = 2,  // a Buffer of a read-only mapping was stored into; the store went to a private copy
   kSyncFailed = 3,   // msync failed: the kernel may have dropped the dirty pages and would report success next time
   kCorruptPage = 4,  // the hardware reported corrupt memory, outside of our own copies
+  kTruncated = 5,    // bytes that were to be made durable are in no file any more
 };
 
 // Bytes of a file or device.
@@ -108,10 +110,41 @@ class Mapping {
   Damage damage() const { return damage_.load(std::memory_order_relaxed); }
   size_t damage_offset() const { return damage_offset_.load(std::memory_order_relaxed); }
 
+  // How far the file must reach for these bytes to be in it; 0: there are none, or nothing can take them away.
+  off_t end_in_file(size_t offset, size_t length) const {
+    if (fd_ < 0 || length == 0) return 0;
+    if (extents_.size() == 1) return extents_.front().offset + static_cast<off_t>(offset + length);
+    return end_in_pieces(offset, length);
+  }
+
+  // Whether the file still reaches so far; where it does not, the mapping is damaged. Truncating a file takes whole
+  // pages away, which then fault. In the page that its new end lies in, stores past the end do not, and are in no file.
+  // The kernel can be asked, for 120 ns, which is what a small persist takes. But whatever truncation reaches a page
+  // takes away all those after it: a load from the last one that is mapped answers for all before, and only for what
+  // lies in the last one itself the kernel is asked.
+  bool reaches(off_t end) {
+    if (end == 0) return true;
+    if (end <= last_page_ && !asks_always_.load(std::memory_order_relaxed) && pmem_can_load(in_last_page_)) return true;
+    return reaches_now(end);
+  }
+  bool reaches_now(off_t end);  // asks the kernel
+
+  // What was flushed since the last drain, as far as the file must reach. Approximate among threads: whoever flushes
+  // has looked already.
+  void note_flushed(off_t end) {
+    if (end > flushed_end_.load(std::memory_order_relaxed)) flushed_end_.store(end, std::memory_order_relaxed);
+  }
+  off_t take_flushed() {
+    const off_t end = flushed_end_.load(std::memory_order_relaxed);
+    if (end != 0) flushed_end_.store(0, std::memory_order_relaxed);
+    return end;
+  }
+
   // Page granularity: what flush announced and drain still has to msync, as one covering range. The mutex is held from
   // taking the range until it is durable: another thread's drain must not return before.
+  // And how far the file must reach for all of it: there can be bytes in the covering range that nobody flushed.
   void announce(size_t offset, size_t length);
-  bool take_announced(size_t* offset, size_t* length);
+  bool take_announced(size_t* offset, size_t* length, off_t* end);
   std::mutex& drain_mutex() { return drain_mutex_; }
 
  private:
@@ -120,6 +153,8 @@ class Mapping {
   void leave(bool handle);
   bool drop_reference();
   void end(HeldLock freed);
+  void keep_file(int fd);
+  off_t end_in_pieces(size_t offset, size_t length) const;
 
   uint8_t* base_ = nullptr;
   size_t length_ = 0;
@@ -143,6 +178,12 @@ class Mapping {
   std::mutex announced_mutex_;
   size_t announced_begin_ = SIZE_MAX;
   size_t announced_end_ = 0;
+  off_t announced_end_in_file_ = 0;
+  int fd_ = -1;          // of a file or block device that can lose bytes; -1: nothing can take these away
+  off_t last_page_ = 0;  // in the file, of the last page of it that is mapped; 0: a load from there tells nothing
+  const uint8_t* in_last_page_ = nullptr;
+  std::atomic<bool> asks_always_{false};  // a load from there failed once
+  std::atomic<off_t> flushed_end_{0};
 };
 
 }  // namespace pmem

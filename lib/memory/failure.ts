@@ -96,6 +96,15 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
           `report the next one as a success. Close the region, find the cause, and open it again`,
         { path },
       );
+    case Damage.truncated: {
+      const { offset, where } = place(attempt, outcome.offset ?? 0);
+      return new PmemError(
+        'ERR_PMEM_TRUNCATED',
+        `${operation}: the file was truncated while it was mapped: ${where} and what follows it in the file are in no file any ` +
+          'more. What was to be made durable there is lost; close the region and open it again',
+        { path, offset },
+      );
+    }
     default: {
       const isCorrupt = outcome.code === Damage.corruptPage;
       const fault = isCorrupt ? { signal: SIGBUS, code: BUS_MCEERR_AR } : { signal: 0 };

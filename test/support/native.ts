@@ -55,7 +55,7 @@ export interface KernelAddon {
 export const MAP = { SHARED: 1, PRIVATE: 2, SHARED_VALIDATE: 3, SYNC: 0x80000 } as const;
 
 /** Builds them all where one is missing or older than its source, and returns the path of the one. */
-export function buildNative(name: 'signals' | 'kernel'): string {
+export function buildNative(name: 'signals' | 'kernel' | 'steps'): string {
   const path = (one: string) => join(HOME, 'build', 'Release', `${one}.node`);
   const sources = readdirSync(HOME).filter((file) => file.endsWith('.cc'));
   const current = sources.every((file) => {

@@ -1,0 +1,78 @@
+/** What another thread can see first: stores that pass the cache by, or the word that tells of them. */
+
+import assert from 'node:assert/strict';
+import { cpuPaths } from 'pmem';
+import { childValue } from '../support/child.js';
+import { buildNative } from '../support/native.js';
+import { onDisk } from '../support/temp.js';
+
+/** Calls, and the order of their streaming stores (s), fences (f) and the change of the word (w). */
+type Orders = Record<string, string>;
+
+/** Runs in the child, which single-steps. */
+async function ordersOf(addon: string, path: string): Promise<Orders> {
+  const { createRequire } = await import('node:module');
+  const { Region } = await import('pmem');
+  const { order } = createRequire(path)(addon) as { order(word: Buffer, run: () => void): string };
+  const region = Region.open(path, { create: true, size: 65536, assumePersistent: true });
+  const source = Buffer.alloc(4096, 7);
+  const word = region.view(0, 8);
+  const calls: Record<string, () => void> = {
+    'write in mode flush': () => region.write(4096, source, 'flush'),
+    'fill in mode flush': () => region.fill(8192, 4096, 3, 'flush'),
+    'a smaller write behind it': () => {
+      region.write(4096, source, 'flush');
+      region.write(16384, source.subarray(0, 16), 'flush');
+    },
+    'a drain behind it': () => {
+      region.write(4096, source, 'flush');
+      region.drain();
+    },
+    'write in mode persist': () => region.write(4096, source, 'persist'),
+    'fill in mode persist': () => region.fill(8192, 4096, 3, 'persist'),
+    'two in a row': () => {
+      region.write(4096, source, 'flush');
+      region.fill(8192, 4096, 3, 'flush');
+    },
+  };
+  const orders: Record<string, string> = {};
+  let value = 1n;
+  calls['store64 alone'] = () => {};
+  for (const [name, call] of Object.entries(calls)) {
+    const run = (): void => {
+      call();
+      region.store64(0, value++);
+    };
+    // What is compiled already is not gone through step by step.
+    for (let i = 0; i < 3; i++) run();
+    orders[name] = order(word, run);
+  }
+  region.close();
+  return orders;
+}
+
+describe('the order in which other threads see stores', () => {
+  const file = onDisk();
+
+  for (const copy of ['avx512', 'sse2']) {
+    it(`is fenced between the streaming stores of ${copy} and a store64 that tells of them`, async function () {
+      if (process.arch !== 'x64') this.skip(); // Arm's release store orders what was stored before it
+      if (copy === 'avx512' && cpuPaths().copy !== 'avx512') this.skip();
+      const orders = await childValue(ordersOf, [buildNative('steps'), file(copy)], {
+        env: { PMEM_COPY: copy, PMEM_MOVNT_THRESHOLD: '256' },
+      });
+      assert.deepEqual(orders, {
+        'write in mode flush': 'sfw',
+        'fill in mode flush': 'sfw',
+        'a smaller write behind it': 'sfw',
+        'a drain behind it': 'sfw',
+        'write in mode persist': 'sfw',
+        'fill in mode persist': 'sfw',
+        // The wait is for the word, not for each copy.
+        'two in a row': 'sfw',
+        // And without copies there is none.
+        'store64 alone': 'w',
+      });
+    });
+  }
+});
