@@ -23,12 +23,15 @@
               "native/fault.cc",
               "native/file_identity.cc",
               "native/files.cc",
+              "native/handlers.cc",
               "native/handles.cc",
+              "native/interrupted.cc",
               "native/locks.cc",
               "native/mapping.cc",
               "native/numa.cc",
               "native/pages.cc",
-              "native/range_lock.cc"
+              "native/range_lock.cc",
+              "native/stand_in.cc"
             ],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
             # The last: in a worker that is being terminated nothing can be thrown any more, which is nothing to die of.

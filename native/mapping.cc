@@ -1,15 +1,21 @@
 #include "mapping.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <new>
 #include <utility>
 
 #include "addresses.h"
 #include "claims.h"
 #include "fault.h"
+#include "stand_in.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -111,7 +117,22 @@ void* map_shared(const MapRequest& request, size_t mapped, int protection, int f
   return address;
 }
 
+// One more descriptor of the file, which keeps neither a device open nor a lock, and closing it gives no lock of POSIX
+// back. -1 where /proc is not there: then the end of the file is not known.
+int only_sized(int fd) {
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+  return open(path, O_PATH | O_CLOEXEC);
+}
+
 }  // namespace
+
+Mapping::~Mapping() { close_sized(); }
+
+void Mapping::close_sized() {
+  const int fd = sized_fd_.exchange(-1, std::memory_order_acq_rel);
+  if (fd >= 0) ::close(fd);
+}
 
 int Mapping::create(const MapRequest& request, Mapping** result, const char** syscall) {
   *syscall = "mmap";
@@ -140,6 +161,7 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
   if (error != 0) return error;
   (*result)->synchronous_ = synchronous;
   (*result)->file_ = file;
+  if (file.kind == FileKind::kFile) (*result)->sized_fd_ = only_sized(request.fd);
   return 0;
 }
 
@@ -164,6 +186,7 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
 
   mapping->base_ = static_cast<uint8_t*>(address);
   mapping->length_ = request.length;
+  mapping->mapped_ = mapped;
   mapping->page_size_ = request.page_size;
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
@@ -271,26 +294,56 @@ bool Mapping::drop_reference() {
 // What is freed is given back in any case, but by the last reference not before the file was taken away: others must
 // not get the bytes while something that Node.js has under way (fs.read) could still store into them.
 void Mapping::end(HeldLock freed) {
-  unwatch(this);
   if (freed.id() != 0) lock_ = std::move(freed);
-  const size_t mapped = round_up(length_, page_size_);
-  if (places_.load(std::memory_order_acquire) > 1) {
-    // Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file.
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    void* placed = mmap(base_, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (placed == MAP_FAILED) placed = mmap(base_, mapped, PROT_NONE, flags, -1, 0);
-    if (placed != MAP_FAILED) {
-      madvise(base_, mapped, MADV_DONTFORK);
-      lock_.reset();
-    }
+  if (places_.load(std::memory_order_acquire) > 1 && take_file_away()) {
+    ended_.store(true, std::memory_order_release);
+    // A handler that asks it at this moment learns of another file at worst: all that it can do is harmless now.
+    close_sized();
+    lock_.reset();
   }
   release_place();
 }
 
+// Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file. The
+// fault handler knows the mapping until nobody does: a thread can have met a fault before and handle it after.
+bool Mapping::take_file_away() {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  void* placed = mmap(base_, mapped_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  // What cannot be stored into is promised by every machine; the handler makes more of it where somebody does.
+  if (placed == MAP_FAILED) placed = mmap(base_, mapped_, PROT_READ, flags, -1, 0);
+  if (placed == MAP_FAILED) return false;
+  madvise(base_, mapped_, MADV_DONTFORK);
+  return true;
+}
+
 void Mapping::release_place() {
   if (places_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  munmap(base_, round_up(length_, page_size_));
+  // Before others can get the addresses.
+  unwatch(this);
+  munmap(base_, mapped_);
+  forget_pieces(pieces());
   delete this;  // and with it the lock, where it is still held
+}
+
+bool Mapping::past_end(size_t offset, size_t* begin, size_t* length) const {
+  struct stat status;
+  const int fd = sized_fd_.load(std::memory_order_acquire);
+  // Not fstat(): see identify_file.
+  if (fd < 0 || syscall(SYS_fstat, fd, &status) != 0 || status.st_size < 0) return false;
+  const size_t size = round_up(static_cast<size_t>(status.st_size), page_size_);
+  size_t first = 0;  // of the extent, in the mapping
+  for (const Extent& extent : extents_) {
+    const size_t there = round_up(extent.length, page_size_);
+    const size_t in_file = static_cast<size_t>(extent.offset);
+    const size_t left = size > in_file ? std::min(size - in_file, there) : 0;
+    if (offset >= first + left && offset < first + there) {
+      *begin = first + left;
+      *length = there - left;
+      return true;
+    }
+    first += there;
+  }
+  return false;
 }
 
 void Mapping::mark_damaged(Damage kind, size_t offset) {

@@ -96,6 +96,7 @@ class Mapping {
   bool writable() const { return writable_; }
   bool synchronous() const { return synchronous_; }
   bool read_back() const { return read_back_; }
+  size_t mapped() const { return mapped_; }  // whole pages
   const FileIdentity& file() const { return file_; }                  // of anonymous memory one that no file has
   std::vector<ByteRange> ranges(size_t offset, size_t length) const;  // where these bytes are in the file
   uint64_t identity() const { return identity_; }
@@ -108,6 +109,20 @@ class Mapping {
   Damage damage() const { return damage_.load(std::memory_order_relaxed); }
   size_t damage_offset() const { return damage_offset_.load(std::memory_order_relaxed); }
 
+  // For the fault handler, so all of it is async-signal-safe. The pieces of private memory in it, and whose turn it is
+  // to put another one there: false while it is another thread's.
+  size_t pieces() const { return pieces_.load(std::memory_order_acquire); }
+  void add_piece() { pieces_.fetch_add(1, std::memory_order_release); }
+  bool begin_piece() { return !placing_.test_and_set(std::memory_order_acquire); }
+  void end_piece() { placing_.clear(std::memory_order_release); }
+  bool tells_first() { return !told_.exchange(true, std::memory_order_relaxed); }
+
+  // The file was taken away: all of it is private memory.
+  bool ended() const { return ended_.load(std::memory_order_acquire); }
+
+  // Whether the file ends at the offset or before; and what is past its end, as far as the extent goes.
+  bool past_end(size_t offset, size_t* begin, size_t* length) const;
+
   // Page granularity: what flush announced and drain still has to msync, as one covering range. The mutex is held from
   // taking the range until it is durable: another thread's drain must not return before.
   void announce(size_t offset, size_t length);
@@ -116,14 +131,18 @@ class Mapping {
 
  private:
   Mapping() = default;
-  ~Mapping() = default;
+  ~Mapping();
   void leave(bool handle);
   bool drop_reference();
   void end(HeldLock freed);
+  bool take_file_away();
+  void close_sized();
 
   uint8_t* base_ = nullptr;
   size_t length_ = 0;
   size_t page_size_ = 0;
+  size_t mapped_ = 0;
+  std::atomic<int> sized_fd_{-1};  // asks how long the file is, and nothing else (O_PATH); -1: not a file
   bool writable_ = false;
   bool synchronous_ = false;
   bool read_back_ = false;
@@ -139,6 +158,10 @@ class Mapping {
   uint32_t users_ = 1;               // so are they: the handles and the jobs
   std::atomic<Damage> damage_{Damage::kNone};
   std::atomic<size_t> damage_offset_{0};
+  std::atomic<size_t> pieces_{0};
+  std::atomic_flag placing_ = ATOMIC_FLAG_INIT;
+  std::atomic<bool> told_{false};
+  std::atomic<bool> ended_{false};
   std::mutex drain_mutex_;
   std::mutex announced_mutex_;
   size_t announced_begin_ = SIZE_MAX;
