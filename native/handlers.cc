@@ -1,8 +1,9 @@
 // Three kinds of handlers can get in front of ours, and then a fault in a guarded copy never reaches it:
 //
-//   libuv's   of `process.on('SIGBUS')` in any thread. It takes note and returns, so the instruction faults for ever; and
-//             when the last listener goes, libuv sets the default action. Both happen at its first and its last user of a
-//             signal only: we are one, for good, so that neither ever happens again.
+//   libuv's   of `process.on('SIGBUS')` in any thread. It takes note and returns, so the instruction faults for ever;
+//   and
+//             when the last listener goes, libuv sets the default action. Both happen at its first and its last user of
+//             a signal only: we are one, for good, so that neither ever happens again.
 //   chaining  calls us for what it does not know. All is well.
 //   others    keep our faults from us. A thread that sleeps for as long as the process does nothing looks for them.
 #include "handlers.h"
@@ -251,8 +252,8 @@ void chain(int signal, siginfo_t* info, void* context, const void* frame) {
   struct sigaction* there = nested ? &behind.first : behind.latest.load(std::memory_order_acquire);
   struct sigaction action = *there;
   const bool is_libuv = knows_libuv && is_same(action, libuv);
-  // A listener stands in front of what was there before us. Of a fault it never hears where it is the thread that faults,
-  // so only what cannot repair anything gives way to it.
+  // A listener stands in front of what was there before us. Of a fault it never hears where it is the thread that
+  // faults, so only what cannot repair anything gives way to it.
   const bool gives_way = is_libuv || is_default(action) || (there == &behind.first && !synchronous);
   if (gives_way && has_listener(i) && !(synchronous && told_before(info, context))) {
     call(libuv, signal, info, context, frame);

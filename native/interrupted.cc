@@ -8,8 +8,8 @@
 //   POR_EL0 (arm64)     as PKRU
 //
 // Nothing is to do for the direction flag (clear in handlers and at every call), FS and GS (the kernel leaves them),
-// vector registers (a call may change them) and FPCR (arm64: the kernel leaves it). The shadow stack is __builtin_longjmp's
-// own matter, where the compiler knows of it; else the addon is not loaded with one.
+// vector registers (a call may change them) and FPCR (arm64: the kernel leaves it). The shadow stack is
+// __builtin_longjmp's own matter, where the compiler knows of it; else the addon is not loaded with one.
 #include "interrupted.h"
 
 #include <signal.h>
@@ -55,7 +55,8 @@ Value value_at(const uint8_t* bytes, size_t offset) {
 
 #if defined(__x86_64__)
 
-// The XSAVE area of a frame: Intel SDM volume 1, 13.4; the words that Linux adds: arch/x86/include/uapi/asm/sigcontext.h.
+// The XSAVE area of a frame: Intel SDM volume 1, 13.4; the words that Linux adds:
+// arch/x86/include/uapi/asm/sigcontext.h.
 constexpr size_t kControl = 0;      // 2 bytes
 constexpr size_t kMxcsr = 24;       // 4
 constexpr size_t kMagic1 = 464;     // 4

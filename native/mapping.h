@@ -96,7 +96,7 @@ class Mapping {
   bool writable() const { return writable_; }
   bool synchronous() const { return synchronous_; }
   bool read_back() const { return read_back_; }
-  size_t mapped() const { return mapped_; }  // whole pages
+  size_t mapped() const { return mapped_; }                           // whole pages
   const FileIdentity& file() const { return file_; }                  // of anonymous memory one that no file has
   std::vector<ByteRange> ranges(size_t offset, size_t length) const;  // where these bytes are in the file
   uint64_t identity() const { return identity_; }
