@@ -23,12 +23,15 @@
               "native/fault.cc",
               "native/file_identity.cc",
               "native/files.cc",
+              "native/handlers.cc",
               "native/handles.cc",
+              "native/interrupted.cc",
               "native/locks.cc",
               "native/mapping.cc",
               "native/numa.cc",
               "native/pages.cc",
-              "native/range_lock.cc"
+              "native/range_lock.cc",
+              "native/stand_in.cc"
             ],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
             # The last: in a worker that is being terminated nothing can be thrown any more, which is nothing to die of.
@@ -44,13 +47,19 @@
               "-Wall",
               "-Wextra",
               "-Wno-unused-parameter",
-              "-fvisibility=hidden"
+              "-fvisibility=hidden",
+              "-fstack-protector-strong"
             ],
             "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
             "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],
             # The fault handler and the finalizers of Buffers outlive any one worker thread, so the code must never be unloaded.
             # libstdc++ is the one that Node.js has loaded already: linked in, its exceptions would need the newest glibc.
-            "ldflags": ["-Wl,-z,nodelete"],
+            # Nothing that a program calls through can be overwritten once it is loaded (full RELRO).
+            "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now"],
+            # Without optimization there is nothing that FORTIFY could know.
+            "configurations": {
+              "Release": { "cflags": ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"] }
+            },
             "variables": { "sanitize%": "" },
             "conditions": [
               ["target_arch=='x64'", { "sources": ["native/copy_x86.cc"] }],

@@ -259,8 +259,6 @@ export interface Native {
   /** 0 when the kernel grants MAP_SYNC on the range, else the errno. */
   probeSync(fd: number, offset: number, length: number): number;
   pageSize(): number;
-  /** Puts the fault handlers before those that were installed, or removed, since. */
-  guardSignals(): boolean;
   cpu(): CpuPaths;
 
   writeAsync(handle: number, offset: number, source: Uint8Array, completion: number): Promise<Outcome>;

@@ -61,7 +61,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"allocate", pmem::allocate},
       {"writeDirect", pmem::write_direct},
       {"pageSize", pmem::page_size},
-      {"guardSignals", pmem::guard_signals},
       {"cpu", pmem::describe_cpu},
       {"probeSync", pmem::probe_sync},
       {"writeAsync", pmem::write_async},

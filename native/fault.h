@@ -12,12 +12,10 @@ namespace pmem {
 
 class Mapping;
 
-// Installs the handlers if they are not there, in front of whatever is, and lets them know this mapping.
+// Installs the handlers if they are not there, in front of whatever is, and lets them know this mapping, until nobody
+// knows its addresses any more: a fault that was met before the memory changed is handled after it.
 bool watch(Mapping* mapping);
 void unwatch(Mapping* mapping);
-
-// Takes the first place again where somebody else's handler has been installed or removed since.
-bool guard_signals();
 
 struct Fault {
   int signal;
@@ -48,6 +46,9 @@ extern PMEM_THREAD_LOCAL GuardState guard_state;
 // back: the handler knows it by its address, and lets it go on elsewhere.
 extern "C" bool pmem_can_load(const uint8_t* address);
 
+// After a jump out of the handler: what the kernel gives back when a handler returns.
+void restore_interrupted();
+
 // A call of its own: a compiler that sees work inlined and calling nothing takes the way back for unreachable.
 template <typename Work>
 __attribute__((noinline)) void perform(uint8_t* memory, uint8_t* other, size_t length, Work work) {
@@ -65,6 +66,7 @@ __attribute__((noinline)) bool guarded(uint8_t* memory, uint8_t* other, size_t l
   guard_state.length = length;
   // The handler runs with SA_NODEFER, so no signal mask has to be saved; the builtin stores three words.
   if (__builtin_setjmp(guard_state.jump) != 0) {
+    restore_interrupted();
     *fault = guard_state.fault;
     return false;
   }

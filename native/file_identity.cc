@@ -27,8 +27,8 @@ int node_at(const char* path, const FileIdentity& identity) {
   return -1;
 }
 
-// What the kernel calls the node, below /dev (Documentation/ABI/testing/sysfs-uevent: DEVNAME).
-bool name_of(const char* directory, dev_t device, char* name) {
+// The path of the node by the kernel's name for it, below /dev (Documentation/ABI/testing/sysfs-uevent: DEVNAME).
+bool named_path(const char* directory, dev_t device, char* named, size_t room) {
   char path[64];
   snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u/uevent", directory, major(device), minor(device));
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -42,8 +42,8 @@ bool name_of(const char* directory, dev_t device, char* name) {
     char* end = strchr(line, '\n');
     if (end != nullptr) *end = '\0';
     if (strncmp(line, "DEVNAME=", 8) == 0) {
-      strcpy(name, line + 8);
-      return true;
+      const int needed = snprintf(named, room, "/dev/%s", line + 8);
+      return needed > 0 && static_cast<size_t>(needed) < room;
     }
     line = end == nullptr ? nullptr : end + 1;
   }
@@ -73,10 +73,7 @@ int canonical_node(const FileIdentity& identity) {
   snprintf(path, sizeof(path), "/dev/%s/%u:%u", directory, major(identity.device), minor(identity.device));
   const int fd = node_at(path, identity);
   if (fd >= 0) return fd;
-  char name[kMostPath];
-  if (!name_of(directory, identity.device, name)) return -1;
-  snprintf(path, sizeof(path), "/dev/%s", name);
-  return node_at(path, identity);
+  return named_path(directory, identity.device, path, sizeof(path)) ? node_at(path, identity) : -1;
 }
 
 }  // namespace pmem

@@ -48,8 +48,6 @@ Napi::Value page_size(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(sysconf(_SC_PAGESIZE)));
 }
 
-Napi::Value guard_signals(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), guard_signals()); }
-
 Napi::Value describe_cpu(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Cpu& found = cpu();

@@ -12,9 +12,6 @@ Napi::Value allocate(const Napi::CallbackInfo& info);
 // pageSize(): bytes in a page of this kernel.
 Napi::Value page_size(const Napi::CallbackInfo& info);
 
-// guardSignals(): puts our handlers before those that were installed since the last mapping.
-Napi::Value guard_signals(const Napi::CallbackInfo& info);
-
 // cpu(): the paths chosen, as names, and the setting that was refused, or null.
 Napi::Value describe_cpu(const Napi::CallbackInfo& info);
 

@@ -2,16 +2,20 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <new>
 #include <utility>
 
 #include "addresses.h"
 #include "claims.h"
 #include "fault.h"
+#include "stand_in.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -115,6 +119,13 @@ void* map_shared(const MapRequest& request, size_t mapped, int protection, int f
 
 }  // namespace
 
+Mapping::~Mapping() { close_file(); }
+
+void Mapping::close_file() {
+  const int fd = fd_.exchange(-1, std::memory_order_acq_rel);
+  if (fd >= 0) ::close(fd);
+}
+
 int Mapping::create(const MapRequest& request, Mapping** result, const char** syscall) {
   *syscall = "mmap";
   const size_t mapped = round_up(request.length, request.page_size);
@@ -125,10 +136,11 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
     *syscall = "fstat";
     return error;
   }
-  // A PCI resource has a size too, but no load without a reason; nor can it be truncated.
+  // One more descriptor, to ask how far the file reaches. A PCI resource has a size too, but no load without a reason;
+  // nor can it be truncated.
   const bool can_shrink = file.kind == FileKind::kBlockDevice || (file.kind == FileKind::kFile && !request.read_back);
-  const int kept = request.writable && can_shrink ? fcntl(request.fd, F_DUPFD_CLOEXEC, 0) : -1;
-  if (request.writable && can_shrink && kept < 0) {
+  const int kept = can_shrink ? fcntl(request.fd, F_DUPFD_CLOEXEC, 0) : -1;
+  if (can_shrink && kept < 0) {
     *syscall = "fcntl";
     return errno;
   }
@@ -176,6 +188,7 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
 
   mapping->base_ = static_cast<uint8_t*>(address);
   mapping->length_ = request.length;
+  mapping->mapped_ = mapped;
   mapping->page_size_ = request.page_size;
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
@@ -238,7 +251,8 @@ off_t Mapping::end_in_pieces(size_t offset, size_t length) const {
 
 bool Mapping::reaches_now(off_t end) {
   if (end == 0) return true;
-  const off_t size = lseek(fd_, 0, SEEK_END);  // half the price of fstat, and of a block device its size too
+  const off_t size = lseek(fd_.load(std::memory_order_relaxed), 0,
+                           SEEK_END);  // half the price of fstat, and of a block device its size too
   if (size >= end) {
     if (end <= last_page_) asks_always_.store(true, std::memory_order_relaxed);
     return true;
@@ -330,28 +344,56 @@ bool Mapping::drop_reference() {
 // What is freed is given back in any case, but by the last reference not before the file was taken away: others must
 // not get the bytes while something that Node.js has under way (fs.read) could still store into them.
 void Mapping::end(HeldLock freed) {
-  unwatch(this);
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
   if (freed.id() != 0) lock_ = std::move(freed);
-  const size_t mapped = round_up(length_, page_size_);
-  if (places_.load(std::memory_order_acquire) > 1) {
-    // Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file.
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    void* placed = mmap(base_, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (placed == MAP_FAILED) placed = mmap(base_, mapped, PROT_NONE, flags, -1, 0);
-    if (placed != MAP_FAILED) {
-      madvise(base_, mapped, MADV_DONTFORK);
-      lock_.reset();
-    }
+  if (places_.load(std::memory_order_acquire) > 1 && take_file_away()) {
+    ended_.store(true, std::memory_order_release);
+    // A handler that asks it at this moment learns of another file at worst: all that it can do is harmless now.
+    close_file();
+    lock_.reset();
   }
   release_place();
 }
 
+// Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file. The
+// fault handler knows the mapping until nobody does: a thread can have met a fault before and handle it after.
+bool Mapping::take_file_away() {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  void* placed = mmap(base_, mapped_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  // What cannot be stored into is promised by every machine; the handler makes more of it where somebody does.
+  if (placed == MAP_FAILED) placed = mmap(base_, mapped_, PROT_READ, flags, -1, 0);
+  if (placed == MAP_FAILED) return false;
+  madvise(base_, mapped_, MADV_DONTFORK);
+  return true;
+}
+
 void Mapping::release_place() {
   if (places_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  munmap(base_, round_up(length_, page_size_));
+  // Before others can get the addresses.
+  unwatch(this);
+  munmap(base_, mapped_);
+  forget_pieces(pieces());
   delete this;  // and with it the lock, where it is still held
+}
+
+bool Mapping::past_end(size_t offset, size_t* begin, size_t* length) const {
+  struct stat status;
+  const int fd = fd_.load(std::memory_order_acquire);
+  // Not fstat(): see identify_file.
+  if (fd < 0 || syscall(SYS_fstat, fd, &status) != 0 || status.st_size < 0) return false;
+  const size_t size = round_up(static_cast<size_t>(status.st_size), page_size_);
+  size_t first = 0;  // of the extent, in the mapping
+  for (const Extent& extent : extents_) {
+    const size_t there = round_up(extent.length, page_size_);
+    const size_t in_file = static_cast<size_t>(extent.offset);
+    const size_t left = size > in_file ? std::min(size - in_file, there) : 0;
+    if (offset >= first + left && offset < first + there) {
+      *begin = first + left;
+      *length = there - left;
+      return true;
+    }
+    first += there;
+  }
+  return false;
 }
 
 void Mapping::mark_damaged(Damage kind, size_t offset) {

@@ -98,6 +98,7 @@ class Mapping {
   bool writable() const { return writable_; }
   bool synchronous() const { return synchronous_; }
   bool read_back() const { return read_back_; }
+  size_t mapped() const { return mapped_; }                           // whole pages
   const FileIdentity& file() const { return file_; }                  // of anonymous memory one that no file has
   std::vector<ByteRange> ranges(size_t offset, size_t length) const;  // where these bytes are in the file
   uint64_t identity() const { return identity_; }
@@ -112,7 +113,7 @@ class Mapping {
 
   // How far the file must reach for these bytes to be in it; 0: there are none, or nothing can take them away.
   off_t end_in_file(size_t offset, size_t length) const {
-    if (fd_ < 0 || length == 0) return 0;
+    if (fd_.load(std::memory_order_relaxed) < 0 || length == 0) return 0;
     if (extents_.size() == 1) return extents_.front().offset + static_cast<off_t>(offset + length);
     return end_in_pieces(offset, length);
   }
@@ -140,6 +141,20 @@ class Mapping {
     return end;
   }
 
+  // For the fault handler, so all of it is async-signal-safe. The pieces of private memory in it, and whose turn it is
+  // to put another one there: false while it is another thread's.
+  size_t pieces() const { return pieces_.load(std::memory_order_acquire); }
+  void add_piece() { pieces_.fetch_add(1, std::memory_order_release); }
+  bool begin_piece() { return !placing_.test_and_set(std::memory_order_acquire); }
+  void end_piece() { placing_.clear(std::memory_order_release); }
+  bool tells_first() { return !told_.exchange(true, std::memory_order_relaxed); }
+
+  // The file was taken away: all of it is private memory.
+  bool ended() const { return ended_.load(std::memory_order_acquire); }
+
+  // Whether the file ends at the offset or before; and what is past its end, as far as the extent goes.
+  bool past_end(size_t offset, size_t* begin, size_t* length) const;
+
   // Page granularity: what flush announced and drain still has to msync, as one covering range. The mutex is held from
   // taking the range until it is durable: another thread's drain must not return before.
   // And how far the file must reach for all of it: there can be bytes in the covering range that nobody flushed.
@@ -149,16 +164,19 @@ class Mapping {
 
  private:
   Mapping() = default;
-  ~Mapping() = default;
+  ~Mapping();
   void leave(bool handle);
   bool drop_reference();
   void end(HeldLock freed);
   void keep_file(int fd);
+  void close_file();
   off_t end_in_pieces(size_t offset, size_t length) const;
+  bool take_file_away();
 
   uint8_t* base_ = nullptr;
   size_t length_ = 0;
   size_t page_size_ = 0;
+  size_t mapped_ = 0;
   bool writable_ = false;
   bool synchronous_ = false;
   bool read_back_ = false;
@@ -174,13 +192,17 @@ class Mapping {
   uint32_t users_ = 1;               // so are they: the handles and the jobs
   std::atomic<Damage> damage_{Damage::kNone};
   std::atomic<size_t> damage_offset_{0};
+  std::atomic<size_t> pieces_{0};
+  std::atomic_flag placing_ = ATOMIC_FLAG_INIT;
+  std::atomic<bool> told_{false};
+  std::atomic<bool> ended_{false};
   std::mutex drain_mutex_;
   std::mutex announced_mutex_;
   size_t announced_begin_ = SIZE_MAX;
   size_t announced_end_ = 0;
   off_t announced_end_in_file_ = 0;
-  int fd_ = -1;          // of a file or block device that can lose bytes; -1: nothing can take these away
-  off_t last_page_ = 0;  // in the file, of the last page of it that is mapped; 0: a load from there tells nothing
+  std::atomic<int> fd_{-1};  // of a file or block device that can lose bytes; -1: nothing can take these away
+  off_t last_page_ = 0;      // in the file, of the last page of it that is mapped; 0: a load from there tells nothing
   const uint8_t* in_last_page_ = nullptr;
   std::atomic<bool> asks_always_{false};  // a load from there failed once
   std::atomic<off_t> flushed_end_{0};

@@ -8,7 +8,6 @@ import { deviceOf } from './backing.js';
 import { decideDurability, nativeGranularity, satisfies } from './durability.js';
 import { knowsMapSync, tooCoarse } from './explain.js';
 import type { ByteRange, Durability, Granularity } from './memory.js';
-import { watchSignals } from './signals.js';
 
 /** A mapping and what is known about it. */
 export interface OpenedMapping {
@@ -106,7 +105,6 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
     });
     // What the mapping got counts, not what the probe was promised.
     const durability = demand(backing, mapped.synchronous ? 0 : probed || EOPNOTSUPP, request);
-    watchSignals();
     native.setGranularity(mapped.handle, nativeGranularity(durability));
     return {
       path: backing.path,

@@ -4,7 +4,6 @@ import { constants } from 'node:os';
 import { type Mapped, native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import type { Host } from '../memory/host.js';
-import { watchSignals } from '../memory/signals.js';
 import { formatSize } from '../units.js';
 import { groupRoom } from './group-room.js';
 import type { CheckedMapOptions, NodeMapAsyncOptions } from './map-options.js';
@@ -176,7 +175,6 @@ export function openNodeMapping(node: number, options: CheckedMapOptions, host: 
   checkRoom(node, options, host);
   const mapping = map(node, options, false, host);
   try {
-    watchSignals();
     if (options.populate && options.strict) demandPlaced(mapping, 0, mapping.size, host);
     return mapping;
   } catch (error) {
@@ -212,7 +210,6 @@ export async function openNodeMappingAsync(
   checkRoom(node, options, host);
   const mapping = map(node, options, options.populate, host);
   try {
-    watchSignals();
     const { size, pageSize } = mapping;
     for (let at = 0; options.populate && at < size; ) {
       const length = Math.min(Math.max(PIECE, pageSize), size - at);

@@ -6,6 +6,7 @@
   },
   "targets": [
     { "target_name": "signals", "sources": ["signals.cc"] },
+    { "target_name": "faults", "sources": ["faults.cc"] },
     { "target_name": "kernel", "sources": ["kernel.cc"] },
     { "target_name": "steps", "sources": ["steps.cc"] }
   ]

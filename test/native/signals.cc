@@ -16,7 +16,7 @@ constexpr size_t kPage = 4096;
 int index_of(int signal) { return signal == SIGSEGV ? 0 : 1; }
 
 // What a handler does once it has counted its call.
-enum Mode : int { kReturn = 0, kChain = 1, kRepair = 2, kJump = 3 };
+enum Mode : int { kReturn = 0, kChain = 1, kRepair = 2, kJump = 3, kForget = 4 };
 
 struct Handler {
   Mode mode;
@@ -39,6 +39,8 @@ void count_and_act(Handler& handler, int signal, siginfo_t* info, void* context)
     case kRepair:
       if (signal == SIGSEGV) mprotect(forbidden, kPage, PROT_READ | PROT_WRITE);
       if (signal == SIGBUS && ftruncate(file, kPage) != 0) _exit(99);
+      return;
+    case kForget:
       return;
     case kJump:
       siglongjmp(back, 1);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../support/paths.js';
-import { run } from './npm.js';
+import { run, succeed } from './npm.js';
 import { bareBin, copyOfRepository, packed } from './packed.js';
 
 const ARCHITECTURES = ['arm64', 'x64'] as const;
@@ -29,6 +29,8 @@ function compareVersions(one: string, other: string): number {
 describe('the packed tarball', () => {
   let root: string;
   let files: string[];
+
+  const pathOf = (arch: string): string => join(root, 'prebuilds', `linux-${arch}`, 'pmem.node');
 
   before(() => {
     root = packed().unpacked;
@@ -93,7 +95,7 @@ describe('the packed tarball', () => {
       let binary: Buffer;
 
       before(() => {
-        binary = readFileSync(join(root, 'prebuilds', `linux-${arch}`, 'pmem.node'));
+        binary = readFileSync(pathOf(arch));
       });
 
       it('is for that architecture', () => {
@@ -104,6 +106,22 @@ describe('the packed tarball', () => {
       it('is stripped', () => {
         const text = binary.toString('latin1');
         assert(!/\.symtab|\.debug_/.test(text));
+      });
+
+      const readelf = (...options: string[]) => succeed('readelf', ['--wide', ...options, pathOf(arch)], { cwd: root });
+
+      it('has its addresses of functions read-only once it is loaded (full RELRO)', () => {
+        assert.match(readelf('--program-headers'), /^ *GNU_RELRO /m);
+        assert.match(readelf('--dynamic'), /\(FLAGS\) .*BIND_NOW/);
+        assert.match(readelf('--dynamic'), /\(FLAGS_1\) .*NOW/);
+        assert.match(readelf('--program-headers'), /^ *GNU_STACK .* RW /m);
+      });
+
+      it('looks after its stack, and after what the C library copies into it', () => {
+        const symbols = readelf('--dyn-syms');
+        assert.match(symbols, / UND __stack_chk_fail\b/);
+        assert.match(symbols, / UND __\w+_chk\b/); // FORTIFY
+        assert.doesNotMatch(symbols, / UND (strcpy|strcat|sprintf|vsprintf|gets)\b/);
       });
 
       // What Node.js 20 itself was linked to: where it runs, the addon loads.

@@ -51,11 +51,40 @@ export interface KernelAddon {
   reap(pid: number): number;
 }
 
+/** The one for faults. For child processes only. */
+export interface FaultsAddon {
+  /** Allocates a protection key that this thread may use, and a page behind it; -1 where there are none. */
+  key(): number;
+  /** 7; the process dies of SIGSEGV where the thread may not use the key. */
+  touchKeyed(): number;
+  /** PKRU, where there are keys. */
+  rights(): number;
+  /** Sets the modes of floating point; 0 where this CPU has none of these registers. */
+  setModes(mxcsr: number, x87: number): number;
+  mxcsr(): number;
+  x87(): number;
+  /** Gives this thread an alternate stack with SS_AUTODISARM; 0, or -1. */
+  ownStack(): number;
+  /** Bytes of the alternate stack; 0 without one. */
+  stackSize(): number;
+  /** The buffer's first byte is what `late` and `loadRemembered` mean. */
+  remember(buffer: Uint8Array): void;
+  /** Raises the signal of a fault there, which was met before. */
+  late(signal: number, code: number): number;
+  loadRemembered(): number;
+  /** The sum of a byte in each `stride` bytes (with 1, once 1 was stored there) while the process has no room for mappings. */
+  useUpAndTouch(buffer: Uint8Array, stride: number, store: 0 | 1): number;
+  /** Listens to the signal by libuv, on this thread's loop. */
+  listen(signal: number): number;
+  /** Ends all that. */
+  unlisten(): void;
+}
+
 /** mmap(2), x86-64 and arm64. */
 export const MAP = { SHARED: 1, PRIVATE: 2, SHARED_VALIDATE: 3, SYNC: 0x80000 } as const;
 
 /** Builds them all where one is missing or older than its source, and returns the path of the one. */
-export function buildNative(name: 'signals' | 'kernel' | 'steps'): string {
+export function buildNative(name: 'signals' | 'kernel' | 'faults' | 'steps'): string {
   const path = (one: string) => join(HOME, 'build', 'Release', `${one}.node`);
   const sources = readdirSync(HOME).filter((file) => file.endsWith('.cc'));
   const current = sources.every((file) => {
