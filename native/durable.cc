@@ -10,6 +10,7 @@
 #include "copy.h"
 #include "cpu.h"
 #include "crc32c.h"
+#include "interrupts.h"
 
 namespace pmem {
 
@@ -31,7 +32,9 @@ int sync_pages(const Span& span) {
   const uintptr_t begin = reinterpret_cast<uintptr_t>(span.begin()) & ~(uintptr_t{page} - 1);
   const uintptr_t end = reinterpret_cast<uintptr_t>(span.begin()) + span.length;
   // msync has nothing to say of pages that a truncation took away, and the stores with them.
-  if (msync(reinterpret_cast<void*>(begin), end - begin, MS_SYNC) == 0) return touch(span);
+  // A signal says nothing of the pages: what a file system did not get to do is asked for again.
+  const auto sync = [=] { return msync(reinterpret_cast<void*>(begin), end - begin, MS_SYNC); };
+  if (uninterrupted(sync) == 0) return touch(span);
   const int error = errno;
   // The kernel marks pages clean even when writing them failed, so that the next msync would succeed without cause.
   span.mapping->mark_damaged(Damage::kSyncFailed, span.offset);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "file_identity.h"
+#include "interrupts.h"
 
 #ifndef F_OFD_SETLK
 #define F_OFD_SETLK 37
@@ -42,11 +43,7 @@ std::vector<std::unique_ptr<LockedFile>> files;
 LockId last_id = 0;
 
 int command(int fd, int name, struct flock* request) {
-  int result;
-  do {
-    result = fcntl(fd, name, request);
-  } while (result != 0 && errno == EINTR);
-  return result == 0 ? 0 : errno;
+  return uninterrupted([=] { return fcntl(fd, name, request); }) == 0 ? 0 : errno;
 }
 
 struct flock request_for(short type, off_t begin, off_t end) {
@@ -75,7 +72,7 @@ int set_lock(int fd, short type, off_t begin, off_t end, ByteRange* conflict) {
 int open_again(int fd, int access) {
   char path[32];
   snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-  return open(path, access | O_CLOEXEC | O_NONBLOCK);
+  return uninterrupted([&] { return open(path, access | O_CLOEXEC | O_NONBLOCK); });
 }
 
 // A description of our own, with the access of the opener's: that one lives as long as its mapping, and its locks with
