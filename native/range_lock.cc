@@ -85,7 +85,10 @@ int own_description(int fd, const FileIdentity& identity) {
     close(node);
     if (own >= 0) return own;
   }
-  return open_again(fd, access);
+  const int own = open_again(fd, access);
+  if (own >= 0 || errno != ENOENT) return own;
+  // Without /proc it is the opener's: the locks are given up by name all the same, before it is closed here.
+  return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 // Closes a description, whose locks end at once: a child between fork and exec still has it open, and closing alone
