@@ -107,14 +107,24 @@ export class DaxDevice implements Disposable {
    */
   static open(path: string | Buffer | URL, options?: DaxOpenOptions): DaxDevice {
     const checked = checkOpenOptions(options);
-    const { opened, source, made } = openPath(checkPath(path), checked);
-    try {
-      const device = deviceOf(opened, source, checked);
-      made?.keep();
-      return device;
-    } catch (error) {
-      made?.takeBack();
-      throw error;
+    const where = checkPath(path);
+    for (const ways = { unnamed: true, inPlace: false }; ; ) {
+      const { opened, source, made } = openPath(where, checked, ways);
+      let device: DaxDevice;
+      try {
+        device = deviceOf(opened, source, checked);
+      } catch (error) {
+        made?.drop();
+        throw error;
+      }
+      try {
+        if (made?.keep() !== false) return device;
+      } catch (error) {
+        device.close();
+        throw error;
+      }
+      // Something is at the path by now.
+      device.close();
     }
   }
 
