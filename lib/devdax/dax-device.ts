@@ -102,7 +102,7 @@ export class DaxDevice implements Disposable {
    * device. Nothing stays mapped and no lock is taken.
    *
    * @throws PmemError `EINVAL` for an alignment that the device was not configured for, and a size or offset off the alignment;
-   *   `ENXIO` for a device in mode system-ram; `ERR_PMEM_FAULT_GRANULARITY` for a backing that cannot guarantee the size of
+   *   `ENXIO` for a device in mode system-ram; with `create`, `EEXIST`, `EACCES` and `ELOOP` as `Region.open`; `ERR_PMEM_FAULT_GRANULARITY` for a backing that cannot guarantee the size of
    *   faults; `ERR_PMEM_SIZE_MISMATCH`; otherwise the POSIX code of the system call that failed.
    */
   static open(path: string | Buffer | URL, options?: DaxOpenOptions): DaxDevice {

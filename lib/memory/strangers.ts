@@ -69,8 +69,8 @@ export function checkLinks(path: string, rule: Rule = 'open'): void {
  * that was seen.
  */
 export function refusePlanted(seen: number, path: string, real: string): void {
-  const place = dirname(real);
-  const directory = statSync(place);
+  // What the kernel calls it need not be a path here: of a file that was passed in from elsewhere, it is none.
+  const [place, directory] = directoryOf(real) ?? directoryOf(path) ?? ['/', statSync('/')];
   const { uid } = fstatSync(seen);
   if (isTrusted(directory) || uid === self() || uid === directory.uid) return;
   throw refused(
@@ -78,6 +78,12 @@ export function refusePlanted(seen: number, path: string, real: string): void {
     `was there before, and belongs to user ${uid}: in '${place}', where others can make files, one is taken only if it is ` +
       `of this user (${self()}) or the directory's (${directory.uid}). Choose another path; or open it without create: true`,
   );
+}
+
+function directoryOf(path: string): [string, Stats] | undefined {
+  const place = dirname(path);
+  const status = statSync(place, { throwIfNoEntry: false });
+  return status === undefined ? undefined : [place, status];
 }
 
 /** A link that leads nowhere, where a file was to be made. */
