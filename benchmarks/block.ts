@@ -51,7 +51,7 @@ function file(fd: number, kind: Kind, bytes: Buffer, sync: boolean): Batch {
 
 /** A file of zeroes, written once, so that its pages are there. */
 function openFile(path: string): number {
-  const fd = openSync(path, 'w+');
+  const fd = openSync(path, 'w+', 0o600);
   ftruncateSync(fd, SIZE);
   for (let at = 0; at < WINDOW; at += 2 ** 20) writeSync(fd, Buffer.alloc(2 ** 20), 0, 2 ** 20, at);
   return fd;

@@ -85,7 +85,7 @@ function ownClock(words: readonly string[]): Batch {
 }
 
 function fillFile(path: string, size: number): void {
-  const fd = openSync(path, 'w');
+  const fd = openSync(path, 'w', 0o600);
   const piece = Buffer.alloc(4 * MIB, 0xa5);
   for (let at = 0; at < size; at += piece.length) writeSync(fd, piece, 0, piece.length, at);
   closeSync(fd);

@@ -252,8 +252,15 @@ export interface Native {
   lockUsers(lock: HeldLock): number;
   /** One user less; the last one gives the ranges back. */
   unlock(lock: HeldLock): void;
-  /** Reserves a file's blocks, leaving its size; throws ENOSPC or EOPNOTSUPP. */
-  allocate(fd: number, offset: number, length: number): void;
+  /**
+   * Reserves a file's blocks, leaving its size, or making it grow up to their end; throws ENOSPC or EOPNOTSUPP. Ends however many
+   * signals come.
+   */
+  allocate(fd: number, offset: number, length: number, grows: boolean): void;
+  /** Gives a file that has no name (O_TMPFILE) this one; throws EEXIST, and ENOENT without /proc. */
+  link(fd: number, path: string): void;
+  /** Renames to what is not there; throws EEXIST, and EINVAL where the file system has no such call. */
+  renameNew(from: string, to: string): void;
   /** Writes bytes of the source to a descriptor opened with O_DIRECT; throws the errno of pwrite. */
   writeDirect(fd: number, offset: number, source: Uint8Array, begin: number, length: number): void;
   /** 0 when the kernel grants MAP_SYNC on the range, else the errno. */

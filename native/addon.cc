@@ -59,6 +59,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"lockUsers", pmem::lock_users},
       {"unlock", pmem::unlock},
       {"allocate", pmem::allocate},
+      {"link", pmem::link_file},
+      {"renameNew", pmem::rename_new},
       {"writeDirect", pmem::write_direct},
       {"pageSize", pmem::page_size},
       {"cpu", pmem::describe_cpu},

@@ -10,6 +10,7 @@
 
 #include "copy.h"
 #include "crc32c.h"
+#include "interrupts.h"
 
 namespace pmem {
 
@@ -39,11 +40,11 @@ int sync_pages(const Span& span, off_t end) {
   static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(span.begin()) & ~(uintptr_t{page} - 1);
   const uintptr_t last = reinterpret_cast<uintptr_t>(span.begin()) + span.length;
+  // A signal says nothing of the pages: what a file system did not get to do is asked for again.
+  const auto sync = [=] { return msync(reinterpret_cast<void*>(begin), last - begin, MS_SYNC); };
   // msync has nothing to say of pages that a truncation took away, and the stores with them; it costs so much that the
   // kernel can as well be asked.
-  if (msync(reinterpret_cast<void*>(begin), last - begin, MS_SYNC) == 0) {
-    return span.mapping->reaches_now(end) ? undamaged(span) : kDamaged;
-  }
+  if (uninterrupted(sync) == 0) return span.mapping->reaches_now(end) ? undamaged(span) : kDamaged;
   const int error = errno;
   // The kernel marks pages clean even when writing them failed, so that the next msync would succeed without cause.
   span.mapping->mark_damaged(Damage::kSyncFailed, span.offset);

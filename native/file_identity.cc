@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "interrupts.h"
+
 namespace pmem {
 
 namespace {
@@ -19,7 +21,7 @@ constexpr size_t kMostPath = 4096;
 // The node at the path, if it is that device's. Looked at before it is opened for anything: opening another device can
 // do things to it.
 int node_at(const char* path, const FileIdentity& identity) {
-  const int fd = open(path, O_PATH | O_CLOEXEC);
+  const int fd = uninterrupted([=] { return open(path, O_PATH | O_CLOEXEC); });
   if (fd < 0) return -1;
   FileIdentity found;
   if (identify_file(fd, &found) == 0 && found == identity) return fd;
@@ -31,10 +33,10 @@ int node_at(const char* path, const FileIdentity& identity) {
 bool named_path(const char* directory, dev_t device, char* named, size_t room) {
   char path[64];
   snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u/uevent", directory, major(device), minor(device));
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = uninterrupted([&] { return open(path, O_RDONLY | O_CLOEXEC); });
   if (fd < 0) return false;
   char text[kMostPath];
-  const ssize_t length = read(fd, text, sizeof(text) - 1);
+  const ssize_t length = uninterrupted([&] { return read(fd, text, sizeof(text) - 1); });
   close(fd);
   if (length <= 0) return false;
   text[length] = '\0';

@@ -2,17 +2,21 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "arguments.h"
 #include "cpu.h"
 #include "errors.h"
 #include "fault.h"
+#include "interrupts.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -31,16 +35,67 @@ int descriptor(const Napi::CallbackInfo& info) { return static_cast<int>(integer
 constexpr size_t kDirectAlignment = 4096;
 constexpr size_t kDirectPiece = 1 << 20;
 
+// linux/fs.h, RENAME_NOREPLACE; glibc has the call from 2.28 on.
+constexpr unsigned kRenameNoReplace = 1;
+
 off_t offset_at(const Napi::CallbackInfo& info, size_t index) { return static_cast<off_t>(integer_at(info, index)); }
+
+// Bytes that are allocated before the next signal is let through, where signals come faster than any more than that.
+constexpr off_t kLeastPiece = 64 << 10;
+
+// All at once. Where a signal interrupts it, tmpfs takes back what it has (before Linux 6.9), so the rest is asked for
+// in halves of what did not succeed, and in doubles of what did. Each failure follows a success, but for the first few:
+// there are no more calls than some two for each of the least pieces.
+int allocate_range(int fd, int mode, off_t offset, off_t length) {
+  for (off_t piece = length; length > 0;) {
+    const off_t now = std::min(piece, length);
+    const auto call = [=] { return fallocate(fd, mode, offset, now); };
+    if ((now <= kLeastPiece ? uninterrupted(call) : call()) == 0) {
+      offset += now;
+      length -= now;
+      piece = now < length / 2 ? 2 * now : length;
+    } else if (errno == EINTR && now > kLeastPiece) {
+      piece = std::max(kLeastPiece, now / 2 / kLeastPiece * kLeastPiece);
+    } else {
+      return errno;
+    }
+  }
+  return 0;
+}
+
+// A path; empty where it is none, and where it is cut still longer than the kernel takes.
+std::string path_at(const Napi::CallbackInfo& info, size_t index) {
+  char text[8192];
+  size_t length = 0;
+  const napi_value value = info[index];
+  if (napi_get_value_string_utf8(info.Env(), value, text, sizeof(text), &length) != napi_ok) return {};
+  return std::string(text, length);
+}
 
 }  // namespace
 
 Napi::Value allocate(const Napi::CallbackInfo& info) {
-  int result;
-  do {
-    result = fallocate(descriptor(info), FALLOC_FL_KEEP_SIZE, offset_at(info, 1), offset_at(info, 2));
-  } while (result != 0 && errno == EINTR);
-  if (result != 0) throw_errno(info.Env(), errno, "fallocate");
+  const int mode = flag_at(info, 3) ? 0 : FALLOC_FL_KEEP_SIZE;
+  const int error = allocate_range(descriptor(info), mode, offset_at(info, 1), offset_at(info, 2));
+  if (error != 0) throw_errno(info.Env(), error, "fallocate");
+  return info.Env().Undefined();
+}
+
+Napi::Value link_file(const Napi::CallbackInfo& info) {
+  const std::string path = path_at(info, 1);
+  char source[32];
+  snprintf(source, sizeof(source), "/proc/self/fd/%d", descriptor(info));
+  const int result = uninterrupted([&] { return linkat(AT_FDCWD, source, AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW); });
+  if (result != 0) throw_errno(info.Env(), errno, "linkat");
+  return info.Env().Undefined();
+}
+
+Napi::Value rename_new(const Napi::CallbackInfo& info) {
+  const std::string from = path_at(info, 0);
+  const std::string to = path_at(info, 1);
+  const long result = uninterrupted(
+      [&] { return syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), kRenameNoReplace); });
+  if (result != 0) throw_errno(info.Env(), errno, "renameat2");
   return info.Env().Undefined();
 }
 
@@ -85,8 +140,7 @@ Napi::Value write_direct(const Napi::CallbackInfo& info) {
   while (begin < end) {
     const size_t length = std::min(end - begin, kDirectPiece);
     memcpy(aligned, source.Data() + begin, length);
-    const ssize_t written = pwrite(descriptor(info), aligned, length, offset);
-    if (written < 0 && errno == EINTR) continue;
+    const ssize_t written = uninterrupted([&] { return pwrite(descriptor(info), aligned, length, offset); });
     if (written <= 0) {
       const int failure = written == 0 ? ENOSPC : errno;
       free(aligned);

@@ -5,9 +5,15 @@
 
 namespace pmem {
 
-// allocate(fd, offset, length): reserves the file's blocks. What is there stays, and so does the size. Throws ENOSPC
-// when they are not to be had.
+// allocate(fd, offset, length, grows): reserves the file's blocks. What is there stays, and so does the size, unless it
+// may grow, up to the end of the range. Throws ENOSPC when they are not to be had. Ends however many signals come.
 Napi::Value allocate(const Napi::CallbackInfo& info);
+
+// link(fd, path): gives a file that was opened without a name (O_TMPFILE) one. Needs /proc.
+Napi::Value link_file(const Napi::CallbackInfo& info);
+
+// renameNew(from, to): throws EEXIST where something is there, and EINVAL where the file system cannot tell at once.
+Napi::Value rename_new(const Napi::CallbackInfo& info);
 
 // pageSize(): bytes in a page of this kernel.
 Napi::Value page_size(const Napi::CallbackInfo& info);

@@ -15,6 +15,7 @@
 #include "context.h"
 #include "errors.h"
 #include "handles.h"
+#include "interrupts.h"
 #include "mapping.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -49,11 +50,7 @@ int set_policy(void* address, size_t length, int mode, size_t node, unsigned fla
 // Every page gets memory now. Kernels before 5.14 cannot be asked, and have every page stored into instead: pages are
 // new, and zero.
 int fault_in(void* address, size_t length, size_t page_size, bool huge) {
-  int result;
-  do {
-    result = madvise(address, length, MADV_POPULATE_WRITE);
-  } while (result != 0 && errno == EINTR);
-  if (result == 0) return 0;
+  if (uninterrupted([=] { return madvise(address, length, MADV_POPULATE_WRITE); }) == 0) return 0;
   // Where huge pages have run out a store is SIGBUS, so it is not tried.
   if (errno != EINVAL || huge) return errno == EFAULT ? ENOMEM : errno;
   volatile uint8_t* bytes = static_cast<uint8_t*>(address);

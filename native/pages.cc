@@ -11,6 +11,7 @@
 #include "arguments.h"
 #include "context.h"
 #include "handles.h"
+#include "interrupts.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -54,7 +55,7 @@ constexpr uint64_t kHuge = 1 << 6;
 constexpr unsigned long kScan = _IOWR('f', 16, ScanRequest);
 
 double scan_huge(uint64_t address, uint64_t length) {
-  const int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  const int fd = uninterrupted([] { return open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC); });
   if (fd < 0) return -1;
   double bytes = 0;
   ScannedRange found[64];
@@ -67,7 +68,7 @@ double scan_huge(uint64_t address, uint64_t length) {
     request.vec_len = sizeof(found) / sizeof(found[0]);
     request.category_mask = kPresent | kHuge;
     request.return_mask = kHuge;
-    const int count = ioctl(fd, kScan, &request);
+    const int count = uninterrupted([&] { return ioctl(fd, kScan, &request); });
     if (count < 0 || request.walk_end <= at) {
       bytes = -1;
       break;
@@ -97,11 +98,9 @@ int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
   const size_t before = reinterpret_cast<uintptr_t>(begin) & (page - 1);
   begin -= before;
   length = (before + length + page - 1) & ~(page - 1);
-  int result;
-  do {
-    result = madvise(begin, length, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
-  } while (result != 0 && errno == EINTR);
-  if (result == 0) return kOk;
+  // What is there already stays when it is interrupted, and costs little to pass again.
+  const int advice = writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+  if (uninterrupted([=] { return madvise(begin, length, advice); }) == 0) return kOk;
   // EINVAL: kernels before 5.14, and memory without page structures. The others do not tell which page is gone or
   // corrupt.
   if (errno != EINVAL && errno != EFAULT && errno != EHWPOISON) return errno;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "file_identity.h"
+#include "interrupts.h"
 
 #ifndef F_OFD_SETLK
 #define F_OFD_SETLK 37
@@ -42,11 +43,7 @@ std::vector<std::unique_ptr<LockedFile>> files;
 LockId last_id = 0;
 
 int command(int fd, int name, struct flock* request) {
-  int result;
-  do {
-    result = fcntl(fd, name, request);
-  } while (result != 0 && errno == EINTR);
-  return result == 0 ? 0 : errno;
+  return uninterrupted([=] { return fcntl(fd, name, request); }) == 0 ? 0 : errno;
 }
 
 struct flock request_for(short type, off_t begin, off_t end) {
@@ -75,7 +72,7 @@ int set_lock(int fd, short type, off_t begin, off_t end, ByteRange* conflict) {
 int open_again(int fd, int access) {
   char path[32];
   snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-  return open(path, access | O_CLOEXEC | O_NONBLOCK);
+  return uninterrupted([&] { return open(path, access | O_CLOEXEC | O_NONBLOCK); });
 }
 
 // A description of our own, with the access of the opener's: that one lives as long as its mapping, and its locks with
@@ -88,7 +85,10 @@ int own_description(int fd, const FileIdentity& identity) {
     close(node);
     if (own >= 0) return own;
   }
-  return open_again(fd, access);
+  const int own = open_again(fd, access);
+  if (own >= 0 || errno != ENOENT) return own;
+  // Without /proc it is the opener's: the locks are given up by name all the same, before it is closed here.
+  return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 // Closes a description, whose locks end at once: a child between fork and exec still has it open, and closing alone

@@ -1,9 +1,9 @@
 /** Writing a block device through its driver, which has the platform clear errors of the media; no store through a mapping does. */
 
-import { closeSync, constants, fdatasyncSync, openSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync } from 'node:fs';
 import { native } from '../binding.js';
 import { PmemError } from '../errors.js';
-import { inspect } from '../memory/backing.js';
+import { inspect, openSeen } from '../memory/backing.js';
 import { piecesOf } from '../memory/pieces.js';
 import { uncheckedRanges } from './bad-blocks.js';
 import { deviceBadBlocks, type MappedDevice } from './device-bad-blocks.js';
@@ -28,11 +28,12 @@ export class MediaWriter {
   write(offset: number, source: Uint8Array): void {
     const { device, fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = this.#part;
     const path = this.#path;
-    const fd = openSync(path, constants.O_RDWR | constants.O_DIRECT);
+    const check = (seen: number): void => {
+      if (inspect(seen, path).device === device) return;
+      throw new PmemError('ENODEV', `ENODEV: '${path}' leads to another device than when it was mapped`, { path });
+    };
+    const fd = openSeen(path, { flags: constants.O_RDWR | constants.O_DIRECT, check });
     try {
-      if (inspect(fd, path).device !== device) {
-        throw new PmemError('ENODEV', `ENODEV: '${path}' leads to another device than when it was mapped`, { path });
-      }
       let done = 0;
       for (const piece of piecesOf(extents, offset, source.length)) {
         native.writeDirect(fd, piece.offset, source, done, piece.length);

@@ -102,19 +102,29 @@ export class DaxDevice implements Disposable {
    * device. Nothing stays mapped and no lock is taken.
    *
    * @throws PmemError `EINVAL` for an alignment that the device was not configured for, and a size or offset off the alignment;
-   *   `ENXIO` for a device in mode system-ram; `ERR_PMEM_FAULT_GRANULARITY` for a backing that cannot guarantee the size of
+   *   `ENXIO` for a device in mode system-ram; with `create`, `EEXIST`, `EACCES` and `ELOOP` as `Region.open`; `ERR_PMEM_FAULT_GRANULARITY` for a backing that cannot guarantee the size of
    *   faults; `ERR_PMEM_SIZE_MISMATCH`; otherwise the POSIX code of the system call that failed.
    */
   static open(path: string | Buffer | URL, options?: DaxOpenOptions): DaxDevice {
     const checked = checkOpenOptions(options);
-    const { opened, source, made } = openPath(checkPath(path), checked);
-    try {
-      const device = deviceOf(opened, source, checked);
-      made?.keep();
-      return device;
-    } catch (error) {
-      made?.takeBack();
-      throw error;
+    const where = checkPath(path);
+    for (const ways = { unnamed: true, inPlace: false }; ; ) {
+      const { opened, source, made } = openPath(where, checked, ways);
+      let device: DaxDevice;
+      try {
+        device = deviceOf(opened, source, checked);
+      } catch (error) {
+        made?.drop();
+        throw error;
+      }
+      try {
+        if (made?.keep() !== false) return device;
+      } catch (error) {
+        device.close();
+        throw error;
+      }
+      // Something is at the path by now.
+      device.close();
     }
   }
 

@@ -1,28 +1,30 @@
-/** The file of an emulated device, where it is to be made: refused before it is, and taken back when the device does not come about. */
+/** The file of an emulated device, where it is to be made: refused before it is, and given its name when the device has come about. */
 
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { type HeldLock, native } from '../binding.js';
-import { systemError } from '../errors.js';
-import { type Backing, inspect } from '../memory/backing.js';
-import { giveSize, isStillThere, type OpenedFile, openFile, sizeMismatch, undo } from '../memory/create.js';
+import { type Backing, inspect, openDescriptor } from '../memory/backing.js';
+import { fillNew, giveBlocks, grow, isStillThere, settle, sizeMismatch, takeExisting } from '../memory/create.js';
 import { explain, probeSync } from '../memory/explain.js';
 import { lockRange } from '../memory/lock.js';
+import { makeInPlace, NewFile } from '../memory/new-file.js';
+import { isTaken } from '../memory/strangers.js';
 import { faultKind, hindrance, noGuarantee } from './granularity.js';
 import type { CheckedOpen } from './options.js';
 import { sourceOf } from './sources.js';
 
 const { EOPNOTSUPP } = osConstants.errno;
-/** As of `Region.open`. */
-const MODE = 0o666;
 
-/** A file with its size and blocks, locked until it is kept or taken back; one of the two has to be called, once. */
+/** A file with its size and blocks; one of the two calls has to be made, once. */
 export interface MadeFile {
   readonly fd: number;
-  keep(): void;
-  /** Removes it if it was made, empties it if it was empty. */
-  takeBack(): void;
+  /** Where it is until it is kept. */
+  readonly at: string;
+  /** The file is at its path from then on. False: something else is by now, and the file is gone. */
+  keep(): boolean;
+  /** A file that was made goes. One that was there stays, with what it was given: others may have opened it. */
+  drop(): void;
 }
 
 /** What a new file at the path would be, by the file system of its directory. */
@@ -38,10 +40,10 @@ function imagined(path: string): { backing: Backing; syncErrno: number } {
 function present(path: string): { backing: Backing; syncErrno: number } | undefined {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    fd = openDescriptor(path, false);
   } catch (error) {
     if ((error as { code?: string }).code === 'ENOENT') return undefined;
-    throw systemError(error, path);
+    throw error;
   }
   try {
     const backing = inspect(fd, path);
@@ -62,57 +64,86 @@ function check({ backing, syncErrno }: { backing: Backing; syncErrno: number }, 
   if (reason !== undefined && !options.emulate) throw noGuarantee(path, source.align, reason);
 }
 
-/** The lock on the bytes of the device to be; undefined: none is wanted. Who has them may be about to give the file its contents. */
-function lock(file: OpenedFile, path: string, { offset, size = 0, shared }: CheckedOpen): HeldLock | undefined {
-  if (shared) return undefined;
-  try {
-    return lockRange(file.fd, inspect(file.fd, path), offset, offset + size, true);
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'ERR_PMEM_LOCKED') undo(file, path);
-    throw error;
-  }
-}
-
-/** Makes it, or takes what is there; undefined: it was deleted meanwhile. */
-function attempt(path: string, options: CheckedOpen): MadeFile | undefined {
-  const { offset, size = 0 } = options;
-  const file = openFile(path, { create: true, readOnly: false, mode: MODE });
-  const { fd } = file;
+/** Takes what is there, locked until it is kept or dropped; undefined: it was deleted meanwhile. */
+function take(fd: number, path: string, { offset, size = 0, shared }: CheckedOpen): MadeFile | undefined {
   let held: HeldLock | undefined;
   const end = () => {
     if (held !== undefined) native.unlock(held);
     closeSync(fd);
   };
   try {
-    held = lock(file, path, options);
-    if (!isStillThere(file, path)) {
+    if (!shared) held = lockRange(fd, inspect(fd, path), offset, offset + size, true);
+    if (!isStillThere(fd, path)) {
       end();
       return undefined;
     }
-    giveSize(file, path, offset + size, false);
+    giveBlocks(fd, path, offset + size, false);
+    if (fstatSync(fd).size === 0) grow(fd, path, offset + size);
   } catch (error) {
-    if (held !== undefined) undo(file, path);
     end();
     throw error;
   }
-  const takeBack = () => {
-    undo(file, path);
+  const keep = () => {
     end();
+    return true;
   };
-  return { fd, keep: end, takeBack };
+  return { fd, at: path, keep, drop: end };
+}
+
+/** Makes it. Undefined: something is at the path by now; or the file system has no way to do it, for which `ways` is changed. */
+function make(path: string, { offset, size = 0, mode, exclusive }: CheckedOpen, ways: Ways): MadeFile | undefined {
+  const file = NewFile.make(path, mode, ways.unnamed);
+  const drop = () => {
+    file.drop();
+    file.close();
+  };
+  try {
+    fillNew(file.fd, path, offset + size, false);
+    ways.unnamed &&= file.name();
+    if (file.at === undefined) {
+      drop();
+      return undefined;
+    }
+  } catch (error) {
+    drop();
+    // Somebody who makes the same file may have had the room for it.
+    if ((error as { code?: string }).code === 'ENOSPC' && !exclusive && isTaken(path)) return undefined;
+    throw error;
+  }
+  const keep = () => {
+    try {
+      const naming = file.publish();
+      ways.inPlace ||= naming === 'impossible';
+      if (naming === 'done') settle(file.fd, path);
+      return naming === 'done';
+    } finally {
+      drop();
+    }
+  };
+  return { fd: file.fd, at: file.at, keep, drop };
+}
+
+/** How files can be made here, as far as was found out. */
+export interface Ways {
+  /** Without any name at first. */
+  unnamed: boolean;
+  /** Only under its own name. */
+  inPlace: boolean;
 }
 
 /**
  * The file of a device that is opened with `create`; undefined where a device is there, of which nothing is made.
  *
- * @throws PmemError, RangeError as `DaxDevice.open`; nothing is left then that was not there
+ * @throws PmemError, RangeError as `DaxDevice.open`; no file is left then that was not there
  */
-export function makeFile(path: string, options: CheckedOpen): MadeFile | undefined {
-  const found = present(path);
+export function makeFile(path: string, options: CheckedOpen, ways: Ways): MadeFile | undefined {
+  const found = options.exclusive ? undefined : present(path);
   check(found ?? imagined(path), options);
   if (found !== undefined && found.backing.kind !== 'file') return undefined;
   for (;;) {
-    const made = attempt(path, options);
+    const mine = ways.inPlace && !isTaken(path) && makeInPlace(path, options.mode);
+    const fd = takeExisting(path, constants.O_RDWR, options.exclusive && !mine);
+    const made = fd === undefined ? make(path, options, ways) : take(fd, path, options);
     if (made !== undefined) return made;
   }
 }

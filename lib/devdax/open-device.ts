@@ -10,7 +10,7 @@ import { ndRegion } from '../memory/sysfs.js';
 import type { DaxSource } from './dax-source.js';
 import { driverOf } from './drivers.js';
 import { type FaultKind, faultKind } from './granularity.js';
-import { type MadeFile, makeFile } from './make-file.js';
+import { type MadeFile, makeFile, type Ways } from './make-file.js';
 import type { CheckedOpen, CheckedShared } from './options.js';
 import { sourceOf } from './sources.js';
 
@@ -55,11 +55,11 @@ function factsOf(backing: Backing): DeviceFacts {
   };
 }
 
-/** Opens and inspects: what the descriptor is open on, where one is given, else what is at the path. */
-export function openOpened(path: string, { readOnly }: CheckedShared, descriptor?: number): OpenedDevice {
-  const fd = descriptor === undefined ? openDescriptor(path, !readOnly) : openAgain(descriptor, path, !readOnly);
+/** Opens and inspects: what the descriptor is open on, where one is given, else what is at the path. The descriptor's file may be elsewhere. */
+export function openOpened(path: string, { readOnly }: CheckedShared, descriptor?: number, at?: string): OpenedDevice {
+  const fd = descriptor === undefined ? openDescriptor(path, !readOnly) : openAgain(descriptor, at ?? path, !readOnly);
   try {
-    const backing = descriptor === undefined ? inspect(fd, path) : { ...inspect(fd, linkTo(fd)), path };
+    const backing = descriptor === undefined ? inspect(fd, path) : { ...inspect(fd, at ?? linkTo(fd)), path };
     const probed = backing.size === 0 ? 0 : probeSync(fd, backing);
     return { fd, backing, probed, how: faultKind(backing, probed), facts: factsOf(backing) };
   } catch (error) {
@@ -89,10 +89,11 @@ export function missingRules({ fd, backing, how }: OpenedDevice, { emulated }: D
 export function openPath(
   path: string,
   options: CheckedOpen,
+  ways: Ways,
 ): { opened: OpenedDevice; source: DaxSource; made: MadeFile | undefined } {
-  const made = options.create ? makeFile(path, options) : undefined;
+  const made = options.create ? makeFile(path, options, ways) : undefined;
   try {
-    const opened = openOpened(path, options, made?.fd);
+    const opened = openOpened(path, options, made?.fd, made?.at);
     try {
       return { opened, source: sourceOf(opened.backing, options), made };
     } catch (error) {
@@ -100,7 +101,7 @@ export function openPath(
       throw error;
     }
   } catch (error) {
-    made?.takeBack();
+    made?.drop();
     throw error;
   }
 }

@@ -3,6 +3,7 @@
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { booleanOption, onlyKnown } from '../memory/checks.js';
 import { assumedByEnvironment } from '../memory/durability.js';
+import { checkPermissions, DEFAULT_MODE } from '../memory/options.js';
 import { parseSize, type Size } from '../units.js';
 import { MapFlags } from './map-flags.js';
 import type { Attempt } from './rules.js';
@@ -33,8 +34,12 @@ export interface DaxOpenOptions extends DaxSharedOptions {
   offset?: Size;
   /** Bytes of an emulated device; a multiple of `align`. Default: all from `offset` on. `/dev/mem` has no end, and needs it. */
   size?: Size;
-  /** Make the file when it is missing, with all its blocks allocated; needs `size`. An existing one is never resized. */
+  /** Make the file when it is missing, with all its blocks allocated; needs `size`. An existing one is never resized. As of `Region.open`. */
   create?: boolean;
+  /** With `create`: whatever is at the path already, `EEXIST`. */
+  exclusive?: boolean;
+  /** Permissions of a new file, of which the umask takes some away. Default 0o600; as of `Region.open`. */
+  mode?: number;
 }
 
 /** Options of `device.map`. */
@@ -75,6 +80,8 @@ export interface CheckedOpen extends CheckedShared {
   readonly offset: number;
   readonly size: number | undefined;
   readonly create: boolean;
+  readonly exclusive: boolean;
+  readonly mode: number;
 }
 
 /** {@link DaxMapOptions} as the kernel would get them. */
@@ -85,7 +92,7 @@ export interface CheckedMap extends Attempt {
 }
 
 const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'] as const;
-const OPEN_NAMES = [...SHARED_NAMES, 'align', 'offset', 'size', 'create'] as const;
+const OPEN_NAMES = [...SHARED_NAMES, 'align', 'offset', 'size', 'create', 'exclusive', 'mode'] as const;
 const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'onProgress'] as const;
 const MAP_ASYNC_NAMES = [...MAP_NAMES, 'signal'] as const;
 
@@ -117,10 +124,14 @@ export function checkOpenOptions(options: DaxOpenOptions = {}): CheckedOpen {
     offset: size(options.offset, 'offset') ?? 0,
     size: size(options.size, 'size'),
     create: booleanOption(options.create, 'create') ?? false,
+    exclusive: booleanOption(options.exclusive, 'exclusive') ?? false,
+    mode: options.mode ?? DEFAULT_MODE,
   };
   if (checked.size === 0) throw outOfRange('options.size', 'at least 1 byte', options.size);
   if (checked.align === 0) throw outOfRange('options.align', 'at least 1 byte', options.align);
   if (checked.create && checked.readOnly) throw wrongValue('options.create', 'left out with readOnly', true);
+  checkPermissions(checked.mode);
+  if (checked.exclusive && !checked.create) throw wrongValue('options.exclusive', 'given with create', true);
   if (checked.create && checked.size === undefined) throw wrongType('options.size', 'given with create', undefined);
   return checked;
 }

@@ -1,14 +1,25 @@
 /** What is at a path: a file, a device-DAX character device, physical memory, a PCI BAR or a block device. */
 
-import { constants, fstatSync, openSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  type StatsFs,
+  statfsSync,
+} from 'node:fs';
 import { constants as osConstants } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { HOST, type Host } from './host.js';
 import type { FileIdentity } from './lock-holders.js';
 import { findMount, type Mount } from './mounts.js';
-import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, subsystem } from './sysfs.js';
+import { checkLinks, type Rule } from './strangers.js';
+import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, resolve, subsystem } from './sysfs.js';
 import { isVolatileBlockDevice, isVolatileOverlay, isVolatileType } from './volatility.js';
 
 /**
@@ -48,15 +59,114 @@ export interface Backing {
 const SYSFS_MAGIC = 0x62656572;
 const HUGETLBFS_MAGIC = 0x958458f6;
 const DEV_MEM = '1:1';
+/** File systems in which the kernel tells and is told things: linux/magic.h. Opening a file there can be an order. */
+const OF_THE_KERNEL: ReadonlyMap<number, string> = new Map([
+  [0x9fa0, 'proc'],
+  [0x27e0eb, 'cgroup'],
+  [0x63677270, 'cgroup2'],
+  [0x64626720, 'debugfs'],
+  [0x74726163, 'tracefs'],
+  [0x62656570, 'configfs'],
+  [0x73636673, 'securityfs'],
+  [0xf97cff8c, 'selinuxfs'],
+  [0xcafe4a11, 'bpf'],
+  [0xde5e81e4, 'efivarfs'],
+  [0x6165676c, 'pstore'],
+  [0x42494e4d, 'binfmt_misc'],
+  [0x65735543, 'fusectl'],
+  [0x6e736673, 'nsfs'],
+]);
 
 const TO_MAKE = 'To make a new file, pass create: true and a size';
 
-/** Opens without waiting for a writer (FIFOs) and without truncating or creating. */
-export function openDescriptor(path: string, writable: boolean, whereMissing = TO_MAKE): number {
+/** open(2): the path is looked up, and nothing is opened: no driver hears of it, and no FIFO's writer. */
+const O_PATH = 0o10000000;
+/** How often a path may lead elsewhere between looking and opening, where /proc is not there to open what was seen. */
+const MOST_LOOKS = 100;
+
+/** How {@link openSeen} opens. */
+export interface Way {
+  /** Of open(2). */
+  readonly flags: number;
+  /** Throws where it is not to be opened; the descriptor is good for fstat only. */
+  readonly check: (seen: number) => void;
+  /** Which links may lead there. */
+  readonly links?: Rule;
+}
+
+/** Opened for a look: what the path leads to, by links that may be followed. */
+function look(path: string, links: Rule | undefined): number {
+  const seen = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  if (!fstatSync(seen).isSymbolicLink()) return seen;
+  closeSync(seen);
+  checkLinks(path, links);
+  return openSync(path, O_PATH);
+}
+
+function hasName(fd: number): boolean {
   try {
-    return openSync(path, (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
+    return lstatSync(linkTo(fd)).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+/** Opens the very file that was seen; without /proc what has its path now, or nothing where that is another one. */
+function reopen(seen: number, path: string, flags: number): number | undefined {
+  let fd: number;
+  try {
+    fd = openSync(linkTo(seen), flags);
+  } catch (error) {
+    if (hasName(seen)) throw error;
+    fd = openSync(path, flags | constants.O_NOCTTY);
+  }
+  const [was, is] = [fstatSync(seen, { bigint: true }), fstatSync(fd, { bigint: true })];
+  if (was.dev === is.dev && was.ino === is.ino && was.rdev === is.rdev) return fd;
+  closeSync(fd);
+  return undefined;
+}
+
+/**
+ * Looks at what is there, without opening it, and opens only what passes the check: opening alone answers a FIFO's writer, starts a
+ * watchdog or rewinds a tape.
+ *
+ * @throws what node:fs does, and the check; ESTALE where the path leads elsewhere each time
+ */
+export function openSeen(path: string, { flags, check, links }: Way): number {
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const seen = look(path, links);
+    try {
+      check(seen);
+      const fd = reopen(seen, path, flags | constants.O_NONBLOCK);
+      if (fd !== undefined) return fd;
+    } finally {
+      closeSync(seen);
+    }
+  }
+  const { ESTALE } = osConstants.errno;
+  throw new PmemError('ESTALE', `ESTALE: '${path}' leads to another file each time`, { errno: ESTALE, path });
+}
+
+/** Opens what can be mapped, and nothing else; neither truncates nor creates. */
+export function openDescriptor(path: string, writable: boolean, whereMissing = TO_MAKE): number {
+  return openMappable(path, writable ? constants.O_RDWR : constants.O_RDONLY, { whereMissing });
+}
+
+/** {@link openDescriptor} with any flags, and more to be checked. */
+export function openMappable(
+  path: string,
+  flags: number,
+  { whereMissing = TO_MAKE, check, links }: { whereMissing?: string } & Partial<Omit<Way, 'flags'>> = {},
+): number {
+  const inspecting = (seen: number): void => {
+    refuseUnmappable(seen, path);
+    check?.(seen);
+  };
+  try {
+    return openSeen(path, { flags, check: inspecting, ...(links === undefined ? {} : { links }) });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    const writable = (flags & (constants.O_RDWR | constants.O_WRONLY)) !== 0;
     throw systemError(error, path, code === 'ENOENT' ? whereMissing : adviceOnOpen(code, path, writable));
   }
 }
@@ -66,21 +176,29 @@ export function linkTo(fd: number): string {
   return `/proc/self/fd/${fd}`;
 }
 
-/** A descriptor of its own on what another one is open on; `path` is for the error. */
+/** A descriptor of its own on what another one is open on, which has this path, or had. */
 export function openAgain(fd: number, path: string, writable: boolean): number {
   try {
-    return openSync(linkTo(fd), (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
+    const flags = (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK;
+    const own = reopen(fd, path, flags);
+    if (own !== undefined) return own;
   } catch (error) {
     throw systemError(error, path);
   }
+  const { ESTALE } = osConstants.errno;
+  throw new PmemError('ESTALE', `ESTALE: '${path}' is another file by now`, { errno: ESTALE, path });
 }
 
-/** A device node leads to its number: of the DAX bus, whatever the node is called. */
-function isDaxDevice(path: string): boolean {
-  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
-  if (status?.isCharacterDevice() !== true) return false;
-  const device = deviceDirectory(HOST, 'char', deviceNumber(status.rdev));
-  return device !== undefined && subsystem(device) === 'dax';
+/** fstatfs(2), which node:fs has not. Without /proc, of the path, or of the directory that it is going to be in. */
+export function fileSystemStatus(fd: number, path: string): StatsFs {
+  for (const where of [linkTo(fd), path]) {
+    try {
+      return statfsSync(where);
+    } catch {
+      // The next one.
+    }
+  }
+  return statfsSync(dirname(path));
 }
 
 function adviceOnOpen(code: string | undefined, path: string, writable: boolean): string | undefined {
@@ -91,15 +209,13 @@ function adviceOnOpen(code: string | undefined, path: string, writable: boolean)
     case 'EPERM':
       return path === '/dev/mem' ? 'Physical memory needs CAP_SYS_RAWIO, and a kernel without lockdown' : undefined;
     case 'ENXIO':
-      return isDaxDevice(path)
-        ? 'The device has no driver in this mode; a DAX device in system-ram mode cannot be mapped'
-        : 'No device has the number of this file: its driver is not there, or the number is wrong';
+      return 'The device has no driver in this mode; a DAX device in system-ram mode cannot be mapped';
     default:
       return undefined;
   }
 }
 
-function refusal(path: string, code: 'EISDIR' | 'ENODEV', sentence: string): PmemError {
+function refusal(path: string, code: 'EISDIR' | 'ENODEV' | 'ENXIO', sentence: string): PmemError {
   return new PmemError(code, `${code}: '${path}' ${sentence}`, { errno: osConstants.errno[code], path });
 }
 
@@ -110,6 +226,7 @@ function inspectCharacterDevice(
 ): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device'> {
   if (number === DEV_MEM) return { kind: 'devmem', size: undefined, pageSize: native.pageSize(), device: undefined };
   const device = deviceDirectory(host, 'char', number);
+  if (device === undefined) refuseUnknown(path, 'char', host);
   if (device === undefined || subsystem(device) !== 'dax') {
     throw refusal(path, 'ENODEV', 'is a character device, but neither device-DAX nor /dev/mem');
   }
@@ -121,12 +238,23 @@ function inspectCharacterDevice(
   return { kind: 'devdax', size, pageSize: align, device };
 }
 
+/** A number that the kernel has no device for: open(2) says so too, unless it comes to load a driver. */
+function refuseUnknown(path: string, type: 'block' | 'char', host: Host): void {
+  if (!existsSync(join(host.sys, 'dev', type))) return;
+  throw refusal(
+    path,
+    'ENXIO',
+    'cannot be opened: No device has the number of this file: its driver is not there, or the number is wrong',
+  );
+}
+
 function inspectBlockDevice(
   path: string,
   number: string,
   host: Host,
 ): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'volatile'> {
   const device = deviceDirectory(host, 'block', number);
+  if (device === undefined) refuseUnknown(path, 'block', host);
   const sectors = device === undefined ? undefined : numericAttribute(device, 'size');
   if (device === undefined || sectors === undefined)
     throw refusal(path, 'ENODEV', 'is a block device that sysfs does not know');
@@ -139,7 +267,8 @@ function fileSystemOf(host: Host, path: string, dev: bigint, blockSize: number):
   try {
     real = realpathSync(path);
   } catch {
-    // A deleted file still has a device number to find its mount by.
+    // A deleted file, or one that has no name yet, has a device number to find its mount by, and had or gets its place here.
+    real = join(resolve(dirname(path)) ?? dirname(path), basename(path));
   }
   const mount: Mount | undefined = findMount(host, deviceNumber(dev), real);
   if (mount === undefined) return undefined;
@@ -150,6 +279,27 @@ function fileSystemOf(host: Host, path: string, dev: bigint, blockSize: number):
     blockSize,
     device: deviceDirectory(host, 'block', deviceNumber(dev)),
   };
+}
+
+/** Refuses, by its kind, what {@link inspect} would; the descriptor need not be open for anything. */
+export function refuseUnmappable(fd: number, path: string, host: Host = HOST): void {
+  const status = fstatSync(fd, { bigint: true });
+  const number = deviceNumber(status.rdev);
+  if (status.isDirectory()) throw refusal(path, 'EISDIR', 'is a directory; name a file in it');
+  if (status.isCharacterDevice()) inspectCharacterDevice(path, number, host);
+  else if (status.isBlockDevice()) {
+    if (deviceDirectory(host, 'block', number) === undefined) inspectBlockDevice(path, number, host);
+  } else if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
+  else refuseKernels(fileSystemStatus(fd, path).type, path);
+}
+
+/** Of the files that are the kernel's own, only resources of PCI devices are memory. */
+function refuseKernels(type: number, path: string): void {
+  const name = OF_THE_KERNEL.get(type);
+  if (name !== undefined) throw refusal(path, 'ENODEV', `is a file of ${name}, where nothing can be mapped`);
+  if (type === SYSFS_MAGIC && !/\/resource\d+(_wc)?$/.test(realpathSync(path))) {
+    throw refusal(path, 'ENODEV', 'is in sysfs, but not a resource of a PCI device');
+  }
 }
 
 /** What the open descriptor is. Directories, pipes and sockets are refused (`EISDIR`, `ENODEV`). */
@@ -168,11 +318,9 @@ export function inspect(fd: number, path: string, host: Host = HOST): Backing {
   if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
 
   const size = Number(status.size);
-  const { type, bsize } = statfsSync(`/proc/self/fd/${fd}`);
+  const { type, bsize } = fileSystemStatus(fd, path);
+  refuseKernels(type, path);
   if (type === SYSFS_MAGIC) {
-    if (!/\/resource\d+(_wc)?$/.test(realpathSync(path))) {
-      throw refusal(path, 'ENODEV', 'is in sysfs, but not a resource of a PCI device');
-    }
     const device = realpathSync(path).replace(/\/[^/]*$/, '');
     return { kind: 'pci', path, size, pageSize: native.pageSize(), fileSystem: undefined, device, identity };
   }

@@ -1,4 +1,4 @@
-/** Opening the file behind a region, and making it when asked to: allocated, and durable before anything is promised. */
+/** Making the file behind a region, or taking one that is there: allocated, and durable before anything is promised. */
 
 import {
   closeSync,
@@ -7,8 +7,9 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
+  readlinkSync,
+  realpathSync,
   statSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { constants as osConstants } from 'node:os';
@@ -16,49 +17,53 @@ import { dirname } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { formatSize } from '../units.js';
-import { openDescriptor } from './backing.js';
-import type { CheckedOptions } from './options.js';
+import { fileSystemStatus, linkTo, openMappable } from './backing.js';
+import { taken } from './new-file.js';
+import { danglingLink, isTaken, refusePlanted } from './strangers.js';
 
-/** An open descriptor, and what was made by opening it. */
-export interface OpenedFile {
-  readonly fd: number;
-  /** The file was not there, and is empty. */
-  readonly made: boolean;
-  /** Its size was given to it here. */
-  sized: boolean;
-}
-
-/** Opens an existing file, or makes it when the options say so. */
-export function openFile(path: string, options: Pick<CheckedOptions, 'create' | 'readOnly' | 'mode'>): OpenedFile {
-  if (!options.create) return { fd: openDescriptor(path, !options.readOnly), made: false, sized: false };
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+/** The path of what was seen, without links; without /proc, of what is there now. */
+function realPath(seen: number, path: string): string {
   try {
-    return { fd: openSync(path, flags, options.mode), made: true, sized: false };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw systemError(error, path);
+    return readlinkSync(linkTo(seen));
+  } catch {
+    return realpathSync(path);
   }
-  return { fd: openDescriptor(path, true), made: false, sized: false };
 }
 
 /**
- * Removes the file if it was made just now, or empties it again. Others may have given it a size and contents since it
- * was seen empty here: then it is theirs.
+ * Opens for writing what is there, where a file would be made if nothing were: a file that a stranger can have put there is refused,
+ * and so is a link. Undefined: nothing is there.
+ *
+ * @param exclusive whatever is there is refused
  */
-export function undo(file: OpenedFile, path: string): void {
-  const { fd, made, sized } = file;
+export function takeExisting(path: string, flags: number, exclusive = false): number | undefined {
+  if (!taking(path)) return undefined;
+  if (exclusive) throw taken(path);
   try {
-    if (!sized && !(made && fstatSync(fd).size === 0)) return;
-    if (!made) ftruncateSync(fd, 0);
-    else if (isStillThere(file, path)) unlinkSync(path);
-  } catch {
-    // What went wrong before is what the user needs to know.
+    return openMappable(path, flags, {
+      check: (seen) => refusePlanted(seen, path, realPath(seen, path)),
+      links: 'create',
+    });
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ENOENT') throw error;
+    // Deleted meanwhile, unless it is a link.
+    if (taking(path)) throw danglingLink(path);
+    return undefined;
+  }
+}
+
+function taking(path: string): boolean {
+  try {
+    return isTaken(path);
+  } catch (error) {
+    throw systemError(error, path);
   }
 }
 
 /** Whether the path still names the open file. */
-export function isStillThere({ fd }: OpenedFile, path: string): boolean {
-  const { dev, ino } = fstatSync(fd);
-  const there = statSync(path, { throwIfNoEntry: false });
+export function isStillThere(fd: number, path: string): boolean {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  const there = statSync(path, { bigint: true, throwIfNoEntry: false });
   return there?.dev === dev && there.ino === ino;
 }
 
@@ -83,36 +88,89 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/**
- * Gives an empty file its size and blocks, and allocates what an existing file of that size lacks. Durable on return.
- * The range lock is held.
- */
-export function giveSize(file: OpenedFile, path: string, size: number, sparse: boolean): void {
-  const { fd } = file;
-  const present = fstatSync(fd).size;
-  if (present !== 0 && present !== size) throw sizeMismatch(path, present, size);
-  file.sized = present === 0;
+/** Runs what can fill the disk. */
+function advised<Result>(path: string, size: number, run: () => Result): Result {
   try {
-    if (!sparse) allocate(fd, size, present === 0);
-    // The size comes last and at once: a file that has it has its blocks.
-    if (present === 0) ftruncateSync(fd, size);
-    // Also when somebody else made the file, and perhaps died before this.
-    fsyncSync(fd);
-    syncDirectory(dirname(path));
+    return run();
   } catch (error) {
     const advice = `Its ${formatSize(size)} are allocated at once; free space, or pass sparse: true`;
     throw systemError(error, path, (error as { errno?: number }).errno === ENOSPC ? advice : undefined);
   }
 }
 
+/** Gives a new file, which nobody else has, its blocks and its size. Durable on return, but for its name. */
+export function fillNew(fd: number, path: string, size: number, sparse: boolean): void {
+  advised(path, size, () => {
+    if (!sparse) allocate(fd, size, true);
+    ftruncateSync(fd, size);
+    fsyncSync(fd);
+  });
+}
+
+/**
+ * Allocates what a file that was there lacks, and leaves its bytes. An empty one stays empty: it is to have its size last, by
+ * {@link grow}. Durable on return. The range lock is held, unless nobody wants one.
+ *
+ * Nothing here is taken back when it fails: somebody else may have opened the file, and count on what it has.
+ */
+export function giveBlocks(fd: number, path: string, size: number, sparse: boolean): void {
+  const { size: present, blocks } = fstatSync(fd);
+  if (present !== 0 && present !== size) throw sizeMismatch(path, present, size);
+  advised(path, size, () => {
+    if (!sparse) {
+      // What was allocated before the disk was full would stay.
+      if (present === 0) refuseTooLarge(fd, path, size - 512 * blocks);
+      allocate(fd, size, present === 0);
+    }
+    // Also when somebody else made the file, and perhaps died before this.
+    if (present !== 0) settle(fd, path);
+  });
+}
+
+/** Gives an empty file its size, at once: a file that has it has its blocks. It is never made shorter, whoever else is at it. */
+export function grow(fd: number, path: string, size: number): void {
+  advised(path, size, () => {
+    try {
+      native.allocate(fd, size - 1, 1, true);
+    } catch {
+      // Without fallocate, or without the one block that a sparse file needs for it.
+      if (fstatSync(fd).size < size) ftruncateSync(fd, size);
+    }
+    const { size: present } = fstatSync(fd);
+    if (present !== size) throw sizeMismatch(path, present, size);
+    settle(fd, path);
+  });
+}
+
+/** Makes the file and its name durable. */
+export function settle(fd: number, path: string): void {
+  fsyncSync(fd);
+  syncDirectory(dirname(path));
+}
+
+function refuseTooLarge(fd: number, path: string, wanted: number): void {
+  const free = fileSystemStatus(fd, path);
+  // Some have no limit, and say 0.
+  if (free.blocks === 0 || free.bfree * free.bsize >= wanted) return;
+  throw Object.assign(new Error('no space left on device'), { errno: ENOSPC, syscall: 'fallocate' });
+}
+
+function isUnsupported(error: unknown): boolean {
+  const { errno } = error as { errno?: number };
+  return errno === EOPNOTSUPP || errno === ENOSYS;
+}
+
 function allocate(fd: number, size: number, empty: boolean): void {
-  try {
-    native.allocate(fd, 0, size);
-  } catch (error) {
-    const { errno } = error as { errno?: number };
-    if (errno !== EOPNOTSUPP && errno !== ENOSYS) throw error;
-    if (empty) writeZeroes(fd, size);
+  // NFS can allocate, but not past the end.
+  for (const grows of empty ? [false, true] : [false]) {
+    try {
+      native.allocate(fd, 0, size, grows);
+      return;
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+    }
   }
+  if (empty) writeZeroes(fd, size);
 }
 
 /** An existing file has another size than was asked for. */

@@ -1,9 +1,9 @@
 /** What one would get at a path, and why not better. */
 
-import { closeSync, fstatSync } from 'node:fs';
-import { constants } from 'node:os';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { native } from '../binding.js';
-import { PmemError } from '../errors.js';
+import { PmemError, systemError } from '../errors.js';
 import {
   type Backing,
   type BackingKind,
@@ -20,7 +20,7 @@ import { type Obstacle, obstacles } from './obstacles.js';
 import { checkPath } from './options.js';
 import { attribute, ndRegion } from './sysfs.js';
 
-const { EOPNOTSUPP } = constants.errno;
+const { EOPNOTSUPP } = osConstants.errno;
 
 /** The answer of {@link explain}. */
 export interface Explanation {
@@ -65,16 +65,30 @@ function probe(fd: number, path: string): { backing: Backing; syncErrno: number 
   return { backing, syncErrno: probeSync(fd, backing) };
 }
 
+/** Opening a directory starts nothing, and what is none cannot be opened as one. */
+function openToLook(path: string): number {
+  try {
+    return openDescriptor(path, false);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EISDIR') throw error;
+  }
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw systemError(error, path);
+  }
+}
+
 /**
  * What is at a path, which durability a region on it would have, and what stands in the way of a better one, each cause
  * with its way out. Of a directory: what a file in it would have. Opens the path for reading and maps one page of it for a
- * moment; changes nothing.
+ * moment; changes nothing. What cannot be mapped is not opened: no driver and no FIFO's writer hears of it.
  *
  * @throws PmemError with the POSIX code when the path cannot be opened or is nothing that can be mapped.
  */
 export function explain(where: string | Buffer | URL): Explanation {
   const path = checkPath(where);
-  const fd = openDescriptor(path, false);
+  const fd = openToLook(path);
   try {
     const isDirectory = fstatSync(fd).isDirectory();
     const { backing, syncErrno } = isDirectory ? imagine(fd, path) : probe(fd, path);

@@ -47,8 +47,6 @@ export interface DescriptorRequest {
   readonly granularity: Granularity;
   /** A lock that the mapping takes over. */
   readonly lock: HeldLock | undefined;
-  /** Called when it fails, while the lock is still held. */
-  readonly undo?: () => void;
 }
 
 const { ENOMEM, EOPNOTSUPP, EPERM } = constants.errno;
@@ -119,7 +117,6 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       device: deviceOf(backing),
     };
   } catch (error) {
-    request.undo?.();
     // Of the mapping, the lock ends with it; else it is here, and nobody else gives it back.
     if (mapped !== undefined) native.close(mapped.handle);
     else if (lock !== undefined) native.unlock(lock);

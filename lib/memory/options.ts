@@ -15,10 +15,18 @@ export interface RegionOptions {
   size?: Size;
   /**
    * Make the file when it is missing (or empty), with all its blocks allocated: a full disk is an error now and not a
-   * fault later. The new file and its directory entry are durable when `open` returns.
+   * fault later. The new file and its directory entry are durable when `open` returns. It gets its name last: a crash, or
+   * whatever fails, leaves no part of one. A file that is there is taken only where no stranger can have put it (`EACCES`):
+   * where others can make files, it must belong to the effective user or the directory's owner. No file is made through a
+   * symbolic link (`ELOOP`).
    */
   create?: boolean;
-  /** Permissions of a new file, before the umask. Default 0o666. */
+  /** With `create`: whatever is at the path already, `EEXIST`. Then the file is new, of this user, and has the mode asked for. */
+  exclusive?: boolean;
+  /**
+   * Permissions of a new file, of which the umask takes some away. Default 0o600: nobody else can read it, and who can read a file
+   * can lock it, and so keep everybody from opening it. A file that is there keeps the permissions that it has.
+   */
   mode?: number;
   /** Create without allocating blocks: a full disk then damages the region when a page is first stored into. */
   sparse?: boolean;
@@ -50,6 +58,7 @@ export interface RegionOptions {
 export interface CheckedOptions {
   readonly size: number | undefined;
   readonly create: boolean;
+  readonly exclusive: boolean;
   readonly mode: number;
   readonly sparse: boolean;
   readonly offset: number;
@@ -65,6 +74,7 @@ export interface CheckedOptions {
 const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
   'size',
   'create',
+  'exclusive',
   'mode',
   'sparse',
   'offset',
@@ -76,6 +86,15 @@ const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
   'populate',
   'shared',
 ]);
+
+/** Permissions of what is made where none are given: what is stored is nobody else's to read, nor to lock. */
+export const DEFAULT_MODE = 0o600;
+
+/** Permissions as chmod(2) takes them. */
+export function checkPermissions(mode: number): void {
+  if (!Number.isInteger(mode)) throw wrongType('options.mode', 'an integer', mode);
+  if (mode < 0 || mode > 0o7777) throw outOfRange('options.mode', 'permissions from 0 to 0o7777', mode);
+}
 
 function boolean(value: boolean | undefined, name: string, fallback = false): boolean {
   if (value === undefined) return fallback;
@@ -130,7 +149,8 @@ export function checkOptions(options: RegionOptions = {}): CheckedOptions {
   const checked: CheckedOptions = {
     size: positive(size(options.size, 'size'), 'size'),
     create: boolean(options.create, 'create'),
-    mode: options.mode ?? 0o666,
+    exclusive: boolean(options.exclusive, 'exclusive'),
+    mode: options.mode ?? DEFAULT_MODE,
     sparse: boolean(options.sparse, 'sparse'),
     offset: size(options.offset, 'offset') ?? 0,
     length: positive(size(options.length, 'length'), 'length'),
@@ -145,12 +165,12 @@ export function checkOptions(options: RegionOptions = {}): CheckedOptions {
   if (!isGranularity(granularity)) {
     throw wrongValue('options.granularity', "'byte', 'cache-line' or 'page'", granularity);
   }
-  if (!Number.isInteger(mode)) throw wrongType('options.mode', 'an integer', mode);
-  if (mode < 0 || mode > 0o7777) throw outOfRange('options.mode', 'permissions from 0 to 0o7777', mode);
+  checkPermissions(mode);
   if (align !== undefined && (align === 0 || 2 ** Math.round(Math.log2(align)) !== align)) {
     throw outOfRange('options.align', 'a power of two', options.align);
   }
   if (checked.create && checked.readOnly) throw wrongValue('options.create', 'left out with readOnly', true);
+  if (checked.exclusive && !checked.create) throw wrongValue('options.exclusive', 'given with create', true);
   if (checked.create && checked.size === undefined) throw wrongType('options.size', 'given with create', undefined);
   return checked;
 }

@@ -142,7 +142,8 @@ export class Region implements Memory, Disposable {
    * device of the same bytes; a disk and its partitions; a DAX file and the device below.
    *
    * @throws PmemError with the POSIX code of the system call that failed; `ERR_PMEM_LOCKED` when another process has the
-   *   bytes open; `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
+   *   bytes open; `ENODEV` for what cannot be mapped, which is not opened at all; with `create`, `EEXIST` (`exclusive`), `EACCES`
+   *   for a file or link that a stranger can have put there and `ELOOP` for a link that leads nowhere; `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
    *   `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
    */
   static open(path: string | Buffer | URL, options?: RegionOptions): Region {

@@ -1,15 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { Region } from 'pmem';
 import { native } from '#dist/binding.js';
 import { childValue, startChild } from '../support/child.js';
@@ -167,7 +157,7 @@ describe('create', () => {
         prepare(path);
         let region: Region | undefined;
         beforeLock(
-          () => unlinkSync(path),
+          () => rmSync(path, { force: true }),
           () => {
             region = Region.open(path, { create: true, size: MIB });
           },

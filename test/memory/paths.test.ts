@@ -36,7 +36,7 @@ describe('paths that cannot be mapped', () => {
     const server = await new Promise<Server>((resolve) => {
       const made = createServer().listen(path, () => resolve(made));
     });
-    refused(path, 'ENXIO');
+    refused(path, 'ENODEV', /neither a file nor a device/);
     await new Promise((resolve) => server.close(resolve));
   });
 

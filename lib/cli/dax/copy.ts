@@ -36,6 +36,8 @@ async function run({ flags, values }: Arguments): Promise<number> {
     throw new UsageError('--skip needs --input PATH: stdin has no place to begin', NAME);
   if (toStdout && values.has('seek'))
     throw new UsageError('--seek needs --output PATH: stdout has no place to begin', NAME);
+  if (toStdout && flags.has('exclusive'))
+    throw new UsageError('--exclusive needs --output PATH: stdout is there already', NAME);
   if (toStdout && flags.has('verify'))
     throw new UsageError('--verify needs --output PATH: stdout cannot be read', NAME);
   const progress = process.stderr.isTTY ? new ProgressBar(process.stderr) : undefined;
@@ -46,6 +48,7 @@ async function run({ flags, values }: Arguments): Promise<number> {
     skip: sizeValue(values, 'skip', NAME),
     seek: sizeValue(values, 'seek', NAME),
     length: sizeValue(values, 'length', NAME),
+    exclusive: flags.has('exclusive'),
     zero,
     verify: flags.has('verify'),
     emulate: emulated(values.get('emulate')),
@@ -68,7 +71,7 @@ export const daxCopy: Command = {
   operands: '',
   summary: 'to and from a device: dd for what can only be mapped',
   description: [
-    'Copies all of the input, or --length bytes of it, and is done when the bytes are durable. At least one end is a device: /dev/daxX.Y, /dev/mem, a PCI resource, or a regular file with --emulate. The other one may be a file, which is made if it is not there and never made shorter, a block device, or a pipe. Left out, an end is stdin or stdout. Offsets and lengths need not be aligned.',
+    'Copies all of the input, or --length bytes of it, and is done when the bytes are durable. At least one end is a device: /dev/daxX.Y, /dev/mem, a PCI resource, or a regular file with --emulate. The other one may be a file, which is made if it is not there (for this user only) and never made shorter, a block device, or a pipe. Left out, an end is stdin or stdout. Offsets and lengths need not be aligned.',
     'Refuses before it begins what does not fit, and a device that another process has open.',
   ],
   options: {
@@ -77,6 +80,10 @@ export const daxCopy: Command = {
     skip: { type: 'string', short: 'k', value: 'SIZE', help: 'leave out the beginning of the input' },
     seek: { type: 'string', short: 's', value: 'SIZE', help: 'begin here in the output' },
     length: { type: 'string', short: 'l', value: 'SIZE', help: 'so many bytes; 2MiB, 1G' },
+    exclusive: {
+      type: 'boolean',
+      help: 'the output is a file that is not there yet; anything that is there is refused',
+    },
     zero: { type: 'boolean', short: 'z', help: 'store zeroes, without an input' },
     verify: { type: 'boolean', help: 'read both again and compare them' },
     emulate: {

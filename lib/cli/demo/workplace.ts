@@ -1,19 +1,10 @@
 /** Where the demo puts its files, and that nothing of it stays behind. */
 
-import {
-  closeSync,
-  constants,
-  lstatSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs';
+import { closeSync, lstatSync, mkdtempSync, readSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { PmemError, systemError } from '../../errors.js';
+import { openDescriptor } from '../../memory/backing.js';
 import { Region } from '../../memory/region.js';
 import { HEADER_SIZE, MAGIC } from './record.js';
 
@@ -35,7 +26,7 @@ function isDirectory(path: string): boolean {
 }
 
 function isOurs(path: string): boolean {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openDescriptor(path, false);
   try {
     const start = Buffer.alloc(MAGIC.length);
     readSync(fd, start, 0, start.length, 0);
@@ -63,17 +54,14 @@ function giveWay(path: string): void {
 
 function create(path: string, assumePersistent: boolean): void {
   // Exclusively: whatever came into being meanwhile is not ours.
-  closeSync(openSync(path, 'wx', 0o600));
+  const region = Region.open(path, { create: true, exclusive: true, size: FILE_SIZE, assumePersistent });
   try {
-    const region = Region.open(path, { create: true, size: FILE_SIZE, assumePersistent });
-    try {
-      region.write(0, MAGIC, 'persist');
-    } finally {
-      region.close();
-    }
+    region.write(0, MAGIC, 'persist');
   } catch (error) {
     unlinkSync(path);
     throw error;
+  } finally {
+    region.close();
   }
 }
 

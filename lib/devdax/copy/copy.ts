@@ -3,6 +3,8 @@
 import { constants } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { PmemError } from '../../errors.js';
+import { taken } from '../../memory/new-file.js';
+import { isTaken } from '../../memory/strangers.js';
 import { FileEnd, MemoryEnd } from './ends.js';
 import { type CheckedCopy, type CopyOptions, type CopyProgress, checkCopy } from './options.js';
 import { lookAt, type Outlook } from './outlook.js';
@@ -29,7 +31,7 @@ async function openSource(options: CheckedCopy, from: Outlook | undefined, { tot
   const { input, skip, signal } = options;
   if (input === undefined || from === undefined) return undefined;
   if (typeof input !== 'string' || from.kind === 'stream') return new StreamInput(input, signal);
-  if (from.kind === 'file') return await FileEnd.open(input, skip, constants.O_RDONLY);
+  if (from.kind === 'file') return FileEnd.read(input, skip);
   return new MemoryEnd(input, { start: skip, length: total, ...from }, { readOnly: true });
 }
 
@@ -37,8 +39,7 @@ async function openTarget(options: CheckedCopy, to: Outlook, { total }: Plan): P
   const { output, seek, assumePersistent, verify, signal } = options;
   if (typeof output !== 'string' || to.kind === 'stream') return await StreamOutput.open(output, signal);
   const access = verify ? constants.O_RDWR : constants.O_WRONLY;
-  if (to.kind === 'file')
-    return await FileEnd.open(output, seek, access | constants.O_CREAT, to.identity === undefined);
+  if (to.kind === 'file') return FileEnd.write(output, seek, access, to.identity === undefined);
   const assume = assumePersistent === undefined ? {} : { assumePersistent };
   return new MemoryEnd(output, { start: seek, length: total, ...to }, assume);
 }
@@ -155,6 +156,7 @@ export async function copyDevice(options: CopyOptions): Promise<CopyReport> {
   const { input, output } = checked;
   const from = input === undefined ? undefined : lookAt(input, checked.emulateInput);
   const to = lookAt(output, checked.emulateOutput);
+  if (checked.exclusive && typeof output === 'string' && isTaken(output)) throw taken(output);
   const planned = plan(checked, from, to);
   if (planned.total === 0) return await copyNothing(checked, to, planned);
   const source = await openSource(checked, from, planned);

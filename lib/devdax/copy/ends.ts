@@ -1,22 +1,17 @@
 /** The open ends of a copy: offsets are from where the copy begins. */
 
-import { close, fsync, open, read, write } from 'node:fs';
+import { close, closeSync, constants, fsync, openSync, read, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { systemError } from '../../errors.js';
-import { inspect } from '../../memory/backing.js';
-import { syncDirectory } from '../../memory/create.js';
+import { inspect, openMappable } from '../../memory/backing.js';
+import { syncDirectory, takeExisting } from '../../memory/create.js';
 import type { WriteMode } from '../../memory/memory.js';
-import type { RegionOptions } from '../../memory/options.js';
+import { taken } from '../../memory/new-file.js';
+import { DEFAULT_MODE, type RegionOptions } from '../../memory/options.js';
 import { Region } from '../../memory/region.js';
 
-const [openFd, closeFd, readFd, writeFd, syncFd] = [
-  promisify(open),
-  promisify(close),
-  promisify(read),
-  promisify(write),
-  promisify(fsync),
-];
+const [closeFd, readFd, writeFd, syncFd] = [promisify(close), promisify(read), promisify(write), promisify(fsync)];
 
 /** Which bytes of a device; the sizes are in bytes. */
 export interface MemoryRange {
@@ -102,12 +97,29 @@ export class FileEnd {
     this.#made = made;
   }
 
-  /** @param made it was not there before: its name has to be made durable too */
-  static async open(path: string, base: number, flags: number, made = false): Promise<FileEnd> {
+  /** A file to copy from. */
+  static read(path: string, base: number): FileEnd {
+    return new FileEnd(openMappable(path, constants.O_RDONLY), path, base, false);
+  }
+
+  /**
+   * A file to copy to: the one that was looked at, unless a stranger can have put it there, or one that is made.
+   *
+   * @param flags of open(2), for what is to be done with it
+   * @param missing nothing was there; what is by now is refused (`EEXIST`), as it was not looked at
+   */
+  static write(path: string, base: number, flags: number, missing: boolean): FileEnd {
+    const fd = missing ? undefined : takeExisting(path, flags);
+    if (fd !== undefined) return new FileEnd(fd, path, base, false);
+    const made = flags | constants.O_CREAT | constants.O_EXCL;
     try {
-      return new FileEnd(await openFd(path, flags, 0o666), path, base, made);
+      return new FileEnd(openSync(path, made, DEFAULT_MODE), path, base, true);
     } catch (error) {
-      throw systemError(error, path);
+      if ((error as { code?: string }).code !== 'EEXIST') throw systemError(error, path);
+      // A link that leads nowhere is told as such.
+      const there = takeExisting(path, flags);
+      if (there !== undefined) closeSync(there);
+      throw taken(path);
     }
   }
 
@@ -120,13 +132,22 @@ export class FileEnd {
   async read(at: number, target: Buffer): Promise<number> {
     let done = 0;
     while (done < target.length) {
-      const { bytesRead } = await this.#call(
-        readFd(this.#fd, target, done, target.length - done, this.#base + at + done),
-      );
+      const { bytesRead } = await this.#call(this.#readSome(target, done, this.#base + at + done));
       if (bytesRead === 0) break;
       done += bytesRead;
     }
     return done;
+  }
+
+  /** Node makes an interrupted read an error, and only that. */
+  async #readSome(target: Buffer, done: number, position: number): Promise<{ bytesRead: number }> {
+    for (;;) {
+      try {
+        return await readFd(this.#fd, target, done, target.length - done, position);
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'EINTR') throw error;
+      }
+    }
   }
 
   async write(at: number, source: Buffer): Promise<void> {

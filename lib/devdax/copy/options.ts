@@ -10,7 +10,10 @@ import { parseSize, type Size } from '../../units.js';
 export interface CopyOptions {
   /** A device, a file, or a stream to be read to its end; left out with `zero`. */
   readonly input?: string | Buffer | URL | Readable | undefined;
-  /** A device, a file (made if it is not there; never made shorter), or a stream, which is not ended. */
+  /**
+   * A device, a file, or a stream, which is not ended. A file is made if it is not there, for this user only (0o600), and never made
+   * shorter. One that is there is taken only where no stranger can have put it; none is made through a symbolic link.
+   */
   readonly output: string | Buffer | URL | Writable;
   /** Bytes of the input that are left out. Default 0. */
   readonly skip?: Size | undefined;
@@ -18,6 +21,8 @@ export interface CopyOptions {
   readonly seek?: Size | undefined;
   /** Bytes. By default all of the input from `skip` on, or with `zero` all of the output from `seek` on. */
   readonly length?: Size | undefined;
+  /** The output has to be a file that is not there yet, else `EEXIST`. */
+  readonly exclusive?: boolean | undefined;
   /** Stores zeroes instead of an input. */
   readonly zero?: boolean | undefined;
   /** Reads both again afterwards and compares them; of a stream, what came is remembered by its checksums (CRC-32). */
@@ -49,6 +54,7 @@ export interface CheckedCopy {
   readonly skip: number;
   readonly seek: number;
   readonly length: number | undefined;
+  readonly exclusive: boolean;
   readonly verify: boolean;
   readonly emulateInput: boolean;
   readonly emulateOutput: boolean;
@@ -58,7 +64,7 @@ export interface CheckedCopy {
 }
 
 const KNOWN = [
-  ...['input', 'output', 'skip', 'seek', 'length', 'zero', 'verify', 'emulate'],
+  ...['input', 'output', 'skip', 'seek', 'length', 'exclusive', 'zero', 'verify', 'emulate'],
   ...['assumePersistent', 'signal', 'onProgress'],
 ];
 
@@ -73,6 +79,7 @@ export function checkCopy(options: CopyOptions): CheckedCopy {
   checkAsyncOptions(options as { signal?: AbortSignal });
   const zero = booleanOption(options.zero, 'zero') ?? false;
   const verify = booleanOption(options.verify, 'verify') ?? false;
+  const exclusive = booleanOption(options.exclusive, 'exclusive') ?? false;
   const assumePersistent = booleanOption(options.assumePersistent, 'assumePersistent');
   if (emulate !== undefined && emulate !== 'input' && emulate !== 'output' && emulate !== 'both') {
     throw wrongValue('options.emulate', "'input', 'output' or 'both'", emulate);
@@ -89,6 +96,7 @@ export function checkCopy(options: CopyOptions): CheckedCopy {
     if (!Number.isSafeInteger(end)) throw outOfRange(`options.${name} + options.length`, 'at most 2^53 - 1', end);
   }
   if (typeof from !== 'string' && skip > 0) throw wrongValue('options.skip', 'left out without a path', skip);
+  if (typeof to !== 'string' && exclusive) throw wrongValue('options.exclusive', 'left out for a stream', exclusive);
   if (typeof to !== 'string' && seek > 0) throw wrongValue('options.seek', 'left out for a stream', seek);
   return {
     input: from,
@@ -96,6 +104,7 @@ export function checkCopy(options: CopyOptions): CheckedCopy {
     skip,
     seek,
     length,
+    exclusive,
     verify,
     emulateInput: emulate === 'input' || emulate === 'both',
     emulateOutput: emulate === 'output' || emulate === 'both',

@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { PmemError, systemError } from '../../errors.js';
 import { type Explanation, explain } from '../../memory/explain.js';
+import { deviceNumber } from '../../memory/sysfs.js';
 
 /** `memory` is mapped, a `file` is read and written at any place, a `stream` from front to back only. */
 export interface Outlook {
@@ -25,13 +26,26 @@ const STREAM: Outlook = { kind: 'stream', size: undefined, unit: 1, identity: un
 const MISSING: Outlook = { kind: 'file', size: 0, unit: 1, identity: undefined, grows: true };
 const DEVICES: ReadonlySet<string> = new Set(['devdax', 'devmem', 'pci']);
 
-/** Undefined for what cannot be mapped at all: `/dev/zero`, a terminal, a FIFO. */
-function mappable(path: string): Explanation | undefined {
+/** Numbers of devices that are read or written like a file, and do nothing when they are opened: null, zero, full, random, urandom. */
+const HARMLESS: ReadonlySet<string> = new Set(['1:3', '1:5', '1:7', '1:8', '1:9']);
+
+/** What bytes can come from or go to in order, though it cannot be mapped. */
+export function isStream(status: BigIntStats): boolean {
+  if (status.isCharacterDevice()) return HARMLESS.has(deviceNumber(status.rdev));
+  // Files of the kernel's: those of a disk are mapped, or read in place.
+  return status.isFIFO() || status.isFile();
+}
+
+/** Undefined for what cannot be mapped but is a stream: `/dev/zero`, a file in /proc. */
+function mappable(path: string, status: BigIntStats): Explanation | undefined {
   try {
     return explain(path);
   } catch (error) {
-    if ((error as { code?: string }).code === 'ENODEV') return undefined;
-    throw error;
+    if ((error as { code?: string }).code !== 'ENODEV') throw error;
+    if (isStream(status)) return undefined;
+    const advice = 'open it yourself, and pass the stream (on the command line: < and >)';
+    const sentence = 'is no memory, and opening it could do something; if it is meant';
+    throw new PmemError('ENODEV', `ENODEV: '${path}' ${sentence}, ${advice}`, { path, cause: error });
   }
 }
 
@@ -53,7 +67,7 @@ export function lookAt(end: string | Readable | Writable, emulate: boolean): Out
   }
   if (status === undefined) return MISSING;
   // A FIFO must not be opened twice.
-  const found = status.isFIFO() ? undefined : mappable(end);
+  const found = status.isFIFO() ? undefined : mappable(end, status);
   if (found === undefined) return STREAM;
   const { kind, size, alignment } = found;
   if (kind === 'directory') throw new PmemError('EISDIR', `EISDIR: '${end}' is a directory`, { path: end });

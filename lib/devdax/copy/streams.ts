@@ -1,12 +1,13 @@
 /** Ends of a copy that go from front to back only. */
 
 import { once } from 'node:events';
-import { constants, createReadStream, createWriteStream, open, openSync, statSync } from 'node:fs';
+import { close, constants, createReadStream, createWriteStream, fstatSync, read } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { systemError, wrongType } from '../../errors.js';
+import { PmemError, systemError, wrongType } from '../../errors.js';
+import { openSeen } from '../../memory/backing.js';
+import { isStream } from './outlook.js';
 
 const ignore = (): void => {};
 
@@ -23,37 +24,54 @@ async function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSign
   });
 }
 
+/** Opens a stream, without waiting; whatever else is at the path by now is not opened. */
+function openStream(path: string, flags: number): { fd: number; isFifo: boolean } {
+  const check = (seen: number): void => {
+    const status = fstatSync(seen, { bigint: true });
+    if (isStream(status)) return;
+    throw new PmemError('ENODEV', `ENODEV: '${path}' is no stream any more`, { path });
+  };
+  const fd = openSeen(path, { flags, check });
+  return { fd, isFifo: fstatSync(fd).isFIFO() };
+}
+
+/** Node makes an interrupted read an error, and a stream ends with it. */
+const PATIENT = {
+  read: ((fd: number, buffer: Buffer, offset: number, length: number, position: number | null, done: Done) => {
+    read(fd, buffer, offset, length, position, (error, count, bytes) => {
+      if (error?.code === 'EINTR') PATIENT.read(fd, buffer, offset, length, position, done);
+      else done(error, count, bytes);
+    });
+  }) as (...args: [number, Buffer, number, number, number | null, Done]) => void,
+  close,
+};
+type Done = (error: NodeJS.ErrnoException | null, count: number, bytes: Buffer) => void;
+
 /**
  * A FIFO is a Socket, which waits without a thread of its own: one that waits for a FIFO's other end cannot be ended, and
  * keeps the process alive. Opened without waiting, it has its first writer when there is something to read.
  */
 function readerOf(path: string): Readable {
-  if (!statSync(path).isFIFO()) return createReadStream(path);
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  return new Socket({ fd, readable: true, writable: false });
+  const { fd, isFifo } = openStream(path, constants.O_RDONLY);
+  return isFifo ? new Socket({ fd, readable: true, writable: false }) : createReadStream(path, { fd, fs: PATIENT });
 }
 
 /** Between two looks for a FIFO's reader, in ms: nothing tells when one is there. */
 const PAUSE = 20;
 
-/** Waits for a reader, without a thread, and is never its own: a FIFO that is opened for reading too would be read by us. */
-async function fifoWriter(path: string, signal: AbortSignal | undefined): Promise<Writable> {
+/** Waits for a FIFO's reader, without a thread, and is never its own: a FIFO that is opened for reading too would be read by us. */
+async function writerOf(path: string, signal: AbortSignal | undefined): Promise<Writable> {
   for (;;) {
     signal?.throwIfAborted();
     try {
-      const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-      return new Socket({ fd, readable: false, writable: true });
+      const { fd, isFifo } = openStream(path, constants.O_WRONLY);
+      return isFifo ? new Socket({ fd, readable: false, writable: true }) : createWriteStream(path, { fd });
     } catch (error) {
       // ENXIO: nobody reads it yet.
       if ((error as { code?: string }).code !== 'ENXIO') throw error;
     }
     await unlessAborted(setTimeout(PAUSE), signal);
   }
-}
-
-async function writerOf(path: string, signal: AbortSignal | undefined): Promise<Writable> {
-  if (statSync(path).isFIFO()) return await fifoWriter(path, signal);
-  return createWriteStream(path, { fd: await promisify(open)(path, constants.O_WRONLY, 0), autoClose: true });
 }
 
 /** Bytes that come when they come. */
