@@ -52,7 +52,7 @@ export interface DescriptorRequest {
   readonly undo?: () => void;
 }
 
-const { ENOMEM, EOPNOTSUPP, EPERM } = constants.errno;
+const { ENOMEM, EOPNOTSUPP, EPERM, ETXTBSY } = constants.errno;
 
 /** What to do about an errno of mmap. */
 export function adviceOnMap(
@@ -63,6 +63,7 @@ export function adviceOnMap(
   if (errno === EPERM && kind === 'devmem') {
     return 'The range is System RAM, or lockdown or a missing CAP_SYS_RAWIO forbids it; reserve a range with memmap= on the kernel command line';
   }
+  if (errno === ETXTBSY) return 'It is an active swap file (/proc/swaps); swapoff first';
   if (errno !== ENOMEM) return undefined;
   if (kind === 'file' && pageSize > native.pageSize()) {
     const pool = `/sys/kernel/mm/hugepages/hugepages-${pageSize / 1024}kB/nr_hugepages`;

@@ -7,6 +7,7 @@ import { outOfRange, PmemError, systemError } from '../errors.js';
 import { type Backing, inspect } from './backing.js';
 import { giveSize, isStillThere, type OpenedFile, openFile, sizeMismatch, undo } from './create.js';
 import { probeSync } from './explain.js';
+import { refuseInUse } from './in-use.js';
 import { lockRange } from './lock.js';
 import { adviceOnMap, demand, mapDescriptor, type OpenedMapping } from './map-descriptor.js';
 import type { CheckedOptions } from './options.js';
@@ -53,7 +54,7 @@ function extent(
 function lock(file: OpenedFile, backing: Backing, options: CheckedOptions, end: number): HeldLock | undefined {
   if (options.shared) return undefined;
   try {
-    return lockRange(file.fd, backing, options.offset, end, !options.readOnly);
+    return lockRange(file.fd, backing, options.offset, end, !options.readOnly, options.allowInUse);
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_PMEM_LOCKED') undo(file, backing.path);
     throw error;
@@ -86,6 +87,7 @@ function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): Ope
       return undefined;
     }
     // Refused before the blocks are allocated.
+    if (!readOnly && !options.allowInUse) refuseInUse(before, held !== undefined);
     const probed = probeSync(fd, before);
     demand(before, probed, options);
     if (isNew) giveSize(file, path, options.size as number, options.sparse);

@@ -38,7 +38,7 @@ async function openTarget(options: CheckedCopy, to: Outlook, { total }: Plan): P
   if (typeof output !== 'string' || to.kind === 'stream') return await StreamOutput.open(output, signal);
   const access = verify ? constants.O_RDWR : constants.O_WRONLY;
   if (to.kind === 'file')
-    return await FileEnd.open(output, seek, access | constants.O_CREAT, to.identity === undefined);
+    return await FileEnd.open(output, seek, access | constants.O_CREAT, total, to.identity === undefined);
   const assume = assumePersistent === undefined ? {} : { assumePersistent };
   return new MemoryEnd(output, { start: seek, length: total, ...to }, assume);
 }

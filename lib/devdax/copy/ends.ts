@@ -1,11 +1,14 @@
 /** The open ends of a copy: offsets are from where the copy begins. */
 
-import { close, fsync, open, read, write } from 'node:fs';
+import { close, constants, fsync, open, read, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { type HeldLock, native } from '../../binding.js';
 import { systemError } from '../../errors.js';
 import { inspect } from '../../memory/backing.js';
 import { syncDirectory } from '../../memory/create.js';
+import { refuseInUse } from '../../memory/in-use.js';
+import { lockRange } from '../../memory/lock.js';
 import type { WriteMode } from '../../memory/memory.js';
 import type { RegionOptions } from '../../memory/options.js';
 import { Region } from '../../memory/region.js';
@@ -88,26 +91,56 @@ export class MemoryEnd {
   }
 }
 
+/**
+ * Keeps others from what is going to be written to: a block device is locked and claimed, as a region is. A file is not, but one
+ * that the kernel uses as a device is refused like that device.
+ */
+function claim(fd: number, path: string, begin: number, length: number): HeldLock | undefined {
+  const backing = inspect(fd, path);
+  const held = backing.kind === 'block' && length > 0 ? lockRange(fd, backing, begin, begin + length, true) : undefined;
+  try {
+    refuseInUse(backing, held !== undefined);
+    return held;
+  } catch (error) {
+    if (held !== undefined) native.unlock(held);
+    throw error;
+  }
+}
+
 /** A regular file or a block device. */
 export class FileEnd {
   readonly #fd: number;
   readonly #path: string;
   readonly #base: number;
   readonly #made: boolean;
+  readonly #lock: HeldLock | undefined;
 
-  private constructor(fd: number, path: string, base: number, made: boolean) {
+  private constructor(fd: number, path: string, base: number, made: boolean, lock: HeldLock | undefined) {
     this.#fd = fd;
     this.#path = path;
     this.#base = base;
     this.#made = made;
+    this.#lock = lock;
   }
 
-  /** @param made it was not there before: its name has to be made durable too */
-  static async open(path: string, base: number, flags: number, made = false): Promise<FileEnd> {
+  /**
+   * @param length bytes from `base` on that are going to be written
+   * @param made it was not there before: its name has to be made durable too
+   * @throws PmemError `EBUSY` for storing to what is mounted or otherwise used
+   */
+  static async open(path: string, base: number, flags: number, length = 0, made = false): Promise<FileEnd> {
+    let fd: number;
     try {
-      return new FileEnd(await openFd(path, flags, 0o666), path, base, made);
+      fd = await openFd(path, flags, 0o666);
     } catch (error) {
       throw systemError(error, path);
+    }
+    try {
+      const stores = (flags & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
+      return new FileEnd(fd, path, base, made, stores ? claim(fd, path, base, length) : undefined);
+    } catch (error) {
+      await closeFd(fd);
+      throw error;
     }
   }
 
@@ -142,6 +175,7 @@ export class FileEnd {
   }
 
   async close(): Promise<void> {
+    if (this.#lock !== undefined) native.unlock(this.#lock);
     await closeFd(this.#fd);
   }
 
