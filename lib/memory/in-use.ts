@@ -99,7 +99,9 @@ interface MountsSeen {
 
 /** The mounts of this namespace, and those of others as far as this user may look at their processes. */
 function everybodysMounts(host: Host): MountsSeen[] {
-  const found = [{ pid: undefined, mounts: parseMounts(readOr(join(host.proc, 'self', 'mountinfo'), '')) }] as MountsSeen[];
+  const found = [
+    { pid: undefined, mounts: parseMounts(readOr(join(host.proc, 'self', 'mountinfo'), '')) },
+  ] as MountsSeen[];
   const seen = new Set([link(join(host.proc, 'self', 'ns', 'mnt')), undefined]);
   for (const name of names(host.proc)) {
     if (!/^\d+$/.test(name)) continue;
@@ -189,7 +191,12 @@ function usesIn(directory: string, sight: Sight, levels: number): DeviceUse[] {
     ].map((is) => ({ device: device.name, is }));
     const dev = rdevOf(device.number);
     const isThis = (loop: string) => loopsOver(loop, (status) => status.rdev === dev, host);
-    return [...found, ...loops(host).filter(isThis).flatMap((loop) => usesIn(loop, sight, levels - 1))];
+    return [
+      ...found,
+      ...loops(host)
+        .filter(isThis)
+        .flatMap((loop) => usesIn(loop, sight, levels - 1)),
+    ];
   });
 }
 
