@@ -72,7 +72,7 @@ export function contentsOf(bytes: ReadableBytes): string | undefined {
 
 /** The error of what must not be overwritten unasked. */
 export function holdsData(operation: string, noun: string, what: string): PmemError {
-  return new PmemError('ERR_PMEM_IN_USE', `${operation}: ${noun} holds ${what}; force: true destroys it`);
+  return new PmemError('ERR_PMEM_IN_USE', `${operation}: ${noun} holds ${what}; force destroys it`);
 }
 
 /**
