@@ -60,14 +60,14 @@ export function signaturesOn(bytes: ReadableBytes): { signature: Signature; offs
 
 /**
  * What is there, in words: `an XFS file system`, or `data` where it is nothing that is known, or what cannot be read. Undefined
- * where nothing known is there and the first and the last MiB are blank: all 0x00 or all 0xFF, each.
+ * where nothing known is there and the first and the last MiB are blank: all 0x00 or all 0xFF, each. Of 2 MiB or less, all of it has to be one of the two.
  */
 export function contentsOf(bytes: ReadableBytes): string | undefined {
   const [known] = signaturesOn(bytes);
   if (known !== undefined) return known.signature.what;
-  const head = Math.min(LOOKED_AT, bytes.size);
-  const tail = Math.max(head, bytes.size - LOOKED_AT);
-  return inRange(bytes, 0, head) ?? inRange(bytes, tail, bytes.size);
+  const { size } = bytes;
+  if (size <= 2 * LOOKED_AT) return inRange(bytes, 0, size);
+  return inRange(bytes, 0, LOOKED_AT) ?? inRange(bytes, size - LOOKED_AT, size);
 }
 
 /** The error of what must not be overwritten unasked. */

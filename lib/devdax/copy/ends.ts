@@ -1,6 +1,6 @@
 /** The open ends of a copy: offsets are from where the copy begins. */
 
-import { close, constants, fsync, open, read, write } from 'node:fs';
+import { close, constants, fstatSync, fsync, open, read, readSync, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { type HeldLock, native } from '../../binding.js';
@@ -82,6 +82,16 @@ export class MemoryEnd {
     return target.length;
   }
 
+  /** It is a device, and reading it changes nothing: registers of a PCI device can. */
+  get canPeek(): boolean {
+    return this.#region.kind !== 'pci';
+  }
+
+  /** Fills the target at once. */
+  peek(at: number, target: Uint8Array): void {
+    this.#region.read(this.#base + at, target);
+  }
+
   async close(): Promise<void> {
     this.#region.close();
   }
@@ -114,6 +124,7 @@ export class FileEnd {
   readonly #base: number;
   readonly #made: boolean;
   readonly #lock: HeldLock | undefined;
+  readonly #isDevice: boolean;
 
   private constructor(fd: number, path: string, base: number, made: boolean, lock: HeldLock | undefined) {
     this.#fd = fd;
@@ -121,6 +132,7 @@ export class FileEnd {
     this.#base = base;
     this.#made = made;
     this.#lock = lock;
+    this.#isDevice = fstatSync(fd).isBlockDevice();
   }
 
   /**
@@ -166,6 +178,20 @@ export class FileEnd {
     for (let done = 0; done < source.length; ) {
       const place = this.#base + at + done;
       done += (await this.#call(writeFd(this.#fd, source, done, source.length - done, place))).bytesWritten;
+    }
+  }
+
+  /** It is a device, and not a regular file. */
+  get canPeek(): boolean {
+    return this.#isDevice;
+  }
+
+  /** Fills the target at once, as far as the device goes. */
+  peek(at: number, target: Uint8Array): void {
+    try {
+      readSync(this.#fd, target, 0, target.length, this.#base + at);
+    } catch (error) {
+      throw systemError(error, this.#path);
     }
   }
 
