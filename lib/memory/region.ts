@@ -141,8 +141,15 @@ export class Region implements Memory, Disposable {
    * a process has of it that cannot see or open that node (a container with nodes of its own); `/dev/mem` or a PCI resource, and a
    * device of the same bytes; a disk and its partitions; a DAX file and the device below.
    *
-   * @throws PmemError with the POSIX code of the system call that failed; `ERR_PMEM_LOCKED` when another process has the
-   *   bytes open; `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
+   * **Block devices** are claimed by who stores (open(2), O_EXCL), as by mkfs and mount, until the last such region of this process
+   * is closed: what is mounted, swap space, or claimed by md, device mapper or another program is refused (`EBUSY`), naming who has
+   * it, and nobody mounts it meanwhile. So one process at a time stores to a device, whatever the bytes. With `shared` nothing is
+   * claimed, and what is mounted, swapped to or held is refused as far as it can be seen when the region is opened. So is a file
+   * that a loop device which is used has below it; nothing keeps others from mounting that later. A child of another thread that is
+   * between fork and exec holds the claim until it is past that. `readOnly` and `allowInUse` claim and ask nothing.
+   *
+   * @throws PmemError with the POSIX code of the system call that failed; `EBUSY` when the device is in use; `ERR_PMEM_LOCKED`
+   *   when another process has the bytes open; `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
    *   `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
    */
   static open(path: string | Buffer | URL, options?: RegionOptions): Region {
