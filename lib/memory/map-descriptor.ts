@@ -10,6 +10,15 @@ import { knowsMapSync, tooCoarse } from './explain.js';
 import type { ByteRange, Durability, Granularity } from './memory.js';
 import { watchSignals } from './signals.js';
 
+/** What asking again needs, whether the kernel uses the file or device by now. */
+export interface KnownUse {
+  readonly identity: Backing['identity'];
+  /** Nobody can begin to use the block device: this process has it claimed. */
+  readonly isClaimed: boolean;
+  /** It is stored to whoever uses it. */
+  readonly isAllowed: boolean;
+}
+
 /** A mapping and what is known about it. */
 export interface OpenedMapping {
   readonly path: string;
@@ -23,6 +32,7 @@ export interface OpenedMapping {
   /** The pieces of the file that it is made of, where there is more than one. */
   readonly extents?: readonly ByteRange[];
   readonly device: string | undefined;
+  readonly use: KnownUse;
 }
 
 /** What is mapped, and how. Nothing of it is checked again. */
@@ -46,6 +56,7 @@ export interface DescriptorRequest {
   readonly probed: number;
   readonly assumePersistent: boolean;
   readonly granularity: Granularity;
+  readonly allowInUse?: boolean;
   /** A lock that the mapping takes over. */
   readonly lock: HeldLock | undefined;
   /** Called when it fails, while the lock is still held. */
@@ -120,6 +131,11 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       fileOffset: first.offset,
       ...(extents.length > 1 ? { extents } : {}),
       device: deviceOf(backing),
+      use: {
+        identity: backing.identity,
+        isClaimed: lock !== undefined && request.allowInUse !== true,
+        isAllowed: readOnly || request.allowInUse === true,
+      },
     };
   } catch (error) {
     request.undo?.();

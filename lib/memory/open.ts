@@ -108,6 +108,7 @@ function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): Ope
       probed,
       assumePersistent: options.assumePersistent,
       granularity: options.granularity,
+      allowInUse: options.allowInUse,
       lock: held,
       undo: () => undo(file, path),
     });

@@ -25,8 +25,9 @@ import { checkByte, checkWord, lengthOf, rangeError, within, wrongMode } from '.
 import { type Claim, claimed } from './claim.js';
 import { type DeepFlush, deepFlush } from './deep-flush.js';
 import { closedError, failure, lastOutcome } from './failure.js';
+import { refuseInUse } from './in-use.js';
 import { knownSource, knownTarget } from './known-bytes.js';
-import type { OpenedMapping } from './map-descriptor.js';
+import type { KnownUse, OpenedMapping } from './map-descriptor.js';
 import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
 import { openMapping } from './open.js';
 import { checkAsyncOptions, checkOptions, checkPath, type RegionOptions } from './options.js';
@@ -49,6 +50,7 @@ interface Shared {
   readonly extents?: readonly ByteRange[];
   /** Directory of the device in sysfs. */
   readonly device: string | undefined;
+  readonly use: KnownUse;
   readonly windows: Windows;
   /** Gives the handle back when the last region on it was collected. */
   readonly keeper: object;
@@ -463,6 +465,13 @@ export class Region implements Memory, Disposable {
   claim(operation: string, exclusive: boolean): Claim | 'exclusive' | 'shared' {
     this.#examine(operation);
     return claimed(this.#handle, this.#base, this.#size, exclusive);
+  }
+
+  /** @internal Refuses what came into use since it was opened, for those who make formats: a file, or a device that nobody claimed. */
+  refuseInUse(): void {
+    const { path, kind, device, use } = this.#shared;
+    const { identity, isClaimed, isAllowed } = use;
+    if (!isAllowed) refuseInUse({ path, kind, identity, device: kind === 'block' ? device : undefined }, isClaimed);
   }
 
   /** @internal The short way to blocks that a table names, where there is one. */

@@ -11,10 +11,12 @@ import {
   readlinkSync,
   rmSync,
   statSync,
+  truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { copyDevice, DaxDevice, DaxRegion, Region } from 'pmem';
+import { Btt, copyDevice, DaxDevice, DaxRegion, openPartition, PmemDisk, Region, writePartitionTable } from 'pmem';
 import { startChild } from '../support/child.js';
 import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { loopDevices, run } from '../support/loop.js';
@@ -230,6 +232,29 @@ describe('a block device that is in use', () => {
     throwsCode(() => DaxDevice.open(other, { align: 4096, emulate: true }), 'EBUSY', { message });
     Region.open(other, { readOnly: true }).close();
     Region.open(other, { allowInUse: true }).close();
+  });
+
+  it('gets no BTT and no partition table where it is mounted since the region was opened, and no force helps', () => {
+    const { device, image } = withFileSystem();
+    const path = file('large');
+    writeFileSync(path, '');
+    truncateSync(path, 20 * MIB);
+    const other = loop.attachTo(path);
+    const shared = Region.open(device, { shared: true });
+    const below = Region.open(path, { assumePersistent: true });
+    const part = openPartition(PmemDisk.open(below), { firstSector: 0, sectorCount: 4096 });
+    run('mkfs.ext4', '-q', '-F', other);
+    const message = new RegExp(`mounted at '(${mount(device)}|${mount(other)})'`);
+    throwsCode(() => Btt.format(below, { force: true }), 'EBUSY', { message });
+    for (const disk of [PmemDisk.open(shared), PmemDisk.open(below), part]) {
+      throwsCode(() => writePartitionTable(disk, { label: 'gpt', partitions: [] }, { force: true }), 'EBUSY', {
+        message,
+      });
+    }
+    using reader = Region.open(image, { readOnly: true });
+    throwsCode(() => Btt.open(reader), 'ERR_PMEM_BTT_NOT_FOUND');
+    shared.close();
+    below.close();
   });
 
   it('is refused as an active swap file, as mmap(2) refuses it', function () {

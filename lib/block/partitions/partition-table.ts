@@ -274,6 +274,7 @@ export function writePartitionTable(
   const fresh = wasRead(table) ? asNew(table) : table;
   const refuse = (partitions: readonly Extent[]) => {
     if (device.readOnly) throw readOnlyDevice('writePartitionTable', 'the disk');
+    if ('refuseInUse' in device && typeof device.refuseInUse === 'function') device.refuseInUse();
     if (!force) refuseReplacing(device, oldTable(device), fresh.label, partitions);
   };
   if (fresh.label === 'gpt') writeGpt(device, fresh, refuse);
