@@ -237,10 +237,18 @@ export interface Native {
   /**
    * Locks the range towards other processes; threads of this one share it. Throws EAGAIN when another process holds it, EBUSY
    * when somebody in this process is to be alone with it, both with `begin` and `end` of what is held there.
+   *
+   * An exclusive lock on a block device claims all of the device (open(2), O_EXCL), once for this process, until its last such
+   * lock is gone: EBUSY with the syscall `open` when the kernel or another process has it claimed. `leavesClaim`: without.
    */
-  lock(fd: number, begin: number, end: number, exclusive: boolean): HeldLock;
-  /** Locks `[begin, end, begin, end, …]` towards everybody, this process included; all or nothing. Throws as {@link lock}. */
+  lock(fd: number, begin: number, end: number, exclusive: boolean, leavesClaim?: boolean): HeldLock;
+  /**
+   * Locks `[begin, end, begin, end, …]` towards everybody, this process included; all or nothing. Claims, and throws, as
+   * {@link lock}.
+   */
   lockAlone(fd: number, ranges: readonly number[]): HeldLock;
+  /** `[major, minor, major, minor, …]` of the block devices that this process has claimed by its locks. */
+  claimedDevices(): number[];
   /** Other ranges for the same lock from now on; when it throws, as {@link lock}, it is as it was. EBADF for an empty one. */
   changeLock(lock: HeldLock, ranges: readonly number[]): void;
   /** One more user of it; undefined for an empty one. */
@@ -286,6 +294,11 @@ export interface Native {
   probeAddress(address: number, length: number): number;
   /** Page faults of this thread so far. */
   threadFaults(): number;
+  /**
+   * Of a loop device: device number and inode number of its file, and the number of the device that the file is, or 0; as
+   * stat(2) has them. Empty for anything else, and for one without a file.
+   */
+  loopFile(fd: number): bigint[];
   /** The seals of a memfd (fcntl(2), F_GET_SEALS); 0 of any other file. */
   seals(fd: number): number;
 }

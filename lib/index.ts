@@ -33,6 +33,7 @@ export {
   type Partition,
   type PartitionTable,
   readPartitionTable,
+  type WriteTableOptions,
   writePartitionTable,
 } from './block/partitions/partition-table.js';
 export { PmemDisk } from './block/pmem-disk.js';

@@ -54,6 +54,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"pagesByNode", pmem::pages_by_node},
       {"lock", pmem::lock},
       {"lockAlone", pmem::lock_alone},
+      {"claimedDevices", pmem::claimed_devices},
       {"changeLock", pmem::change_lock},
       {"retainLock", pmem::retain_lock},
       {"lockUsers", pmem::lock_users},
@@ -76,6 +77,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"hugePages", pmem::huge_pages},
       {"probeAddress", pmem::probe_address},
       {"threadFaults", pmem::thread_faults},
+      {"loopFile", pmem::loop_file},
       {"seals", pmem::seals},
   };
   for (const auto& one : calls) exports.Set(one.name, Napi::Function::New(env, one.call, one.name));

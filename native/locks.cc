@@ -1,5 +1,7 @@
 #include "locks.h"
 
+#include <sys/sysmacros.h>
+
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -60,8 +62,9 @@ bool ranges_at(const Napi::CallbackInfo& info, size_t index, std::vector<ByteRan
   return true;
 }
 
-void refuse(Napi::Env env, int error, const ByteRange& conflict) {
-  Napi::Error failure = errno_error(env, error, "fcntl");
+void refuse(Napi::Env env, int error, const Obstacle& obstacle) {
+  Napi::Error failure = errno_error(env, error, obstacle.syscall);
+  const ByteRange& conflict = obstacle.held;
   if (conflict.end > 0) {
     failure.Set("begin", Napi::Number::New(env, static_cast<double>(conflict.begin)));
     failure.Set("end", Napi::Number::New(env, static_cast<double>(conflict.end)));
@@ -69,11 +72,11 @@ void refuse(Napi::Env env, int error, const ByteRange& conflict) {
   failure.ThrowAsJavaScriptException();
 }
 
-Napi::Value locked(Napi::Env env, int fd, const std::vector<ByteRange>& ranges, LockKind kind) {
+Napi::Value locked(Napi::Env env, int fd, const std::vector<ByteRange>& ranges, LockKind kind, DeviceClaim claim) {
   LockId id = 0;
-  ByteRange conflict = {};
-  if (const int error = lock_ranges(fd, ranges, kind, &id, &conflict)) {
-    refuse(env, error, conflict);
+  Obstacle obstacle;
+  if (const int error = lock_ranges(fd, ranges, kind, claim, &id, &obstacle)) {
+    refuse(env, error, obstacle);
     return env.Undefined();
   }
   return kept_by(env, HeldLock(id, kind));
@@ -83,21 +86,33 @@ Napi::Value locked(Napi::Env env, int fd, const std::vector<ByteRange>& ranges, 
 
 Napi::Value lock(const Napi::CallbackInfo& info) {
   const LockKind kind = flag_at(info, 3) ? LockKind::kExclusive : LockKind::kShared;
-  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), {{integer_at(info, 1), integer_at(info, 2)}}, kind);
+  const DeviceClaim claim = flag_at(info, 4) ? DeviceClaim::kLeft : DeviceClaim::kTaken;
+  const ByteRange range = {integer_at(info, 1), integer_at(info, 2)};
+  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), {range}, kind, claim);
 }
 
 Napi::Value lock_alone(const Napi::CallbackInfo& info) {
   std::vector<ByteRange> ranges;
   if (!ranges_at(info, 1, &ranges)) return info.Env().Undefined();
-  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), ranges, LockKind::kAlone);
+  return locked(info.Env(), static_cast<int>(integer_at(info, 0)), ranges, LockKind::kAlone, DeviceClaim::kTaken);
+}
+
+Napi::Value claimed_devices(const Napi::CallbackInfo& info) {
+  const std::vector<dev_t> found = claimed_devices();
+  Napi::Array result = Napi::Array::New(info.Env(), 2 * found.size());
+  for (uint32_t i = 0; i < found.size(); i++) {
+    result.Set(2 * i, Napi::Number::New(info.Env(), major(found[i])));
+    result.Set(2 * i + 1, Napi::Number::New(info.Env(), minor(found[i])));
+  }
+  return result;
 }
 
 Napi::Value change_lock(const Napi::CallbackInfo& info) {
-  ByteRange conflict = {};
+  Obstacle obstacle;
   std::vector<ByteRange> ranges;
   if (!ranges_at(info, 1, &ranges)) return info.Env().Undefined();
-  const int error = change_lock(id_at(info), ranges, &conflict);
-  if (error != 0) refuse(info.Env(), error, conflict);
+  const int error = change_lock(id_at(info), ranges, &obstacle);
+  if (error != 0) refuse(info.Env(), error, obstacle);
   return info.Env().Undefined();
 }
 

@@ -11,11 +11,17 @@ namespace pmem {
 // A lock is an object that is one user of it until it is given to map or unlock, is collected, or its thread ends.
 // Given back, or moved into a mapping, it is no user of anything; whatever is done with it then is harmless.
 
-// lock(fd, begin, end, exclusive) -> lock
+// Of a block device, who stores claims all of it, too: what the kernel or another process has claimed is EBUSY, whose
+// syscall is open.
+
+// lock(fd, begin, end, exclusive, leavesClaim) -> lock; leavesClaim: without the claim.
 Napi::Value lock(const Napi::CallbackInfo& info);
 
 // lockAlone(fd, ranges) -> lock: nobody else, in this process neither.
 Napi::Value lock_alone(const Napi::CallbackInfo& info);
+
+// claimedDevices() -> [major, minor, major, minor, ...] of the block devices that this process has claimed.
+Napi::Value claimed_devices(const Napi::CallbackInfo& info);
 
 // changeLock(lock, ranges): other ranges from now on, or an error and the same as before.
 Napi::Value change_lock(const Napi::CallbackInfo& info);

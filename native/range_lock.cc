@@ -27,15 +27,18 @@ namespace {
 struct Held {
   LockId id;
   LockKind kind;
+  bool claims;  // the device, if it is one
   unsigned users;
   std::vector<ByteRange> ranges;
 };
 
-// One open file description per file and process: locks taken through it never conflict with each other.
+// One open file description per file and process: locks taken through it never conflict with each other. The same holds
+// for the claim, because a second one in this process would be refused.
 struct LockedFile {
   FileIdentity identity;
   int fd;
   std::vector<Held> held;
+  int claim = -1;  // a description that was opened with O_EXCL; -1: none
 };
 
 std::mutex locks_mutex;
@@ -174,6 +177,25 @@ int replace(LockedFile& file, std::vector<Held>* wanted, const std::vector<ByteR
   return error;
 }
 
+bool any_claims(const std::vector<Held>& held) {
+  return std::any_of(held.begin(), held.end(), [](const Held& one) { return one.claims; });
+}
+
+// The claim is the device's, whatever node it is opened by, and writing takes no more of it than reading.
+int claim_device(LockedFile& file, int fd) {
+  if (file.claim >= 0 || file.identity.kind != FileKind::kBlockDevice) return 0;
+  const int access = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY ? O_WRONLY : O_RDONLY;
+  file.claim = open_again(fd, access | O_EXCL);
+  return file.claim < 0 ? errno : 0;
+}
+
+// A child between fork and exec has the description open, too, and the device stays claimed until it is past that:
+// unlike a lock, a claim cannot be given up by who shares it.
+void end_claim(LockedFile& file) {
+  if (file.claim >= 0) close(file.claim);
+  file.claim = -1;
+}
+
 bool find_lock(LockId id, size_t* file, size_t* held) {
   for (*file = 0; *file < files.size(); ++*file) {
     const std::vector<Held>& list = files[*file]->held;
@@ -204,17 +226,20 @@ int move_to(LockedFile& file, int fd, ByteRange* conflict) {
 
 }  // namespace
 
-int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, LockId* id, ByteRange* conflict) {
+int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, DeviceClaim claim, LockId* id,
+                Obstacle* obstacle) {
+  ByteRange* conflict = &obstacle->held;
   FileIdentity identity;
   if (const int error = identify_file(fd, &identity)) return error;
   const std::lock_guard<std::mutex> guard(locks_mutex);
   auto place = std::find_if(files.begin(), files.end(),
                             [&](const std::unique_ptr<LockedFile>& file) { return file->identity == identity; });
-  const Held mine = {last_id + 1, kind, 1, ranges};
+  const bool claims = kind != LockKind::kShared && claim == DeviceClaim::kTaken;
+  const Held mine = {last_id + 1, kind, claims, 1, ranges};
   if (place == files.end()) {
     const int own = own_description(fd, identity);
     if (own < 0) return errno;
-    files.push_back(std::unique_ptr<LockedFile>(new LockedFile{identity, own, {}}));
+    files.push_back(std::unique_ptr<LockedFile>(new LockedFile{identity, own, {}, -1}));
     place = files.end() - 1;
   } else {
     if (conflicts((*place)->held, mine, conflict)) return EBUSY;
@@ -225,7 +250,15 @@ int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, Loc
   LockedFile& file = **place;
   std::vector<Held> wanted = file.held;
   wanted.push_back(mine);
-  const int error = replace(file, &wanted, ranges, conflict);
+  // The lock comes first, and goes last: who waits for it must not find the device claimed.
+  int error = replace(file, &wanted, ranges, conflict);
+  if (error == 0 && claims) {
+    error = claim_device(file, fd);
+    if (error != 0) {
+      obstacle->syscall = "open";
+      replace(file, &wanted, ranges, nullptr);  // as it was
+    }
+  }
   if (error == 0) {
     *id = ++last_id;
   } else if (file.held.empty()) {
@@ -235,7 +268,17 @@ int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, Loc
   return error;
 }
 
-int change_lock(LockId id, const std::vector<ByteRange>& ranges, ByteRange* conflict) {
+std::vector<dev_t> claimed_devices() {
+  const std::lock_guard<std::mutex> guard(locks_mutex);
+  std::vector<dev_t> found;
+  for (const std::unique_ptr<LockedFile>& file : files) {
+    if (file->claim >= 0) found.push_back(file->identity.device);
+  }
+  return found;
+}
+
+int change_lock(LockId id, const std::vector<ByteRange>& ranges, Obstacle* obstacle) {
+  ByteRange* conflict = &obstacle->held;
   const std::lock_guard<std::mutex> guard(locks_mutex);
   size_t file, held;
   if (!find_lock(id, &file, &held)) return EBADF;
@@ -270,6 +313,7 @@ void unlock(LockId id) {
   const std::vector<Held> before = list;
   const std::vector<ByteRange> changed = list[held].ranges;
   list.erase(list.begin() + static_cast<ptrdiff_t>(held));
+  if (!any_claims(list)) end_claim(*files[file]);
   if (list.empty()) {
     abandon(files[file]->fd);
     files.erase(files.begin() + static_cast<ptrdiff_t>(file));

@@ -24,12 +24,26 @@ enum class LockKind : int {
   kAlone = 2,      // nobody else, in whatever thread
 };
 
-// Locks the ranges of the file behind fd: all of them or none. Returns 0 or an errno; EAGAIN: another process holds
-// one of them; EBUSY: another holder in this process does. Then conflict tells what is held, as far as it is known.
-int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, LockId* id, ByteRange* conflict);
+// A block device that somebody here stores to is claimed as a whole, as mkfs and mount claim it (open(2), O_EXCL).
+enum class DeviceClaim { kTaken, kLeft };
+
+// What stands in the way of a lock.
+struct Obstacle {
+  const char* syscall = "fcntl";  // "open": the device could not be claimed
+  ByteRange held = {};            // as far as it is known
+};
+
+// Locks the ranges of the file behind fd: all of them or none. Returns 0 or an errno. Of fcntl, EAGAIN: another process
+// holds one of them; EBUSY: another holder in this process does. Of open, EBUSY: the kernel or another process has the
+// block device claimed.
+int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, DeviceClaim claim, LockId* id,
+                Obstacle* obstacle);
+
+// The numbers of the block devices that this process has claimed.
+std::vector<dev_t> claimed_devices();
 
 // Makes the lock one of these ranges, or leaves it as it was and returns an errno as lock_ranges; EBADF: no such lock.
-int change_lock(LockId id, const std::vector<ByteRange>& ranges, ByteRange* conflict);
+int change_lock(LockId id, const std::vector<ByteRange>& ranges, Obstacle* obstacle);
 
 // A lock has one user when it is made. False where there is no such lock.
 bool retain_lock(LockId id);

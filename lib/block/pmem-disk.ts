@@ -233,6 +233,12 @@ export class PmemDisk implements BlockDevice {
     this.#memory.persist(this.#base + lba * this.#sectorSize, count * this.#sectorSize);
   }
 
+  /** @internal Refuses what the kernel uses by now. */
+  refuseInUse(): void {
+    const memory = this.#memory;
+    if ('refuseInUse' in memory && typeof memory.refuseInUse === 'function') memory.refuseInUse();
+  }
+
   /** Ends the disk; the memory stays open. Makes nothing durable. Closing twice is harmless. */
   close(): void {
     this.#limits.close();

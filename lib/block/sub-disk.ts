@@ -162,6 +162,12 @@ export class SubDisk implements BlockDevice {
     this.#run('persist', () => this.#device.persist(this.#start + lba, count));
   }
 
+  /** @internal Refuses what the kernel uses by now. */
+  refuseInUse(): void {
+    const device = this.#device;
+    if ('refuseInUse' in device && typeof device.refuseInUse === 'function') device.refuseInUse();
+  }
+
   /** Ends the part; the device stays open. Closing twice is harmless. */
   close(): void {
     this.#limits.close();

@@ -3,8 +3,8 @@
 import { Btt } from '../block/btt/btt.js';
 import type { BttReport } from '../block/btt/check.js';
 import { type BttSectorSize, type BttVersion, SECTOR_SIZES } from '../block/btt/layout.js';
-import { dataOn } from '../block/btt/signatures.js';
 import { PmemError } from '../errors.js';
+import { contentsOf } from '../memory/contents.js';
 import { Region } from '../memory/region.js';
 import { formatSize } from '../units.js';
 import { type Arguments, type Command, UsageError } from './command.js';
@@ -81,10 +81,10 @@ async function format(path: string, args: Arguments): Promise<number> {
   const nfree = numberOf('nfree', values.get('nfree'));
   const [uuid, parentUuid] = [values.get('uuid'), values.get('parent-uuid')];
   return await on(path, args, false, async (region) => {
-    const data = dataOn(region);
+    const data = contentsOf(region);
     const force = flags.has('force');
     if (data === undefined || force) {
-      const there = data === undefined ? '' : ` (it seems to hold ${data})`;
+      const there = data === undefined ? '' : ` (it holds ${data})`;
       refuseUnasked(
         args,
         `'${path}', ${formatSize(region.size)}, is going to be formatted, and loses its contents${there}`,
@@ -183,7 +183,7 @@ export const btt: Command = {
   summary: 'block translation tables: disks with atomic sectors',
   description: [
     'A BTT gives memory sectors that a power cut leaves old or new, never torn: Linux calls it a namespace in sector mode. PATH is a file, /dev/daxX.Y, or a namespace in raw mode.',
-    'format makes one; what was there is gone, so it wants --yes, and --force as well where there seem to be data. check finds what is wrong (exit code 1 if there is something left), with --repair it repairs all that is wrong or changes nothing. info shows the layout.',
+    'format makes one; what was there is gone, so it wants --yes, and --force as well where it is not blank. check finds what is wrong (exit code 1 if there is something left), with --repair it repairs all that is wrong or changes nothing. info shows the layout.',
   ],
   options: {
     'sector-size': {
@@ -204,7 +204,7 @@ export const btt: Command = {
       help: "format: the namespace's; Linux refuses a BTT with another one's",
     },
     nfree: { type: 'string', value: 'COUNT', help: 'format: free blocks of an arena, 256 by default' },
-    force: { type: 'boolean', short: 'f', help: 'format: even if there seem to be data' },
+    force: { type: 'boolean', short: 'f', help: 'format: over what is there' },
     repair: { type: 'boolean', help: 'check: repair what can be repaired' },
     'rewrite-log': {
       type: 'boolean',

@@ -7,6 +7,7 @@ import { types } from 'node:util';
 import { type HeldLock, type Mapped, native, Status } from '../binding.js';
 import { errorName, PmemError, systemError, wrongType, wrongValue } from '../errors.js';
 import { knowsMapSync } from '../memory/explain.js';
+import { refuseInUse } from '../memory/in-use.js';
 import { lockRange } from '../memory/lock.js';
 import { adviceOnMap, mapDescriptor, type OpenedMapping } from '../memory/map-descriptor.js';
 import { checkPath } from '../memory/options.js';
@@ -56,6 +57,16 @@ function notCounted(what: string): TypeError {
   return wrongValue('fn', expected, what);
 }
 
+/** Gives the lock back where what is checked under it throws: no mapping takes it over then. */
+function refuseLocked(lock: HeldLock | undefined, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (lock !== undefined) native.unlock(lock);
+    throw error;
+  }
+}
+
 /** Whether larger pages are to be kept out, where the file system could bring them in at once. */
 function mapsSmall(how: FaultKind, align: number): boolean {
   return how === 'dax' && align === native.pageSize();
@@ -88,6 +99,7 @@ export class DaxDevice implements Disposable {
     this.#options = options;
     this.#size = sizeOf(source.extents);
     this.#fd = opened.fd;
+    if (!options.readOnly) refuseInUse(opened.backing, source.locked);
     // First: a mapping for storing makes a file on hugetlbfs longer that was made shorter.
     this.#unchanged();
     this.#verdict = this.#probe();
@@ -374,6 +386,8 @@ export class DaxDevice implements Disposable {
       lock = lockRange(this.#fd, backing, first.offset, first.offset + first.length, !readOnly);
     }
     try {
+      // Instances hold their bytes since before, and claimed the device then.
+      if (!readOnly && !held) refuseLocked(lock, () => refuseInUse(backing, lock !== undefined));
       return mapDescriptor({
         fd: this.#fd,
         backing,

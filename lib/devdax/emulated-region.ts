@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { type HeldLock, native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { type Backing, inspect, numaNode, openDescriptor } from '../memory/backing.js';
+import { claimedError, isClaimed, refuseInUse } from '../memory/in-use.js';
 import { isLocked, lockedError } from '../memory/locked.js';
 import { numericAttribute } from '../memory/sysfs.js';
 import { node } from '../memory/sysfs-nodes.js';
@@ -184,6 +185,7 @@ export class EmulatedRegion implements RegionBackend {
   /** What a record on the media would hold; {@link Layout.describe}. */
   readonly layout: Layout;
   readonly #identity: Backing['identity'];
+  readonly #device: Backing['device'];
   /** Open for the region's life: as long as it is, no other file gets the inode's number. */
   readonly #fd: number;
   readonly #instances: EmulatedInstance[] = [];
@@ -206,6 +208,7 @@ export class EmulatedRegion implements RegionBackend {
       this.resource = resource(backing, offset);
       this.layout = new Layout(offset, length);
       this.#identity = backing.identity;
+      this.#device = backing.device;
       this.#fd = fd;
     } catch (error) {
       closeSync(fd);
@@ -227,6 +230,12 @@ export class EmulatedRegion implements RegionBackend {
     const planned = this.#place(number, wanted);
     const fd = this.checked();
     const lock = this.locking(() => native.lockAlone(fd, bordersOf(planned)));
+    try {
+      refuseInUse(this.#backing, true);
+    } catch (error) {
+      native.unlock(lock);
+      throw error;
+    }
     const made = new EmulatedInstance(this, number, planned, lock);
     this.layout.commit(number, planned);
     this.#instances.push(made);
@@ -271,11 +280,16 @@ export class EmulatedRegion implements RegionBackend {
     return found;
   }
 
+  get #backing(): Pick<Backing, 'path' | 'kind' | 'device' | 'identity'> {
+    return { path: this.path, kind: this.kind, device: this.#device, identity: this.#identity };
+  }
+
   /** Runs what locks bytes; who has them is in the error. */
   locking<T>(run: () => T): T {
     try {
       return run();
     } catch (error) {
+      if (isClaimed(error)) throw claimedError(this.#backing, error);
       if (!isLocked(error)) throw systemError(error, this.path);
       throw lockedError(error, this.path, this.#identity, {
         here: 'Close the region or the device there, or take other bytes with ranges',

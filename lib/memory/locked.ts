@@ -8,6 +8,8 @@ const { EAGAIN, EBUSY } = constants.errno;
 
 interface Refused {
   readonly errno?: number;
+  /** `open`: not the bytes, but the whole device is somebody's. */
+  readonly syscall?: string;
   /** What is held, of the bytes that were wanted; at least one lies in both. */
   readonly begin?: number;
   readonly end?: number;
@@ -15,8 +17,8 @@ interface Refused {
 
 /** Whether what `native.lock` or its kin threw says that somebody has the bytes. */
 export function isLocked(error: unknown): boolean {
-  const { errno } = error as Refused;
-  return errno === EAGAIN || errno === EBUSY;
+  const { errno, syscall } = error as Refused;
+  return syscall === 'fcntl' && (errno === EAGAIN || errno === EBUSY);
 }
 
 function hex(offset: number): string {

@@ -9,6 +9,15 @@ import { decideDurability, nativeGranularity, satisfies } from './durability.js'
 import { knowsMapSync, tooCoarse } from './explain.js';
 import type { ByteRange, Durability, Granularity } from './memory.js';
 
+/** What asking again needs, whether the kernel uses the file or device by now. */
+export interface KnownUse {
+  readonly identity: Backing['identity'];
+  /** Nobody can begin to use the block device: this process has it claimed. */
+  readonly isClaimed: boolean;
+  /** It is stored to whoever uses it. */
+  readonly isAllowed: boolean;
+}
+
 /** A mapping and what is known about it. */
 export interface OpenedMapping {
   readonly path: string;
@@ -22,6 +31,7 @@ export interface OpenedMapping {
   /** The pieces of the file that it is made of, where there is more than one. */
   readonly extents?: readonly ByteRange[];
   readonly device: string | undefined;
+  readonly use: KnownUse;
 }
 
 /** What is mapped, and how. Nothing of it is checked again. */
@@ -45,11 +55,12 @@ export interface DescriptorRequest {
   readonly probed: number;
   readonly assumePersistent: boolean;
   readonly granularity: Granularity;
+  readonly allowInUse?: boolean;
   /** A lock that the mapping takes over. */
   readonly lock: HeldLock | undefined;
 }
 
-const { ENOMEM, EOPNOTSUPP, EPERM } = constants.errno;
+const { ENOMEM, EOPNOTSUPP, EPERM, ETXTBSY } = constants.errno;
 
 /** What to do about an errno of mmap. */
 export function adviceOnMap(
@@ -60,6 +71,7 @@ export function adviceOnMap(
   if (errno === EPERM && kind === 'devmem') {
     return 'The range is System RAM, or lockdown or a missing CAP_SYS_RAWIO forbids it; reserve a range with memmap= on the kernel command line';
   }
+  if (errno === ETXTBSY) return 'It is an active swap file (/proc/swaps); swapoff first';
   if (errno !== ENOMEM) return undefined;
   if (kind === 'file' && pageSize > native.pageSize()) {
     const pool = `/sys/kernel/mm/hugepages/hugepages-${pageSize / 1024}kB/nr_hugepages`;
@@ -115,6 +127,11 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       fileOffset: first.offset,
       ...(extents.length > 1 ? { extents } : {}),
       device: deviceOf(backing),
+      use: {
+        identity: backing.identity,
+        isClaimed: lock !== undefined && request.allowInUse !== true,
+        isAllowed: readOnly || request.allowInUse === true,
+      },
     };
   } catch (error) {
     // Of the mapping, the lock ends with it; else it is here, and nobody else gives it back.

@@ -18,7 +18,8 @@ export interface Mount {
   readonly options: readonly string[];
 }
 
-function unescapeOctal(text: string): string {
+/** Spaces and the like are written as `\040`. */
+export function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 

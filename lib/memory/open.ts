@@ -7,6 +7,7 @@ import { outOfRange, PmemError, systemError } from '../errors.js';
 import { type Backing, inspect, openDescriptor } from './backing.js';
 import { fillNew, giveBlocks, grow, isStillThere, settle, sizeMismatch, takeExisting } from './create.js';
 import { probeSync } from './explain.js';
+import { refuseInUse } from './in-use.js';
 import { lockRange } from './lock.js';
 import { adviceOnMap, demand, mapDescriptor, type OpenedMapping } from './map-descriptor.js';
 import { makeInPlace, NewFile } from './new-file.js';
@@ -54,7 +55,7 @@ function extent(
 
 function lock(fd: number, backing: Backing, options: CheckedOptions, end: number): HeldLock | undefined {
   if (options.shared) return undefined;
-  return lockRange(fd, backing, options.offset, end, !options.readOnly);
+  return lockRange(fd, backing, options.offset, end, !options.readOnly, options.allowInUse);
 }
 
 function defaultAlignment(length: number, pageSize: number): number {
@@ -89,6 +90,7 @@ function map({ fd, backing, planned, probed, lock: held, populate }: Prepared, o
     probed,
     assumePersistent: options.assumePersistent,
     granularity: options.granularity,
+    allowInUse: options.allowInUse,
     lock: held,
   });
 }
@@ -127,6 +129,7 @@ function openExisting(fd: number, path: string, options: CheckedOptions): Opened
     }
     const { size = 0 } = options;
     // Refused before blocks are allocated.
+    if (!options.readOnly && !options.allowInUse) refuseInUse(before, held !== undefined);
     const probed = probeSync(fd, before);
     demand(before, probed, options);
     if (mayComplete) giveBlocks(fd, path, size, options.sparse);

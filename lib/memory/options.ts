@@ -50,8 +50,14 @@ export interface RegionOptions {
   align?: Size;
   /** Fault every page in before `open` returns. */
   populate?: boolean;
-  /** Take no lock: other processes may map the same bytes, for writing too. */
+  /** Take no lock: other processes may map the same bytes, for writing too. Of a block device, claim nothing. */
   shared?: boolean;
+  /**
+   * Store to a block device, or a file below a loop device, that is mounted, swap space, a part of md or device mapper, or claimed
+   * by another program: what is there is damaged, or overwrites what is stored here. Nothing else needs it, not even `force` of
+   * what makes formats. Default false: `EBUSY`.
+   */
+  allowInUse?: boolean;
 }
 
 /** Options with their defaults filled in. */
@@ -69,6 +75,7 @@ export interface CheckedOptions {
   readonly align: number | undefined;
   readonly populate: boolean;
   readonly shared: boolean;
+  readonly allowInUse: boolean;
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
@@ -85,6 +92,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
   'align',
   'populate',
   'shared',
+  'allowInUse',
 ]);
 
 /** Permissions of what is made where none are given: what is stored is nobody else's to read, nor to lock. */
@@ -160,6 +168,7 @@ export function checkOptions(options: RegionOptions = {}): CheckedOptions {
     align: size(options.align, 'align'),
     populate: boolean(options.populate, 'populate'),
     shared: boolean(options.shared, 'shared'),
+    allowInUse: boolean(options.allowInUse, 'allowInUse'),
   };
   const { align, granularity, mode } = checked;
   if (!isGranularity(granularity)) {

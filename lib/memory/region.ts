@@ -25,8 +25,9 @@ import { checkByte, checkWord, lengthOf, rangeError, within, wrongMode } from '.
 import { type Claim, claimed } from './claim.js';
 import { type DeepFlush, deepFlush } from './deep-flush.js';
 import { closedError, failure, lastOutcome } from './failure.js';
+import { refuseInUse } from './in-use.js';
 import { knownSource, knownTarget } from './known-bytes.js';
-import type { OpenedMapping } from './map-descriptor.js';
+import type { KnownUse, OpenedMapping } from './map-descriptor.js';
 import type { ByteRange, Durability, Memory, WriteMode } from './memory.js';
 import { openMapping } from './open.js';
 import { checkAsyncOptions, checkOptions, checkPath, type RegionOptions } from './options.js';
@@ -49,6 +50,7 @@ interface Shared {
   readonly extents?: readonly ByteRange[];
   /** Directory of the device in sysfs. */
   readonly device: string | undefined;
+  readonly use: KnownUse;
   readonly windows: Windows;
   /** Gives the handle back when the last region on it was collected. */
   readonly keeper: object;
@@ -141,9 +143,17 @@ export class Region implements Memory, Disposable {
    * a process has of it that cannot see or open that node (a container with nodes of its own); `/dev/mem` or a PCI resource, and a
    * device of the same bytes; a disk and its partitions; a DAX file and the device below.
    *
-   * @throws PmemError with the POSIX code of the system call that failed; `ERR_PMEM_LOCKED` when another process has the
-   *   bytes open; `ENODEV` for what cannot be mapped, which is not opened at all; with `create`, `EEXIST` (`exclusive`), `EACCES`
-   *   for a file or link that a stranger can have put there and `ELOOP` for a link that leads nowhere; `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
+   * **Block devices** are claimed by who stores (open(2), O_EXCL), as by mkfs and mount, until the last such region of this process
+   * is closed: what is mounted, swap space, or claimed by md, device mapper or another program is refused (`EBUSY`), naming who has
+   * it, and nobody mounts it meanwhile. So one process at a time stores to a device, whatever the bytes. With `shared` nothing is
+   * claimed, and what is mounted, swapped to or held is refused as far as it can be seen when the region is opened. So is a file
+   * that a loop device which is used has below it; nothing keeps others from mounting that later. A child of another thread that is
+   * between fork and exec holds the claim until it is past that. `readOnly` and `allowInUse` claim and ask nothing.
+   *
+   * @throws PmemError with the POSIX code of the system call that failed; `EBUSY` when the device is in use; `ERR_PMEM_LOCKED` when
+   *   another process has the bytes open; `ENODEV` for what cannot be mapped, which is not opened at all; with `create`, `EEXIST`
+   *   (`exclusive`), `EACCES` for a file or link that a stranger can have put there and `ELOOP` for a link that leads nowhere;
+   *   `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
    *   `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
    */
   static open(path: string | Buffer | URL, options?: RegionOptions): Region {
@@ -457,6 +467,13 @@ export class Region implements Memory, Disposable {
   claim(operation: string, exclusive: boolean): Claim | 'exclusive' | 'shared' {
     this.#examine(operation);
     return claimed(this.#handle, this.#base, this.#size, exclusive);
+  }
+
+  /** @internal Refuses what came into use since it was opened, for those who make formats: a file, or a device that nobody claimed. */
+  refuseInUse(): void {
+    const { path, kind, device, use } = this.#shared;
+    const { identity, isClaimed, isAllowed } = use;
+    if (!isAllowed) refuseInUse({ path, kind, identity, device: kind === 'block' ? device : undefined }, isClaimed);
   }
 
   /** @internal The short way to blocks that a table names, where there is one. */

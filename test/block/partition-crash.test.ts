@@ -39,7 +39,7 @@ function inForce(memory: Memory, sectorSize: SectorSize): string {
 
 function write(memory: Memory, table: NewGpt | NewMbr, sectorSize: SectorSize): void {
   const fixed = table.label === 'gpt' ? { ...table, randomGuid: counted() } : table;
-  writePartitionTable(PmemDisk.open(memory, { sectorSize }), { alignment: 4096, ...fixed });
+  writePartitionTable(PmemDisk.open(memory, { sectorSize }), { alignment: 4096, ...fixed }, { force: true });
 }
 
 const OLD_GPT: NewGpt = {

@@ -38,7 +38,7 @@ describe('partition tables and bad sectors', () => {
           const memory = new LossyMemory(SIZE);
           if (before !== undefined) writePartitionTable(PmemDisk.open(memory), before);
           const disk = withBad(memory, sector);
-          const table = writePartitionTable(disk, after);
+          const table = writePartitionTable(disk, after, { force: true });
           assert.equal(table.label, after.label);
           assert.deepEqual(table.problems, []);
           assert.deepEqual(readPartitionTable(disk), table);
@@ -54,7 +54,9 @@ describe('partition tables and bad sectors', () => {
       const memory = new LossyMemory(SIZE);
       const disk = PmemDisk.open(memory, { badBlocks });
       memory.calls.length = 0;
-      throwsCode(() => writePartitionTable(disk, table), 'EIO', { message: /sector 0 of the disk is bad/ });
+      throwsCode(() => writePartitionTable(disk, table, { force: true }), 'EIO', {
+        message: /sector 0 of the disk is bad/,
+      });
       assert.deepEqual(
         memory.calls.filter((call) => /^(write|fill)/.test(call)),
         [],
@@ -94,7 +96,7 @@ describe('what only looks like a table', () => {
     disk.read(LAST, sector);
     sector.writeUInt8(Number(sector[60]) ^ 1, 60);
     disk.write(LAST, sector);
-    writePartitionTable(disk, { label: 'mbr', partitions: [{}] });
+    writePartitionTable(disk, { label: 'mbr', partitions: [{}] }, { force: true });
     const found = Buffer.alloc(512);
     disk.read(LAST, found);
     assert.deepEqual(found, sector);

@@ -137,7 +137,7 @@ describe('writePartitionTable', () => {
       const path = written(GPT);
       const region = Region.open(path, { assumePersistent: true });
       const disk = PmemDisk.open(region);
-      assert.equal(writePartitionTable(disk, MBR).label, 'mbr');
+      assert.equal(writePartitionTable(disk, MBR, { force: true }).label, 'mbr');
       region.close();
       assert.match(succeedTool('sfdisk', ['--verify', path]), /No errors detected/);
       assert.match(succeedTool('sgdisk', ['-p', path]), /converting MBR to GPT format/);
@@ -205,8 +205,8 @@ describe('writePartitionTable', () => {
   it('keeps the boot code', () => {
     const disk = newDisk();
     disk.write(0, Buffer.alloc(512, 0x90));
-    writePartitionTable(disk, MBR);
-    writePartitionTable(disk, GPT);
+    writePartitionTable(disk, MBR, { force: true });
+    writePartitionTable(disk, GPT, { force: true });
     const sector = Buffer.alloc(512);
     disk.read(0, sector);
     assert.ok(sector.subarray(0, 440).every((byte) => byte === 0x90));
@@ -338,6 +338,100 @@ describe('writePartitionTable', () => {
     throwsCode(() => writePartitionTable(readOnly, GPT), 'EPERM');
     throwsCode(() => writePartitionTable(readOnly, MBR), 'EPERM');
     throwsCode(() => writePartitionTable({} as never, GPT), 'ERR_INVALID_ARG_TYPE');
+  });
+
+  describe('without force', () => {
+    const two: NewGpt = { label: 'gpt', partitions: [{ size: '2MiB' }, { size: '2MiB' }] };
+    const mbr: NewMbr = { label: 'mbr', partitions: [{ size: '2MiB' }], logical: [{ size: '1MiB' }, { size: '1MiB' }] };
+
+    /** It is refused, and nothing is stored. */
+    function refuses(memory: LossyMemory, table: NewGpt | NewMbr, message: RegExp, disk = PmemDisk.open(memory)): void {
+      memory.calls.length = 0;
+      throwsCode(() => writePartitionTable(disk, table), 'ERR_PMEM_IN_USE', { message });
+      assert.deepEqual(
+        memory.calls.filter((call) => /^(write|fill|store)/.test(call)),
+        [],
+      );
+    }
+
+    it('goes on a disk of ones', () => {
+      const memory = new LossyMemory(4 * MIB);
+      memory.fill(0, 4 * MIB, 0xff);
+      assert.equal(writePartitionTable(PmemDisk.open(memory), { label: 'gpt', partitions: [] }).label, 'gpt');
+    });
+
+    it('refuses a byte of data in the first or the last MiB, and takes what is between', () => {
+      for (const empty of [
+        { label: 'gpt', partitions: [] },
+        { label: 'mbr', partitions: [] },
+      ] as const) {
+        for (const at of [0, MIB - 1, 3 * MIB, 4 * MIB - 1]) {
+          const memory = new LossyMemory(4 * MIB);
+          memory.write(at, Buffer.from([1]));
+          refuses(memory, empty, /the disk holds data; force destroys it/);
+          assert.equal(writePartitionTable(PmemDisk.open(memory), empty, { force: true }).label, empty.label);
+        }
+        const between = new LossyMemory(4 * MIB);
+        between.write(2 * MIB, Buffer.from([1]));
+        assert.equal(writePartitionTable(PmemDisk.open(between), empty).label, empty.label);
+      }
+    });
+
+    for (const table of [two, mbr]) {
+      it(`keeps the partitions of an old ${table.label}, or refuses and names the one that would be lost`, () => {
+        const memory = new LossyMemory(16 * MIB);
+        const disk = PmemDisk.open(memory);
+        const old = writePartitionTable(disk, table);
+        // Data in the partitions, and in the disk's last MiB.
+        for (const { firstSector } of old.partitions) {
+          if (firstSector % 2048 === 0) memory.write(firstSector * 512 + 1080, Buffer.from([0x53, 0xef]));
+        }
+        assert.deepEqual(writePartitionTable(disk, old), old);
+        const [first, ...others] = old.partitions;
+        assert(first !== undefined);
+        const without = { ...old, partitions: others } as typeof old;
+        refuses(memory, without as never, /with partition 1 \(sectors 2048 to 6143\), which the new one does not have/);
+        const shorter = { ...first, sectorCount: first.sectorCount - 1 };
+        refuses(memory, { ...old, partitions: [shorter, ...others] } as never, /with partition 1 /);
+        const moved = { ...first, firstSector: first.firstSector + 1, sectorCount: first.sectorCount - 1 };
+        refuses(memory, { ...old, partitions: [moved, ...others] } as never, /with partition 1 /);
+        const other = table.label === 'gpt' ? 'mbr' : 'gpt';
+        refuses(memory, { label: other, partitions: [] }, table.label === 'gpt' ? /holds a GPT/ : /holds an MBR/);
+        assert.equal(writePartitionTable(disk, without, { force: true }).partitions.length, old.partitions.length - 1);
+      });
+    }
+
+    it('adds a partition, makes one longer and gives names', () => {
+      const disk = newDisk();
+      const table = writePartitionTable(disk, two);
+      assert(table.label === 'gpt');
+      const [first, second] = table.partitions;
+      assert(first !== undefined && second !== undefined);
+      const longer = { ...second, sectorCount: 2 * second.sectorCount, name: 'longer' };
+      const places = [first, longer].map(({ typeName: _, ...one }) => one);
+      const partitions = [...places, { size: '1MiB' }];
+      const changed = writePartitionTable(disk, { label: 'gpt', guid: table.guid, partitions });
+      assert.equal(changed.partitions.length, 3);
+      assert.equal(changed.partitions[1]?.sectorCount, longer.sectorCount);
+    });
+
+    it('refuses a GPT of which neither copy is whole', () => {
+      const memory = new LossyMemory(4 * MIB);
+      writePartitionTable(PmemDisk.open(memory), { label: 'gpt', partitions: [{}] });
+      for (const at of [512 + 60, 4 * MIB - 512 + 60]) memory.write(at, Buffer.from([1, 2, 3]));
+      refuses(memory, { label: 'gpt', partitions: [{}] }, /the disk holds a GPT; force/);
+    });
+
+    it('refuses a partition that the old table cannot list', () => {
+      const memory = new LossyMemory(4 * MIB);
+      const old = writePartitionTable(PmemDisk.open(memory), { label: 'mbr', partitions: [{ size: '1MiB' }, {}] });
+      // The second one reaches past the disk's end.
+      memory.write(446 + 16 + 12, Buffer.from([0xff, 0xff, 0xff, 0]));
+      const disk = PmemDisk.open(memory);
+      const { partitions } = readPartitionTable(disk) ?? { partitions: [] };
+      assert.equal(partitions.length, 1);
+      refuses(memory, { ...old, partitions } as never, /with partition 2, which the new one does not have/);
+    });
   });
 
   it('gives random GUIDs and signatures', () => {

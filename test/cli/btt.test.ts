@@ -45,7 +45,7 @@ describe('pmem btt', () => {
     assert.match(again.stderr, /ERR_PMEM_IN_USE.*BTT \(version 1\.1\); force destroys it/);
     const half = await pmem(['btt', 'format', path, '--force']);
     assert.equal(half.code, 1);
-    assert.match(half.stderr, /seems to hold a BTT.*--yes/);
+    assert.match(half.stderr, /holds a BTT.*--yes/);
     assert.equal((await pmem(['btt', 'format', path, '-f', '-y'])).code, 0);
   });
 

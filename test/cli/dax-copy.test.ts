@@ -39,6 +39,19 @@ describe('pmem dax copy', () => {
     assert(Number.isFinite(seconds) && seconds >= 0);
   });
 
+  it('says what it overwrites on a device, and nothing where that is blank', async () => {
+    const output = file(Buffer.alloc(2 ** 21));
+    const words = ['dax', 'copy', '-i', file(bytes), '-o', output, '--emulate', 'output'];
+    assert.equal((await pmem(words)).stderr, '');
+    assert.equal((await pmem(words)).stderr, `pmem: warning: '${output}' holds data, which is overwritten\n`);
+    assert.equal((await pmem([...words, '-s', '1MiB'])).stderr, '');
+    const signed = Buffer.alloc(2 ** 20);
+    signed.write('XFSB', 'latin1');
+    const named = await pmem([...words.slice(0, 5), file(signed), ...words.slice(6)]);
+    assert.match(named.stderr, /holds an XFS file system, which is overwritten\n$/);
+    assert.equal(named.code, 0);
+  });
+
   it('reads stdin and writes to stdout', () => {
     const device = file(Buffer.alloc(2 ** 20));
     const run = (words: string[], input?: Buffer) =>

@@ -72,7 +72,7 @@ describe('a device with several nodes', () => {
       [DEVICE, opened(DEVICE)],
     ] as const) {
       const { dev, ino, rdev, mode } = statSync(name, { bigint: true });
-      const backing = { path: name, identity: { dev, ino, rdev, mode } };
+      const backing = { path: name, identity: { dev, ino, rdev, mode }, kind: 'devmem', device: undefined } as const;
       throwsCode(() => lockRange(descriptor, backing, 0, 4096, true), 'ERR_PMEM_LOCKED', {
         message: new RegExp(`held by process ${child.pid} `),
       });

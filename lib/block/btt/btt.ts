@@ -111,7 +111,7 @@ export class Btt implements BlockDevice {
   /**
    * Makes a BTT on all of the memory; what was there is gone. A power cut in the middle leaves none that can be opened, or all of it.
    *
-   * @throws PmemError `ERR_PMEM_IN_USE` where there seems to be data and `force` is not set, `EPERM` on read-only memory,
+   * @throws PmemError `ERR_PMEM_IN_USE` where the memory is not blank and `force` is not set, `EPERM` on read-only memory,
    *   `ERR_PMEM_BUSY`; TypeError and RangeError for options that are wrong or do not fit the memory.
    */
   static format(memory: Memory, options: BttFormatOptions = {}): void {

@@ -1,6 +1,7 @@
 /** Makes a BTT. */
 
-import { outOfRange, PmemError } from '../../errors.js';
+import { outOfRange } from '../../errors.js';
+import { refuseUnlessBlank } from '../../memory/contents.js';
 import type { Memory } from '../../memory/memory.js';
 import { readOnlyDevice } from '../block-errors.js';
 import { discover } from './discover.js';
@@ -9,7 +10,6 @@ import { encodeInfo, hasSignature, type InfoBlock } from './info-block.js';
 import { type ArenaLimits, arenaExtents, FLOG_LANE, LIMITS, PAGE, planArena, START } from './layout.js';
 import { tryRead } from './media.js';
 import { type CheckedFormat, isReadOnly } from './options.js';
-import { dataOn } from './signatures.js';
 import { enter } from './users.js';
 import type { Work } from './work.js';
 
@@ -68,9 +68,7 @@ function writeFlog(memory: Memory, { offset, info }: Plan): void {
 function refuseFormat(memory: Memory, { force }: CheckedFormat): void {
   // Where nothing can be made durable this throws, and says why: before anything is gone, not halfway.
   if (memory.durability.volatile) memory.drain();
-  const data = force ? undefined : dataOn(memory);
-  if (data === undefined) return;
-  throw new PmemError('ERR_PMEM_IN_USE', `format: the memory seems to hold ${data}; force destroys it`);
+  if (!force) refuseUnlessBlank('format', 'the memory', memory);
 }
 
 /**

@@ -21,7 +21,10 @@ export interface BttFormatOptions {
   readonly parentUuid?: string;
   /** Free blocks, and so sectors that can be written at the same time. Default 256, as Linux has it. */
   readonly nfree?: number;
-  /** Format even if there is something that looks like data. Default false: `ERR_PMEM_IN_USE`. */
+  /**
+   * Format over what is there. Default false: `ERR_PMEM_IN_USE` unless nothing known is there and the first and the last MiB are
+   * blank, each all 0x00 or all 0xFF.
+   */
   readonly force?: boolean;
   /**
    * All of the memory is known to be zero, such as a file just made: then the map need not be cleared, which takes a while and

@@ -53,9 +53,10 @@ function claimObject(memory: Memory, stores: boolean): Claim | 'exclusive' | 'sh
 /**
  * Begins to use the BTT on a memory. The claim is to be held, and ended, by who uses it.
  *
- * @throws PmemError `ERR_PMEM_BUSY` where somebody in this process stores, or reads what is to be stored into
+ * @throws PmemError `EBUSY` where the kernel uses the file or device to be stored into; `ERR_PMEM_BUSY` where somebody in this process stores, or reads what is to be stored into
  */
 export function enter(operation: string, memory: Memory, stores: boolean): Claim {
+  if (stores && 'refuseInUse' in memory && typeof memory.refuseInUse === 'function') memory.refuseInUse();
   const claim = isClaimable(memory) ? memory.claim(operation, stores) : claimObject(memory, stores);
   if (typeof claim === 'object') return claim;
   const what = claim === 'exclusive' ? 'to store into it' : 'to read it';

@@ -17,7 +17,7 @@ import {
   writeHeader,
 } from './gpt-format.js';
 import { GPT_ALIASES, gptTypeOf } from './gpt-types.js';
-import { alignmentOf, type NewPartition, numbersOf, PLACE_OPTIONS, place } from './layout.js';
+import { alignmentOf, type Extent, type NewPartition, numbersOf, PLACE_OPTIONS, place } from './layout.js';
 import { clearRecords, hasChain, writeDiskSignature, writeProtective } from './mbr-format.js';
 import { bootSector, hideTable, replaceTable } from './mbr-write.js';
 
@@ -100,6 +100,7 @@ interface Copy {
 interface Planned {
   readonly primary: Copy;
   readonly backup: Copy;
+  readonly extents: readonly Extent[];
 }
 
 function plan(device: BlockDevice, table: NewGpt): Planned {
@@ -147,7 +148,7 @@ function plan(device: BlockDevice, table: NewGpt): Planned {
     const places = { own: BigInt(headerAt), other: BigInt(otherAt), entriesAt: BigInt(arrayAt) };
     return { header: writeHeader({ ...common, ...places }, sectorSize), headerAt, array, arrayAt };
   };
-  return { primary: copy(1, last, 2), backup: copy(last, 1, end) };
+  return { primary: copy(1, last, 2), backup: copy(last, 1, end), extents };
 }
 
 /** UEFI 2.11, 5.2.3, tables 5-3 and 5-4: no signature, and one partition over all of the disk behind sector 0. */
@@ -158,7 +159,7 @@ function protect(sector: Buffer, sectorCount: number): void {
 }
 
 /**
- * Checks and lays out all of the table, then stores it. Each step is durable before the next one begins:
+ * Checks and lays out all of the table, then stores it, unless `refuse` throws. Each step is durable before the next one begins:
  *
  * 1. where there is an MBR with logical partitions, whose chain may run through the sectors of the GPT, it loses its magic
  *    number: no table is in force until the last step;
@@ -167,8 +168,9 @@ function protect(sector: Buffer, sectorCount: number): void {
  *    the backup is used. Where the old primary copy is damaged, the old table is its backup, and this comes before 2;
  * 4. the protective MBR, if there is none yet: until then an old MBR is in force, which the steps before do not touch.
  */
-export function writeGpt(device: BlockDevice, table: NewGpt): void {
-  const { primary, backup } = plan(device, table);
+export function writeGpt(device: BlockDevice, table: NewGpt, refuse: (partitions: readonly Extent[]) => void): void {
+  const { primary, backup, extents } = plan(device, table);
+  refuse(extents);
   const { sectorCount } = device;
   const old = bootSector(device);
   if (hasChain(old)) hideTable(device, old);

@@ -118,6 +118,8 @@ interface Plan {
   /** The records of sector 0, by their numbers. */
   readonly primary: ReadonlyMap<number, Planned>;
   readonly records: BootRecords;
+  /** Of all partitions but the extended one. */
+  readonly extents: readonly Extent[];
 }
 
 function checkList(value: unknown, name: string, most: number): void {
@@ -138,7 +140,7 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   const primary = planned(partitions, 'partitions', place(partitions, 'partitions', space));
   const numbers = numbersOf(partitions, 'partitions', RECORDS);
   const numbered = new Map(primary.map((one, i) => [numbers[i] as number, one]));
-  if (logical.length === 0) return { signature, primary: numbered, records: [] };
+  if (logical.length === 0) return { signature, primary: numbered, records: [], extents: primary };
   const ends = primary.map((one) => one.start + one.count);
   // Those that say where they begin may lie before primary ones.
   const isPlaced = logical.every(
@@ -177,7 +179,8 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   const free = Array.from({ length: RECORDS }, (_, i) => i + 1).find((number) => !numbered.has(number));
   if (free === undefined)
     throw outOfRange('partitions', `at most ${RECORDS - 1} beside logical ones`, partitions.length);
-  return { signature, primary: numbered.set(free, extended), records: bootRecords(placed, places, sectorSize) };
+  const records = bootRecords(placed, places, sectorSize);
+  return { signature, primary: numbered.set(free, extended), records, extents: [...primary, ...placed] };
 }
 
 /**
@@ -246,7 +249,7 @@ function wipeGpt(device: BlockDevice, used: readonly number[]): void {
 }
 
 /**
- * Checks and lays out all of the table, then stores it. Each step is durable before the next one begins:
+ * Checks and lays out all of the table, then stores it, unless `refuse` throws. Each step is durable before the next one begins:
  *
  * 1. where there are logical partitions, sector 0 loses its magic number: an old chain may run through the sectors of the
  *    new one, and without the number no table is in force;
@@ -254,8 +257,9 @@ function wipeGpt(device: BlockDevice, used: readonly number[]): void {
  * 3. sector 0, which changes from the old table to none, and to the new one;
  * 4. the headers of an old GPT are wiped: without a protective partition in sector 0 they were not in force any more.
  */
-export function writeMbr(device: BlockDevice, table: NewMbr): void {
-  const { signature, primary, records } = plan(device, table);
+export function writeMbr(device: BlockDevice, table: NewMbr, refuse: (partitions: readonly Extent[]) => void): void {
+  const { signature, primary, records, extents } = plan(device, table);
+  refuse(extents);
   const old = bootSector(device);
   if (records.length > 0) hideTable(device, old);
   for (const { lba, sector } of records) device.write(lba, sector, { fua: true });

@@ -1,18 +1,22 @@
 /** Partition tables: what divides a disk. */
 
 import { PmemError, wrongType, wrongValue } from '../../errors.js';
+import { booleanOption, onlyKnown } from '../../memory/checks.js';
 import { checkDevice } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
+import { isInputOutput, readOnlyDevice } from '../block-errors.js';
 import { NO_GUID } from '../guid.js';
 import { SubDisk } from '../sub-disk.js';
 import { type RawGpt, readGpt, readProtectiveMbr } from './gpt.js';
 import type { GptEntry } from './gpt-format.js';
 import { gptTypeName } from './gpt-types.js';
 import { type NewGpt, writeGpt } from './gpt-write.js';
+import type { Extent } from './layout.js';
 import { type MbrEntry, type MbrNote, type RawMbr, readMbr } from './mbr.js';
 import { isActive } from './mbr-format.js';
 import { mbrTypeName } from './mbr-types.js';
 import { type NewMbr, writeMbr } from './mbr-write.js';
+import { refuseReplacing } from './old-contents.js';
 
 /** A partition, in sectors of the disk: from `firstSector` to `firstSector + sectorCount - 1`. */
 export interface Partition {
@@ -177,11 +181,34 @@ export function readPartitionTable(device: BlockDevice): PartitionTable | undefi
     throw new PmemError(
       'ERR_PMEM_PARTITION_TABLE',
       `the MBR says that there is a GPT, and neither its copy from sector 1 on nor the one at the disk's end is whole. ` +
-        `If the sector size is not ${device.sectorSize}, open the disk with the right one; else restore a copy, or write a new table`,
+        `If the sector size is not ${device.sectorSize}, open the disk with the right one; else restore a copy, or write a new table with force: true`,
     );
   }
   const mbr = readMbr(device);
   return mbr === undefined ? undefined : mbrTable(mbr, device.sectorCount);
+}
+
+interface OldTable {
+  readonly table: PartitionTable;
+  /** Numbers of the partitions that it has beside those that it lists. */
+  readonly unlisted: readonly number[];
+}
+
+/** The table that is going to be replaced; undefined where there is none, or it cannot be read. */
+function oldTable(device: BlockDevice): OldTable | undefined {
+  try {
+    const table = readPartitionTable(device);
+    if (table === undefined) return undefined;
+    const raw =
+      table.label === 'gpt'
+        ? readGpt(device)?.entries.filter(({ type }) => type !== NO_GUID)
+        : readMbr(device)?.entries.filter(({ type }) => type !== 0);
+    const listed = new Set(table.partitions.map(({ number }) => number));
+    return { table, unlisted: (raw ?? []).map(({ number }) => number).filter((number) => !listed.has(number)) };
+  } catch (error) {
+    if (isInputOutput(error) || (error as { code?: string }).code === 'ERR_PMEM_PARTITION_TABLE') return undefined;
+    throw error;
+  }
 }
 
 /** A partition as a block device of its own. It ends with the disk. */
@@ -210,9 +237,19 @@ function asNew(table: PartitionTable): NewGpt | NewMbr {
   return { label: 'mbr', signature: table.signature, partitions, logical };
 }
 
+/** Options of {@link writePartitionTable}. */
+export interface WriteTableOptions {
+  /** Write it in place of whatever there is. Default false: `ERR_PMEM_IN_USE`. */
+  readonly force?: boolean;
+}
+
 /**
- * Writes a new table in place of whatever there was; durable on return. Everything is checked before anything is stored.
- * The partitions' contents are left alone.
+ * Writes a new table; durable on return. Everything is checked before anything is stored. The partitions' contents are left alone.
+ *
+ * Without `force` it goes on a blank disk, whose first and last MiB are all 0x00 or all 0xFF, or in place of a table of the same
+ * kind that can be read, and whose partitions are all kept: each begins where it began, and is no shorter. So partitions are added,
+ * named and made longer without it; to take one away, to make it shorter and to change from an MBR to a GPT needs it, as does a
+ * disk that is all one file system.
  *
  * A table that {@link readPartitionTable} returned can be written, too, here or on another disk with the same size of sectors:
  * what it lists stays where it is, and keeps its number, type, name and GUID. Of an MBR the extended partition is laid out anew
@@ -222,14 +259,26 @@ function asNew(table: PartitionTable): NewGpt | NewMbr {
  * `writeGpt` and `writeMbr` for the order of the stores. (Where an old partition covers the sectors of the new backup or of
  * the new logical partitions' records, its contents are changed before.)
  *
- * @throws TypeError and RangeError where the table makes no sense or does not fit; `EPERM` on a read-only device.
+ * @throws TypeError and RangeError where the table makes no sense or does not fit; `EPERM` on a read-only device;
+ *   `ERR_PMEM_IN_USE` without `force`, where the disk holds something that the table would be written over.
  */
-export function writePartitionTable(device: BlockDevice, table: NewGpt | NewMbr | PartitionTable): PartitionTable {
+export function writePartitionTable(
+  device: BlockDevice,
+  table: NewGpt | NewMbr | PartitionTable,
+  options: WriteTableOptions = {},
+): PartitionTable {
   checkDevice(device);
+  onlyKnown(options, ['force']);
+  const force = booleanOption(options.force, 'force') ?? false;
   if (typeof table !== 'object' || table === null) throw wrongType('table', 'an object', table);
   const fresh = wasRead(table) ? asNew(table) : table;
-  if (fresh.label === 'gpt') writeGpt(device, fresh);
-  else if (fresh.label === 'mbr') writeMbr(device, fresh);
+  const refuse = (partitions: readonly Extent[]) => {
+    if (device.readOnly) throw readOnlyDevice('writePartitionTable', 'the disk');
+    if ('refuseInUse' in device && typeof device.refuseInUse === 'function') device.refuseInUse();
+    if (!force) refuseReplacing(device, oldTable(device), fresh.label, partitions);
+  };
+  if (fresh.label === 'gpt') writeGpt(device, fresh, refuse);
+  else if (fresh.label === 'mbr') writeMbr(device, fresh, refuse);
   else throw wrongValue('table.label', "'gpt' or 'mbr'", (fresh as { label?: unknown }).label);
   const written = readPartitionTable(device);
   if (written === undefined) throw new PmemError('EIO', 'EIO: the table that was written cannot be read back');

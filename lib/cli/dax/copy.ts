@@ -54,6 +54,7 @@ async function run({ flags, values }: Arguments): Promise<number> {
     emulate: emulated(values.get('emulate')),
     assumePersistent: flags.has('assume-persistent') ? true : undefined,
     onProgress: progress && ((one) => progress.show(one)),
+    onOverwrite: (what) => process.stderr.write(`pmem: warning: '${output}' holds ${what}, which is overwritten\n`),
   }).finally(() => {
     progress?.end();
     // Who writes to it may not be done yet; we are.
@@ -71,8 +72,8 @@ export const daxCopy: Command = {
   operands: '',
   summary: 'to and from a device: dd for what can only be mapped',
   description: [
-    'Copies all of the input, or --length bytes of it, and is done when the bytes are durable. At least one end is a device: /dev/daxX.Y, /dev/mem, a PCI resource, or a regular file with --emulate. The other one may be a file, which is made if it is not there (for this user only) and never made shorter, a block device, or a pipe. Left out, an end is stdin or stdout. Offsets and lengths need not be aligned.',
-    'Refuses before it begins what does not fit, and a device that another process has open.',
+    'Copies all of the input, or --length bytes of it, and is done when the bytes are durable. At least one end is a device: /dev/daxX.Y, /dev/mem, a PCI resource, or a regular file with --emulate. The other one may be a file, which is made if it is not there (for this user only) and never truncated, a block device, or a pipe. Left out, an end is stdin or stdout. Offsets and lengths need not be aligned.',
+    'Refuses before it begins what does not fit, and a device that another process has open, or that is mounted. Says on stderr what it overwrites on a device that is not blank.',
   ],
   options: {
     input: { type: 'string', short: 'i', value: 'PATH', help: 'where the bytes come from; - is stdin' },

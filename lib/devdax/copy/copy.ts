@@ -3,6 +3,7 @@
 import { constants } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { PmemError } from '../../errors.js';
+import { contentsOf } from '../../memory/contents.js';
 import { taken } from '../../memory/new-file.js';
 import { isTaken } from '../../memory/strangers.js';
 import { FileEnd, MemoryEnd } from './ends.js';
@@ -38,8 +39,11 @@ async function openSource(options: CheckedCopy, from: Outlook | undefined, { tot
 async function openTarget(options: CheckedCopy, to: Outlook, { total }: Plan): Promise<Target> {
   const { output, seek, assumePersistent, verify, signal } = options;
   if (typeof output !== 'string' || to.kind === 'stream') return await StreamOutput.open(output, signal);
-  const access = verify ? constants.O_RDWR : constants.O_WRONLY;
-  if (to.kind === 'file') return FileEnd.write(output, seek, access, to.identity === undefined);
+  // Of a device is read what is going to be overwritten.
+  const isDevice = to.kind === 'file' && !to.grows;
+  const access = verify || isDevice ? constants.O_RDWR : constants.O_WRONLY;
+  if (to.kind === 'file')
+    return FileEnd.write(output, { base: seek, length: total }, access, to.identity === undefined);
   const assume = assumePersistent === undefined ? {} : { assumePersistent };
   return new MemoryEnd(output, { start: seek, length: total, ...to }, assume);
 }
@@ -133,6 +137,13 @@ async function run(source: Source, target: Target, planned: Plan, options: Check
   return { bytes, durable, verified: verify };
 }
 
+/** Tells what is on the device where the copy goes. */
+function tellOverwritten(target: Target, { total }: Plan, { onOverwrite }: CheckedCopy): void {
+  if (onOverwrite === undefined || target instanceof StreamOutput || !target.canPeek) return;
+  const what = contentsOf({ size: total, read: (offset, bytes) => target.peek(offset, bytes) });
+  if (what !== undefined) onOverwrite(what);
+}
+
 /** Memory cannot be mapped for no bytes; a file is made all the same. */
 async function copyNothing(options: CheckedCopy, to: Outlook, planned: Plan): Promise<CopyReport> {
   if (to.kind !== 'file') return { bytes: 0, durable: to.kind === 'memory', verified: options.verify };
@@ -144,7 +155,7 @@ async function copyNothing(options: CheckedCopy, to: Outlook, planned: Plan): Pr
 /**
  * Copies bytes to or from a device: device-DAX, `/dev/mem`, a PCI resource, or with `emulate` a regular file. The other end is
  * a device too, a file, a block device or a stream. Ranges are checked before anything is touched; they need not be aligned.
- * Several threads copy at a time. Durable when the promise resolves, unless the report says otherwise (a volatile device or
+ * A device that is mounted or otherwise used is refused (`EBUSY`). Several threads copy at a time. Durable when the promise resolves, unless the report says otherwise (a volatile device or
  * file, a stream). A copy that fails or is aborted leaves what it came to.
  *
  * @throws TypeError and RangeError for wrong options; PmemError `EINVAL` where neither end is a device or both are the same
@@ -163,6 +174,7 @@ export async function copyDevice(options: CopyOptions): Promise<CopyReport> {
   try {
     const target = await openTarget(checked, to, planned);
     try {
+      tellOverwritten(target, planned, checked);
       return await run(source, target, planned, checked);
     } finally {
       await target.close();

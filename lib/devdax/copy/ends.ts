@@ -1,11 +1,14 @@
 /** The open ends of a copy: offsets are from where the copy begins. */
 
-import { close, closeSync, constants, fsync, openSync, read, write } from 'node:fs';
+import { close, closeSync, constants, fstatSync, fsync, openSync, read, readSync, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { type HeldLock, native } from '../../binding.js';
 import { systemError } from '../../errors.js';
 import { inspect, openMappable } from '../../memory/backing.js';
 import { syncDirectory, takeExisting } from '../../memory/create.js';
+import { refuseInUse } from '../../memory/in-use.js';
+import { lockRange } from '../../memory/lock.js';
 import type { WriteMode } from '../../memory/memory.js';
 import { taken } from '../../memory/new-file.js';
 import { DEFAULT_MODE, type RegionOptions } from '../../memory/options.js';
@@ -74,6 +77,16 @@ export class MemoryEnd {
     return target.length;
   }
 
+  /** It is a device, and reading it changes nothing: registers of a PCI device can. */
+  get canPeek(): boolean {
+    return this.#region.kind !== 'pci';
+  }
+
+  /** Fills the target at once. */
+  peek(at: number, target: Uint8Array): void {
+    this.#region.read(this.#base + at, target);
+  }
+
   async close(): Promise<void> {
     this.#region.close();
   }
@@ -83,37 +96,68 @@ export class MemoryEnd {
   }
 }
 
+/**
+ * Keeps others from what is going to be written to: a block device is locked and claimed, as a region is. A file is not, but one
+ * that the kernel uses as a device is refused like that device.
+ */
+function claim(fd: number, path: string, begin: number, length: number): HeldLock | undefined {
+  const backing = inspect(fd, path);
+  const held = backing.kind === 'block' && length > 0 ? lockRange(fd, backing, begin, begin + length, true) : undefined;
+  try {
+    refuseInUse(backing, held !== undefined);
+    return held;
+  } catch (error) {
+    if (held !== undefined) native.unlock(held);
+    throw error;
+  }
+}
+
 /** A regular file or a block device. */
 export class FileEnd {
   readonly #fd: number;
   readonly #path: string;
   readonly #base: number;
   readonly #made: boolean;
+  readonly #lock: HeldLock | undefined;
+  readonly #isDevice: boolean;
 
-  private constructor(fd: number, path: string, base: number, made: boolean) {
+  private constructor(fd: number, path: string, base: number, made: boolean, lock: HeldLock | undefined) {
     this.#fd = fd;
     this.#path = path;
     this.#base = base;
     this.#made = made;
+    this.#lock = lock;
+    this.#isDevice = fstatSync(fd).isBlockDevice();
   }
 
   /** A file to copy from. */
   static read(path: string, base: number): FileEnd {
-    return new FileEnd(openMappable(path, constants.O_RDONLY), path, base, false);
+    return new FileEnd(openMappable(path, constants.O_RDONLY), path, base, false, undefined);
   }
 
   /**
    * A file to copy to: the one that was looked at, unless a stranger can have put it there, or one that is made.
    *
+   * @param range what is going to be written, in bytes
    * @param flags of open(2), for what is to be done with it
    * @param missing nothing was there; what is by now is refused (`EEXIST`), as it was not looked at
+   * @throws PmemError `EBUSY` for storing to what is mounted or otherwise used
    */
-  static write(path: string, base: number, flags: number, missing: boolean): FileEnd {
-    const fd = missing ? undefined : takeExisting(path, flags);
-    if (fd !== undefined) return new FileEnd(fd, path, base, false);
-    const made = flags | constants.O_CREAT | constants.O_EXCL;
+  static write(path: string, range: { base: number; length: number }, flags: number, missing: boolean): FileEnd {
+    const there = missing ? undefined : takeExisting(path, flags);
+    const fd = there ?? FileEnd.#make(path, flags);
     try {
-      return new FileEnd(openSync(path, made, DEFAULT_MODE), path, base, true);
+      const held = claim(fd, path, range.base, range.length);
+      return new FileEnd(fd, path, range.base, there === undefined, held);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  static #make(path: string, flags: number): number {
+    try {
+      return openSync(path, flags | constants.O_CREAT | constants.O_EXCL, DEFAULT_MODE);
     } catch (error) {
       if ((error as { code?: string }).code !== 'EEXIST') throw systemError(error, path);
       // A link that leads nowhere is told as such.
@@ -157,12 +201,27 @@ export class FileEnd {
     }
   }
 
+  /** It is a device, and not a regular file. */
+  get canPeek(): boolean {
+    return this.#isDevice;
+  }
+
+  /** Fills the target at once, as far as the device goes. */
+  peek(at: number, target: Uint8Array): void {
+    try {
+      readSync(this.#fd, target, 0, target.length, this.#base + at);
+    } catch (error) {
+      throw systemError(error, this.#path);
+    }
+  }
+
   async sync(): Promise<void> {
     await this.#call(syncFd(this.#fd));
     if (this.#made) syncDirectory(dirname(this.#path));
   }
 
   async close(): Promise<void> {
+    if (this.#lock !== undefined) native.unlock(this.#lock);
     await closeFd(this.#fd);
   }
 

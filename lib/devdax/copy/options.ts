@@ -35,6 +35,11 @@ export interface CopyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called after each piece. */
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /**
+   * Called before the first byte is stored on a device that is not blank where the copy goes, with what is there: `an XFS file
+   * system`, `data`. What it throws ends the copy. Not asked of PCI resources, whose registers reading can change.
+   */
+  readonly onOverwrite?: ((what: string) => void) | undefined;
 }
 
 /** How far a copy, or its verification, has come. */
@@ -61,11 +66,12 @@ export interface CheckedCopy {
   readonly assumePersistent: boolean | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: CopyOptions['onProgress'];
+  readonly onOverwrite: CopyOptions['onOverwrite'];
 }
 
 const KNOWN = [
   ...['input', 'output', 'skip', 'seek', 'length', 'exclusive', 'zero', 'verify', 'emulate'],
-  ...['assumePersistent', 'signal', 'onProgress'],
+  ...['assumePersistent', 'signal', 'onProgress', 'onOverwrite'],
 ];
 
 function sizeOf(value: Size | undefined, name: string): number | undefined {
@@ -75,8 +81,11 @@ function sizeOf(value: Size | undefined, name: string): number | undefined {
 /** Checks types, values and combinations; nothing has been opened yet when it throws. */
 export function checkCopy(options: CopyOptions): CheckedCopy {
   onlyKnown(options, KNOWN);
-  const { signal, onProgress, emulate, input, output } = options;
+  const { signal, onProgress, onOverwrite, emulate, input, output } = options;
   checkAsyncOptions(options as { signal?: AbortSignal });
+  if (onOverwrite !== undefined && typeof onOverwrite !== 'function') {
+    throw wrongType('options.onOverwrite', 'a function', onOverwrite);
+  }
   const zero = booleanOption(options.zero, 'zero') ?? false;
   const verify = booleanOption(options.verify, 'verify') ?? false;
   const exclusive = booleanOption(options.exclusive, 'exclusive') ?? false;
@@ -111,5 +120,6 @@ export function checkCopy(options: CopyOptions): CheckedCopy {
     assumePersistent,
     signal,
     onProgress,
+    onOverwrite,
   };
 }

@@ -132,6 +132,24 @@ describe('Btt', () => {
       }
     });
 
+    it('refuses a byte of data in the first or the last MiB, and takes what is between, and ones', () => {
+      const size = 2 ** 25;
+      for (const at of [0, 2 ** 20 - 1, size - 2 ** 20, size - 1]) {
+        const memory = new PlainMemory(size);
+        memory.bytes[at] = 1;
+        throwsCode(() => Btt.format(memory), 'ERR_PMEM_IN_USE', { message: /the memory holds data/ });
+        assert.equal(memory.stores, 0);
+        Btt.format(memory, { force: true });
+      }
+      const between = new PlainMemory(size);
+      between.bytes[size / 2] = 1;
+      Btt.format(between);
+      const ones = new PlainMemory(size);
+      ones.bytes.fill(0xff);
+      Btt.format(ones);
+      assert.equal(Btt.check(ones).status, 'clean');
+    });
+
     it('leaves nothing of a BTT with the other layout', () => {
       const memory = new PlainMemory(2 ** 25);
       for (const version of ['1.1', '2.0', '1.1', '2.0'] as const) {

@@ -95,10 +95,14 @@ describe('partition tables and the kernel', () => {
 
   it('a GPT of ours is read by the kernel, sfdisk and sgdisk', () => {
     withDisk((disk) =>
-      writePartitionTable(disk, {
-        label: 'gpt',
-        partitions: [{ size: '16MiB', name: 'first' }, { size: '8MiB', type: 'swap' }, { start: '40MiB' }],
-      }),
+      writePartitionTable(
+        disk,
+        {
+          label: 'gpt',
+          partitions: [{ size: '16MiB', name: 'first' }, { size: '8MiB', type: 'swap' }, { start: '40MiB' }],
+        },
+        { force: true },
+      ),
     );
     assertKernelAgrees();
     assert.equal(byKernel().length, 3);
@@ -108,14 +112,18 @@ describe('partition tables and the kernel', () => {
 
   it('an MBR of ours, with logical partitions, is read by the kernel and sfdisk', () => {
     withDisk((disk) =>
-      writePartitionTable(disk, {
-        label: 'mbr',
-        partitions: [
-          { size: '16MiB', bootable: true },
-          { size: '8MiB', type: 'swap' },
-        ],
-        logical: [{ size: '4MiB' }, {}],
-      }),
+      writePartitionTable(
+        disk,
+        {
+          label: 'mbr',
+          partitions: [
+            { size: '16MiB', bootable: true },
+            { size: '8MiB', type: 'swap' },
+          ],
+          logical: [{ size: '4MiB' }, {}],
+        },
+        { force: true },
+      ),
     );
     assertKernelAgrees();
     assert.deepEqual(
@@ -152,7 +160,7 @@ describe('partition tables and the kernel', () => {
     writeFileSync(join(contents, 'file'), text);
     run('mkfs.ext4', ['-q', '-F', '-b', '4096', '-d', contents, image, '16M']);
     withDisk((disk) => {
-      writePartitionTable(disk, { label: 'gpt', partitions: [{ size: '8MiB' }, { size: '16MiB' }] });
+      writePartitionTable(disk, { label: 'gpt', partitions: [{ size: '8MiB' }, { size: '16MiB' }] }, { force: true });
       const second = readPartitionTable(disk)?.partitions[1];
       assert(second !== undefined);
       using partition = openPartition(disk, second);
