@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DaxDevice, DaxRegion } from 'pmem';
 import { throwsCode } from '../support/errors.js';
-import { freePages, HUGE, hugeMemfd, hugePages, reservedPages } from '../support/huge-pages.js';
+import { freePages, HUGE, hugeMemfd, hugeMemfds, hugePages, reservedPages } from '../support/huge-pages.js';
 import { mapsOf } from '../support/maps.js';
 import { loadKernel } from '../support/native.js';
 import { needsRoot } from '../support/root.js';
@@ -15,6 +15,35 @@ import { needsRoot } from '../support/root.js';
 const PAGES = 16;
 const SIZE = PAGES * HUGE;
 const SMALL = 4096;
+
+describe('a DAX device on huge pages, opened and not mapped', () => {
+  before(function () {
+    hugeMemfds(this);
+  });
+
+  it('an alignment of 4 KiB or 1 GiB is not what it gives', () => {
+    const memfd = hugeMemfd(2 ** 30);
+    throwsCode(() => DaxDevice.open(memfd.path, { align: 4096 }), 'EINVAL', { message: /least alignment is 2097152/ });
+    throwsCode(() => DaxDevice.open(memfd.path, { align: '1GiB' }), 'ERR_PMEM_FAULT_GRANULARITY', {
+      message: /has pages of 2 MiB/,
+    });
+    using device = DaxDevice.open(memfd.path, { align: '1GiB', emulate: true });
+    assert.equal(device.guarantee.given, false);
+    assert.equal(device.guarantee.pageSize, HUGE);
+    memfd.close();
+  });
+
+  it('a sealed memfd cannot be resized by others, and is not said to be', () => {
+    const sealed = hugeMemfd(SIZE, 2 | 4);
+    const open = hugeMemfd(SIZE);
+    using first = DaxDevice.open(sealed.path);
+    using second = DaxDevice.open(open.path);
+    const resizable = ({ guarantee }: DaxDevice) => guarantee.missing.some((one) => one.startsWith('size:'));
+    assert.deepEqual([first, second].map(resizable), [false, true]);
+    sealed.close();
+    open.close();
+  });
+});
 
 describe('a DAX device on huge pages', () => {
   hugePages(PAGES);
@@ -133,29 +162,6 @@ describe('a DAX device on huge pages', () => {
     throwsCode(() => device.map(), 'ENOMEM');
     assert.equal(reservedPages(), before);
     memfd.close();
-  });
-
-  it('an alignment of 4 KiB or 1 GiB is not what it gives', () => {
-    const memfd = hugeMemfd(2 ** 30);
-    throwsCode(() => DaxDevice.open(memfd.path, { align: 4096 }), 'EINVAL', { message: /least alignment is 2097152/ });
-    throwsCode(() => DaxDevice.open(memfd.path, { align: '1GiB' }), 'ERR_PMEM_FAULT_GRANULARITY', {
-      message: /has pages of 2 MiB/,
-    });
-    using device = DaxDevice.open(memfd.path, { align: '1GiB', emulate: true });
-    assert.equal(device.guarantee.given, false);
-    assert.equal(device.guarantee.pageSize, HUGE);
-    memfd.close();
-  });
-
-  it('a sealed memfd cannot be resized by others, and is not said to be', () => {
-    const sealed = hugeMemfd(SIZE, 2 | 4);
-    const open = hugeMemfd(SIZE);
-    using first = DaxDevice.open(sealed.path);
-    using second = DaxDevice.open(open.path);
-    const resizable = ({ guarantee }: DaxDevice) => guarantee.missing.some((one) => one.startsWith('size:'));
-    assert.deepEqual([first, second].map(resizable), [false, true]);
-    sealed.close();
-    open.close();
   });
 
   describe('on hugetlbfs', () => {

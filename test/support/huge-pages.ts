@@ -53,3 +53,14 @@ export function hugeMemfd(size: number, seals = 0): { readonly path: string; clo
   if (seals !== 0 && kernel.seal(fd, seals) !== 0) throw new Error('the memfd cannot be sealed');
   return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
 }
+
+/** Skips where the kernel has no memfd on huge pages at all, reserved or not; in CI it has to. */
+export function hugeMemfds(context: Mocha.Context): void {
+  try {
+    hugeMemfd(HUGE).close();
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error;
+    console.log(`      skipped: ${(error as Error).message}`);
+    context.skip();
+  }
+}
