@@ -52,6 +52,12 @@ export function checkWord(value: bigint): void {
   if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw outOfRange('value', 'from 0n to 2n ** 64n - 1n', value);
 }
 
+/** @throws TypeError for what is no encoding of a Buffer */
+export function checkEncoding(encoding: unknown): asserts encoding is BufferEncoding {
+  if (typeof encoding === 'string' && Buffer.isEncoding(encoding)) return;
+  throw wrongValue('encoding', "an encoding of a Buffer, such as 'utf8' or 'latin1'", encoding);
+}
+
 export function wrongMode(mode: unknown): Error {
   return wrongValue('mode', "'store', 'flush' or 'persist'", mode);
 }

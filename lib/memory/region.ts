@@ -242,6 +242,9 @@ export class Region implements Memory, Disposable {
    * every later call throw `ERR_PMEM_READ_ONLY`. On DAX files and device-DAX it can be the source and the target of O_DIRECT
    * I/O; for `/dev/mem` and PCI resources the kernel has no page structures and answers EFAULT.
    *
+   * Where another thread (see {@link share}) or process stores into the same bytes, do not decode text from it: `toString()`, a
+   * TextDecoder, `JSON.parse(view)` and their like can crash the process then. {@link readText} decodes from a copy.
+   *
    * @param offset in bytes, default 0
    * @param length in bytes, default up to the region's end; at most the longest Buffer (4 GiB on Node.js 20)
    */
@@ -276,6 +279,20 @@ export class Region implements Memory, Disposable {
       read(target);
     }
     if (mailbox[STATUS] !== 0) throw this.#failure('read');
+  }
+
+  /**
+   * @inheritdoc
+   * @throws PmemError as {@link read}: `ERR_PMEM_TRUNCATED`, `ERR_PMEM_MEDIA` or `ERR_PMEM_FAULT` for a page that is gone
+   */
+  readText(offset: number, length: number, encoding: BufferEncoding = 'utf8'): string {
+    if (!within(offset, length, this.#limit)) this.#refuse('readText', offset, length);
+    checkEncoding(encoding);
+    const copy = Buffer.allocUnsafe(length);
+    this.#aim('readText', offset, length);
+    read(copy);
+    if (mailbox[STATUS] !== 0) throw this.#failure('readText');
+    return copy.toString(encoding);
   }
 
   /**
@@ -473,7 +490,10 @@ export class Region implements Memory, Disposable {
     return new Region(OPEN, this.#shared, this.#base + start, count, true);
   }
 
-  /** What another thread of this process needs to {@link attach}. The lock is held until every thread has closed. */
+  /**
+   * What another thread of this process needs to {@link attach}. The lock is held until every thread has closed. From then on
+   * bytes can change while they are read: text is to be had by {@link readText}, not from a {@link view}.
+   */
   share(): RegionToken {
     this.#examine('share');
     const { handle, windows, keeper, closed, ended, ...mapping } = this.#shared;
