@@ -4,7 +4,7 @@ import { wrongValue } from '../../errors.js';
 import { onlyKnown } from '../../memory/checks.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
-import { bytesOf, checkMemory, isFua, listOf } from '../arguments.js';
+import { bytesOf, checkMemory, isFua, lengthsOf, listOf } from '../arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
 import { readOnlyDevice, unsupported } from '../block-errors.js';
 import { SectorLimits } from '../sector-limits.js';
@@ -218,12 +218,12 @@ export class Btt implements BlockDevice {
    * each. The target must be left alone until the promise settles, and the BTT not be closed.
    */
   async readAsync(lba: number, target: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const length = bytesOf(target, 'target');
     onlyKnown(options, ['signal']);
     checkAsyncOptions(options);
+    const { signal } = options;
+    const length = bytesOf(target, 'target');
     this.#limits.check('readAsync', lba, length / this.#sectorSize, length);
     const still = (): void => this.#limits.check('readAsync', 0, 0);
-    const { signal } = options;
     let at = 0;
     for (const [arena, base, first, count] of this.#pieces(lba, length / this.#sectorSize)) {
       const piece = target.subarray(at, at + count * this.#sectorSize);
@@ -234,8 +234,8 @@ export class Btt implements BlockDevice {
 
   /** Copies sectors in: durable on return, each whole. `fua` changes nothing. */
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
-    const length = bytesOf(source, 'source');
     if (options !== undefined) isFua(options);
+    const length = bytesOf(source, 'source');
     this.#limits.check('write', lba, length / this.#sectorSize, length);
     if (this.#readOnly) throw readOnlyDevice('write', NOUN);
     this.#write(lba, length / this.#sectorSize, source);
@@ -243,10 +243,11 @@ export class Btt implements BlockDevice {
 
   /** @inheritdoc */
   readv(lba: number, targets: readonly Uint8Array[]): void {
-    const lengths = listOf(targets, 'targets');
+    const list = listOf(targets, 'targets');
+    const lengths = lengthsOf(list);
     this.#limits.checkList('readv', lba, lengths);
     let at = lba;
-    for (const [i, target] of targets.entries()) {
+    for (const [i, target] of list.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
       this.#read(at, count, target);
       at += count;
@@ -256,11 +257,12 @@ export class Btt implements BlockDevice {
   /** @inheritdoc */
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
     isFua(options);
-    const lengths = listOf(sources, 'sources');
+    const list = listOf(sources, 'sources');
+    const lengths = lengthsOf(list);
     this.#limits.checkList('writev', lba, lengths);
     if (this.#readOnly) throw readOnlyDevice('writev', NOUN);
     let at = lba;
-    for (const [i, source] of sources.entries()) {
+    for (const [i, source] of list.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
       this.#write(at, count, source);
       at += count;
