@@ -68,6 +68,10 @@ const OPEN = Symbol('open');
  * until the BTT is opened again. `ERR_PMEM_BTT_CORRUPT` (a {@link BttCorruptError}) where the map of a sector names no block.
  * A read that fails may have filled a part of its target.
  *
+ * A write whose script is ended in the middle (the timeout of a vm, an interrupt) leaves each sector old or new, and on a Region the
+ * next call completes it. On any other Memory, which may also have called back in the middle of a write, later writes are `EIO` then
+ * until the BTT is opened again.
+ *
  * **Who else.** Two that store would give the same free block to two sectors. So one that is open to store, a repair and a format
  * are alone in this process (`ERR_PMEM_BUSY`); those who only read, a check too, share. Regions are told apart by the bytes of the
  * file or device that they are, in whatever thread they were opened, attached or sliced; any other Memory by its being the same
@@ -264,6 +268,7 @@ export class Btt implements BlockDevice {
     let at = lba;
     for (const [i, source] of list.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
+      this.#limits.check('writev', at, count);
       this.#write(at, count, source);
       at += count;
     }
@@ -310,7 +315,8 @@ export class Btt implements BlockDevice {
   /** Ends the device; the memory stays open. Closing twice is harmless. */
   close(): void {
     this.#limits.close();
-    this.#claim.end();
+    // Called by the memory in the middle of a write: that one ends first, before another may open it.
+    if (!this.#arenas.some(({ mayGoOn }) => mayGoOn)) this.#claim.end();
   }
 
   [Symbol.dispose](): void {
@@ -330,15 +336,24 @@ export class Btt implements BlockDevice {
   }
 
   #write(lba: number, count: number, source: Uint8Array): void {
-    if (this.#only !== undefined) {
-      this.#only.write(0, lba, count, source, 0);
-      return;
+    try {
+      if (this.#only !== undefined) {
+        this.#only.write(0, lba, count, source, 0);
+        return;
+      }
+      let at = 0;
+      for (const [arena, base, first, some] of this.#pieces(lba, count)) {
+        arena.write(base, first, some, source, at);
+        at += some * this.#sectorSize;
+      }
+    } finally {
+      this.#afterChange();
     }
-    let at = 0;
-    for (const [arena, base, first, some] of this.#pieces(lba, count)) {
-      arena.write(base, first, some, source, at);
-      at += some * this.#sectorSize;
-    }
+  }
+
+  /** Closed meanwhile, by its own memory: no one else had it before this. */
+  #afterChange(): void {
+    if (this.#limits.closed) this.#claim.end();
   }
 
   #zero(lba: number, count: number): void {
@@ -347,11 +362,16 @@ export class Btt implements BlockDevice {
       const zeroes = new Uint8Array(Math.min(count, most) * this.#sectorSize);
       for (let done = 0; done < count; done += most) {
         const some = Math.min(most, count - done);
+        this.#limits.check('writeZeroes', lba + done, some);
         this.#write(lba + done, some, zeroes.subarray(0, some * this.#sectorSize));
       }
       return;
     }
-    for (const [arena, base, first, some] of this.#pieces(lba, count)) arena.zero(base, first, some);
+    try {
+      for (const [arena, base, first, some] of this.#pieces(lba, count)) arena.zero(base, first, some);
+    } finally {
+      this.#afterChange();
+    }
   }
 
   /** A range by arenas: the arena, the number of its first sector, and the range in it. */
@@ -386,6 +406,6 @@ function opened(
   const dangers = problems.filter(isDangerous);
   if (discovery.arenas.length === 0 || (!readOnly && dangers.length > 0)) throw new BttCorruptError('open', dangers);
   const arenas = discovery.arenas.map((arena, i) => new Arena(memory, arena, flogs[i] as (typeof flogs)[number]));
-  if (!readOnly) for (const arena of arenas) arena.recover();
+  if (!readOnly) for (const [i, arena] of arenas.entries()) arena.recover(flogs[i] as (typeof flogs)[number]);
   return { discovery, arenas, problems };
 }
