@@ -39,6 +39,8 @@ export const INDEX = 13;
 export const BLOCK = 14;
 /** Becomes 1 when a word of the record may have been stored. */
 export const BEGUN = 15;
+/** Where in an ArrayBuffer the bytes begin that are copied from or to. */
+export const AT = 16;
 
 /** How an operation ended, beside 0 and positive errnos: native/durable.h. */
 export const Status = { closed: -1, range: -2, fault: -3, damaged: -4, readOnly: -5, volatile: -6 } as const;
@@ -155,8 +157,6 @@ export interface CpuPaths {
 /** The functions of the addon. Hot ones take their arguments from, and leave their outcome in, the mailbox. */
 export interface Native {
   mailbox: ArrayBuffer;
-  /** What all instances of a module that use the addon in this thread have in common. */
-  shared: Record<string, unknown>;
 
   flush(): void;
   drain(): void;
@@ -165,12 +165,12 @@ export interface Native {
   flushRanges(): void;
   /** Copies all of source in, to OFFSET, up to the completion in EXTRA. */
   write(source: Uint8Array): void;
-  /** As write, with the array of the last write, which must be unchanged; LENGTH is its length. */
-  writeAgain(): void;
+  /** As write, of LENGTH bytes of an ArrayBuffer from AT on: takes less time to find. */
+  writePart(source: ArrayBuffer): void;
   /** Copies out from OFFSET, filling target. */
   read(target: Uint8Array): void;
-  /** As read, with the array of the last read. */
-  readAgain(): void;
+  /** As read, filling LENGTH bytes of an ArrayBuffer from AT on. */
+  readPart(target: ArrayBuffer): void;
   /** Fills with the byte in RESULT up to the completion in EXTRA. */
   fill(): void;
   /** From OFFSET to WORD. */
@@ -182,8 +182,8 @@ export interface Native {
    * entry that names none is a range error.
    */
   readBlock(target: Uint8Array): void;
-  /** As readBlock, with the array of the last read. */
-  readBlockAgain(): void;
+  /** As readBlock, filling LENGTH bytes of an ArrayBuffer from AT on. */
+  readBlockPart(target: ArrayBuffer): void;
   /**
    * 1. Copies all of source to the block in the low half of BLOCK, and makes it durable.
    * 2. Stores two words to RECORD, and makes them durable: INDEX and the block that the entry at ENTRY names; the halves of BLOCK.
@@ -192,8 +192,8 @@ export interface Native {
    * RESULT is the block that the entry named; one that names none is a range error, before 1. BEGUN must be 0.
    */
   exchangeBlock(source: Uint8Array): void;
-  /** As exchangeBlock, with the array of the last write. */
-  exchangeBlockAgain(): void;
+  /** As exchangeBlock, of LENGTH bytes of an ArrayBuffer from AT on. */
+  exchangeBlockPart(source: ArrayBuffer): void;
   /** Continues the CRC in EXTRA over the range; to RESULT. */
   crc32c(): void;
 
@@ -364,7 +364,7 @@ function loadOrExplain(): Native {
       throw reason;
     };
     const mailbox = new ArrayBuffer(8 * (RANGES + 2 * MOST_RANGES));
-    const there = { mailbox, shared: {} } as unknown as Native;
+    const there = { mailbox } as unknown as Native;
     return new Proxy(there, { get: (target, name) => Reflect.get(target, name) ?? fail });
   }
 }

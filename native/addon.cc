@@ -29,8 +29,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   napi_get_reference_value(env, context->mailbox_reference(), &mailbox);
   exports.Set("mailbox", Napi::Value(env, mailbox));
 
-  exports.Set("shared", Napi::Object::New(env));
-
   const struct {
     const char* name;
     Napi::Value (*call)(const Napi::CallbackInfo&);

@@ -42,6 +42,7 @@ struct Mailbox {
     kIndex = 13,   // of the entry: a half
     kBlock = 14,   // the new block, and what is told with it: halves of a word
     kBegun = 15,   // becomes 1 when words may have been stored
+    kAt = 16,      // where in an ArrayBuffer the bytes begin that are copied from or to
   };
   static constexpr size_t kMostRanges = 256;
   static constexpr size_t kSlots = kRanges + 2 * kMostRanges;
@@ -78,13 +79,6 @@ class Context {
   Mapping* remove(double handle);  // the caller takes them over again
   double slot(Mailbox::Slot slot) const { return mailbox_[slot]; }
   const double* ranges() const { return mailbox_ + Mailbox::kRanges; }
-  // The bytes that write and read were last given; JavaScript vouches that they are still there, but not how many.
-  struct Known {
-    uint8_t* bytes;
-    size_t length;
-  };
-  Known known_source = {};
-  Known known_target = {};
   uint64_t word() const;
   void set_word(uint64_t value);
   // Halves of a slot: low is 0, high is 1.
@@ -104,6 +98,9 @@ class Context {
     const size_t size = span->mapping->length();
     return span->offset <= size && span->length <= size - span->offset ? kOk : kRange;
   }
+
+  // Where in an ArrayBuffer the bytes begin; false where it is no place.
+  bool at(size_t* at) const { return to_size(slot(Mailbox::kAt), at); }
 
   // Leaves the outcome of an operation for JavaScript.
   void report(int status, const Mapping* mapping, const Fault& fault) {

@@ -21,10 +21,28 @@ export function isFua(options: BlockWriteOptions | undefined): boolean {
   return fua;
 }
 
-/** The lengths of several arrays, all checked before any is used. */
-export function listOf(arrays: readonly Uint8Array[], name: string): number[] {
+/**
+ * Several arrays, in a list that nobody else has: reading the user's can run code (getters, iterators), and a second time it can
+ * say something else.
+ */
+export function listOf(arrays: readonly Uint8Array[], name: string): Uint8Array[] {
   if (!Array.isArray(arrays)) throw wrongType(name, 'an array of Buffers or Uint8Arrays', arrays);
-  return Array.from(arrays, (one: Uint8Array, i) => bytesOf(one, `${name}[${i}]`));
+  const list = Array.from(arrays) as Uint8Array[];
+  for (const [i, one] of list.entries()) bytesOf(one, `${name}[${i}]`);
+  return list;
+}
+
+/** The lengths that arrays have in bytes, to be asked for once no code of users' runs any more. */
+export function lengthsOf(list: readonly Uint8Array[]): number[] {
+  return list.map((one) => lengthOf.call(one));
+}
+
+const DURABLE: BlockWriteOptions = Object.freeze({ fua: true });
+const PLAIN: BlockWriteOptions = Object.freeze({ fua: false });
+
+/** Options to pass on that were looked at: looking at the user's again can run code. */
+export function optionsOf(fua: boolean): BlockWriteOptions {
+  return fua ? DURABLE : PLAIN;
 }
 
 const METHODS = ['view', 'read', 'write', 'fill', 'load64', 'store64', 'flush', 'drain', 'persist'] as const;

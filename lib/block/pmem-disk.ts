@@ -2,7 +2,7 @@
 
 import { wrongValue } from '../errors.js';
 import type { Memory } from '../memory/memory.js';
-import { bytesOf, isFua, listOf } from './arguments.js';
+import { bytesOf, isFua, lengthsOf, listOf } from './arguments.js';
 import { BAD_BLOCK_UNIT, type BadBlocks, uncheckedRanges } from './bad-blocks.js';
 import type { BadRanges } from './bad-ranges.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
@@ -139,8 +139,8 @@ export class PmemDisk implements BlockDevice {
    * Sectors that were bad are good afterwards; those where the media is at fault (`lasting`) and nothing clears that are `EIO`.
    */
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
-    const length = bytesOf(source, 'source');
     const fua = options !== undefined && isFua(options);
+    const length = bytesOf(source, 'source');
     this.#limits.check('write', lba, length / this.#sectorSize, length);
     const mode = fua ? 'persist' : 'flush';
     this.#write(
@@ -155,12 +155,13 @@ export class PmemDisk implements BlockDevice {
 
   /** Copies sectors out into several arrays. Where one is known to be bad none is read. @throws PmemError as {@link read}. */
   readv(lba: number, targets: readonly Uint8Array[]): void {
-    const lengths = listOf(targets, 'targets');
+    const list = listOf(targets, 'targets');
+    const lengths = lengthsOf(list);
     const total = this.#limits.checkList('readv', lba, lengths);
     if (!this.#bad.isEmpty) this.#avoidBad('readv', lba, total);
     if (total === 0) this.#touch();
     let at = lba;
-    for (const [i, target] of targets.entries()) {
+    for (const [i, target] of list.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
       this.#read('readv', at, count, target);
       at += count;
@@ -170,12 +171,13 @@ export class PmemDisk implements BlockDevice {
   /** Copies sectors in from several arrays; with `fua` it waits once, at the end. */
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
     const fua = isFua(options);
-    const lengths = listOf(sources, 'sources');
+    const list = listOf(sources, 'sources');
+    const lengths = lengthsOf(list);
     const total = this.#limits.checkList('writev', lba, lengths);
     const clear = this.#mustClear('writev', lba, total);
     if (total === 0) this.#touch();
     let at = lba;
-    for (const [i, source] of sources.entries()) {
+    for (const [i, source] of list.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
       this.#write('writev', at, count, source, 'flush', clear);
       at += count;

@@ -2,7 +2,7 @@
 
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
 import { booleanOption, onlyKnown } from '../memory/checks.js';
-import { bytesOf, checkDevice, isFua, listOf } from './arguments.js';
+import { bytesOf, checkDevice, isFua, lengthsOf, listOf, optionsOf } from './arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
 import { inputOutput, readOnlyDevice } from './block-errors.js';
 import { SectorLimits } from './sector-limits.js';
@@ -104,12 +104,12 @@ export class SubDisk implements BlockDevice {
 
   /** @inheritdoc */
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
+    const checked = options === undefined ? undefined : optionsOf(isFua(options));
     const length = bytesOf(source, 'source');
-    if (options !== undefined) isFua(options);
     this.#limits.check('write', lba, length / this.#sectorSize, length);
     this.#refuseReadOnly('write');
     try {
-      this.#device.write(this.#start + lba, source, options);
+      this.#device.write(this.#start + lba, source, checked);
     } catch (error) {
       throw this.#translated('write', error);
     }
@@ -117,16 +117,18 @@ export class SubDisk implements BlockDevice {
 
   /** @inheritdoc */
   readv(lba: number, targets: readonly Uint8Array[]): void {
-    this.#limits.checkList('readv', lba, listOf(targets, 'targets'));
-    this.#run('readv', () => this.#device.readv(this.#start + lba, targets));
+    const list = listOf(targets, 'targets');
+    this.#limits.checkList('readv', lba, lengthsOf(list));
+    this.#run('readv', () => this.#device.readv(this.#start + lba, list));
   }
 
   /** @inheritdoc */
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
-    isFua(options);
-    this.#limits.checkList('writev', lba, listOf(sources, 'sources'));
+    const checked = optionsOf(isFua(options));
+    const list = listOf(sources, 'sources');
+    this.#limits.checkList('writev', lba, lengthsOf(list));
     this.#refuseReadOnly('writev');
-    this.#run('writev', () => this.#device.writev(this.#start + lba, sources, options));
+    this.#run('writev', () => this.#device.writev(this.#start + lba, list, checked));
   }
 
   /** Of the whole device. */
@@ -144,10 +146,10 @@ export class SubDisk implements BlockDevice {
 
   /** @inheritdoc */
   writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
-    isFua(options);
+    const checked = optionsOf(isFua(options));
     this.#limits.check('writeZeroes', lba, count);
     this.#refuseReadOnly('writeZeroes');
-    this.#run('writeZeroes', () => this.#device.writeZeroes(this.#start + lba, count, options));
+    this.#run('writeZeroes', () => this.#device.writeZeroes(this.#start + lba, count, checked));
   }
 
   /** @inheritdoc */

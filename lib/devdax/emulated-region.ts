@@ -137,21 +137,25 @@ class EmulatedInstance implements InstanceBackend {
 
   resize(size: number): void {
     const planned = this.#region.plan(this.#number, size);
-    this.#region.locking(() => native.changeLock(this.#lock, bordersOf(planned)));
-    this.#region.layout.commit(this.#number, planned);
+    const before = this.#extents;
+    // What it has is locked at each moment, wherever this is ended: fewer bytes before, more bytes afterwards.
+    if (size < this.size) this.#extents = planned;
+    try {
+      this.#region.locking(() => native.changeLock(this.#lock, bordersOf(planned)));
+    } catch (error) {
+      this.#extents = before;
+      throw error;
+    }
     this.#extents = planned;
+    this.#region.layout.commit(this.#number, planned);
   }
 
+  /** Gives the bytes back, as far as no mapping holds them. Ended half-way it is gone, and done again with the next thing asked. */
   destroy(): void {
-    this.#region.forget(this);
-    this.drop();
-  }
-
-  /** Gives the bytes back, as far as no mapping holds them. */
-  drop(): void {
     this.#exists = false;
     this.#extents = [];
     native.unlock(this.#lock);
+    this.#region.forget(this);
   }
 
   source(): DaxSource {
@@ -187,7 +191,7 @@ export class EmulatedRegion implements RegionBackend {
   readonly #identity: Backing['identity'];
   readonly #device: Backing['device'];
   /** Open for the region's life: as long as it is, no other file gets the inode's number. */
-  readonly #fd: number;
+  #fd: number;
   readonly #instances: EmulatedInstance[] = [];
 
   constructor(path: string, options: EmulatedOptions, id: number) {
@@ -218,14 +222,17 @@ export class EmulatedRegion implements RegionBackend {
   }
 
   get availableSize(): number {
+    this.#tidy();
     return this.layout.free.available;
   }
 
   get instances(): InstanceBackend[] {
+    this.#tidy();
     return [...this.#instances].sort((a, b) => a.number - b.number);
   }
 
   create(wanted: Wanted): InstanceBackend {
+    this.#tidy();
     const number = this.layout.unused();
     const planned = this.#place(number, wanted);
     const fd = this.checked();
@@ -237,9 +244,14 @@ export class EmulatedRegion implements RegionBackend {
       throw error;
     }
     const made = new EmulatedInstance(this, number, planned, lock);
-    this.layout.commit(number, planned);
     this.#instances.push(made);
+    this.layout.commit(number, planned);
     return made;
+  }
+
+  /** Those whose end was interrupted. */
+  #tidy(): void {
+    for (const gone of this.#instances.filter(({ exists }) => !exists)) gone.destroy();
   }
 
   /**
@@ -299,13 +311,18 @@ export class EmulatedRegion implements RegionBackend {
   }
 
   forget(instance: EmulatedInstance): void {
+    const place = this.#instances.indexOf(instance);
+    if (place < 0) return;
     this.layout.remove(instance.number);
-    this.#instances.splice(this.#instances.indexOf(instance), 1);
+    this.#instances.splice(place, 1);
   }
 
   close(): void {
     for (const instance of [...this.#instances]) instance.destroy();
     forgotten.unregister(this);
-    closeSync(this.#fd);
+    // Closed once only: the number can be another file's as soon as it is.
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0) closeSync(fd);
   }
 }

@@ -143,16 +143,21 @@ export interface Allocation {
  * the region's alignment; checked by the caller.
  */
 export class Layout {
-  readonly #free: FreeExtents;
+  readonly #offset: number;
+  readonly #length: number;
   readonly #instances = new Map<number, readonly Extent[]>();
 
   constructor(offset: number, length: number, allocations: readonly Allocation[] = []) {
-    this.#free = new FreeExtents(offset, length);
+    this.#offset = offset;
+    this.#length = length;
     for (const { number, extents } of allocations) this.commit(number, extents);
   }
 
+  /** Found anew each time: so the two cannot contradict each other, wherever a change is interrupted. */
   get free(): FreeExtents {
-    return this.#free;
+    const free = new FreeExtents(this.#offset, this.#length);
+    for (const extents of this.#instances.values()) free.replace([], extents);
+    return free;
   }
 
   /** In the order of their numbers. */
@@ -171,17 +176,16 @@ export class Layout {
   plan(number: number, size: number): readonly Extent[] | undefined {
     const held = this.#instances.get(number) ?? [];
     const present = sizeOf(held);
-    return size <= present ? shrunk(held, size) : this.#free.grown(held, size - present);
+    return size <= present ? shrunk(held, size) : this.free.grown(held, size - present);
   }
 
   /** The instance has these extents from now on; it is new if it was not there. */
   commit(number: number, extents: readonly Extent[]): void {
-    this.#free.replace(this.#instances.get(number) ?? [], extents);
+    this.free.replace(this.#instances.get(number) ?? [], extents);
     this.#instances.set(number, extents);
   }
 
   remove(number: number): void {
-    this.#free.replace(this.#instances.get(number) ?? [], []);
     this.#instances.delete(number);
   }
 }

@@ -1,6 +1,7 @@
 /** Blocks of a region that a table in it names: each is read, or exchanged for another one, in one call of C++. */
 
 import {
+  AT,
   BEGUN,
   BLOCK,
   ENTRY,
@@ -22,7 +23,7 @@ import { knownSource, knownTarget } from './known-bytes.js';
 import type { Durability } from './memory.js';
 
 // Calls of constants are what V8 compiles best.
-const { readBlock, readBlockAgain, exchangeBlock, exchangeBlockAgain } = native;
+const { readBlock, readBlockPart, exchangeBlock, exchangeBlockPart } = native;
 
 /** Where a table and its blocks are in a memory. Offsets are bytes, and whole numbers within the memory. */
 export interface BlockTableLayout {
@@ -96,14 +97,15 @@ export class BlockTable {
 
   /** Fills the target with the beginning of the block that an entry names. Where it answers false, a part may be filled. */
   read(entry: number, target: Uint8Array): boolean {
-    const known = knownTarget.is(target);
-    const length = known ? knownTarget.length : lengthOf.call(target);
+    const known = knownTarget.placeOf(target);
+    const length = known !== undefined ? known.length : lengthOf.call(target);
+    if (known === undefined) knownTarget.asked(target, length);
     if (!this.#aim(entry, length)) return false;
-    if (known) {
-      readBlockAgain();
+    if (known !== undefined) {
+      mailbox[AT] = known.start;
+      readBlockPart(known.buffer);
     } else {
       readBlock(target);
-      knownTarget.given(target, length);
     }
     return mailbox[STATUS] === 0;
   }
@@ -118,19 +120,20 @@ export class BlockTable {
    * @throws what the plain calls do, from the record on
    */
   exchange(entry: number, block: number, source: Uint8Array, record: number, sequence: number): number {
-    const known = knownSource.is(source);
-    const length = known ? knownSource.length : lengthOf.call(source);
+    const known = knownSource.placeOf(source);
+    const length = known !== undefined ? known.length : lengthOf.call(source);
+    if (known === undefined) knownSource.asked(source, length);
     if (!this.#exchanges || !within(record, 16, this.#size) || !this.#aim(entry, length)) return -1;
     mailbox[RECORD] = this.#base + record;
     mailbox[BEGUN] = 0;
     halves[2 * INDEX] = entry;
     halves[2 * BLOCK] = block;
     halves[2 * BLOCK + 1] = sequence;
-    if (known) {
-      exchangeBlockAgain();
+    if (known !== undefined) {
+      mailbox[AT] = known.start;
+      exchangeBlockPart(known.buffer);
     } else {
       exchangeBlock(source);
-      knownSource.given(source, length);
     }
     if (mailbox[STATUS] === 0) return mailbox[RESULT] as number;
     if (mailbox[BEGUN] === 0) return -1;

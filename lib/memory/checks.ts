@@ -3,25 +3,30 @@
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import type { WriteMode } from './memory.js';
 
-function getter(name: string): (this: Uint8Array) => unknown {
-  const found = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), name)?.get;
-  if (found === undefined) throw new Error(`typed arrays have no ${name}`);
-  return found;
+/** A getter as it was when this was loaded: what users put in its place, or on an object, is neither believed nor run. */
+function getter(prototype: object, name: string): ((this: unknown) => unknown) | undefined {
+  return Object.getOwnPropertyDescriptor(prototype, name)?.get;
 }
 
+const arrays: object = Object.getPrototypeOf(Uint8Array.prototype);
+
 /** The length that an array has, whatever a property of its own may say: memory is read and written by it. */
-export const lengthOf = getter('length') as (this: Uint8Array) => number;
-export const bufferOf = getter('buffer') as (this: Uint8Array) => ArrayBufferLike;
+export const lengthOf = getter(arrays, 'length') as (this: Uint8Array) => number;
+export const bufferOf = getter(arrays, 'buffer') as (this: Uint8Array) => ArrayBufferLike;
+/** Where in its buffer an array begins, in bytes. */
+export const startOf = getter(arrays, 'byteOffset') as (this: Uint8Array) => number;
+
+/** How many bytes an ArrayBuffer has; 0 once they were transferred elsewhere. */
+export const sizeOf = getter(ArrayBuffer.prototype, 'byteLength') as (this: ArrayBuffer) => number;
+/** Where a runtime has ArrayBuffers that can be. */
+export const isResizable = getter(ArrayBuffer.prototype, 'resizable') as ((this: ArrayBuffer) => boolean) | undefined;
+
+/** As they were when this was loaded: what users put in their place is not run in the middle of a call. */
+const { isInteger, isSafeInteger } = Number;
 
 /** Whether the range is whole numbers of bytes within `limit`. */
 export function within(offset: number, length: number, limit: number): boolean {
-  return (
-    Number.isSafeInteger(offset) &&
-    Number.isSafeInteger(length) &&
-    offset >= 0 &&
-    length >= 0 &&
-    offset + length <= limit
-  );
+  return isSafeInteger(offset) && isSafeInteger(length) && offset >= 0 && length >= 0 && offset + length <= limit;
 }
 
 /** The error for a range that is not {@link within}; `what` is what the limit is the size of. */
@@ -39,12 +44,18 @@ export function rangeError(offset: unknown, length: unknown, limit: number, what
 }
 
 export function checkByte(byte: number): void {
-  if (!(Number.isInteger(byte) && byte >= 0 && byte <= 255)) throw outOfRange('byte', 'an integer from 0 to 255', byte);
+  if (!(isInteger(byte) && byte >= 0 && byte <= 255)) throw outOfRange('byte', 'an integer from 0 to 255', byte);
 }
 
 export function checkWord(value: bigint): void {
   if (typeof value !== 'bigint') throw wrongType('value', 'a bigint', value);
   if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw outOfRange('value', 'from 0n to 2n ** 64n - 1n', value);
+}
+
+/** @throws TypeError for what is no encoding of a Buffer */
+export function checkEncoding(encoding: unknown): asserts encoding is BufferEncoding {
+  if (typeof encoding === 'string' && Buffer.isEncoding(encoding)) return;
+  throw wrongValue('encoding', "an encoding of a Buffer, such as 'utf8' or 'latin1'", encoding);
 }
 
 export function wrongMode(mode: unknown): Error {

@@ -1,64 +1,66 @@
-/** Remembers the array that a hot call was given last, to spare asking V8 where its bytes are: a third of a small write. */
+/**
+ * Remembers where the bytes of the array are that a hot call was given last. C++ asks V8 for the bytes in each call, and gets them
+ * sooner from an ArrayBuffer than from an array on it: that is a sixth of a small write.
+ */
 
-import { native } from '../binding.js';
-import { bufferOf } from './checks.js';
+import { isArrayBuffer } from 'node:util/types';
+import { bufferOf, isResizable, sizeOf, startOf } from './checks.js';
 
 /** A larger array gains nothing from being remembered. */
 const MOST_KNOWN = 2 ** 16;
 /** Remembering an array keeps its memory from being collected: no more than this. */
 const MOST_KEPT = 2 ** 20;
 /** Looking at an array's memory costs as much as it can gain, so only one in so many is looked at. */
-const PATIENCE = 8;
+const PATIENCE = 16;
+
+/** Where an array's bytes are: true for as long as it has them. */
+export interface KnownPlace {
+  readonly bytes: Uint8Array;
+  readonly buffer: ArrayBuffer;
+  /** Where in the buffer they begin. */
+  readonly start: number;
+  readonly length: number;
+  /** Index of the last one. */
+  readonly last: number;
+}
 
 /** Never given to anybody, so that it is nobody's. */
-const NONE = new Uint8Array(0);
+const NOBODY = new Uint8Array(0);
+const NONE: KnownPlace = { bytes: NOBODY, buffer: NOBODY.buffer, start: 0, length: 0, last: -1 };
 
 /**
- * One array, whose place in memory the addon knows from the last call with it. The place is the same as long as the
- * array has its length: detaching makes it 0, and nothing else moves the bytes of an array whose memory is off the heap.
+ * One array. What is remembered are facts that do not change, and they come and go in one step; no one else keeps a part of them.
+ * So it does not matter where JavaScript is ended, or what is called in between.
  */
 export class KnownBytes {
-  #bytes: Uint8Array = NONE;
-  #length = 0;
-  #last = -1;
+  #place = NONE;
   #patience = PATIENCE;
 
-  /** Of the bytes that {@link is} found to be these. */
-  get length(): number {
-    return this.#length;
-  }
-
   /**
-   * Whether the addon still knows the place of these bytes. That the last of them is there cannot be feigned, as `length`
-   * can, and costs less than asking for the length in a way that cannot be.
+   * Where these bytes are, if they were remembered and are still there: an array that was detached has none, and nothing else
+   * moves them. That the last one is there cannot be feigned, as `length` can.
    */
-  is(bytes: Uint8Array): boolean {
-    return bytes === this.#bytes && bytes[this.#last] !== undefined;
+  placeOf(bytes: Uint8Array): KnownPlace | undefined {
+    const place = this.#place;
+    return bytes === place.bytes && bytes[place.last] !== undefined ? place : undefined;
   }
 
-  /** The addon was given these bytes just now, and knows no others. */
-  given(bytes: Uint8Array, length: number): void {
-    this.#bytes = NONE;
+  /** These bytes were asked for, and not remembered. */
+  asked(bytes: Uint8Array, length: number): void {
     if (--this.#patience > 0) return;
     this.#patience = PATIENCE;
+    this.#place = NONE;
     if (length === 0 || length > MOST_KNOWN) return;
-    const buffer: { byteLength: number; resizable?: boolean; growable?: boolean } = bufferOf.call(bytes);
-    if (buffer.byteLength > MOST_KEPT || buffer.resizable === true || buffer.growable === true) return;
-    this.#bytes = bytes;
-    this.#length = length;
-    this.#last = length - 1;
+    const buffer: unknown = bufferOf.call(bytes);
+    // What can change its length is asked each time; so is memory that is shared, which runtimes do not give as an ArrayBuffer.
+    if (!isArrayBuffer(buffer) || isResizable?.call(buffer) === true || sizeOf.call(buffer) > MOST_KEPT) return;
+    this.#place = { bytes, buffer, start: startOf.call(bytes), length, last: length - 1 };
   }
 
   forget(): void {
-    this.#bytes = NONE;
+    this.#place = NONE;
   }
 }
 
-/** One for all instances of this module in the thread, as the addon, too, remembers one source and one target. */
-function common(name: string): KnownBytes {
-  native.shared[name] ??= new KnownBytes();
-  return native.shared[name] as KnownBytes;
-}
-
-export const knownSource = common('source');
-export const knownTarget = common('target');
+export const knownSource = new KnownBytes();
+export const knownTarget = new KnownBytes();

@@ -2,6 +2,7 @@
 
 import { isUint8Array } from 'node:util/types';
 import {
+  AT,
   Completion,
   EXTRA,
   HANDLE,
@@ -21,7 +22,17 @@ import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import type { BackingKind } from './backing.js';
 import { BlockTable, type BlockTableLayout } from './block-table.js';
-import { checkByte, checkWord, lengthOf, rangeError, within, wrongMode } from './checks.js';
+import {
+  bufferOf,
+  checkByte,
+  checkEncoding,
+  checkWord,
+  lengthOf,
+  rangeError,
+  startOf,
+  within,
+  wrongMode,
+} from './checks.js';
 import { type Claim, claimed } from './claim.js';
 import { type DeepFlush, deepFlush } from './deep-flush.js';
 import { closedError, failure, lastOutcome } from './failure.js';
@@ -55,6 +66,8 @@ interface Shared {
   /** Gives the handle back when the last region on it was collected. */
   readonly keeper: object;
   closed: boolean;
+  /** Nothing of it is left. A close that was interrupted is not done with, and done again by the next one. */
+  ended: boolean;
 }
 
 /**
@@ -65,7 +78,7 @@ export interface RegionToken {
   readonly pmemRegion: number;
   readonly base: number;
   readonly size: number;
-  readonly mapping: Omit<Shared, 'handle' | 'windows' | 'keeper' | 'closed'>;
+  readonly mapping: Omit<Shared, 'handle' | 'windows' | 'keeper' | 'closed' | 'ended'>;
 }
 
 /** Options of the asynchronous copies and fills. */
@@ -86,8 +99,13 @@ export interface AsyncStoreOptions extends AsyncOptions {
 const PIECE = 8 * 2 ** 20;
 
 // Calls of constants are what V8 compiles best.
-const { flush, drain, persist, flushRanges, write, writeAgain, read, readAgain, fill, load64, store64, crc32c } =
-  native;
+const { flush, drain, persist, flushRanges, write, writePart, read, readPart, fill, load64, store64, crc32c } = native;
+
+/**
+ * Where persistAll puts the ranges that it finds, until it has them all: reading one can run a getter, which can do anything with
+ * regions. Whoever needs it takes it; who finds none makes another one.
+ */
+let spareRanges: Float64Array | undefined = new Float64Array(2 * MOST_RANGES);
 
 function completionOf(mode: WriteMode): number {
   if (mode === 'persist') return Completion.persist;
@@ -162,7 +180,8 @@ export class Region implements Memory, Disposable {
 
   /** @internal A region on a mapping that was just made, and that it owns from now on. */
   static over(opened: OpenedMapping): Region {
-    const shared: Shared = { ...opened, windows: new Windows(opened.handle, opened.size), closed: false };
+    const windows = new Windows(opened.handle, opened.size);
+    const shared: Shared = { ...opened, windows, closed: false, ended: false };
     return new Region(OPEN, shared, 0, shared.size, false);
   }
 
@@ -173,7 +192,8 @@ export class Region implements Memory, Disposable {
    */
   static attach(token: RegionToken): Region {
     if (!isToken(token)) throw wrongType('token', 'what region.share() returned', token);
-    const { mapping, base, size } = token;
+    const { base, size } = token;
+    const mapping = { ...token.mapping };
     const attached = native.attach(token.pmemRegion);
     if (attached === undefined) throw closedError('attach', mapping.path);
     const { handle, keeper } = attached;
@@ -181,7 +201,8 @@ export class Region implements Memory, Disposable {
       native.close(handle);
       throw wrongValue('token', 'what region.share() returned', token);
     }
-    const shared: Shared = { ...mapping, handle, keeper, windows: new Windows(handle, mapping.size), closed: false };
+    const windows = new Windows(handle, mapping.size);
+    const shared: Shared = { ...mapping, handle, keeper, windows, closed: false, ended: false };
     return new Region(OPEN, shared, base, size, false);
   }
 
@@ -232,6 +253,9 @@ export class Region implements Memory, Disposable {
    * every later call throw `ERR_PMEM_READ_ONLY`. On DAX files and device-DAX it can be the source and the target of O_DIRECT
    * I/O; for `/dev/mem` and PCI resources the kernel has no page structures and answers EFAULT.
    *
+   * Where another thread (see {@link share}) or process stores into the same bytes, do not decode text from it: `toString()`, a
+   * TextDecoder, `JSON.parse(view)` and their like can crash the process then. {@link readText} decodes from a copy.
+   *
    * @param offset in bytes, default 0
    * @param length in bytes, default up to the region's end; at most the longest Buffer (4 GiB on Node.js 20)
    */
@@ -253,17 +277,33 @@ export class Region implements Memory, Disposable {
 
   /** @inheritdoc */
   read(offset: number, target: Uint8Array): void {
-    const known = knownTarget.is(target);
-    if (!known && !isUint8Array(target)) throw wrongType('target', 'a Buffer or Uint8Array', target);
-    const length = known ? knownTarget.length : lengthOf.call(target);
-    this.#aim('read', offset, length);
-    if (known) {
-      readAgain();
+    const known = knownTarget.placeOf(target);
+    if (known !== undefined) {
+      this.#aim('read', offset, known.length);
+      mailbox[AT] = known.start;
+      readPart(known.buffer);
     } else {
+      if (!isUint8Array(target)) throw wrongType('target', 'a Buffer or Uint8Array', target);
+      const length = lengthOf.call(target);
+      knownTarget.asked(target, length);
+      this.#aim('read', offset, length);
       read(target);
-      knownTarget.given(target, length);
     }
     if (mailbox[STATUS] !== 0) throw this.#failure('read');
+  }
+
+  /**
+   * @inheritdoc
+   * @throws PmemError as {@link read}: `ERR_PMEM_TRUNCATED`, `ERR_PMEM_MEDIA` or `ERR_PMEM_FAULT` for a page that is gone
+   */
+  readText(offset: number, length: number, encoding: BufferEncoding = 'utf8'): string {
+    if (!within(offset, length, this.#limit)) this.#refuse('readText', offset, length);
+    checkEncoding(encoding);
+    const copy = Buffer.allocUnsafe(length);
+    this.#aim('readText', offset, length);
+    read(copy);
+    if (mailbox[STATUS] !== 0) throw this.#failure('readText');
+    return copy.toString(encoding);
   }
 
   /**
@@ -274,16 +314,19 @@ export class Region implements Memory, Disposable {
    * their length.
    */
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
-    const known = knownSource.is(source);
-    if (!known && !isUint8Array(source)) throw wrongType('source', 'a Buffer or Uint8Array', source);
-    const length = known ? knownSource.length : lengthOf.call(source);
-    this.#aim('write', offset, length);
-    mailbox[EXTRA] = completionOf(mode);
-    if (known) {
-      writeAgain();
+    const known = knownSource.placeOf(source);
+    if (known !== undefined) {
+      this.#aim('write', offset, known.length);
+      mailbox[EXTRA] = completionOf(mode);
+      mailbox[AT] = known.start;
+      writePart(known.buffer);
     } else {
+      if (!isUint8Array(source)) throw wrongType('source', 'a Buffer or Uint8Array', source);
+      const length = lengthOf.call(source);
+      knownSource.asked(source, length);
+      this.#aim('write', offset, length);
+      mailbox[EXTRA] = completionOf(mode);
       write(source);
-      knownSource.given(source, length);
     }
     if (mailbox[STATUS] !== 0) throw this.#failure('write');
   }
@@ -345,6 +388,8 @@ export class Region implements Memory, Disposable {
   /** Makes all the ranges durable before it returns, waiting once: faster than a {@link persist} for each. */
   persistAll(ranges: readonly ByteRange[]): void {
     if (!Array.isArray(ranges)) throw wrongType('ranges', 'an array of { offset, length }', ranges);
+    const found = spareRanges ?? new Float64Array(2 * MOST_RANGES);
+    spareRanges = undefined;
     const count = ranges.length;
     for (let done = 0; done < count; done += MOST_RANGES) {
       const most = Math.min(count - done, MOST_RANGES);
@@ -355,14 +400,17 @@ export class Region implements Memory, Disposable {
         }
         const { offset, length } = range;
         if (!within(offset, length, this.#limit)) this.#refuse('persistAll', offset, length);
-        mailbox[RANGES + 2 * i] = this.#base + offset;
-        mailbox[RANGES + 2 * i + 1] = length;
+        found[2 * i] = this.#base + offset;
+        found[2 * i + 1] = length;
       }
+      // From here to the call no code runs but this.
+      for (let i = 0; i < 2 * most; i++) mailbox[RANGES + i] = found[i] as number;
       mailbox[HANDLE] = this.#handle;
       mailbox[EXTRA] = most;
       flushRanges();
       if (mailbox[STATUS] !== 0) throw this.#failure('persistAll');
     }
+    spareRanges = found;
     this.#aim('persistAll', 0, 0);
     drain();
     if (mailbox[STATUS] !== 0) throw this.#failure('persistAll');
@@ -392,7 +440,7 @@ export class Region implements Memory, Disposable {
     const completion = completionOf(options.mode ?? 'store');
     await this.#inPieces('writeAsync', offset, length, options, (at, count) => {
       if (lengthOf.call(source) !== length) throw wrongValue('source', 'left alone until the promise settles', source);
-      const piece = new Uint8Array(source.buffer, source.byteOffset + at, count);
+      const piece = new Uint8Array(bufferOf.call(source), startOf.call(source) + at, count);
       return native.writeAsync(this.#handle, this.#base + offset + at, piece, completion);
     });
   }
@@ -404,7 +452,7 @@ export class Region implements Memory, Disposable {
     checkAsyncOptions(options);
     await this.#inPieces('readAsync', offset, length, options, (at, count) => {
       if (lengthOf.call(target) !== length) throw wrongValue('target', 'left alone until the promise settles', target);
-      const piece = new Uint8Array(target.buffer, target.byteOffset + at, count);
+      const piece = new Uint8Array(bufferOf.call(target), startOf.call(target) + at, count);
       return native.readAsync(this.#handle, this.#base + offset + at, piece);
     });
   }
@@ -453,10 +501,13 @@ export class Region implements Memory, Disposable {
     return new Region(OPEN, this.#shared, this.#base + start, count, true);
   }
 
-  /** What another thread of this process needs to {@link attach}. The lock is held until every thread has closed. */
+  /**
+   * What another thread of this process needs to {@link attach}. The lock is held until every thread has closed. From then on
+   * bytes can change while they are read: text is to be had by {@link readText}, not from a {@link view}.
+   */
   share(): RegionToken {
     this.#examine('share');
-    const { handle, windows, keeper, closed, ...mapping } = this.#shared;
+    const { handle, windows, keeper, closed, ended, ...mapping } = this.#shared;
     return { pmemRegion: native.identify(handle), base: this.#base, size: this.#size, mapping };
   }
 
@@ -481,6 +532,20 @@ export class Region implements Memory, Disposable {
     this.#examine('blockTable');
     const fail = (offset: number): Error => this.#failure('store64', lastOutcome(), offset);
     return BlockTable.of(this, this.#handle, this.#base, layout, fail);
+  }
+
+  /**
+   * @internal Whether it is a region all of whose calls are those of this class, so that none of them runs code of users'. Runs
+   * none itself.
+   */
+  static runsOwnCode(memory: object): boolean {
+    if (!(#shared in memory) || Object.getPrototypeOf(memory) !== Region.prototype) return false;
+    if (Object.getOwnPropertyNames(memory).length > 0) return false;
+    for (const [name, made] of members) {
+      const now = Object.getOwnPropertyDescriptor(Region.prototype, name);
+      if (now?.value !== made.value || now?.get !== made.get) return false;
+    }
+    return true;
   }
 
   /**
@@ -518,17 +583,14 @@ export class Region implements Memory, Disposable {
    * Nor does any lock wait for O_DIRECT reads by node:fs into a Buffer of the region: end those first.
    */
   close(): void {
-    if (this.closed) {
-      this.#limit = -1;
-      return;
-    }
     this.#limit = -1;
-    if (this.#isSlice) return;
+    if (this.#isSlice || this.#shared.ended) return;
     this.#shared.closed = true;
     knownSource.forget();
     knownTarget.forget();
     this.#shared.windows.detachAll();
     native.close(this.#handle);
+    this.#shared.ended = true;
   }
 
   [Symbol.dispose](): void {
@@ -591,3 +653,6 @@ export class Region implements Memory, Disposable {
     } while (at < length);
   }
 }
+
+/** As they were made. */
+const members = Object.entries(Object.getOwnPropertyDescriptors(Region.prototype));

@@ -3,9 +3,16 @@
 import { constants } from 'node:buffer';
 import { isMainThread } from 'node:worker_threads';
 import { type MappedBuffer, native } from '../binding.js';
+import { sizeOf } from './checks.js';
 
 /** The most bytes that one Buffer of this Node.js can have. */
 export const MOST_BUFFER_BYTES = constants.MAX_LENGTH;
+
+/** Runtimes from Node.js 22 on have them. As they were when this was loaded. */
+const TRANSFERS = ['transfer', 'transferToFixedLength'].flatMap((name) => {
+  const method: unknown = Reflect.get(ArrayBuffer.prototype, name);
+  return typeof method === 'function' ? [[name, method] as const] : [];
+});
 
 /**
  * An ArrayBuffer on mapped memory, which lets the addon know when the memory moves to one that is not known here
@@ -13,9 +20,7 @@ export const MOST_BUFFER_BYTES = constants.MAX_LENGTH;
  */
 export function mappedBuffer(handle: number, offset: number, length: number, pieces?: object): MappedBuffer {
   const mapped = native.arrayBuffer(handle, offset, length, pieces, !isMainThread);
-  for (const name of ['transfer', 'transferToFixedLength']) {
-    const method: unknown = Reflect.get(ArrayBuffer.prototype, name);
-    if (typeof method !== 'function') continue;
+  for (const [name, method] of TRANSFERS) {
     const value = function (this: unknown, ...args: unknown[]): unknown {
       native.moves(mapped.view);
       return Reflect.apply(method, this, args);
@@ -55,7 +60,7 @@ export class Windows {
   #window(index: number, start: number): ArrayBuffer {
     const known = this.#made.get(index);
     // A window that somebody transferred elsewhere reads as empty.
-    if (known !== undefined && known.buffer.byteLength > 0) return known.buffer;
+    if (known !== undefined && sizeOf.call(known.buffer) > 0) return known.buffer;
     const window = mappedBuffer(this.#handle, start, Math.min(this.#most, this.#size - start));
     this.#made.set(index, window);
     return window.buffer;

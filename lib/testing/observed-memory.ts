@@ -2,7 +2,7 @@
 
 import { isUint8Array } from 'node:util/types';
 import { outOfRange, PmemError, wrongType } from '../errors.js';
-import { checkByte, checkMode, checkWord, lengthOf, rangeError, within } from '../memory/checks.js';
+import { checkByte, checkEncoding, checkMode, checkWord, lengthOf, rangeError, within } from '../memory/checks.js';
 import type { Durability, Memory, WriteMode } from '../memory/memory.js';
 import { type Media, WORD } from './lines.js';
 import type { StoreKind } from './store-log.js';
@@ -73,6 +73,15 @@ export class ObservedMemory implements Memory {
     this.#observer?.reading(offset, length);
     // Not by a method or property of target, which may be its own.
     Uint8Array.prototype.set.call(target, this.#bytes.subarray(offset, offset + length));
+  }
+
+  /** @inheritdoc */
+  readText(offset: number, length: number, encoding: BufferEncoding = 'utf8'): string {
+    this.#aim(offset, length);
+    checkEncoding(encoding);
+    if (length === 0) return '';
+    this.#observer?.reading(offset, length);
+    return this.#bytes.toString(encoding, offset, offset + length);
   }
 
   /** @inheritdoc */

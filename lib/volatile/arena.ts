@@ -3,7 +3,7 @@
 import { isUint8Array } from 'node:util/types';
 import { native } from '../binding.js';
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
-import { bufferOf, lengthOf } from '../memory/checks.js';
+import { bufferOf, lengthOf, sizeOf } from '../memory/checks.js';
 import { HOST, type Host } from '../memory/host.js';
 import { knownSource, knownTarget } from '../memory/known-bytes.js';
 import { checkAsyncOptions } from '../memory/options.js';
@@ -248,7 +248,7 @@ export class VolatileArena implements Disposable {
     if (piece === undefined) throw wrongValue('buffer', 'a Buffer that allocate returned', buffer);
     if (piece.arena !== this) throw wrongValue('buffer', "a Buffer of this arena; it is another one's", buffer);
     if (piece.freed) throw new PmemError('ERR_PMEM_DOUBLE_FREE', 'free: this Buffer was freed before');
-    if (memory.byteLength === 0) {
+    if (sizeOf.call(memory) === 0) {
       throw new PmemError(
         'ERR_PMEM_TRANSFERRED',
         "free: this Buffer's memory was transferred to another ArrayBuffer, and is given back when that one is collected",
@@ -258,7 +258,7 @@ export class VolatileArena implements Disposable {
       throw wrongValue('buffer', 'the Buffer that allocate returned, as a whole', buffer);
     }
     native.detach(memory, piece.view);
-    if (memory.byteLength !== 0) {
+    if (sizeOf.call(memory) !== 0) {
       throw new PmemError(
         'ERR_PMEM_IN_USE',
         'free: the runtime does not let go of this ArrayBuffer; leave it to garbage collection',
@@ -305,10 +305,10 @@ export class VolatileArena implements Disposable {
 
   /** Ends the arena: every Buffer of it has length 0, and the memory is given back. Closing twice is harmless. */
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
     knownSource.forget();
     knownTarget.forget();
+    // Each can be done twice: a close that was interrupted is done again.
     for (const { buffer, view } of this.#live.values()) {
       const memory = buffer.deref();
       if (memory !== undefined) native.detach(memory, view);

@@ -29,24 +29,32 @@ export function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
-/** The free and the used pieces of a range. */
+/**
+ * The free and the used pieces of a range. What is free is in three lists; a script that ends in the middle of a change (the timeout
+ * of a vm) leaves them at odds, and then a piece could be given out twice. So a change is noted before its first step and struck out
+ * after its last, and whoever finds one noted makes the lists anew, of what is not used.
+ */
 export class FreeSpace {
+  /** Whole granules, in bytes. */
+  readonly #size: number;
+  #isChanging = false;
   /** Length of each free piece, by where it begins. */
-  readonly #free = new Map<number, number>();
+  #free = new Map<number, number>();
   /** Where each free piece begins, by where it ends. */
-  readonly #byEnd = new Map<number, number>();
+  #byEnd = new Map<number, number>();
   readonly #used = new Map<number, number>();
-  readonly #bins: Set<number>[] = [];
+  #bins: Set<number>[] = [];
   #freeBytes = 0;
 
   /** `size` is in bytes; what is over a multiple of {@link GRANULE} is never given out. */
   constructor(size: number) {
-    const whole = size - (size % GRANULE);
-    if (whole > 0) this.#add(0, whole);
+    this.#size = size - (size % GRANULE);
+    if (this.#size > 0) this.#add(0, this.#size);
   }
 
   /** Bytes that are free, in however many pieces. */
   get freeBytes(): number {
+    this.#settle();
     return this.#freeBytes;
   }
 
@@ -56,6 +64,7 @@ export class FreeSpace {
 
   /** Length of the longest free piece in bytes. */
   get largest(): number {
+    this.#settle();
     for (let bin = this.#bins.length - 1; bin >= 0; bin--) {
       const starts = this.#bins[bin];
       if (starts === undefined || starts.size === 0) continue;
@@ -72,15 +81,18 @@ export class FreeSpace {
    * @param bytes rounded up to whole granules; {@link lengthOf} tells what it came to
    */
   take(bytes: number, align = GRANULE): number | undefined {
+    this.#settle();
     const length = roundUp(bytes, GRANULE);
     const start = this.#find(length, align, PATIENCE) ?? this.#find(length, align, Number.POSITIVE_INFINITY);
     if (start === undefined) return undefined;
+    this.#isChanging = true;
     const end = start + (this.#free.get(start) as number);
     const begin = roundUp(start, align);
     this.#remove(start);
     if (begin > start) this.#add(start, begin - start);
     if (begin + length < end) this.#add(begin + length, end - begin - length);
     this.#used.set(begin, length);
+    this.#isChanging = false;
     return begin;
   }
 
@@ -91,8 +103,10 @@ export class FreeSpace {
 
   /** Gives a used piece back; returns its length, or undefined if none begins there. */
   give(offset: number): number | undefined {
+    this.#settle();
     const length = this.#used.get(offset);
     if (length === undefined) return undefined;
+    this.#isChanging = true;
     this.#used.delete(offset);
     let [begin, end] = [offset, offset + length];
     const before = this.#byEnd.get(begin);
@@ -106,7 +120,24 @@ export class FreeSpace {
       end += after;
     }
     this.#add(begin, end - begin);
+    this.#isChanging = false;
     return length;
+  }
+
+  /** After a change that was not completed. A piece counts as used from the moment it is noted so until it is not. */
+  #settle(): void {
+    if (!this.#isChanging) return;
+    this.#free = new Map();
+    this.#byEnd = new Map();
+    this.#bins = [];
+    this.#freeBytes = 0;
+    let end = 0;
+    for (const [begin, length] of [...this.#used].sort(([a], [b]) => a - b)) {
+      if (begin > end) this.#add(end, begin - end);
+      end = begin + length;
+    }
+    if (end < this.#size) this.#add(end, this.#size - end);
+    this.#isChanging = false;
   }
 
   #find(length: number, align: number, patience: number): number | undefined {

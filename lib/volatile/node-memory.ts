@@ -101,10 +101,10 @@ export class NodeMemory implements Disposable {
 
   /** Gives the memory back: every Buffer made from it has length 0. Closing twice is harmless. */
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
     knownSource.forget();
     knownTarget.forget();
+    // Each can be done twice: a close that was interrupted is done again.
     this.#windows.detachAll();
     native.close(this.#mapping.handle);
   }

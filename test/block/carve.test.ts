@@ -130,4 +130,67 @@ describe('SubDisk.open', () => {
       throwsCode(call, 'EIO', { message });
     }
   });
+
+  it('stores and reads within a disk, whatever an array becomes while its options or its list are read', () => {
+    const memory = new LossyMemory(64 * KIB);
+    const [disk] = carve(memory, { start: '4KiB', count: 2, size: '8KiB' });
+    assert.ok(disk !== undefined);
+    const Resizable = ArrayBuffer as unknown as new (
+      length: number,
+      options: { maxByteLength: number },
+    ) => ArrayBuffer & { resize(length: number): void };
+    const growing = () => {
+      const buffer = new Resizable(512, { maxByteLength: 16 * KIB });
+      const bytes = new Uint8Array(buffer);
+      const grow = (): void => {
+        buffer.resize(16 * KIB);
+        bytes.fill(7);
+      };
+      return { bytes, grow };
+    };
+    const attempts: ((bytes: Uint8Array, grow: () => void) => void)[] = [
+      (bytes, grow) => {
+        const options = {
+          get fua() {
+            grow();
+            return true;
+          },
+        };
+        disk.write(15, bytes, options);
+      },
+      (bytes, grow) => {
+        const list = [bytes];
+        Object.defineProperty(list, 0, {
+          get: () => {
+            grow();
+            return bytes;
+          },
+        });
+        disk.writev(15, list);
+      },
+      (bytes, grow) => {
+        let times = 0;
+        const list = Object.defineProperty([bytes], 0, { get: () => (times++ === 0 ? bytes.subarray(0, 512) : bytes) });
+        grow();
+        disk.writev(15, list as Uint8Array[]);
+      },
+    ];
+    for (const attempt of attempts) {
+      for (const twice of [false, true]) {
+        const { bytes, grow } = growing();
+        let left = twice ? 2 : 1;
+        try {
+          attempt(bytes, () => {
+            if (--left === 0) grow();
+          });
+        } catch (error) {
+          assert.match(String((error as NodeJS.ErrnoException).code), /^(EINVAL|EIO)$/);
+        }
+        assert.ok(
+          memory.view(12 * KIB, 8 * KIB).every((byte) => byte === 0),
+          'the next disk was stored into',
+        );
+      }
+    }
+  });
 });

@@ -14,6 +14,7 @@ import fs, {
 import { syncBuiltinESMExports } from 'node:module';
 import { DaxInstance, DaxRegion, type DaxRegionOptions, Region } from 'pmem';
 import { native } from '#dist/binding.js';
+import { endAtCall } from '../support/at-each-call.js';
 import { startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
@@ -60,6 +61,56 @@ describe('DaxRegion', () => {
     }
     assert.equal(taken.size * PAGE + region.availableSize, region.size);
   }
+
+  for (const [name, change] of [
+    ['create', (region: DaxRegion) => void region.create({ size: 4 * PAGE })],
+    ['resize to less', (_: DaxRegion, instance: DaxInstance) => instance.resize(2 * PAGE)],
+    ['resize to more', (_: DaxRegion, instance: DaxInstance) => instance.resize(12 * PAGE)],
+    ['destroy', (_: DaxRegion, instance: DaxInstance) => instance.destroy()],
+  ] as const) {
+    it(`gives no byte out twice after a ${name} that was ended at any of its steps`, () => {
+      for (let at = 0, more = true; more; at++) {
+        const region = opened();
+        const [, second, third] = [8, 8, 4].map((count) => region.create({ size: count * PAGE }));
+        assert.ok(second !== undefined && third !== undefined);
+        const before = pages(third);
+        more = endAtCall(at, () => change(region, second));
+        for (const count of [3, 5, 2]) {
+          try {
+            region.create({ size: count * PAGE });
+          } catch (error) {
+            assert.match(String((error as NodeJS.ErrnoException).code), /^(ENOSPC|ERR_PMEM_LOCKED)$/);
+          }
+        }
+        const taken = new Set<number>();
+        for (const instance of region.instances) {
+          for (const [first, end] of pages(instance)) {
+            for (let page = first; page < end; page++) {
+              assert.ok(!taken.has(page), `step ${at}: page ${page} is of two instances`);
+              taken.add(page);
+            }
+          }
+          // What it has can be mapped, and is nobody else's.
+          const device = instance.open();
+          device.map().close();
+          device.close();
+        }
+        assert.deepEqual(pages(third), before);
+        region.close();
+        region.close();
+      }
+    });
+  }
+
+  it('closes its descriptor once, wherever a close was interrupted', () => {
+    const region = opened();
+    region.create({ size: PAGE });
+    for (let at = 0; endAtCall(at, () => region.close()); at++) {}
+    // Numbers are given again at once: had it been closed twice, one of these were closed by now.
+    const others = Array.from({ length: 4 }, () => openSync('/dev/null', 'r'));
+    region.close();
+    for (const other of others) closeSync(other);
+  });
 
   it('is what the options say', () => {
     const path = made();

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { Region } from 'pmem';
 import {
+  AT,
   BEGUN,
   BLOCK,
   ENTRY,
@@ -253,6 +254,7 @@ describe('blocks that a table names', () => {
         [STRIDE, 512],
         [RECORD, RECORDS],
         [BEGUN, 0],
+        [AT, 0],
       ] as const) {
         mailbox[slot] = value;
       }
@@ -264,9 +266,9 @@ describe('blocks that a table names', () => {
     const wrong = [Number.NaN, -1, 0.5, 2 ** 40, 2 ** 53, 2 ** 64, Infinity, -Infinity, SIZE - 1];
     for (const [name, call, used] of [
       ['readBlock', () => native.readBlock(bytes), slots.slice(0, 5)],
-      ['readBlockAgain', () => native.readBlockAgain(), slots.slice(0, 5)],
+      ['readBlockPart', () => native.readBlockPart(bytes.buffer as ArrayBuffer), [...slots.slice(0, 5), AT]],
       ['exchangeBlock', () => native.exchangeBlock(bytes), slots],
-      ['exchangeBlockAgain', () => native.exchangeBlockAgain(), slots],
+      ['exchangeBlockPart', () => native.exchangeBlockPart(bytes.buffer as ArrayBuffer), [...slots, AT]],
     ] as const) {
       for (const slot of used) {
         for (const value of slot === ENTRY ? [...wrong, LAYOUT.table + 17] : wrong) {

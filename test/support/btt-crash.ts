@@ -5,11 +5,12 @@ import { Btt, type BttFormatOptions, type BttSectorSize, type Memory } from 'pme
 import type { Crash, CrashContext, CrashOptions } from 'pmem/testing';
 import type { ArenaLimits } from '#dist/block/btt/layout.js';
 import { formatSmall } from './btt-images.js';
+import { Interrupted, InterruptedMemory } from './interrupted-memory.js';
 import { Random } from './random.js';
 
 /** One operation, as the check wants to know it. Sectors hold numbers; 0 is a sector of zeroes. */
 export interface Change {
-  readonly kind: 'write' | 'zero' | 'flush' | 'nothing';
+  readonly kind: 'write' | 'interrupted' | 'zero' | 'flush' | 'nothing';
   readonly lba: number;
   readonly values: readonly number[];
   readonly fua?: boolean;
@@ -62,6 +63,8 @@ export interface Actions {
   flush(): void;
   /** Closes the device and opens it again. */
   reopen(): void;
+  /** The program ends at a call that the write makes to the memory, from 0, and another one opens the device: no power was cut. */
+  interruptWrite(lba: number, values: readonly number[], call: number): void;
 }
 
 export interface BttWorkload {
@@ -100,10 +103,34 @@ export function exploration(
   return {
     size: workload.size,
     setup: (memory) => prepared(workload, memory),
-    workload: (memory, crash: CrashContext<Change>) => {
+    // Who calls the memory is whoever calls what stands between.
+    skipFrames: /interrupted-memory/,
+    workload: (media, crash: CrashContext<Change>) => {
+      const memory = new InterruptedMemory(media);
       let device = open(memory);
       const step = (name: string, run: () => void, change: Change): void => crash.operation(name, run, change);
+      const reopen = (): void => {
+        device.close();
+        const run = (): void => {
+          device = open(memory);
+        };
+        step('open again', run, { kind: 'nothing', lba: 0, values: [] });
+      };
       workload.run({
+        reopen,
+        interruptWrite: (lba, values, call) => {
+          const bytes = Buffer.concat(values.map((value, i) => sectorOf(value, lba + i, sectorSize)));
+          const end = (): void => {
+            throw new Interrupted();
+          };
+          memory.arm({ at: call, run: end });
+          const name = `write ${values.join(', ')} from ${lba} on, ended at call ${call}`;
+          const run = (): void => {
+            assert.throws(() => device.write(lba, bytes), Interrupted);
+          };
+          step(name, run, { kind: 'interrupted', lba, values });
+          reopen();
+        },
         write: (lba, values) => {
           const bytes = Buffer.concat(values.map((value, i) => sectorOf(value, lba + i, sectorSize)));
           step(`write ${values.join(', ')} from ${lba} on`, () => device.write(lba, bytes), {
@@ -118,16 +145,6 @@ export function exploration(
           step(`zero ${count} from ${lba} on`, run, change);
         },
         flush: () => step('flush', () => device.flush(), { kind: 'flush', lba: 0, values: [] }),
-        reopen: () => {
-          device.close();
-          step(
-            'open again',
-            () => {
-              device = open(memory);
-            },
-            { kind: 'nothing', lba: 0, values: [] },
-          );
-        },
       });
       device.close();
     },

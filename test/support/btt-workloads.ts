@@ -80,6 +80,22 @@ function workloads(sectorSize: 512 | 4096): Record<string, BttWorkload> {
         write(2, [103]);
       },
     },
+    'a program that ended half-way, and another': {
+      ...base,
+      recoveryWrites: 3,
+      run: ({ write, interruptWrite }) => {
+        // Of one sector, ended before its entry of the flog counts, is durable, and before the map is changed and flushed.
+        for (const call of [3, 4, 5, 6]) {
+          interruptWrite(call % 2, [100 + call], call);
+          write(2, [200 + call, 300 + call]);
+        }
+        // Of two, between their entries, and before the map.
+        for (const call of [6, 10]) {
+          interruptWrite(0, [400 + call, 500 + call], call);
+          write(3, [600 + call]);
+        }
+      },
+    },
     'UEFI layout, several arenas': {
       ...base,
       size: sectorSize === 512 ? 48 * KIB : 96 * KIB,
@@ -113,5 +129,5 @@ export const NEEDING_EVERYTHING: readonly string[] = [
   'recovery that goes on writing, 512 B',
   'discards and zeroes, 4096 B',
   'several sectors at a time, more than lanes, 512 B',
-  'opened again, 512 B',
+  'a program that ended half-way, and another, 512 B',
 ];

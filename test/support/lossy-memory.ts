@@ -47,6 +47,12 @@ export class LossyMemory implements Memory {
     target.set(this.#seen.subarray(offset, offset + target.length));
   }
 
+  readText(offset: number, length: number, encoding: BufferEncoding = 'utf8'): string {
+    const copy = Buffer.alloc(length);
+    this.read(offset, copy);
+    return copy.toString(encoding);
+  }
+
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
     this.calls.push(`write ${mode}`);
     this.#seen.set(source, offset);

@@ -36,6 +36,12 @@ export class PlainMemory implements Memory {
     target.set(this.bytes.subarray(offset, offset + target.length));
   }
 
+  readText(offset: number, length: number, encoding: BufferEncoding = 'utf8'): string {
+    const copy = Buffer.alloc(length);
+    this.read(offset, copy);
+    return copy.toString(encoding);
+  }
+
   write(offset: number, source: Uint8Array): void {
     this.#check(offset, source.length);
     this.stores++;

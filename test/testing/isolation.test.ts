@@ -182,6 +182,12 @@ class Shifted implements Memory {
   read(offset: number, target: Uint8Array): void {
     this.#memory.read(offset + 64, target);
   }
+  readText(offset: number, length: number, encoding: BufferEncoding = 'utf8'): string {
+    const copy = Buffer.alloc(length);
+    this.read(offset, copy);
+    return copy.toString(encoding);
+  }
+
   write(offset: number, source: Uint8Array, mode?: WriteMode): void {
     this.#memory.write(offset + 64, source, mode);
   }

@@ -58,6 +58,24 @@ describe('VolatileArena', () => {
     assert.equal(arena.statistics().used, 128);
   });
 
+  it('frees a Buffer once, whatever a getter of its ArrayBuffer does meanwhile', () => {
+    using arena = opened();
+    const one = arena.allocate(4096);
+    let other: Buffer | undefined;
+    const get = (): number => {
+      if (other !== undefined) return 4096;
+      other = Buffer.alloc(0);
+      arena.free(one);
+      other = arena.allocate(4096);
+      return 0;
+    };
+    Object.defineProperty(one.buffer, 'byteLength', { get });
+    arena.free(one);
+    const buffers = [other ?? arena.allocate(4096), arena.allocate(4096)];
+    for (const [i, buffer] of buffers.entries()) buffer.fill(i + 1);
+    for (const [i, buffer] of buffers.entries()) assert.ok(buffer.every((byte) => byte === i + 1));
+  });
+
   it('leaves what was there when told not to zero', () => {
     using arena = opened();
     const one = arena.allocate(64);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { FreeSpace, GRANULE, roundUp } from '#dist/volatile/free-space.js';
+import { endAtCall } from '../support/at-each-call.js';
 import { Random } from '../support/random.js';
 
 const SIZE = 2 ** 20;
@@ -125,6 +126,44 @@ describe('FreeSpace', () => {
       for (const { offset } of pieces) space.give(offset);
       assert.equal(space.largest, granules * GRANULE);
       assert.equal(space.take(granules * GRANULE), 0);
+    });
+  }
+
+  for (const [name, change] of [
+    ['take', (space: FreeSpace) => void space.take(3 * GRANULE, 4 * GRANULE)],
+    ['give', (space: FreeSpace) => void space.give(6 * GRANULE)],
+  ] as const) {
+    it(`gives no byte out twice after a ${name} that was ended at any of its steps`, () => {
+      for (let at = 0, more = true; more; at++) {
+        const space = new FreeSpace(64 * GRANULE);
+        const used = new Map<number, number>();
+        for (let i = 0; i < 8; i++) used.set(space.take(3 * GRANULE) as number, 3 * GRANULE);
+        for (const offset of [3 * GRANULE, 9 * GRANULE]) {
+          space.give(offset);
+          used.delete(offset);
+        }
+        more = endAtCall(at, () => change(space));
+        // Whoever gives a piece back does not use it, however far that comes.
+        if (name === 'give') used.delete(6 * GRANULE);
+        const random = new Random(at);
+        for (let i = 0; i < 300; i++) {
+          const offsets = [...used.keys()];
+          if (random.below(2) === 0 && offsets.length > 0) {
+            const offset = random.pick(offsets);
+            assert.equal(space.give(offset), used.get(offset));
+            used.delete(offset);
+            continue;
+          }
+          const length = (1 + random.below(6)) * GRANULE;
+          const offset = space.take(length);
+          if (offset === undefined) continue;
+          for (const [begin, other] of used) {
+            assert.ok(offset + length <= begin || begin + other <= offset, `step ${at}: ${offset} was given out twice`);
+          }
+          used.set(offset, length);
+          assert.ok(space.freeBytes >= 0 && offset + length <= 64 * GRANULE);
+        }
+      }
     });
   }
 });

@@ -3,14 +3,16 @@
 import type { BlockTable, BlockTableLayout } from '../../memory/block-table.js';
 import { lengthOf } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
+import { Region } from '../../memory/region.js';
 import { inputOutput } from '../block-errors.js';
 import { isFault } from '../faults.js';
+import { completeWrites } from './complete.js';
 import type { FoundArena } from './discover.js';
-import type { FlogFindings } from './flog-check.js';
+import { type FlogFindings, readFlog } from './flog-check.js';
 import { Lanes } from './lanes.js';
 import { FLOG_LANE, MAP_ENTRY } from './layout.js';
 import { blockOf, ERROR, half, isError, isZero, NORMAL, storeEntry, word, wordOffset, ZERO } from './map.js';
-import { BttCorruptError, problem } from './problems.js';
+import { BttCorruptError, isDangerous, problem } from './problems.js';
 import { ReadTracking } from './read-tracking.js';
 
 /** A memory with a short way to blocks that a table names (a Region). It is taken for single sectors where nothing is amiss. */
@@ -32,6 +34,11 @@ function isTabled(memory: Memory): memory is TabledMemory {
  *
  * Several sectors at a time take a lane each and share the drains. The short way ({@link BlockTable}) makes the same stores, flushes
  * and drains in the same order; what the crash explorer sees are the plain calls.
+ *
+ * **A script that ends** (the timeout of a vm, an interrupt) can leave a write at any point, too, with the lanes here not knowing
+ * what the flog says. So a write is noted before its first step and struck out after its last. Whoever finds one noted reads the
+ * flog and completes it, as opening does. Only where the memory's calls run code of users' it could also be that they called back,
+ * and the write goes on afterwards: then they are refused.
  */
 export class Arena {
   readonly index: number;
@@ -44,7 +51,8 @@ export class Arena {
   readonly #map: number;
   /** The short way to a sector, where the memory has one. */
   readonly #table: BlockTable | undefined;
-  readonly #lanes: Lanes;
+  readonly #found: FoundArena;
+  #lanes: Lanes;
   /** Changes of the map that a read-only device cannot make, by sector. */
   readonly #overlay = new Map<number, number>();
   /** Blocks that could not be read. */
@@ -56,8 +64,13 @@ export class Arena {
   readonly tracking = new ReadTracking();
   /** Why nothing can be stored any more. */
   #failure: unknown;
+  /** A change was begun, and is not known to have ended. */
+  #isChanging = false;
 
-  constructor(memory: Memory, { index, offset, info }: FoundArena, { lanes, second, pending }: FlogFindings) {
+  constructor(memory: Memory, found: FoundArena, flog: FlogFindings) {
+    const { index, offset, info } = found;
+    const { lanes, second, pending } = flog;
+    this.#found = found;
     this.index = index;
     this.sectorCount = info.sectorCount;
     this.#memory = memory;
@@ -81,16 +94,58 @@ export class Arena {
     return this.#lanes.usable - 1 - this.tracking.count;
   }
 
-  /** Completes the writes that a power cut interrupted behind their commit. */
-  recover(): void {
-    for (const [sector, block] of this.#overlay) {
-      storeEntry(this.#memory, this.#map, sector, (block | NORMAL) >>> 0);
-    }
+  /** Completes the writes that were interrupted behind their commit, told by the flog that the arena was made with. */
+  recover(flog: FlogFindings): void {
+    completeWrites(this.#memory, this.#found, flog);
     this.#overlay.clear();
+  }
+
+  /** A change may be under way further up, and go on afterwards. */
+  get mayGoOn(): boolean {
+    return this.#isChanging && !Region.runsOwnCode(this.#memory);
+  }
+
+  /** Completes a change that the end of a script interrupted. Not what may go on. */
+  #resume(): void {
+    const flog = readFlog(this.#memory, this.#found);
+    const dangers = flog.problems.filter(isDangerous);
+    if (dangers.length > 0) {
+      this.#failure = new BttCorruptError('write', dangers);
+    } else {
+      completeWrites(this.#memory, this.#found, flog);
+      this.#lanes = new Lanes(flog.lanes, flog.second, this.#found.offset + this.#found.info.flogOffset);
+      // What is bad of these the lane knows.
+      for (const { oldBlock } of flog.lanes) this.#bad.delete(oldBlock);
+    }
+    this.#isChanging = false;
+  }
+
+  /** A reader has come upon a change: what may go on leaves the map fit to be read. */
+  #look(): void {
+    if (!this.mayGoOn) this.#resume();
+  }
+
+  /** Before the first step of a change. */
+  #begin(operation: string): void {
+    if (this.#isChanging) this.#take(operation);
+    if (this.#failure !== undefined) this.#refuseBroken(operation);
+    this.#isChanging = true;
+  }
+
+  #take(operation: string): void {
+    if (!this.mayGoOn) {
+      this.#resume();
+      return;
+    }
+    const sentence =
+      'another write to the BTT is under way, further up in this call, or was interrupted; if it was, open the BTT again, ' +
+      'which completes or undoes it';
+    throw inputOutput(operation, sentence);
   }
 
   /** Reads `count` sectors to `target[at]`; `base` is the device's number of the arena's first one, for messages. */
   read(base: number, first: number, count: number, target: Uint8Array, at: number): void {
+    if (this.#isChanging) this.#look();
     const isOne = count === 1 && target.length === this.#sectorSize;
     if (isOne && this.#overlay.size === 0 && this.#table?.read(first, target)) return;
     try {
@@ -122,6 +177,7 @@ export class Arena {
 
   /** The block of a sector and what its entry says, for a reader that comes back later. */
   locate(base: number, sector: number): { readonly offset: number; readonly block: number } | undefined {
+    if (this.#isChanging) this.#look();
     try {
       return this.#locate(base, sector);
     } catch (error) {
@@ -160,16 +216,19 @@ export class Arena {
 
   /** Writes `count` sectors from `source[at]`. Each is durable, old or new, from then on; on return all are new. */
   write(base: number, first: number, count: number, source: Uint8Array, at: number): void {
+    this.#begin('write');
     try {
       this.#write(base, first, count, source, at);
     } catch (error) {
       throw this.#ofMap('write', base, first, count, error);
+    } finally {
+      // Not where the script ends.
+      this.#isChanging = false;
     }
   }
 
   #write(base: number, first: number, count: number, source: Uint8Array, at: number): void {
     const size = this.#sectorSize;
-    this.#refuseBroken('write');
     for (let done = 0; done < count; ) {
       const begin = at + done * size;
       const several = Math.min(count - done, this.#lanes.usable);
@@ -186,15 +245,17 @@ export class Arena {
 
   /** The sectors read as zeroes; durable after the next drain. Their blocks stay theirs. */
   zero(base: number, first: number, count: number): void {
+    this.#begin('write');
     try {
       this.#zero(base, first, count);
     } catch (error) {
       throw this.#ofMap('write', base, first, count, error);
+    } finally {
+      this.#isChanging = false;
     }
   }
 
   #zero(base: number, first: number, count: number): void {
-    this.#refuseBroken('write');
     const end = first + count;
     for (let sector = first; sector < end; sector++) {
       const entry = this.#entry(sector);
@@ -251,7 +312,6 @@ export class Arena {
   }
 
   #refuseBroken(operation: string): void {
-    if (this.#failure === undefined) return;
     const sentence =
       'an earlier write to this arena of the BTT failed half-way; open it again, which completes or undoes it';
     throw inputOutput(operation, sentence, { cause: this.#failure });
@@ -445,7 +505,8 @@ export class Arena {
         const block = this.#lanes.freeBlock(lanes[sector + i - first] as number);
         half[(sector + i) % 2] = (block | NORMAL) >>> 0;
       }
-      memory.store64(at, word[0] as bigint);
+      const changed = word[0] as bigint;
+      memory.store64(at, changed);
       sector += count;
     }
     memory.flush(begin, wordOffset(this.#map, end - 1) + 8 - begin);

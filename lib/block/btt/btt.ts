@@ -4,7 +4,7 @@ import { wrongValue } from '../../errors.js';
 import { onlyKnown } from '../../memory/checks.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
-import { bytesOf, checkMemory, isFua, listOf } from '../arguments.js';
+import { bytesOf, checkMemory, isFua, lengthsOf, listOf } from '../arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
 import { readOnlyDevice, unsupported } from '../block-errors.js';
 import { SectorLimits } from '../sector-limits.js';
@@ -67,6 +67,10 @@ const OPEN = Symbol('open');
  * written again, to another block; where no free block can be written to; and for every write after one that failed half-way,
  * until the BTT is opened again. `ERR_PMEM_BTT_CORRUPT` (a {@link BttCorruptError}) where the map of a sector names no block.
  * A read that fails may have filled a part of its target.
+ *
+ * A write whose script is ended in the middle (the timeout of a vm, an interrupt) leaves each sector old or new, and on a Region the
+ * next call completes it. On any other Memory, which may also have called back in the middle of a write, later writes are `EIO` then
+ * until the BTT is opened again.
  *
  * **Who else.** Two that store would give the same free block to two sectors. So one that is open to store, a repair and a format
  * are alone in this process (`ERR_PMEM_BUSY`); those who only read, a check too, share. Regions are told apart by the bytes of the
@@ -218,12 +222,12 @@ export class Btt implements BlockDevice {
    * each. The target must be left alone until the promise settles, and the BTT not be closed.
    */
   async readAsync(lba: number, target: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const length = bytesOf(target, 'target');
     onlyKnown(options, ['signal']);
     checkAsyncOptions(options);
+    const { signal } = options;
+    const length = bytesOf(target, 'target');
     this.#limits.check('readAsync', lba, length / this.#sectorSize, length);
     const still = (): void => this.#limits.check('readAsync', 0, 0);
-    const { signal } = options;
     let at = 0;
     for (const [arena, base, first, count] of this.#pieces(lba, length / this.#sectorSize)) {
       const piece = target.subarray(at, at + count * this.#sectorSize);
@@ -234,8 +238,8 @@ export class Btt implements BlockDevice {
 
   /** Copies sectors in: durable on return, each whole. `fua` changes nothing. */
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
-    const length = bytesOf(source, 'source');
     if (options !== undefined) isFua(options);
+    const length = bytesOf(source, 'source');
     this.#limits.check('write', lba, length / this.#sectorSize, length);
     if (this.#readOnly) throw readOnlyDevice('write', NOUN);
     this.#write(lba, length / this.#sectorSize, source);
@@ -243,10 +247,11 @@ export class Btt implements BlockDevice {
 
   /** @inheritdoc */
   readv(lba: number, targets: readonly Uint8Array[]): void {
-    const lengths = listOf(targets, 'targets');
+    const list = listOf(targets, 'targets');
+    const lengths = lengthsOf(list);
     this.#limits.checkList('readv', lba, lengths);
     let at = lba;
-    for (const [i, target] of targets.entries()) {
+    for (const [i, target] of list.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
       this.#read(at, count, target);
       at += count;
@@ -256,12 +261,14 @@ export class Btt implements BlockDevice {
   /** @inheritdoc */
   writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
     isFua(options);
-    const lengths = listOf(sources, 'sources');
+    const list = listOf(sources, 'sources');
+    const lengths = lengthsOf(list);
     this.#limits.checkList('writev', lba, lengths);
     if (this.#readOnly) throw readOnlyDevice('writev', NOUN);
     let at = lba;
-    for (const [i, source] of sources.entries()) {
+    for (const [i, source] of list.entries()) {
       const count = (lengths[i] ?? 0) / this.#sectorSize;
+      this.#limits.check('writev', at, count);
       this.#write(at, count, source);
       at += count;
     }
@@ -308,7 +315,8 @@ export class Btt implements BlockDevice {
   /** Ends the device; the memory stays open. Closing twice is harmless. */
   close(): void {
     this.#limits.close();
-    this.#claim.end();
+    // Called by the memory in the middle of a write: that one ends first, before another may open it.
+    if (!this.#arenas.some(({ mayGoOn }) => mayGoOn)) this.#claim.end();
   }
 
   [Symbol.dispose](): void {
@@ -328,15 +336,24 @@ export class Btt implements BlockDevice {
   }
 
   #write(lba: number, count: number, source: Uint8Array): void {
-    if (this.#only !== undefined) {
-      this.#only.write(0, lba, count, source, 0);
-      return;
+    try {
+      if (this.#only !== undefined) {
+        this.#only.write(0, lba, count, source, 0);
+        return;
+      }
+      let at = 0;
+      for (const [arena, base, first, some] of this.#pieces(lba, count)) {
+        arena.write(base, first, some, source, at);
+        at += some * this.#sectorSize;
+      }
+    } finally {
+      this.#afterChange();
     }
-    let at = 0;
-    for (const [arena, base, first, some] of this.#pieces(lba, count)) {
-      arena.write(base, first, some, source, at);
-      at += some * this.#sectorSize;
-    }
+  }
+
+  /** Closed meanwhile, by its own memory: no one else had it before this. */
+  #afterChange(): void {
+    if (this.#limits.closed) this.#claim.end();
   }
 
   #zero(lba: number, count: number): void {
@@ -345,11 +362,16 @@ export class Btt implements BlockDevice {
       const zeroes = new Uint8Array(Math.min(count, most) * this.#sectorSize);
       for (let done = 0; done < count; done += most) {
         const some = Math.min(most, count - done);
+        this.#limits.check('writeZeroes', lba + done, some);
         this.#write(lba + done, some, zeroes.subarray(0, some * this.#sectorSize));
       }
       return;
     }
-    for (const [arena, base, first, some] of this.#pieces(lba, count)) arena.zero(base, first, some);
+    try {
+      for (const [arena, base, first, some] of this.#pieces(lba, count)) arena.zero(base, first, some);
+    } finally {
+      this.#afterChange();
+    }
   }
 
   /** A range by arenas: the arena, the number of its first sector, and the range in it. */
@@ -384,6 +406,6 @@ function opened(
   const dangers = problems.filter(isDangerous);
   if (discovery.arenas.length === 0 || (!readOnly && dangers.length > 0)) throw new BttCorruptError('open', dangers);
   const arenas = discovery.arenas.map((arena, i) => new Arena(memory, arena, flogs[i] as (typeof flogs)[number]));
-  if (!readOnly) for (const arena of arenas) arena.recover();
+  if (!readOnly) for (const [i, arena] of arenas.entries()) arena.recover(flogs[i] as (typeof flogs)[number]);
   return { discovery, arenas, problems };
 }

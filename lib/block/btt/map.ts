@@ -57,6 +57,7 @@ export function storeEntry(memory: Memory, map: number, sector: number, entry: n
   const at = wordOffset(map, sector);
   word[0] = memory.load64(at);
   half[sector % 2] = entry;
-  memory.store64(at, word[0]);
+  const changed = word[0];
+  memory.store64(at, changed);
   memory.flush(at, 8);
 }

@@ -1,9 +1,9 @@
 /** Repairs what check found. Nothing is stored that was not found to be sound somewhere else. */
 
 import type { Memory } from '../../memory/memory.js';
+import { completeWrites } from './complete.js';
 import type { Discovery } from './discover.js';
 import type { FlogFindings } from './flog-check.js';
-import { NORMAL, storeEntry } from './map.js';
 import type { BttProblem } from './problems.js';
 
 /** What is to be repaired: all of it is repairable. */
@@ -18,13 +18,9 @@ interface Repairable {
  * from the other.
  */
 export function repair(memory: Memory, { discovery, flogs, problems }: Repairable): void {
-  for (const [i, { pending }] of flogs.entries()) {
+  for (const [i, flog] of flogs.entries()) {
     const arena = discovery.arenas[i];
-    if (arena === undefined) continue;
-    const { offset, info } = arena;
-    for (const { sector, block } of pending) {
-      storeEntry(memory, offset + info.mapOffset, sector, (block | NORMAL) >>> 0);
-    }
+    if (arena !== undefined) completeWrites(memory, arena, flog);
   }
   for (const { code, arena } of problems) {
     const found = discovery.arenas[arena];

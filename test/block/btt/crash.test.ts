@@ -36,7 +36,7 @@ describe('a BTT and power cuts, a share', () => {
     for (const name of NEEDING_EVERYTHING) {
       const workload = WORKLOADS[name];
       assert.ok(workload !== undefined);
-      const report = exploreMutants({ ...exploration(workload), budget: 2000, report: true });
+      const report = exploreMutants({ ...exploration(workload), budget: 700, report: true });
       for (const { omitted, source } of report.killed) killed.add(`${omitted} at ${source}`);
       for (const { omitted, source } of report.survivors) survived.add(`${omitted} at ${source}`);
     }

@@ -1,0 +1,187 @@
+/** Writes to a BTT that are ended at any point, or into which their own memory calls: the object works on, or refuses. */
+
+import assert from 'node:assert/strict';
+import { Btt, type Memory, PmemError } from 'pmem';
+import { sectorOf } from '../../support/btt-crash.js';
+import { formatSmall } from '../../support/btt-images.js';
+import { endInside } from '../../support/ended-script.js';
+import { codeOf, throwsCode } from '../../support/errors.js';
+import { Interrupted, InterruptedMemory } from '../../support/interrupted-memory.js';
+import { PlainMemory } from '../../support/plain-memory.js';
+import { newRegion } from '../../support/regions.js';
+import { onDisk } from '../../support/temp.js';
+
+const SECTOR = 512;
+const SECTORS = 6;
+
+/** What each sector holds. */
+function valuesOf(btt: Btt, sectors = SECTORS): number[] {
+  const bytes = Buffer.alloc(SECTOR);
+  return Array.from({ length: sectors }, (_, lba) => {
+    btt.read(lba, bytes);
+    const value = bytes.readUInt32LE(0);
+    assert.ok(bytes.equals(sectorOf(value, lba, SECTOR)), `sector ${lba} is torn, or another's`);
+    return value;
+  });
+}
+
+function fill(btt: Btt, value: number, sectors = SECTORS): void {
+  for (let lba = 0; lba < sectors; lba++) btt.write(lba, sectorOf(value + lba, lba, SECTOR));
+}
+
+function prepared(nfree = 2): { memory: InterruptedMemory; plain: PlainMemory } {
+  const plain = new PlainMemory(32 * 1024);
+  formatSmall(plain, { sectorSize: SECTOR, nfree });
+  const memory = new InterruptedMemory(plain);
+  return { memory, plain };
+}
+
+const OPERATIONS: Readonly<Record<string, (btt: Btt) => void>> = {
+  'a write of a sector': (btt) => btt.write(1, sectorOf(1000, 1, SECTOR)),
+  'a write of several sectors': (btt) => {
+    btt.write(1, Buffer.concat([1, 2].map((lba) => sectorOf(1000 + lba, lba, SECTOR))));
+  },
+  'a write of more sectors than lanes': (btt) => {
+    btt.write(0, Buffer.concat([0, 1, 2, 3, 4].map((lba) => sectorOf(1000 + lba, lba, SECTOR))));
+  },
+  'writeZeroes of sectors': (btt) => btt.writeZeroes(1, 3),
+};
+
+/** Calls that an operation makes to the memory. */
+function callsOf(run: (btt: Btt) => void): number {
+  const { memory } = prepared();
+  using btt = Btt.open(memory);
+  fill(btt, 1);
+  memory.arm();
+  run(btt);
+  return memory.calls;
+}
+
+function sound(memory: Memory): void {
+  const { problems } = Btt.check(memory);
+  assert.deepEqual(
+    problems.filter(({ code }) => code !== 'flog-map'),
+    [],
+  );
+}
+
+describe('a change of a BTT that is interrupted', () => {
+  for (const [name, run] of Object.entries(OPERATIONS)) {
+    it(`${name} that fails at any call to the memory: later writes work, or are refused until it is opened again`, () => {
+      for (let at = 0, calls = callsOf(run); at < calls; at++) {
+        const { memory } = prepared();
+        const btt = Btt.open(memory);
+        fill(btt, 1);
+        const end = (): void => {
+          throw new Interrupted();
+        };
+        memory.arm({ at, run: end });
+        assert.throws(() => run(btt), Interrupted);
+        const code = codeOf(() => fill(btt, 500));
+        assert.ok(code === undefined || code === 'EIO', code);
+        valuesOf(btt);
+        btt.close();
+        sound(memory);
+        using again = Btt.open(memory);
+        fill(again, 700);
+        assert.deepEqual(
+          valuesOf(again),
+          Array.from({ length: SECTORS }, (_, lba) => 700 + lba),
+        );
+      }
+    });
+
+    it(`${name} whose memory writes to the BTT at any call is done, and what came in between is refused`, () => {
+      for (let at = 0, calls = callsOf(run); at < calls; at++) {
+        const { memory } = prepared();
+        const btt = Btt.open(memory);
+        fill(btt, 1);
+        const before = valuesOf(btt);
+        let refused: string | undefined;
+        const callBack = (): void => {
+          refused = codeOf(() => btt.write(1, sectorOf(9999, 1, SECTOR)));
+          codeOf(() => btt.writeZeroes(0, 2));
+          valuesOf(btt);
+        };
+        memory.arm({ at, run: callBack });
+        run(btt);
+        assert.equal(refused, 'EIO');
+        const after = valuesOf(btt);
+        assert.ok(!after.includes(9999) && after.some((value, lba) => value !== before[lba]));
+        btt.close();
+        sound(memory);
+      }
+    });
+
+    it(`${name} whose memory closes the BTT at any call: nobody opens another before it has ended`, () => {
+      for (let at = 0, calls = callsOf(run); at < calls; at++) {
+        const { memory } = prepared();
+        const btt = Btt.open(memory);
+        fill(btt, 1);
+        let code: string | undefined;
+        const callBack = (): void => {
+          btt.close();
+          code = codeOf(() => Btt.open(memory));
+        };
+        memory.arm({ at, run: callBack });
+        const ended = codeOf(() => run(btt));
+        assert.ok(ended === undefined || ended === 'ERR_PMEM_CLOSED', ended);
+        assert.equal(code, 'ERR_PMEM_BUSY');
+        Btt.open(memory).close();
+        sound(memory);
+      }
+    });
+  }
+
+  it('an error of the memory itself before anything is committed leaves the object working', () => {
+    const { memory } = prepared();
+    using btt = Btt.open(memory);
+    const fail = (): void => {
+      throw new PmemError('ERR_PMEM_FAULT', 'a test says so');
+    };
+    memory.arm({ at: 0, run: fail });
+    throwsCode(() => btt.write(1, sectorOf(1, 1, SECTOR)), 'EIO');
+    fill(btt, 1);
+  });
+});
+
+describe('a script that ends in the middle of a write to a BTT', () => {
+  const file = onDisk();
+
+  // Where it ends is a matter of chance; that no sector is another's, or torn, holds wherever that is.
+  for (const [name, options] of [
+    ['by cache-line flushes', { assumePersistent: true }],
+    ['by msync', { assumePersistent: false }],
+  ] as const) {
+    for (const [what, several] of [
+      ['one sector', 1],
+      ['several sectors', 3],
+    ] as const) {
+      it(`leaves a BTT of a Region, durable ${name}, that works: ${what}`, () => {
+        const sectors = 40;
+        const region = newRegion(file('script'), '128KiB', options);
+        formatSmall(region, { sectorSize: SECTOR, nfree: 8 });
+        const btt = Btt.open(region);
+        fill(btt, 1, sectors);
+        let next = 0;
+        const put = (): void => {
+          const lba = next++ % (sectors - several);
+          const parts = Array.from({ length: several }, (_, i) => sectorOf(1000, lba + i, SECTOR));
+          btt.write(lba, Buffer.concat(parts));
+        };
+        for (let round = 0; round < (options.assumePersistent ? 40 : 15); round++) {
+          endInside(put);
+          valuesOf(btt, sectors);
+          fill(btt, 2000, sectors);
+          assert.deepEqual(
+            valuesOf(btt, sectors),
+            Array.from({ length: sectors }, (_, lba) => 2000 + lba),
+          );
+        }
+        btt.close();
+        assert.equal(Btt.check(region).status, 'clean');
+        region.close();
+      });
+    }
+  }
+});

@@ -1,0 +1,95 @@
+/** A Memory between another one and its user, that is called back at one of the calls. */
+
+import type { Durability, Memory, WriteMode } from 'pmem';
+
+/** At which call, from 0, and what happens before it is passed on; what that throws ends the call. */
+export interface Interruption {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+/** What ends an operation half-way, and is no fault of the memory. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+export class InterruptedMemory implements Memory {
+  readonly #memory: Memory;
+  #next: Interruption | undefined;
+  /** Calls since {@link arm}. */
+  calls = 0;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+  }
+
+  /** From now on calls are counted; nothing happens without an interruption. */
+  arm(interruption?: Interruption): void {
+    this.calls = 0;
+    this.#next = interruption;
+  }
+
+  get size(): number {
+    return this.#memory.size;
+  }
+
+  get durability(): Durability {
+    return this.#memory.durability;
+  }
+
+  view(offset: number, length: number): Buffer {
+    return this.#memory.view(offset, length);
+  }
+
+  read(offset: number, target: Uint8Array): void {
+    this.#step();
+    this.#memory.read(offset, target);
+  }
+
+  readText(offset: number, length: number, encoding?: BufferEncoding): string {
+    this.#step();
+    return this.#memory.readText(offset, length, encoding);
+  }
+
+  write(offset: number, source: Uint8Array, mode?: WriteMode): void {
+    this.#step();
+    this.#memory.write(offset, source, mode);
+  }
+
+  fill(offset: number, length: number, byte?: number, mode?: WriteMode): void {
+    this.#step();
+    this.#memory.fill(offset, length, byte, mode);
+  }
+
+  load64(offset: number): bigint {
+    this.#step();
+    return this.#memory.load64(offset);
+  }
+
+  store64(offset: number, value: bigint): void {
+    this.#step();
+    this.#memory.store64(offset, value);
+  }
+
+  flush(offset: number, length: number): void {
+    this.#step();
+    this.#memory.flush(offset, length);
+  }
+
+  drain(): void {
+    this.#step();
+    this.#memory.drain();
+  }
+
+  persist(offset: number, length: number): void {
+    this.#step();
+    this.#memory.persist(offset, length);
+  }
+
+  #step(): void {
+    const next = this.#next;
+    if (this.calls++ !== next?.at) return;
+    this.#next = undefined;
+    next.run();
+  }
+}
