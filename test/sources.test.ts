@@ -17,6 +17,26 @@ function sources(): [string, string][] {
     });
 }
 
+/**
+ * Calls that take the elements of an array as arguments. Each is a place on the stack, and some 120,000 are too many. Left out are
+ * parameters, `(...rest: T[])`.
+ */
+function spreadCalls(text: string): string[] {
+  const found: string[] = [];
+  const open: string[] = [];
+  // Without what strings hold; in templates the expressions stay.
+  const code = text.replace(/'(?:[^'\\\n]|\\.)*'/g, "''").replace(/\/(?![*/\s])(?:[^/\\\n]|\\.)+\/[a-z]*/g, '0');
+  for (let i = 0; i < code.length; i++) {
+    const one = code[i] as string;
+    if ('([{'.includes(one)) open.push(one);
+    else if (')]}'.includes(one)) open.pop();
+    else if (code.startsWith('...', i) && open.at(-1) === '(' && !/^\.\.\.\w+\??:/.test(code.slice(i, i + 80))) {
+      found.push(code.slice(code.lastIndexOf('\n', i) + 1, code.indexOf('\n', i)).trim());
+    }
+  }
+  return found;
+}
+
 function filesWith(pattern: RegExp): string[] {
   return sources()
     .filter(([, text]) => pattern.test(text))
@@ -28,5 +48,11 @@ describe('the sources of the library', () => {
   it('start other programs in two places only: by their whole path, and Node.js itself', () => {
     assert.deepEqual(filesWith(/child_process/), ['cli/demo/rounds.ts', 'devdax/programs.ts']);
     assert.deepEqual(filesWith(/\b(?:exec|execFile|spawn|fork)(?:Sync)?\(\s*['"`](?!\/)/), []);
+  });
+
+  it('hand no array over as the arguments of a call: what media or the system decide can be too many', () => {
+    const found = sources().flatMap(([name, text]) => spreadCalls(text).map((line) => `${name}: ${line}`));
+    assert.deepEqual(found, []);
+    assert.deepEqual(filesWith(/\.apply\((?!choices)|fromCharCode\(\s*\.\.\./), ['memory/windows.ts']);
   });
 });

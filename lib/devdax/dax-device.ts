@@ -13,6 +13,7 @@ import { checkPath } from '../memory/options.js';
 import { piecesOf } from '../memory/pieces.js';
 import { Region } from '../memory/region.js';
 import { numericAttribute } from '../memory/sysfs.js';
+import { greatest, least } from '../numbers.js';
 import { type DaxSource, sizeOf } from './dax-source.js';
 import { driverOf } from './drivers.js';
 import { type FaultGuarantee, type FaultKind, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
@@ -263,7 +264,7 @@ export class DaxDevice implements Disposable {
       // Nothing is there yet, or whole pages that this kernel cannot tell apart; what was verified holds.
       return this.#verdict.given ? [this.align] : [];
     });
-    return sizes.length === 0 ? undefined : Math.min(...sizes);
+    return sizes.length === 0 ? undefined : least(sizes);
   }
 
   /**
@@ -338,7 +339,7 @@ export class DaxDevice implements Disposable {
 
   /** Where the device's last byte ends, in the file or device that it is made of. */
   get #end(): number {
-    return Math.max(...this.#source.extents.map(({ offset, length }) => offset + length));
+    return greatest(this.#source.extents.map(({ offset, length }) => offset + length));
   }
 
   /** Of what the kernel does not tell, as it was. */

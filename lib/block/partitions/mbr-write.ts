@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { booleanOption, onlyKnown } from '../../memory/checks.js';
+import { greatest, least } from '../../numbers.js';
 import type { Size } from '../../units.js';
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput } from '../block-errors.js';
@@ -144,7 +145,7 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   const isPlaced = logical.every(
     (one) => typeof one === 'object' && one !== null && (one.start ?? one.firstSector) !== undefined,
   );
-  const behind = isPlaced ? space.first : alignUp(Math.max(space.first, ...ends), alignment);
+  const behind = isPlaced ? space.first : alignUp(greatest(ends, space.first), alignment);
   const inside = { ...space, first: behind, gap: alignment };
   const placed = planned(logical, 'logical', place(logical, 'logical', inside));
   for (const [i, one] of placed.entries()) {
@@ -162,13 +163,16 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
     const before = placed[i - 1];
     const free =
       before === undefined
-        ? Math.max(space.first, ...ends.filter((end) => end <= firstStart))
+        ? greatest(
+            ends.filter((end) => end <= firstStart),
+            space.first,
+          )
         : before.start + before.count;
     return Math.max(free, one.start - alignment);
   });
   const start = places[0] as number;
   const behindIt = primary.map((one) => one.start).filter((one) => one > firstStart);
-  const extended: Planned = { start, count: Math.min(space.end, ...behindIt) - start, type: EXTENDED, active: false };
+  const extended: Planned = { start, count: least(behindIt, space.end) - start, type: EXTENDED, active: false };
   const last = placed.at(-1) as Planned;
   const inTheWay = primary.findIndex((one) => one.start < last.start + last.count && one.start + one.count > start);
   if (inTheWay >= 0 || start >= firstStart) {

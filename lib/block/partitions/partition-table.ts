@@ -158,8 +158,7 @@ function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): M
       problems.push(`partition ${number} does not lie in the extended partition`);
     }
   }
-  problems.push(...overlaps(apart), ...overlaps(logical));
-  return { label: 'mbr', signature, partitions, problems };
+  return { label: 'mbr', signature, partitions, problems: [...problems, ...overlaps(apart), ...overlaps(logical)] };
 }
 
 /**

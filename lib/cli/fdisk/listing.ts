@@ -88,21 +88,21 @@ function geometry({ geometry: { heads, sectors, cylinders } }: OtherLabel): stri
 /** Lists one disk; what it remarks while it reads comes first. */
 export function listing(path: string, listed: ListedDisk): Listing {
   const { label, remarks } = readLabel(listed.disk);
-  const stdout = remarks.filter(({ isWarning }) => !isWarning).map(({ text }) => text);
-  const stderr = remarks.filter(({ isWarning }) => isWarning).map(({ text }) => text);
   const other = label === undefined ? readOtherLabel(listed.disk) : undefined;
-  stdout.push(...head(path, listed, other));
+  const informations = remarks.filter(({ isWarning }) => !isWarning).map(({ text }) => text);
+  let stdout = [...informations, ...head(path, listed, other)];
+  let stderr = remarks.filter(({ isWarning }) => isWarning).map(({ text }) => text);
   if (other !== undefined) {
     stdout.push(`Disklabel type: ${other.kind}`);
     if (other.partitions > 0)
       stderr.push(`Partitions of a ${other.kind} label are not listed here; fdisk of util-linux does.`);
   }
   if (label !== undefined) {
-    stdout.push(...table(path, label, listed.disk.sectorSize));
+    stdout = [...stdout, ...table(path, label, listed.disk.sectorSize)];
     const slow = misaligned(label, listed);
     const unordered = isOutOfOrder(label.rows);
     if (slow.length > 0 || unordered) stdout.push('');
-    stderr.push(...slow);
+    stderr = [...stderr, ...slow];
     if (unordered) stdout.push('Partition table entries are not in disk order.');
   }
   const text = (lines: string[]) => lines.map((line) => `${line}\n`).join('');
