@@ -323,7 +323,7 @@ function load(): Native {
       `the native addon of pmem could not be loaded for ${platform}-${arch}, Node.js ${process.version}. ` +
         `The package carries binaries for glibc on x86-64 and arm64; elsewhere build it: npx node-gyp rebuild ` +
         `in '${root}' (needs python3, make and a C++17 compiler). The loader said: ${String((error as Error).message)}`,
-      { cause: error },
+      { cause: error, inLines: true },
     );
   }
   const { refused: setting } = native.cpu();

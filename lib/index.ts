@@ -59,7 +59,7 @@ export {
   reconfigure,
 } from './devdax/reconfigure.js';
 export type { DaxMapping } from './devdax/region-backend.js';
-export { PmemError, type PmemErrorDetails } from './errors.js';
+export { type LockHolder, PmemError, type PmemErrorDetails } from './errors.js';
 export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';
 export type { DeepFlush } from './memory/deep-flush.js';

@@ -55,4 +55,11 @@ describe('the sources of the library', () => {
     assert.deepEqual(found, []);
     assert.deepEqual(filesWith(/\.apply\((?!choices)|fromCharCode\(\s*\.\.\./), ['memory/windows.ts']);
   });
+
+  it('write to the terminal in one place only, where text is made printable', () => {
+    // It is handed the stream; nobody else writes to one.
+    assert.deepEqual(filesWith(/process\.std(?:out|err)\.write|\bconsole\./), []);
+    const writers = filesWith(/stream\.write\(/).filter((name) => name.startsWith('cli/'));
+    assert.deepEqual(writers, ['cli/terminal.ts']);
+  });
 });

@@ -1,6 +1,7 @@
 /** Text in columns. */
 
 import { greatest } from '../numbers.js';
+import { printable } from '../printable.js';
 
 /** A column's heading, and the side to which its cells go. */
 export interface Column {
@@ -14,7 +15,7 @@ function pad(text: string, width: number, right: boolean | undefined): string {
 
 /** The rows under their headings, each column as wide as it must be, two blanks between. No line ends in a blank. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [columns.map((column) => column.heading), ...rows];
+  const lines = [columns.map((column) => column.heading), ...rows].map((line) => line.map(printable));
   const widths = columns.map((_, i) => greatest(lines.map((line) => (line[i] ?? '').length)));
   return lines.map((line) =>
     columns

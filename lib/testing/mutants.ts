@@ -65,6 +65,7 @@ export class MutantSurvivedError extends PmemError {
       'ERR_PMEM_MUTANT_SURVIVED',
       `${survivors.length} of ${all} mutants survive every power cut explored: each flush or drain named here is not needed, or the ` +
         `workload, check or budget do not show what it is for\n${lines.join('\n')}`,
+      { inLines: true },
     );
     this.report = report;
   }

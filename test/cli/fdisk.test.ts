@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { longSize, shortSize } from '#dist/cli/fdisk/sizes.js';
+import { printable } from '#dist/printable.js';
 import { IMAGES, IMAGES_4096, makeCrowdedGpt, makeImage } from '../support/images.js';
 import { ROOT } from '../support/paths.js';
 import { onTmpfs } from '../support/temp.js';
@@ -78,7 +79,9 @@ describe('pmem fdisk -l', () => {
             encoding: 'utf8',
           });
           const { stdout } = await pmem(['fdisk', '-l', other], { env });
-          assert.equal(stdout, theirs.stdout, `${JSON.stringify(name)} in ${locale}`);
+          // It escapes cells, and prints the name in the head as it is.
+          const clean = theirs.stdout.replace(`Disk ${other}:`, `Disk ${printable(other)}:`);
+          assert.equal(stdout, clean, `${JSON.stringify(name)} in ${locale}`);
         }
       }
     });

@@ -5,12 +5,16 @@ import type { CopyOptions, CopyProgress } from '../../devdax/copy/options.js';
 import { formatSize } from '../../units.js';
 import { sizeValue } from '../arguments.js';
 import { type Arguments, type Command, UsageError } from '../command.js';
-import { jsonText, print } from '../output.js';
+import { print, printJson } from '../output.js';
+import { BREAK, control, emit } from '../terminal.js';
 
 const NAME = 'dax copy';
 
 /** Columns of the bar itself, where the terminal is wide enough. */
 const BAR = 30;
+
+/** Back to the line's beginning, and empties it. */
+const LINE_AGAIN = control('\r\x1b[K');
 
 /** A line that is written over and over, for people who look at a terminal. */
 class ProgressBar {
@@ -25,12 +29,12 @@ class ProgressBar {
     this.#open = true;
     const speed = formatSize(Math.round(done / Math.max((now - this.#begin) / 1000, 0.001)));
     const verb = phase === 'copy' ? 'copied' : 'verified';
-    process.stderr.write(`\r\x1b[K${bar(done, total)}${verb} ${formatSize(done)}, ${speed}/s`);
+    emit(process.stderr, `${LINE_AGAIN}${bar(done, total)}${verb} ${formatSize(done)}, ${speed}/s`);
   }
 
   /** What is written next begins a line of its own. */
   end(): void {
-    if (this.#open) process.stderr.write('\n');
+    if (this.#open) emit(process.stderr, BREAK);
     this.#open = false;
   }
 }
@@ -92,9 +96,9 @@ async function run({ flags, values }: Arguments): Promise<number> {
     if (fromStdin) process.stdin.destroy();
   });
   const seconds = (performance.now() - before) / 1000;
-  const text = flags.has('json') ? jsonText({ ...report, seconds }) : inWords(report, zero, seconds);
-  if (toStdout) process.stderr.write(`${text}\n`);
-  else print(text);
+  const stream = toStdout ? process.stderr : process.stdout;
+  if (flags.has('json')) printJson({ ...report, seconds }, stream);
+  else print(inWords(report, zero, seconds), stream);
   return 0;
 }
 

@@ -1,13 +1,14 @@
 /** What `fdisk -l` prints for a disk. */
 
-import { printable } from './cells.js';
+import { printable } from '../../printable.js';
+import { printableCell } from './cells.js';
 import { type Column, columns } from './columns.js';
 import type { ListedDisk } from './disk.js';
 import { type Label, type Row, readLabel } from './label.js';
 import { type OtherLabel, readOtherLabel } from './other-labels.js';
 import { longSize, shortSize } from './sizes.js';
 
-/** Text for both streams. */
+/** Text for both streams, printable. */
 export interface Listing {
   readonly stdout: string;
   readonly stderr: string;
@@ -31,7 +32,7 @@ export function partitionName(path: string, number: number): string {
 
 function cells(path: string, label: Label, row: Row, sectorSize: number): string[] {
   const { number, active, first, count, id, type } = row;
-  const name = printable(partitionName(path, number));
+  const name = printableCell(partitionName(path, number));
   const numbers = [first, first + (count > 0n ? count - 1n : 0n), count].map(String);
   // What is nonsense wraps around, as it does in C.
   const size = shortSize(BigInt.asUintN(64, count * BigInt(sectorSize)));
@@ -105,6 +106,6 @@ export function listing(path: string, listed: ListedDisk): Listing {
     stderr = [...stderr, ...slow];
     if (unordered) stdout.push('Partition table entries are not in disk order.');
   }
-  const text = (lines: string[]) => lines.map((line) => `${line}\n`).join('');
+  const text = (lines: string[]) => lines.map((line) => `${printable(line)}\n`).join('');
   return { stdout: text(stdout), stderr: text(stderr) };
 }
