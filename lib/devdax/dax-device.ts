@@ -14,6 +14,7 @@ import { piecesOf } from '../memory/pieces.js';
 import { Region } from '../memory/region.js';
 import { numericAttribute } from '../memory/sysfs.js';
 import { greatest, least } from '../numbers.js';
+import { own } from '../options.js';
 import { type DaxSource, sizeOf } from './dax-source.js';
 import { driverOf } from './drivers.js';
 import { type FaultGuarantee, type FaultKind, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
@@ -85,7 +86,8 @@ export class DaxDevice implements Disposable {
   constructor(guard: typeof OPEN, opened: OpenedDevice, source: DaxSource, options: CheckedShared) {
     if (guard !== OPEN) throw wrongValue('DaxDevice', 'made by DaxDevice.open', 'new');
     this.#opened = opened;
-    this.#source = source;
+    // What it does not say, Object.prototype does not say for it.
+    this.#source = Object.assign(Object.create(null), source);
     this.#options = options;
     this.#size = sizeOf(source.extents);
     this.#fd = opened.fd;
@@ -498,5 +500,5 @@ function deviceOf(opened: OpenedDevice, source: DaxSource, options: CheckedShare
 /** @internal Opens what a region has configured: {@link DaxDevice.open} for a source of several extents. */
 export function openSource(source: DaxSource, options?: DaxSharedOptions): DaxDevice {
   const checked = checkSharedOptions(options);
-  return deviceOf(openOpened(source.path, checked, source.descriptor), source, checked);
+  return deviceOf(openOpened(source.path, checked, own(source, 'descriptor')), source, checked);
 }

@@ -2,10 +2,11 @@
 
 import { inspect } from 'node:util';
 import { outOfRange, wrongValue } from '../errors.js';
+import { ownOptions } from '../options.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import { type DaxDevice, openSource } from './dax-device.js';
 import { multipleBelow } from './nearest.js';
-import { checkSharedOptions, type DaxSharedOptions } from './options.js';
+import { checkSharedOptions, type DaxSharedOptions, SHARED_NAMES } from './options.js';
 import type { DaxMapping, InstanceBackend } from './region-backend.js';
 import { busy, checkAligned, gone, regionClosed } from './region-errors.js';
 
@@ -129,8 +130,9 @@ export class DaxInstance {
    *
    * @throws PmemError as `DaxDevice.open`; `ESTALE` when the region's path names another file now, or none
    */
-  open(options: DaxSharedOptions = {}): DaxDevice {
+  open(given: DaxSharedOptions = {}): DaxDevice {
     this.#check('open');
+    const options = ownOptions(given, SHARED_NAMES);
     // An option that is given as undefined is not given.
     const checked = checkSharedOptions(options);
     const emulate = options.emulate ?? this.#home.defaults.emulate ?? false;

@@ -1,8 +1,9 @@
 /** What DAX devices can be asked for, checked before anything is opened or mapped. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
-import { booleanOption, onlyKnown } from '../memory/checks.js';
+import { booleanOption } from '../memory/checks.js';
 import { assumedByEnvironment } from '../memory/durability.js';
+import { ownOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { MapFlags } from './map-flags.js';
 import type { Attempt } from './rules.js';
@@ -84,7 +85,8 @@ export interface CheckedMap extends Attempt {
   readonly signal: AbortSignal | undefined;
 }
 
-const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'] as const;
+/** Names of {@link DaxSharedOptions}. */
+export const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'] as const;
 const OPEN_NAMES = [...SHARED_NAMES, 'align', 'offset', 'size', 'create'] as const;
 const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'onProgress'] as const;
 const MAP_ASYNC_NAMES = [...MAP_NAMES, 'signal'] as const;
@@ -103,14 +105,13 @@ function shared(options: DaxSharedOptions): CheckedShared {
 }
 
 /** Checks what every way of opening has in common. */
-export function checkSharedOptions(options: DaxSharedOptions = {}): CheckedShared {
-  onlyKnown(options, SHARED_NAMES);
-  return shared(options);
+export function checkSharedOptions(given: DaxSharedOptions = {}): CheckedShared {
+  return shared(ownOptions(given, SHARED_NAMES));
 }
 
 /** Checks types, ranges and combinations of `DaxDevice.open`. */
-export function checkOpenOptions(options: DaxOpenOptions = {}): CheckedOpen {
-  onlyKnown(options, OPEN_NAMES);
+export function checkOpenOptions(given: DaxOpenOptions = {}): CheckedOpen {
+  const options = ownOptions(given, OPEN_NAMES);
   const checked: CheckedOpen = {
     ...shared(options),
     align: size(options.align, 'align'),
@@ -165,9 +166,8 @@ export function checkMapOptions(
   device: { readonly size: number; readonly align: number; readonly readOnly: boolean },
   kind: 'sync' | 'async',
 ): CheckedMap {
-  const given = options === undefined ? {} : options;
   // A call that returns when all is done cannot be given up.
-  onlyKnown(given, kind === 'sync' ? MAP_NAMES : MAP_ASYNC_NAMES);
+  const given = ownOptions(options === undefined ? {} : options, kind === 'sync' ? MAP_NAMES : MAP_ASYNC_NAMES);
   const { onProgress, signal } = given;
   const offset = register(given.offset ?? 0, 'options.offset');
   const rest = BigInt(device.size) - offset;

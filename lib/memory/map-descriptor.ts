@@ -21,7 +21,7 @@ export interface OpenedMapping {
   readonly size: number;
   readonly fileOffset: number;
   /** The pieces of the file that it is made of, where there is more than one. */
-  readonly extents?: readonly ByteRange[];
+  readonly extents: readonly ByteRange[] | undefined;
   readonly device: string | undefined;
 }
 
@@ -117,7 +117,7 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       keeper: mapped.keeper,
       size: mapped.size,
       fileOffset: first.offset,
-      ...(extents.length > 1 ? { extents } : {}),
+      extents: extents.length > 1 ? extents : undefined,
       device: deviceOf(backing),
     };
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import { ownOptions, readOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { assumedByEnvironment, isGranularity } from './durability.js';
 import type { Granularity } from './memory.js';
@@ -62,7 +63,7 @@ export interface CheckedOptions {
   readonly shared: boolean;
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
+const KNOWN: readonly (keyof RegionOptions)[] = [
   'size',
   'create',
   'mode',
@@ -75,7 +76,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
   'align',
   'populate',
   'shared',
-]);
+];
 
 function boolean(value: boolean | undefined, name: string, fallback = false): boolean {
   if (value === undefined) return fallback;
@@ -92,9 +93,15 @@ function positive(value: number | undefined, name: string): number | undefined {
   return value;
 }
 
-/** Checks what the asynchronous copies and fills take beside a mode. */
-export function checkAsyncOptions(options: { signal?: AbortSignal; onProgress?: (bytes: number) => void }): void {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+/** What asynchronous work takes beside its own options. */
+interface Followed {
+  signal?: AbortSignal;
+  onProgress?: (bytes: number) => void;
+}
+
+/** Checks what the asynchronous copies and fills take, beside a mode; returns what is theirs of it. */
+export function checkAsyncOptions<Options extends Followed>(given: Options): Options {
+  const options = readOptions(given, ['signal', 'onProgress', 'mode']);
   const { signal, onProgress } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw wrongType('options.signal', 'an AbortSignal', signal);
@@ -102,6 +109,7 @@ export function checkAsyncOptions(options: { signal?: AbortSignal; onProgress?: 
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw wrongType('options.onProgress', 'a function', onProgress);
   }
+  return options;
 }
 
 function decoded(path: Uint8Array): string {
@@ -122,11 +130,8 @@ export function checkPath(path: unknown): string {
 }
 
 /** Checks types, ranges and combinations; nothing has been opened yet when it throws. */
-export function checkOptions(options: RegionOptions = {}): CheckedOptions {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) throw wrongValue('options', `made of ${[...KNOWN].join(', ')}`, name);
-  }
+export function checkOptions(given: RegionOptions = {}): CheckedOptions {
+  const options = ownOptions(given, KNOWN);
   const checked: CheckedOptions = {
     size: positive(size(options.size, 'size'), 'size'),
     create: boolean(options.create, 'create'),

@@ -8,6 +8,7 @@ import { HOST, type Host } from '../memory/host.js';
 import { knownSource, knownTarget } from '../memory/known-bytes.js';
 import { checkAsyncOptions } from '../memory/options.js';
 import { MOST_BUFFER_BYTES, mappedBuffer } from '../memory/windows.js';
+import { ownOptions } from '../options.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import { collectGarbage } from './collect.js';
 import { nodeOfDevice } from './device-node.js';
@@ -17,7 +18,6 @@ import {
   type CheckedMapOptions,
   checkAlign,
   checkBoolean,
-  checkKnown,
   checkMapOptions,
   checkNodeNumber,
   MAP_OPTIONS,
@@ -156,8 +156,8 @@ export class VolatileArena implements Disposable {
    * @throws PmemError what `mapOnNode` throws; `ENODEV` when there is no such device, `ERR_PMEM_MODE` when it is not in mode
    *   `system-ram`.
    */
-  static open(options: ArenaOptions, host: Host = HOST): VolatileArena {
-    checkKnown(options, ['node', 'device', ...MAP_OPTIONS]);
+  static open(given: ArenaOptions, host: Host = HOST): VolatileArena {
+    const options = ownOptions(given, ['node', 'device', ...MAP_OPTIONS]);
     const { node, checked } = checkOpen(options, host);
     return new VolatileArena(OPEN, openNodeMapping(node, checked, host), host);
   }
@@ -167,8 +167,8 @@ export class VolatileArena implements Disposable {
    *
    * @throws PmemError as `open` does; the signal's reason when it was given up. Then all of the memory is given back.
    */
-  static async openAsync(options: ArenaAsyncOptions, host: Host = HOST): Promise<VolatileArena> {
-    checkKnown(options, ['node', 'device', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
+  static async openAsync(given: ArenaAsyncOptions, host: Host = HOST): Promise<VolatileArena> {
+    const options = ownOptions(given, ['node', 'device', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
     checkAsyncOptions(options);
     const { node, checked } = checkOpen(options, host);
     return new VolatileArena(OPEN, await openNodeMappingAsync(node, checked, options, host), host);
@@ -237,10 +237,9 @@ export class VolatileArena implements Disposable {
    *   `ERR_PMEM_TRANSFERRED` for one whose memory was transferred to another ArrayBuffer: it is given back when both are
    *   collected.
    */
-  free(buffer: Uint8Array, options: FreeOptions = {}): void {
+  free(buffer: Uint8Array, given: FreeOptions = {}): void {
     if (!isUint8Array(buffer)) throw wrongType('buffer', 'a Buffer that allocate returned', buffer);
-    checkKnown(options, ['reuse']);
-    const { reuse = 'now' } = options;
+    const { reuse = 'now' } = ownOptions(given, ['reuse']);
     if (reuse !== 'now' && reuse !== 'collected') throw wrongValue('options.reuse', "'now' or 'collected'", reuse);
     this.#examine('free');
     const memory = bufferOf.call(buffer) as ArrayBuffer;
@@ -321,13 +320,13 @@ export class VolatileArena implements Disposable {
     this.close();
   }
 
-  #checkRequest(bytes: Size, options: AllocateOptions): { length: number; align: number; zero: boolean } {
+  #checkRequest(bytes: Size, given: AllocateOptions): { length: number; align: number; zero: boolean } {
     const length = parseSize(bytes, 'bytes');
     if (length === 0) throw outOfRange('bytes', 'at least 1', bytes);
     if (length > MOST_BUFFER_BYTES) {
       throw outOfRange('bytes', `at most ${formatSize(MOST_BUFFER_BYTES)}, the longest Buffer here,`, bytes);
     }
-    checkKnown(options, ['align', 'zero']);
+    const options = ownOptions(given, ['align', 'zero']);
     const align = options.align === undefined ? GRANULE : checkAlign(options.align, 'options.align');
     const most = this.#mapping.align;
     if (align > most) {

@@ -55,14 +55,6 @@ export const MAP_OPTIONS: readonly (keyof NodeMapOptions)[] = ['size', 'align', 
 /** Names of those of {@link NodeMapAsyncOptions}. */
 export const ASYNC_OPTIONS: readonly (keyof NodeMapAsyncOptions)[] = ['signal', 'onProgress'];
 
-/** Throws for anything but an object with these properties only. */
-export function checkKnown(options: unknown, known: readonly string[], name = 'options'): void {
-  if (typeof options !== 'object' || options === null) throw wrongType(name, 'an object', options);
-  for (const given of Object.keys(options)) {
-    if (!known.includes(given)) throw wrongValue(name, `made of ${known.join(', ')}`, given);
-  }
-}
-
 /** A boolean option. */
 export function checkBoolean(value: unknown, name: string, fallback: boolean): boolean {
   if (value === undefined) return fallback;

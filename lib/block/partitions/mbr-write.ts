@@ -2,8 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption, onlyKnown } from '../../memory/checks.js';
+import { booleanOption } from '../../memory/checks.js';
 import { greatest, least } from '../../numbers.js';
+import { ownOptions } from '../../options.js';
 import type { Size } from '../../units.js';
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput } from '../block-errors.js';
@@ -77,7 +78,6 @@ function typeOf(value: unknown, name: string): number {
 
 function planned(wanted: readonly NewMbrPartition[], name: string, extents: readonly Extent[]): Planned[] {
   return wanted.map((one, i) => {
-    onlyKnown(one, KNOWN_OF_PARTITION);
     return {
       ...(extents[i] as Extent),
       type: typeOf(one.type ?? 'linux', `${name}[${i}].type`),
@@ -121,17 +121,17 @@ interface Plan {
   readonly records: BootRecords;
 }
 
-function checkList(value: unknown, name: string, most: number): void {
+function listOf(value: readonly NewMbrPartition[], name: string, most: number): NewMbrPartition[] {
   if (!Array.isArray(value)) throw wrongType(name, 'an array', value);
   if (value.length > most) throw outOfRange(name, `at most ${most}`, value.length);
+  return value.map((one: NewMbrPartition, i) => ownOptions(one, KNOWN_OF_PARTITION, `${name}[${i}]`));
 }
 
-function plan(device: BlockDevice, table: NewMbr): Plan {
-  onlyKnown(table, KNOWN);
+function plan(device: BlockDevice, given: NewMbr): Plan {
+  const table = ownOptions(given, KNOWN);
   const { sectorSize, sectorCount } = device;
-  const { partitions, logical = [] } = table;
-  checkList(logical, 'logical', MOST_LOGICAL);
-  checkList(partitions, 'partitions', logical.length > 0 ? RECORDS - 1 : RECORDS);
+  const logical = listOf(table.logical ?? [], 'logical', MOST_LOGICAL);
+  const partitions = listOf(table.partitions, 'partitions', logical.length > 0 ? RECORDS - 1 : RECORDS);
   const signature = signatureOf(table.signature);
   const alignment = alignmentOf(table.alignment, sectorSize);
   // A record counts in 32 bits: what lies behind is out of its reach.

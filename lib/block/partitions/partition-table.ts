@@ -1,6 +1,7 @@
 /** Partition tables: what divides a disk. */
 
 import { PmemError, wrongType, wrongValue } from '../../errors.js';
+import { readOptions } from '../../options.js';
 import { checkDevice } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
 import { NO_GUID } from '../guid.js';
@@ -187,12 +188,16 @@ export function readPartitionTable(device: BlockDevice): PartitionTable | undefi
 export function openPartition(device: BlockDevice, partition: Pick<Partition, 'firstSector' | 'sectorCount'>): SubDisk {
   checkDevice(device);
   if (typeof partition !== 'object' || partition === null) throw wrongType('partition', 'a Partition', partition);
-  const { firstSector: start, sectorCount: count } = partition;
+  const { firstSector: start, sectorCount: count } = readOptions(
+    partition,
+    ['firstSector', 'sectorCount'],
+    'partition',
+  );
   return SubDisk.open(device, { start, count });
 }
 
 function wasRead(table: NewGpt | NewMbr | PartitionTable): table is PartitionTable {
-  if (!('problems' in table) || !Array.isArray(table.partitions)) return false;
+  if (!Object.hasOwn(table, 'problems') || !Array.isArray(table.partitions)) return false;
   const areObjects = table.partitions.every((one) => typeof one === 'object' && one !== null);
   return areObjects && (table.label === 'gpt' || table.label === 'mbr');
 }
