@@ -90,6 +90,8 @@ export interface MapRequest {
   address: number;
   /** No fault may bring in more than a page of the kernel's, whatever the file system could map at once. */
   smallPages: boolean;
+  /** Keep it out of core dumps. */
+  dontDump?: boolean;
   /** Set no huge pages aside: those of a shared mapping stay so until the file is truncated. For mappings that are only looked at. */
   noReserve?: boolean;
 }
@@ -109,6 +111,8 @@ export interface NodeMapRequest {
   populate: boolean;
   /** That is left to populateAsync and bindNode, piece by piece. */
   later: boolean;
+  /** Keep it out of core dumps. */
+  dontDump: boolean;
 }
 
 /** An open handle of this thread on a mapping. */

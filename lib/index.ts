@@ -41,7 +41,7 @@ export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
 export { type CopyReport, copyDevice } from './devdax/copy/copy.js';
 export type { CopyOptions, CopyProgress } from './devdax/copy/options.js';
 export { DaxDevice, type FaultCount } from './devdax/dax-device.js';
-export { DaxInstance } from './devdax/dax-instance.js';
+export { type DaxDestroyAsyncOptions, type DaxDestroyOptions, DaxInstance } from './devdax/dax-instance.js';
 export {
   type DaxCreateOptions,
   DaxRegion,

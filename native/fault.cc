@@ -112,7 +112,7 @@ bool replace_page(int signal, const siginfo_t* info) {
     mapping->mark_damaged(is_corrupt ? Damage::kCorruptPage : Damage::kLostPage, offset);
     void* placed = mmap(page, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (placed == MAP_FAILED) return false;
-    madvise(page, size, MADV_DONTFORK);
+    mapping->advise(page, size);
     // Stores through a Buffer cannot throw; calls can.
     if (!guard_state.flushing) {
       warn(is_corrupt ? "pmem: the hardware reported corrupt memory; its region fails until it is opened again\n"
@@ -125,7 +125,7 @@ bool replace_page(int signal, const siginfo_t* info) {
     void* copy = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (copy == MAP_FAILED) return false;
     memcpy(copy, page, size);
-    madvise(copy, size, MADV_DONTFORK);
+    mapping->advise(copy, size);
     mapping->mark_damaged(Damage::kReadOnlyViolated, offset);
     if (mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED) return false;
     warn(

@@ -150,9 +150,8 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
     munmap(address, mapped);
     return ENOMEM;
   }
-  // A forked child would share the memory without sharing the lock.
-  if (madvise(address, mapped, MADV_DONTFORK) != 0) {
-    const int error = errno;
+  mapping->dont_dump_ = request.dont_dump;
+  if (const int error = mapping->advise(address, mapped)) {
     munmap(address, mapped);
     delete mapping;
     *syscall = "madvise";
@@ -181,6 +180,12 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   mappings = mapping;
   *result = mapping;
   return 0;
+}
+
+int Mapping::advise(void* address, size_t size) const {
+  // A forked child would share the memory without sharing the lock.
+  if (madvise(address, size, MADV_DONTFORK) != 0) return errno;
+  return dont_dump_ && madvise(address, size, MADV_DONTDUMP) != 0 ? errno : 0;
 }
 
 std::vector<ByteRange> Mapping::ranges(size_t offset, size_t length) const {
@@ -280,7 +285,7 @@ void Mapping::end(HeldLock freed) {
     void* placed = mmap(base_, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (placed == MAP_FAILED) placed = mmap(base_, mapped, PROT_NONE, flags, -1, 0);
     if (placed != MAP_FAILED) {
-      madvise(base_, mapped, MADV_DONTFORK);
+      advise(base_, mapped);
       lock_.reset();
     }
   }

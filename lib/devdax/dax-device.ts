@@ -353,11 +353,10 @@ export class DaxDevice implements Disposable {
     return { size: sizeNow, pageSize: pageSizeNow };
   }
 
-  #mapNow({ offset, length, writable, address }: CheckedMap): OpenedMapping {
-    return this.#mapRange(Number(offset), Number(length), !writable, Number(address ?? 0n));
-  }
-
-  #mapRange(offset: number, length: number, readOnly: boolean, address: number): OpenedMapping {
+  #mapNow(checked: CheckedMap): OpenedMapping {
+    const [offset, length] = [Number(checked.offset), Number(checked.length)];
+    const { writable, dontDump } = checked;
+    const [readOnly, address] = [!writable, Number(checked.address ?? 0n)];
     const { backing, probed, how } = this.#opened;
     const { align, extents, path, locked: held } = this.#source;
     const pieces = piecesOf(extents, offset, length);
@@ -382,6 +381,7 @@ export class DaxDevice implements Disposable {
         probed,
         assumePersistent: this.#options.assumePersistent,
         granularity: 'page',
+        dontDump,
         lock,
       });
     } catch (error) {

@@ -141,6 +141,8 @@ class EmulatedInstance implements InstanceBackend {
     this.#extents = planned;
   }
 
+  checkDestroy(): void {} // its bytes are locked, and nobody else's
+
   destroy(): void {
     this.#region.forget(this);
     this.drop();

@@ -52,6 +52,8 @@ export interface DaxMapOptions {
   address?: bigint;
   /** Fault all pages in before the call returns. */
   populate?: boolean;
+  /** Keep the memory out of core dumps, as of `Region.open`. Default false. */
+  dontDump?: boolean;
   /** Called with the bytes that are there so far, while the mapping is verified or populated. */
   onProgress?: (bytes: number) => void;
 }
@@ -81,6 +83,7 @@ export interface CheckedOpen extends CheckedShared {
 /** {@link DaxMapOptions} as the kernel would get them. */
 export interface CheckedMap extends Attempt {
   readonly populate: boolean;
+  readonly dontDump: boolean;
   readonly onProgress: ((bytes: number) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -88,7 +91,7 @@ export interface CheckedMap extends Attempt {
 /** Names of {@link DaxSharedOptions}. */
 export const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'] as const;
 const OPEN_NAMES = [...SHARED_NAMES, 'align', 'offset', 'size', 'create'] as const;
-const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'onProgress'] as const;
+const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'dontDump', 'onProgress'] as const;
 const MAP_ASYNC_NAMES = [...MAP_NAMES, 'signal'] as const;
 
 function size(value: Size | undefined, name: string): number | undefined {
@@ -188,6 +191,7 @@ export function checkMapOptions(
     address: addressOf(given.address, flags),
     populate:
       booleanOption(given.populate, 'populate') === true || (flags & (MapFlags.POPULATE | MapFlags.LOCKED)) !== 0,
+    dontDump: booleanOption(given.dontDump, 'dontDump') ?? false,
     onProgress,
     signal,
   };

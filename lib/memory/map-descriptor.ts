@@ -46,6 +46,8 @@ export interface DescriptorRequest {
   readonly probed: number;
   readonly assumePersistent: boolean;
   readonly granularity: Granularity;
+  /** Keep it out of core dumps. */
+  readonly dontDump: boolean;
   /** A lock that the mapping takes over. */
   readonly lock: HeldLock | undefined;
   /** Called when it fails, while the lock is still held. */
@@ -103,6 +105,7 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       lock,
       address: request.address,
       smallPages: request.smallPages,
+      dontDump: request.dontDump,
     });
     // What the mapping got counts, not what the probe was promised.
     const durability = demand(backing, mapped.synchronous ? 0 : probed || EOPNOTSUPP, request);

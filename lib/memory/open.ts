@@ -106,6 +106,7 @@ function mapOpened(file: OpenedFile, path: string, options: CheckedOptions): Ope
       probed,
       assumePersistent: options.assumePersistent,
       granularity: options.granularity,
+      dontDump: options.dontDump,
       lock: held,
       undo: () => undo(file, path),
     });

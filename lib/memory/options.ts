@@ -45,6 +45,8 @@ export interface RegionOptions {
   populate?: boolean;
   /** Take no lock: other processes may map the same bytes, for writing too. */
   shared?: boolean;
+  /** Keep the memory out of core dumps (MADV_DONTDUMP), also what takes the place of pages that are gone. Default false. */
+  dontDump?: boolean;
 }
 
 /** Options with their defaults filled in. */
@@ -61,6 +63,7 @@ export interface CheckedOptions {
   readonly align: number | undefined;
   readonly populate: boolean;
   readonly shared: boolean;
+  readonly dontDump: boolean;
 }
 
 const KNOWN: readonly (keyof RegionOptions)[] = [
@@ -76,6 +79,7 @@ const KNOWN: readonly (keyof RegionOptions)[] = [
   'align',
   'populate',
   'shared',
+  'dontDump',
 ];
 
 function boolean(value: boolean | undefined, name: string, fallback = false): boolean {
@@ -145,6 +149,7 @@ export function checkOptions(given: RegionOptions = {}): CheckedOptions {
     align: size(options.align, 'align'),
     populate: boolean(options.populate, 'populate'),
     shared: boolean(options.shared, 'shared'),
+    dontDump: boolean(options.dontDump, 'dontDump'),
   };
   const { align, granularity, mode } = checked;
   if (!isGranularity(granularity)) {

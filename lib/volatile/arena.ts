@@ -1,7 +1,7 @@
 /** Buffers on the memory of one NUMA node. */
 
 import { isUint8Array } from 'node:util/types';
-import { native } from '../binding.js';
+import { Completion, EXTRA, HANDLE, LENGTH, mailbox, native, OFFSET, RESULT, STATUS } from '../binding.js';
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
 import { bufferOf, lengthOf } from '../memory/checks.js';
 import { HOST, type Host } from '../memory/host.js';
@@ -39,6 +39,12 @@ export interface ArenaOptions extends NodeMapOptions {
   node?: number;
   /** A DAX device in mode `system-ram`, `dax0.0` or `/dev/dax0.0`: the arena is on the node that its memory became. */
   device?: string;
+  /**
+   * Overwrite a Buffer's bytes with zeroes when they are given back, so that they are nowhere in this process afterwards: by `free` at
+   * once, or with `reuse: 'collected'` when the Buffer was collected; of what garbage collection gave back at the next `allocate`,
+   * `free` or `statistics`; by `close` all that Buffers still have, but for memory that was transferred. Default false.
+   */
+  zeroOnFree?: boolean;
 }
 
 /** Options of {@link VolatileArena.openAsync}. */
@@ -100,15 +106,19 @@ interface Piece {
 const pieces = new WeakMap<ArrayBufferLike, Piece>();
 
 const OPEN = Symbol('open');
+const { fill } = native;
+const ARENA_OPTIONS = ['node', 'device', 'zeroOnFree'] as const;
 
 /** The options of `open`, but for names that it does not know, and the node that is meant. */
-function checkOpen(options: ArenaOptions, host: Host): { node: number; checked: CheckedMapOptions } {
+function checkOpen(options: ArenaOptions, host: Host): { node: number; checked: CheckedMapOptions; wipes: boolean } {
   const { node, device } = options;
   if ((node === undefined) === (device === undefined)) {
     throw wrongValue('options', 'with either a node or a device', node === undefined ? 'neither' : 'both');
   }
-  const checked = checkMapOptions(options, native.pageSize());
-  return { node: device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host), checked };
+  const checked = checkMapOptions(options, native.pageSize(), true);
+  const wipes = checkBoolean(options.zeroOnFree, 'options.zeroOnFree', false);
+  const number = device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host);
+  return { node: number, checked, wipes };
 }
 
 /** Most rounds of collection that {@link VolatileArena.allocateAsync} waits for, each of which gave something back. */
@@ -117,7 +127,7 @@ const ROUNDS = 8;
 /**
  * Hands out Buffers on the memory of one NUMA node, such as what a DAX device became in mode `system-ram`. Buffers are
  * freed by {@link free} or by garbage collection; while anybody can reach a byte of one, no other has it. The memory
- * forgets, and there is nothing here to make it durable.
+ * forgets, and there is nothing here to make it durable. It is left out of core dumps unless `dontDump: false` asks for it.
  *
  * It has its size from the beginning, and does not grow. It belongs to the thread that opened it. Every method but
  * {@link close} throws `ERR_PMEM_CLOSED` after it.
@@ -127,6 +137,7 @@ export class VolatileArena implements Disposable {
   readonly persistent = false;
   readonly #mapping: NodeMapping;
   readonly #host: Host;
+  readonly #wipes: boolean;
   readonly #space: FreeSpace;
   readonly #live = new Map<number, Piece>();
   readonly #notes = native.pieces();
@@ -140,10 +151,11 @@ export class VolatileArena implements Disposable {
   #closed = false;
 
   /** @internal Use {@link VolatileArena.open}. */
-  constructor(guard: typeof OPEN, mapping: NodeMapping, host: Host) {
+  constructor(guard: typeof OPEN, mapping: NodeMapping, host: Host, wipes: boolean) {
     if (guard !== OPEN) throw wrongValue('VolatileArena', 'made by VolatileArena.open', 'new');
     this.#mapping = mapping;
     this.#host = host;
+    this.#wipes = wipes;
     this.#space = new FreeSpace(mapping.size);
   }
 
@@ -157,9 +169,9 @@ export class VolatileArena implements Disposable {
    *   `system-ram`.
    */
   static open(given: ArenaOptions, host: Host = HOST): VolatileArena {
-    const options = ownOptions(given, ['node', 'device', ...MAP_OPTIONS]);
-    const { node, checked } = checkOpen(options, host);
-    return new VolatileArena(OPEN, openNodeMapping(node, checked, host), host);
+    const options = ownOptions(given, [...ARENA_OPTIONS, ...MAP_OPTIONS]);
+    const { node, checked, wipes } = checkOpen(options, host);
+    return new VolatileArena(OPEN, openNodeMapping(node, checked, host), host, wipes);
   }
 
   /**
@@ -168,10 +180,10 @@ export class VolatileArena implements Disposable {
    * @throws PmemError as `open` does; the signal's reason when it was given up. Then all of the memory is given back.
    */
   static async openAsync(given: ArenaAsyncOptions, host: Host = HOST): Promise<VolatileArena> {
-    const options = ownOptions(given, ['node', 'device', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
+    const options = ownOptions(given, [...ARENA_OPTIONS, ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
     checkAsyncOptions(options);
-    const { node, checked } = checkOpen(options, host);
-    return new VolatileArena(OPEN, await openNodeMappingAsync(node, checked, options, host), host);
+    const { node, checked, wipes } = checkOpen(options, host);
+    return new VolatileArena(OPEN, await openNodeMappingAsync(node, checked, options, host), host, wipes);
   }
 
   /** Bytes. */
@@ -256,6 +268,7 @@ export class VolatileArena implements Disposable {
     if (lengthOf.call(buffer) !== piece.bytes) {
       throw wrongValue('buffer', 'the Buffer that allocate returned, as a whole', buffer);
     }
+    if (reuse === 'now') this.#wipe(piece.offset, 'free');
     native.detach(memory, piece.view);
     if (memory.byteLength !== 0) {
       throw new PmemError(
@@ -305,6 +318,7 @@ export class VolatileArena implements Disposable {
   /** Ends the arena: every Buffer of it has length 0, and the memory is given back. Closing twice is harmless. */
   close(): void {
     if (this.#closed) return;
+    if (this.#wipes) this.#wipeAll();
     this.#closed = true;
     knownSource.forget();
     knownTarget.forget();
@@ -359,6 +373,32 @@ export class VolatileArena implements Disposable {
     return zero ? buffer.fill(0) : buffer;
   }
 
+  /** Natively, and not through a Buffer: where stores go that nobody reads again is not left to V8. */
+  #wipe(offset: number, operation: string): void {
+    const length = this.#space.lengthOf(offset);
+    if (!this.#wipes || length === undefined) return;
+    mailbox[HANDLE] = this.#mapping.handle;
+    mailbox[OFFSET] = offset;
+    mailbox[LENGTH] = length;
+    mailbox[EXTRA] = Completion.store;
+    mailbox[RESULT] = 0;
+    fill();
+    if (mailbox[STATUS] === 0) return;
+    this.#examine(operation);
+    throw new PmemError(
+      'ERR_PMEM_MEDIA',
+      `${operation}: bytes of the arena on NUMA node ${this.node} cannot be overwritten`,
+    );
+  }
+
+  /** What is still used when the arena ends; not what was transferred, and outlives it. */
+  #wipeAll(): void {
+    this.#drain();
+    for (const { offset, buffer, freed } of this.#live.values()) {
+      if (freed || (buffer.deref()?.byteLength ?? 0) > 0) this.#wipe(offset, 'close');
+    }
+  }
+
   /** Takes back what nobody can know the addresses of any more. */
   #drain(): void {
     const offsets = native.takePieces(this.#notes);
@@ -366,6 +406,7 @@ export class VolatileArena implements Disposable {
     this.#givenBack += offsets.length;
     for (const offset of offsets) {
       const piece = this.#live.get(offset);
+      this.#wipe(offset, 'free');
       const length = this.#space.give(offset) ?? 0;
       this.#live.delete(offset);
       if (piece?.freed === true) {

@@ -144,7 +144,7 @@ export class NodeMemory implements Disposable {
 export function mapOnNode(given: MapOnNodeOptions, host: Host = HOST): NodeMemory {
   const options = ownOptions(given, ['node', ...MAP_OPTIONS]);
   const node = checkNodeNumber(options.node, 'options.node');
-  const checked = checkMapOptions(options, native.pageSize());
+  const checked = checkMapOptions(options, native.pageSize(), false);
   return new NodeMemory(OPEN, openNodeMapping(node, checked, host), host);
 }
 
@@ -158,6 +158,6 @@ export async function mapOnNodeAsync(given: MapOnNodeAsyncOptions, host: Host = 
   const options = ownOptions(given, ['node', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
   checkAsyncOptions(options);
   const node = checkNodeNumber(options.node, 'options.node');
-  const checked = checkMapOptions(options, native.pageSize());
+  const checked = checkMapOptions(options, native.pageSize(), false);
   return new NodeMemory(OPEN, await openNodeMappingAsync(node, checked, options, host), host);
 }
