@@ -36,7 +36,10 @@ export function runSystemProgram(
   const paths = directories.map((directory) => join(directory, name));
   const path = paths.find((one) => existsSync(one));
   if (path === undefined) {
-    throw new PmemError('ERR_PMEM_NO_PROGRAM', `there is no ${name}: neither ${paths.join(' nor ')} exists`);
+    throw new PmemError(
+      'ERR_PMEM_NO_PROGRAM',
+      `there is no ${name}: neither ${paths.join(' nor ')} exists; install it`,
+    );
   }
   execFileSync(path, [...words], {
     cwd: '/',

@@ -268,7 +268,6 @@ export class VolatileArena implements Disposable {
     if (lengthOf.call(buffer) !== piece.bytes) {
       throw wrongValue('buffer', 'the Buffer that allocate returned, as a whole', buffer);
     }
-    if (reuse === 'now') this.#wipe(piece.offset, 'free');
     native.detach(memory, piece.view);
     if (memory.byteLength !== 0) {
       throw new PmemError(
@@ -280,6 +279,7 @@ export class VolatileArena implements Disposable {
     this.#freedByHand++;
     if (reuse === 'now') {
       native.keepPiece(piece.view);
+      this.#wipe(piece.offset, 'free');
       this.#live.delete(piece.offset);
       this.#space.give(piece.offset);
     } else {
@@ -318,7 +318,14 @@ export class VolatileArena implements Disposable {
   /** Ends the arena: every Buffer of it has length 0, and the memory is given back. Closing twice is harmless. */
   close(): void {
     if (this.#closed) return;
-    if (this.#wipes) this.#wipeAll();
+    try {
+      if (this.#wipes) this.#wipeAll();
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
     this.#closed = true;
     knownSource.forget();
     knownTarget.forget();

@@ -19,7 +19,7 @@ import {
 } from 'pmem';
 import { exploreCrashes, exploreMutants, SimulatedMemory } from 'pmem/testing';
 import { childValue } from '../support/child.js';
-import { rejectsCode, throwsCode } from '../support/errors.js';
+import { rejectsCode } from '../support/errors.js';
 import { onTmpfs } from '../support/temp.js';
 
 /** Every call that takes options, with an option that it knows. */
@@ -95,12 +95,6 @@ describe('options', () => {
     using region = Region.open(path, options);
     assert.equal(region.size, 4096);
     assert.equal(calls, 1);
-  });
-
-  it('of a range of persistAll are its own', () => {
-    using region = Region.open(file('ranges'), { create: true, size: 4096, assumePersistent: true });
-    region.persistAll([{ offset: 0, length: 64 }]);
-    throwsCode(() => region.persistAll([Object.create({ offset: 0, length: 64 })]), 'ERR_INVALID_ARG_TYPE');
   });
 
   it('are those of the call, whatever properties Object.prototype was given', async () => {
