@@ -116,7 +116,7 @@ function contestsOf(
     if (daxio !== undefined) peers['daxio'] = timed(() => daxio(words, devices));
     if (withDd && dd !== undefined) {
       const [from, to] = dd;
-      peers['dd'] = command('dd', [
+      peers['dd'] = command('/bin/dd', [
         `if=${from}`,
         `of=${to}`,
         `count=${size}`,

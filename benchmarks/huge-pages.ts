@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const PAGE = 2 ** 21;
+const PATHS = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Where huge pages are counted, and how a hugetlbfs comes and goes; tests play it. */
 export interface HugePageHost {
@@ -19,8 +20,8 @@ export interface HugePageHost {
 const HOST: HugePageHost = {
   count: '/proc/sys/vm/nr_hugepages',
   meminfo: '/proc/meminfo',
-  mount: ['mount', '-t', 'hugetlbfs', '-o', 'pagesize=2M', 'none'],
-  umount: ['umount'],
+  mount: ['/bin/mount', '-t', 'hugetlbfs', '-o', 'pagesize=2M', 'none'],
+  umount: ['/bin/umount'],
 };
 
 /** A directory for files on pages of 2 MiB. */
@@ -31,7 +32,7 @@ export interface HugePages {
 }
 
 function run([command, ...words]: readonly [string, ...string[]], directory: string): void {
-  execFileSync(command, [...words, directory], { stdio: 'pipe' });
+  execFileSync(command, [...words, directory], { env: { PATH: PATHS }, stdio: 'pipe' });
 }
 
 /**
@@ -49,7 +50,8 @@ rmdir "$(dirname "$kept")"`;
 
 function watch(directory: string, kept: string, { count, umount }: HugePageHost): ChildProcess {
   const words = ['-c', WATCH, 'sh', directory, kept, count, ...umount];
-  const child = spawn('sh', words, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  // As root: what runs is the system's, not whatever PATH finds.
+  const child = spawn('/bin/sh', words, { detached: true, env: { PATH: PATHS }, stdio: ['pipe', 'ignore', 'ignore'] });
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();
   return child;

@@ -92,6 +92,8 @@ export interface MapRequest {
   address: number;
   /** No fault may bring in more than a page of the kernel's, whatever the file system could map at once. */
   smallPages: boolean;
+  /** Keep it out of core dumps. */
+  dontDump?: boolean;
   /** Set no huge pages aside: those of a shared mapping stay so until the file is truncated. For mappings that are only looked at. */
   noReserve?: boolean;
 }
@@ -111,6 +113,8 @@ export interface NodeMapRequest {
   populate: boolean;
   /** That is left to populateAsync and bindNode, piece by piece. */
   later: boolean;
+  /** Keep it out of core dumps. */
+  dontDump: boolean;
 }
 
 /** An open handle of this thread on a mapping. */
@@ -341,7 +345,7 @@ function load(): Native {
       `the native addon of pmem could not be loaded for ${platform}-${arch}, Node.js ${process.version}. ` +
         `The package carries binaries for glibc on x86-64 and arm64; elsewhere build it: npx node-gyp rebuild ` +
         `in '${root}' (needs python3, make and a C++17 compiler). The loader said: ${String((error as Error).message)}`,
-      { cause: error },
+      { cause: error, inLines: true },
     );
   }
   const { refused: setting } = native.cpu();

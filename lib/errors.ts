@@ -1,6 +1,7 @@
 /** Coded errors: every failure of this package says what was asked, what the limit is, and the way out. */
 
 import { getSystemErrorName } from 'node:util';
+import { printable } from './printable.js';
 
 /** What a {@link PmemError} carries beside its message. */
 export interface PmemErrorDetails {
@@ -12,12 +13,32 @@ export interface PmemErrorDetails {
   readonly path?: string | undefined;
   /** Offset in the region, in bytes, where it happened. */
   readonly offset?: number | undefined;
+  /** Who has a lock, or could have it, as far as this user may see. */
+  readonly holders?: readonly LockHolder[] | undefined;
   readonly cause?: unknown;
+  /** The message is in lines, which are meant. */
+  readonly inLines?: boolean;
+}
+
+/** A process that has a file or device open. */
+export interface LockHolder {
+  readonly pid: number;
+  /** What the kernel calls it, at most 15 bytes; the process itself may have chosen it. */
+  readonly name: string;
+  /** Its arguments, shortened, as the process itself tells them. Nothing for a terminal: control characters are in it. */
+  readonly command: string;
+}
+
+function cleaned(message: string, inLines: boolean): string {
+  return inLines ? message.split('\n').map(printable).join('\n') : printable(message);
 }
 
 /**
  * An operation failed. `code` is the POSIX name where a system call failed (`EACCES`, `ENOSPC`), else one of the
  * package's own, which all begin with `ERR_PMEM_`.
+ *
+ * The message goes to terminals and logs: what cannot be seen of names from elsewhere is written in hexadecimal (`\x1b`) in it, and
+ * it has one line, but for `ERR_PMEM_CRASH_CONSISTENCY` and its like. The properties have everything as it is.
  */
 export class PmemError extends Error {
   override readonly name: string = 'PmemError';
@@ -27,14 +48,19 @@ export class PmemError extends Error {
   declare readonly syscall?: string;
   declare readonly path?: string;
   declare readonly offset?: number;
+  declare readonly holders?: readonly LockHolder[];
 
   constructor(code: string, message: string, details: PmemErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      cleaned(message, details.inLines === true),
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.code = code;
     if (details.errno !== undefined) this.errno = details.errno;
     if (details.syscall !== undefined) this.syscall = details.syscall;
     if (details.path !== undefined) this.path = details.path;
     if (details.offset !== undefined) this.offset = details.offset;
+    if (details.holders !== undefined) this.holders = details.holders;
   }
 }
 
@@ -52,6 +78,15 @@ function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && 'errno' in error && typeof error.errno === 'number' && 'syscall' in error;
 }
 
+/** The cause is printed with the error, and node:fs puts paths into its messages as they are. */
+function cleanMessage(error: Error): void {
+  const { message, stack } = error;
+  const clean = printable(message);
+  if (clean === message) return;
+  error.message = clean;
+  if (stack !== undefined) error.stack = stack.replace(message, () => clean);
+}
+
 /** Turns what node:fs or the addon threw into a {@link PmemError}; `advice` says what to do about it. */
 export function systemError(error: unknown, path: string | undefined, advice?: string): unknown {
   if (error instanceof PmemError || !isSystemError(error)) return error;
@@ -59,7 +94,8 @@ export function systemError(error: unknown, path: string | undefined, advice?: s
   const code = errorName(errno);
   const where = path === undefined ? '' : ` '${path}'`;
   const way = advice === undefined ? '' : `. ${advice}`;
-  const reason = error.message.replace(/^[A-Z0-9]+: /, '').replace(/,.*$/, '');
+  const reason = error.message.replace(/^[A-Z0-9]+: /, '').replace(/,[\s\S]*$/, '');
+  cleanMessage(error);
   return new PmemError(code, `${code}: ${reason}, ${error.syscall}${where}${way}`, {
     errno,
     syscall: error.syscall,
@@ -82,7 +118,7 @@ function shown(value: unknown): string {
 
 /** What was expected may end with an aside, `at most 5, the size,`: the sentence goes on without its second comma. */
 function mismatch(name: string, expected: string, value: unknown): string {
-  return `${name} must be ${expected.replace(/,$/, '')}; got ${shown(value)}`;
+  return printable(`${name} must be ${expected.replace(/,$/, '')}; got ${shown(value)}`);
 }
 
 /** A `TypeError` with code `ERR_INVALID_ARG_TYPE`. */

@@ -42,7 +42,7 @@ export { SubDisk, type SubDiskOptions } from './block/sub-disk.js';
 export { type CopyReport, copyDevice } from './devdax/copy/copy.js';
 export type { CopyOptions, CopyProgress } from './devdax/copy/options.js';
 export { DaxDevice, type FaultCount } from './devdax/dax-device.js';
-export { DaxInstance } from './devdax/dax-instance.js';
+export { type DaxDestroyAsyncOptions, type DaxDestroyOptions, DaxInstance } from './devdax/dax-instance.js';
 export {
   type DaxCreateOptions,
   DaxRegion,
@@ -60,7 +60,7 @@ export {
   reconfigure,
 } from './devdax/reconfigure.js';
 export type { DaxMapping } from './devdax/region-backend.js';
-export { PmemError, type PmemErrorDetails } from './errors.js';
+export { type LockHolder, PmemError, type PmemErrorDetails } from './errors.js';
 export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';
 export type { DeepFlush } from './memory/deep-flush.js';

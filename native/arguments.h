@@ -54,9 +54,14 @@ class Options {
  public:
   Options(napi_env env, napi_value object) : env_(env), object_(object) {}
 
+  // Own ones only: what Object.prototype was given is nobody's argument.
   napi_value value(const char* name) const {
+    napi_value key = nullptr;
     napi_value found = nullptr;
-    return napi_get_named_property(env_, object_, name, &found) == napi_ok ? found : nullptr;
+    bool own = false;
+    if (napi_create_string_utf8(env_, name, NAPI_AUTO_LENGTH, &key) != napi_ok) return nullptr;
+    if (napi_has_own_property(env_, object_, key, &own) != napi_ok || !own) return nullptr;
+    return napi_get_property(env_, object_, key, &found) == napi_ok ? found : nullptr;
   }
   double number(const char* name) const { return to_double(env_, value(name)); }
   size_t size(const char* name) const { return static_cast<size_t>(number(name)); }

@@ -196,6 +196,7 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   if (!request.extents.empty()) request.offset = request.extents.front().offset;
   request.address = static_cast<uintptr_t>(options.number("address"));
   request.small_pages = options.flag("smallPages");
+  request.dont_dump = options.flag("dontDump");
   request.no_reserve = options.flag("noReserve");
   Mapping* mapping = nullptr;
   const char* syscall = nullptr;

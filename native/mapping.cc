@@ -174,9 +174,8 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
     munmap(address, mapped);
     return ENOMEM;
   }
-  // A forked child would share the memory without sharing the lock.
-  if (madvise(address, mapped, MADV_DONTFORK) != 0) {
-    const int error = errno;
+  mapping->dont_dump_ = request.dont_dump;
+  if (const int error = mapping->advise(address, mapped)) {
     munmap(address, mapped);
     delete mapping;
     *syscall = "madvise";
@@ -206,6 +205,12 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   mappings = mapping;
   *result = mapping;
   return 0;
+}
+
+int Mapping::advise(void* address, size_t size) const {
+  // A forked child would share the memory without sharing the lock.
+  if (madvise(address, size, MADV_DONTFORK) != 0) return errno;
+  return dont_dump_ && madvise(address, size, MADV_DONTDUMP) != 0 ? errno : 0;
 }
 
 std::vector<ByteRange> Mapping::ranges(size_t offset, size_t length) const {
@@ -362,7 +367,7 @@ bool Mapping::take_file_away() {
   // What cannot be stored into is promised by every machine; the handler makes more of it where somebody does.
   if (placed == MAP_FAILED) placed = mmap(base_, mapped_, PROT_READ, flags, -1, 0);
   if (placed == MAP_FAILED) return false;
-  madvise(base_, mapped_, MADV_DONTFORK);
+  advise(base_, mapped_);
   return true;
 }
 

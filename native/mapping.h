@@ -53,6 +53,7 @@ struct MapRequest {
   bool read_back;               // a fence is complete only once a load came back (posted writes of PCI)
   uintptr_t address;            // where to map, where nothing may be; 0: anywhere
   bool small_pages;             // no fault may bring in more than a page of the kernel's
+  bool dont_dump;               // keep it out of core dumps
   bool no_reserve;              // set no huge pages aside: it is only looked at
   std::vector<Extent> extents;  // mapped back to back in one range of addresses; empty: the one at offset
 };
@@ -102,6 +103,10 @@ class Mapping {
   const FileIdentity& file() const { return file_; }                  // of anonymous memory one that no file has
   std::vector<ByteRange> ranges(size_t offset, size_t length) const;  // where these bytes are in the file
   uint64_t identity() const { return identity_; }
+
+  // What holds for these addresses, whatever lies there: no child has them, and where it was asked for no core dump.
+  // Returns 0 or an errno. Async-signal-safe.
+  int advise(void* address, size_t size) const;
 
   Granularity granularity() const { return granularity_; }
   void set_granularity(Granularity value) { granularity_ = value; }
@@ -180,6 +185,7 @@ class Mapping {
   bool writable_ = false;
   bool synchronous_ = false;
   bool read_back_ = false;
+  bool dont_dump_ = false;
   FileIdentity file_;
   std::vector<Extent> extents_;
   Granularity granularity_ = Granularity::kPage;

@@ -154,6 +154,7 @@ Napi::Value map_node(const Napi::CallbackInfo& info) {
   range.length = request.length;
   range.page_size = request.page_size;
   range.writable = true;
+  range.dont_dump = options.flag("dontDump");
   Mapping* mapping = nullptr;
   int error = place(address, mapped, request, &syscall);
   if (error != 0) {

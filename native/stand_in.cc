@@ -77,7 +77,7 @@ bool take_from_reserve() {
 bool place_zeroes(const Mapping* mapping, const Piece& piece) {
   uint8_t* begin = mapping->base() + piece.begin;
   if (mmap(begin, piece.length, PROT_READ | PROT_WRITE, kPrivate | MAP_FIXED, -1, 0) == MAP_FAILED) return false;
-  madvise(begin, piece.length, MADV_DONTFORK);
+  mapping->advise(begin, piece.length);
   return true;
 }
 
@@ -96,7 +96,7 @@ void copy_page(uint8_t* from, uint8_t* to) {
 bool place_copy(const Mapping* mapping, const Piece& piece) {
   void* copy = mmap(nullptr, piece.length, PROT_READ | PROT_WRITE, kPrivate, -1, 0);
   if (copy == MAP_FAILED) return false;
-  madvise(copy, piece.length, MADV_DONTFORK);
+  mapping->advise(copy, piece.length);
   uint8_t* begin = mapping->base() + piece.begin;
   for (size_t at = 0; at < piece.length; at += kPage) copy_page(begin + at, static_cast<uint8_t*>(copy) + at);
   if (mremap(copy, piece.length, piece.length, MREMAP_MAYMOVE | MREMAP_FIXED, begin) != MAP_FAILED) return true;

@@ -4,6 +4,7 @@ import { isUint8Array } from 'node:util/types';
 import { wrongType } from '../errors.js';
 import { lengthOf } from '../memory/checks.js';
 import type { Memory } from '../memory/memory.js';
+import { readOptions } from '../options.js';
 import type { BlockDevice, BlockWriteOptions } from './block-device.js';
 
 /** The length that an array really has, in bytes. */
@@ -16,7 +17,8 @@ export function bytesOf(bytes: Uint8Array, name: string): number {
 export function isFua(options: BlockWriteOptions | undefined): boolean {
   if (options === undefined) return false;
   if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
-  const { fua = false } = options;
+  // Without a copy: every write comes here.
+  const { fua = false } = Object.hasOwn(options, 'fua') ? options : readOptions(options, ['fua']);
   if (typeof fua !== 'boolean') throw wrongType('options.fua', 'a boolean', fua);
   return fua;
 }

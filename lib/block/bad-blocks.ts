@@ -1,7 +1,8 @@
 /** The sectors that cannot be read. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
-import { booleanOption, onlyKnown } from '../memory/checks.js';
+import { booleanOption } from '../memory/checks.js';
+import { ownOptions, readOptions } from '../options.js';
 import { BadRanges } from './bad-ranges.js';
 import type { SectorRange } from './sector-ranges.js';
 
@@ -33,8 +34,7 @@ function checkRange(start: number, count: number): void {
 
 /** @throws TypeError for what are no options. */
 function isLasting(options: BadBlockOptions): boolean {
-  onlyKnown(options, KNOWN);
-  return booleanOption(options.lasting, 'lasting') ?? false;
+  return booleanOption(ownOptions(options, KNOWN).lasting, 'lasting') ?? false;
 }
 
 /** The list without its checks, for a device whose own checks were made. */
@@ -58,10 +58,16 @@ export class BadBlocks implements Iterable<SectorRange> {
     if (typeof ranges !== 'object' || ranges === null || typeof ranges[Symbol.iterator] !== 'function') {
       throw wrongType('ranges', 'an array of { start, count }', ranges);
     }
+    const checked: SectorRange[] = [];
     for (const range of ranges) {
       if (typeof range !== 'object' || range === null) throw wrongType('range', '{ start, count }', range);
-      this.add(range.start, range.count);
+      const { start, count } = readOptions(range, ['start', 'count'], 'range');
+      checkRange(start, count);
+      checked.push({ start, count });
     }
+    // In their order each goes to the end; in the opposite one each would move all those before.
+    checked.sort((a, b) => a.start - b.start);
+    for (const { start, count } of checked) this.#ranges.add(start, count, false);
   }
 
   /** Reads the kernel's form: a line `start count` for each range, in sectors of 512 bytes. */

@@ -1,8 +1,8 @@
 /** Several equal disks from one range, as the PRD driver's START, COUNT and SIZE made /dev/pmem0, /dev/pmem1, …. */
 
 import { outOfRange, wrongType } from '../errors.js';
-import { onlyKnown } from '../memory/checks.js';
 import type { Memory } from '../memory/memory.js';
+import { ownOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { checkMemory } from './arguments.js';
 import { PmemDisk } from './pmem-disk.js';
@@ -29,9 +29,9 @@ const KNOWN = ['start', 'count', 'size', 'sectorSize', 'readOnly'] as const sati
  *
  * @throws RangeError when they do not all fit into the memory.
  */
-export function carve(memory: Memory, options: CarveOptions): PmemDisk[] {
+export function carve(memory: Memory, given: CarveOptions): PmemDisk[] {
   checkMemory(memory);
-  onlyKnown(options, KNOWN);
+  const options = ownOptions(given, KNOWN);
   const { count, start: first, size: each, ...rest } = options;
   const start = first === undefined ? 0 : parseSize(first, 'options.start');
   const size = parseSize(each, 'options.size');

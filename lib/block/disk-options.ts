@@ -1,9 +1,10 @@
 /** What `PmemDisk.open` can be asked for, checked before anything is used. */
 
 import { outOfRange, wrongType } from '../errors.js';
-import { booleanOption, onlyKnown } from '../memory/checks.js';
+import { booleanOption } from '../memory/checks.js';
 import type { Memory } from '../memory/memory.js';
 import { piecesOf } from '../memory/pieces.js';
+import { ownOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { checkMemory } from './arguments.js';
 import { BadBlocks } from './bad-blocks.js';
@@ -59,9 +60,9 @@ function mediaOf(memory: Memory, given: PmemDiskOptions['badBlocks'], start: num
 }
 
 /** Checks types and ranges; nothing has been touched yet when it throws. */
-export function checkDiskOptions(memory: Memory, options: PmemDiskOptions): CheckedDiskOptions {
+export function checkDiskOptions(memory: Memory, given: PmemDiskOptions): CheckedDiskOptions {
   checkMemory(memory);
-  onlyKnown(options, KNOWN);
+  const options = ownOptions(given, KNOWN);
   const { sectorSize = 512 } = options;
   if (typeof sectorSize !== 'number') throw wrongType('options.sectorSize', '512 or 4096', sectorSize);
   if (sectorSize !== 512 && sectorSize !== 4096) throw outOfRange('options.sectorSize', '512 or 4096', sectorSize);

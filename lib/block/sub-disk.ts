@@ -1,7 +1,8 @@
 /** A part of a block device as a block device of its own: what a partition is. */
 
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
-import { booleanOption, onlyKnown } from '../memory/checks.js';
+import { booleanOption } from '../memory/checks.js';
+import { ownOptions } from '../options.js';
 import { bytesOf, checkDevice, isFua, lengthsOf, listOf, optionsOf } from './arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
 import { inputOutput, readOnlyDevice } from './block-errors.js';
@@ -43,9 +44,9 @@ export class SubDisk implements BlockDevice {
   }
 
   /** @throws RangeError when the device has no such sectors. */
-  static open(device: BlockDevice, options: SubDiskOptions): SubDisk {
+  static open(device: BlockDevice, given: SubDiskOptions): SubDisk {
     checkDevice(device);
-    onlyKnown(options, KNOWN);
+    const options = ownOptions(given, KNOWN);
     const { start, count } = options;
     for (const [name, value] of Object.entries({ start, count })) {
       if (typeof value !== 'number') throw wrongType(`options.${name}`, 'a number of sectors', value);

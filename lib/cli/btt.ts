@@ -11,6 +11,7 @@ import { type Arguments, type Command, UsageError } from './command.js';
 import { print, printJson } from './output.js';
 import { colours, wrap } from './style.js';
 import { pairs } from './table.js';
+import { BREAK, control, emit } from './terminal.js';
 
 /** Damage was found, and is still there: as ndctl and fsck tell it from an error of their own by what they print. */
 const DAMAGED = 1;
@@ -70,7 +71,7 @@ function progress(verb: string): (done: { done: number; total: number }) => void
     const percent = Math.floor((100 * done) / total);
     if (!process.stderr.isTTY || percent === shown || total < 2 ** 28) return;
     shown = percent;
-    process.stderr.write(`\r${verb} ${percent} %${percent === 100 ? '\n' : ''}`);
+    emit(process.stderr, `${control('\r')}${verb} ${percent} %${percent === 100 ? BREAK : ''}`);
   };
 }
 

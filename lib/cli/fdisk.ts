@@ -4,6 +4,8 @@ import { PmemError } from '../errors.js';
 import { type Arguments, type Command, UsageError } from './command.js';
 import { openDisk } from './fdisk/disk.js';
 import { type Listing, listing } from './fdisk/listing.js';
+import { print } from './output.js';
+import { emitRaw } from './terminal.js';
 
 /** The C library's words for what opening can come to. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -45,20 +47,21 @@ function run({ operands, flags, values }: Arguments): number {
   if (!flags.has('list')) throw new UsageError('--list is missing: pmem changes no partition tables here', 'fdisk');
   const sectorSize = sectorSizeOf(values.get('sector-size'));
   if (sectorSize !== undefined && operands.length > 1) {
-    process.stderr.write(
-      'fdisk: The device properties (sector size and geometry) should be used with one specified device only.\n',
+    print(
+      'fdisk: The device properties (sector size and geometry) should be used with one specified device only.',
+      process.stderr,
     );
   }
   let code = 0;
   for (const [i, path] of operands.entries()) {
     const listed = list(path, sectorSize);
     if (listed instanceof PmemError) {
-      process.stderr.write(`fdisk: cannot open ${path}: ${REASONS[listed.code] ?? listed.code}\n`);
+      print(`fdisk: cannot open ${path}: ${REASONS[listed.code] ?? listed.code}`, process.stderr);
       code = 1;
       continue;
     }
-    process.stderr.write(listed.stderr);
-    process.stdout.write(`${i > 0 ? '\n\n' : ''}${listed.stdout}`);
+    emitRaw(process.stderr, listed.stderr);
+    emitRaw(process.stdout, `${i > 0 ? '\n\n' : ''}${listed.stdout}`);
   }
   return code;
 }

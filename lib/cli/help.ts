@@ -4,6 +4,7 @@ import { HELP } from './arguments.js';
 import type { Command, CommandGroup, Option } from './command.js';
 import { colours, wrap } from './style.js';
 import { pairs } from './table.js';
+import { BREAK } from './terminal.js';
 
 function listed(entries: readonly (readonly [string, string])[]): string[] {
   return pairs(entries).map(([name, text]) => `  ${name}  ${wrap(text, name.length + 4)}`);
@@ -37,7 +38,7 @@ export function generalHelp(commands: readonly (Command | CommandGroup)[]): stri
     '',
     "'pmem help COMMAND' tells more about a command. Exit codes: 0 done, 1 failed,",
     '2 wrong usage.',
-  ].join('\n');
+  ].join(BREAK);
 }
 
 /** What `pmem GROUP --help` shows. */
@@ -51,7 +52,7 @@ export function groupHelp({ name, description }: CommandGroup, commands: readonl
     ...listed(commands.map(entry)),
     '',
     `'pmem help ${name} COMMAND' tells more about a command.`,
-  ].join('\n');
+  ].join(BREAK);
 }
 
 /** What `pmem COMMAND --help` shows. */
@@ -67,5 +68,5 @@ export function commandHelp({ name, operands, description, options }: Command): 
     ...description.flatMap((paragraph) => [wrap(paragraph), '']),
     bold('Options:'),
     ...listed(entries),
-  ].join('\n');
+  ].join(BREAK);
 }

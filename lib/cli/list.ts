@@ -1,11 +1,13 @@
 /** `pmem list`: every persistent-memory device that the kernel knows. */
 
 import { listDevices, type PmemDevice } from '../memory/devices.js';
+import { printableJson } from '../printable.js';
 import { formatSize } from '../units.js';
 import type { Arguments, Command } from './command.js';
 import { print } from './output.js';
 import { colours, wrap } from './style.js';
 import { type Column, table } from './table.js';
+import { emitRaw } from './terminal.js';
 
 const UNKNOWN = '-';
 
@@ -82,13 +84,13 @@ export function deviceTable(devices: readonly PmemDevice[]): string[] {
 
 /** The text for scripts. */
 export function deviceJson(devices: readonly PmemDevice[]): string {
-  return JSON.stringify(devices.map(asNdctl), undefined, 2);
+  return printableJson(JSON.stringify(devices.map(asNdctl), undefined, 2));
 }
 
 function run({ flags }: Arguments): number {
   const devices = listDevices();
   if (flags.has('json')) {
-    print(deviceJson(devices));
+    emitRaw(process.stdout, `${deviceJson(devices)}\n`);
   } else if (devices.length === 0) {
     for (const [i, text] of NONE.entries()) print(i === 0 ? wrap(text) : `  - ${wrap(text, 4)}`);
   } else {

@@ -1,6 +1,8 @@
 /** How text looks: colour, and lines that fit. */
 
 import { inspect } from 'node:util';
+import { printable } from '../printable.js';
+import { BREAK, control } from './terminal.js';
 
 type Paint = (text: string) => string;
 
@@ -15,7 +17,7 @@ export interface Colours {
 /** By the escape sequences that node:util knows; its styleText would look at stdout, whatever the stream. */
 function paint(name: 'bold' | 'dim' | 'green' | 'red'): Paint {
   const [on, off] = inspect.colors[name] ?? [0, 0];
-  return (text) => `\u001b[${on}m${text}\u001b[${off}m`;
+  return (text) => `${control(`\u001b[${on}m`)}${text}${control(`\u001b[${off}m`)}`;
 }
 
 /** Colours for a terminal whose owner did not decline them (no-color.org); elsewhere the text itself. */
@@ -33,13 +35,13 @@ export const WIDTH = 80;
 
 /**
  * Breaks a paragraph at blanks so that it fits when its first line begins at column `indent`, as the others then do. A word
- * that is too long stays whole.
+ * that is too long stays whole. The text has no colours yet.
  */
 export function wrap(text: string, indent = 0): string {
   const room = WIDTH - indent;
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of printable(text).split(' ')) {
     if (line !== '' && line.length + 1 + word.length > room) {
       lines.push(line);
       line = word;
@@ -47,7 +49,7 @@ export function wrap(text: string, indent = 0): string {
       line = line === '' ? word : `${line} ${word}`;
     }
   }
-  return [...lines, line].join(`\n${' '.repeat(indent)}`);
+  return [...lines, line].join(`${BREAK}${' '.repeat(indent)}`);
 }
 
 /** A paragraph that begins at column `indent`. */

@@ -14,6 +14,8 @@ import { checkPath } from '../memory/options.js';
 import { piecesOf } from '../memory/pieces.js';
 import { Region } from '../memory/region.js';
 import { numericAttribute } from '../memory/sysfs.js';
+import { greatest, least } from '../numbers.js';
+import { own } from '../options.js';
 import { type DaxSource, sizeOf } from './dax-source.js';
 import { driverOf } from './drivers.js';
 import { type FaultGuarantee, type FaultKind, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
@@ -95,7 +97,8 @@ export class DaxDevice implements Disposable {
   constructor(guard: typeof OPEN, opened: OpenedDevice, source: DaxSource, options: CheckedShared) {
     if (guard !== OPEN) throw wrongValue('DaxDevice', 'made by DaxDevice.open', 'new');
     this.#opened = opened;
-    this.#source = source;
+    // What it does not say, Object.prototype does not say for it.
+    this.#source = Object.assign(Object.create(null), source);
     this.#options = options;
     this.#size = sizeOf(source.extents);
     this.#fd = opened.fd;
@@ -285,7 +288,7 @@ export class DaxDevice implements Disposable {
       // Nothing is there yet, or whole pages that this kernel cannot tell apart; what was verified holds.
       return this.#verdict.given ? [this.align] : [];
     });
-    return sizes.length === 0 ? undefined : Math.min(...sizes);
+    return sizes.length === 0 ? undefined : least(sizes);
   }
 
   /**
@@ -360,7 +363,7 @@ export class DaxDevice implements Disposable {
 
   /** Where the device's last byte ends, in the file or device that it is made of. */
   get #end(): number {
-    return Math.max(...this.#source.extents.map(({ offset, length }) => offset + length));
+    return greatest(this.#source.extents.map(({ offset, length }) => offset + length));
   }
 
   /** Of what the kernel does not tell, as it was. */
@@ -372,11 +375,10 @@ export class DaxDevice implements Disposable {
     return { size: sizeNow, pageSize: pageSizeNow };
   }
 
-  #mapNow({ offset, length, writable, address }: CheckedMap): OpenedMapping {
-    return this.#mapRange(Number(offset), Number(length), !writable, Number(address ?? 0n));
-  }
-
-  #mapRange(offset: number, length: number, readOnly: boolean, address: number): OpenedMapping {
+  #mapNow(checked: CheckedMap): OpenedMapping {
+    const [offset, length] = [Number(checked.offset), Number(checked.length)];
+    const { writable, dontDump } = checked;
+    const [readOnly, address] = [!writable, Number(checked.address ?? 0n)];
     const { backing, probed, how } = this.#opened;
     const { align, extents, path, locked: held } = this.#source;
     const pieces = piecesOf(extents, offset, length);
@@ -403,6 +405,7 @@ export class DaxDevice implements Disposable {
         probed,
         assumePersistent: this.#options.assumePersistent,
         granularity: 'page',
+        dontDump,
         lock,
       });
     } catch (error) {
@@ -521,5 +524,5 @@ function deviceOf(opened: OpenedDevice, source: DaxSource, options: CheckedShare
 /** @internal Opens what a region has configured: {@link DaxDevice.open} for a source of several extents. */
 export function openSource(source: DaxSource, options?: DaxSharedOptions): DaxDevice {
   const checked = checkSharedOptions(options);
-  return deviceOf(openOpened(source.path, checked, source.descriptor), source, checked);
+  return deviceOf(openOpened(source.path, checked, own(source, 'descriptor')), source, checked);
 }

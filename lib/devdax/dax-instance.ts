@@ -2,10 +2,15 @@
 
 import { inspect } from 'node:util';
 import { outOfRange, wrongValue } from '../errors.js';
+import { booleanOption } from '../memory/checks.js';
+import type { WriteMode } from '../memory/memory.js';
+import { checkAsyncOptions } from '../memory/options.js';
+import type { Region } from '../memory/region.js';
+import { ownOptions } from '../options.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import { type DaxDevice, openSource } from './dax-device.js';
 import { multipleBelow } from './nearest.js';
-import { checkSharedOptions, type DaxSharedOptions } from './options.js';
+import { checkSharedOptions, type DaxSharedOptions, SHARED_NAMES } from './options.js';
 import type { DaxMapping, InstanceBackend } from './region-backend.js';
 import { busy, checkAligned, gone, regionClosed } from './region-errors.js';
 
@@ -32,6 +37,27 @@ export function checkSize(size: Size, name: string, { align, size: most, path }:
   checkAligned(name, bytes, { align, path, least: align, most: multipleBelow(most, align) });
   if (bytes > most) throw outOfRange(name, `at most ${most}, the size of the region on '${path}'`, size);
   return bytes;
+}
+
+/** Options of {@link DaxInstance.destroy}. */
+export interface DaxDestroyOptions {
+  /** Overwrite all its bytes with zeroes, durably, before anybody else can have them. Default false: they keep what they hold. */
+  zero?: boolean;
+}
+
+/** Options of {@link DaxInstance.destroyAsync}. */
+export interface DaxDestroyAsyncOptions extends DaxDestroyOptions {
+  /** Stops between two pieces; the promise rejects with the signal's reason, and the instance is still there. */
+  signal?: AbortSignal;
+  /** Called after each piece with the bytes that are zero so far. */
+  onProgress?: (bytes: number) => void;
+}
+
+const DESTROY_OPTIONS = ['zero'] as const;
+
+/** Of memory that forgets nothing can be durable; what was there is overwritten all the same. */
+function wipeMode({ durability }: Region): WriteMode {
+  return durability.volatile ? 'store' : 'persist';
 }
 
 export const MAKE = Symbol('make');
@@ -110,15 +136,57 @@ export class DaxInstance {
   }
 
   /**
-   * Gives all its bytes back. They keep their contents until somebody stores into them.
+   * Gives all its bytes back. Without `zero: true` they keep their contents, which whoever gets them next can read. With it they are
+   * overwritten, and the zeroes durable, before the bytes are given back: interrupted or failed at any moment, it is still there,
+   * with some of its bytes zero.
    *
    * Of a region of the kernel the device is unbound, made empty and deleted; the kernel keeps the first one, `daxN.0`, empty, and
    * the next one that is made takes its place.
    *
-   * @throws PmemError `EBUSY`, `EOPNOTSUPP` and `EACCES` as {@link resize}.
+   * @throws PmemError `EBUSY`, `EOPNOTSUPP` and `EACCES` as {@link resize}; with `zero` what mapping and storing throw, as
+   *   `ERR_PMEM_MEDIA`, and nothing is given back.
    */
-  destroy(): void {
+  destroy(options: DaxDestroyOptions = {}): void {
+    const { zero } = ownOptions(options, DESTROY_OPTIONS);
+    const isZeroed = booleanOption(zero, 'zero') ?? false;
     this.#check('destroy');
+    this.#refuseBusy('destroyed');
+    if (isZeroed) {
+      this.#backend.checkDestroy();
+      using device = this.#openToWipe();
+      using memory = device.map();
+      memory.fill(0, memory.size, 0, wipeMode(memory));
+    }
+    this.#destroyNow();
+  }
+
+  /** {@link destroy}, with the zeroes stored in pieces, on another thread. Meanwhile the instance is in use. */
+  async destroyAsync(options: DaxDestroyAsyncOptions = {}): Promise<void> {
+    const { zero, ...given } = ownOptions(options, [...DESTROY_OPTIONS, 'signal', 'onProgress']);
+    const followed = checkAsyncOptions(given);
+    const isZeroed = booleanOption(zero, 'zero') ?? false;
+    followed.signal?.throwIfAborted();
+    this.#check('destroy');
+    this.#refuseBusy('destroyed');
+    if (isZeroed) {
+      this.#backend.checkDestroy();
+      using device = this.#openToWipe();
+      using memory = device.map();
+      await memory.fillAsync(0, memory.size, 0, { ...followed, mode: wipeMode(memory) });
+      followed.signal?.throwIfAborted();
+    }
+    this.#check('destroy');
+    this.#destroyNow();
+  }
+
+  /** As in use as if somebody had opened it: nothing resizes or destroys it meanwhile. */
+  #openToWipe(): DaxDevice {
+    const device = openSource(this.#backend.source(), { emulate: true });
+    this.#opened.push(new WeakRef(device));
+    return device;
+  }
+
+  #destroyNow(): void {
     this.#refuseBusy('destroyed');
     this.#backend.destroy();
     this.#destroyed = true;
@@ -129,8 +197,9 @@ export class DaxInstance {
    *
    * @throws PmemError as `DaxDevice.open`; `ESTALE` when the region's path names another file now, or none
    */
-  open(options: DaxSharedOptions = {}): DaxDevice {
+  open(given: DaxSharedOptions = {}): DaxDevice {
     this.#check('open');
+    const options = ownOptions(given, SHARED_NAMES);
     // An option that is given as undefined is not given.
     const checked = checkSharedOptions(options);
     const emulate = options.emulate ?? this.#home.defaults.emulate ?? false;

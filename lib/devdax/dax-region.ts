@@ -3,10 +3,11 @@
 import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
-import { booleanOption, onlyKnown } from '../memory/checks.js';
+import { booleanOption } from '../memory/checks.js';
 import { type DaxBusRegion, daxBusRegions } from '../memory/dax-regions.js';
 import { HOST, type Host } from '../memory/host.js';
 import { checkPath } from '../memory/options.js';
+import { ownOptions, readOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { checkSize, DaxInstance, type Home, MAKE } from './dax-instance.js';
 import { type Extent, sizeOf } from './dax-source.js';
@@ -95,8 +96,8 @@ function number(value: unknown, name: string): number | undefined {
   return value;
 }
 
-function checkFilter(filter: DaxRegionFilter): DaxRegionFilter {
-  onlyKnown(filter, ['id', 'numaNode', 'targetNode']);
+function checkFilter(given: DaxRegionFilter): DaxRegionFilter {
+  const filter = ownOptions(given, ['id', 'numaNode', 'targetNode']);
   number(filter.id, 'filter.id');
   number(filter.numaNode, 'filter.numaNode');
   number(filter.targetNode, 'filter.targetNode');
@@ -144,9 +145,9 @@ export class DaxRegion implements Disposable {
    *   that the path is mapped in, and for a path without an end and no `size`; otherwise the POSIX code with which the path cannot
    *   be opened for reading and writing. RangeError for what lies behind the end.
    */
-  static open(path: string | Buffer | URL, options: DaxRegionOptions = {}): DaxRegion {
+  static open(path: string | Buffer | URL, given: DaxRegionOptions = {}): DaxRegion {
     const checked = checkPath(path);
-    onlyKnown(options, ['align', 'offset', 'size', 'id', 'emulate']);
+    const options = ownOptions(given, ['align', 'offset', 'size', 'id', 'emulate']);
     const align = alignment(options.align);
     const offset = parseSize(options.offset ?? 0, 'options.offset');
     const size = options.size === undefined ? undefined : parseSize(options.size, 'options.size');
@@ -257,9 +258,9 @@ export class DaxRegion implements Disposable {
    *   somebody else has the bytes, with the bytes and, as far as it is known, who; `EOPNOTSUPP` in a static region of the kernel
    *   (NVDIMM); `EBUSY` when another program took the same device of the kernel meanwhile; `EACCES`: not root. RangeError for a size of 0 or larger than the region.
    */
-  create(options: DaxCreateOptions = {}): DaxInstance {
+  create(given: DaxCreateOptions = {}): DaxInstance {
     if (this.#closed) throw regionClosed(this.path, 'create');
-    onlyKnown(options, ['size', 'contiguous', 'ranges']);
+    const options = ownOptions(given, ['size', 'contiguous', 'ranges']);
     const contiguous = booleanOption(options.contiguous, 'contiguous') ?? false;
     const ranges = options.ranges === undefined ? undefined : this.#ranges(options.ranges);
     const size = this.#wanted(options.size, ranges);
@@ -287,7 +288,7 @@ export class DaxRegion implements Disposable {
     return ranges.map((range: unknown, i) => {
       const name = `options.ranges[${i}]`;
       if (typeof range !== 'object' || range === null) throw wrongType(name, '{ start, end }', range);
-      const { start, end } = range as { start: number; end: number };
+      const { start, end } = readOptions(range as { start: number; end: number }, ['start', 'end'], name);
       for (const [what, value] of [
         [`${name}.start`, start],
         [`${name}.end`, end],

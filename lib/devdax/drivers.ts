@@ -1,6 +1,5 @@
 /** Which driver serves a device of the DAX bus, and giving it to another one: drivers/dax/bus.c. */
 
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { PmemError } from '../errors.js';
@@ -8,6 +7,7 @@ import { daxDevices } from '../memory/dax-devices.js';
 import { HOST, type Host } from '../memory/host.js';
 import { ndRegion, resolve } from '../memory/sysfs.js';
 import { writeAttribute } from '../memory/sysfs-write.js';
+import { runSystemProgram } from './programs.js';
 
 /** The drivers of the bus. */
 export type DaxDriver = 'device_dax' | 'kmem';
@@ -25,18 +25,19 @@ export interface Kernel {
   load(module: string): void;
 }
 
-function modprobe(module: string): void {
-  // Users' paths often lack the administrator's programs.
-  const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-  execFileSync('modprobe', [module], {
-    env: { ...process.env, PATH },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    encoding: 'utf8',
-  });
+/** Loads a module with modprobe, which must be in one of the directories: by default the system's own. */
+export function modprobe(module: string, directories?: readonly string[]): void {
+  runSystemProgram('modprobe', [module], directories);
 }
 
 /** The kernel that this runs on. */
-export const KERNEL: Kernel = { host: HOST, nodes: '/dev', patience: 10_000, write: writeAttribute, load: modprobe };
+export const KERNEL: Kernel = {
+  host: HOST,
+  nodes: '/dev',
+  patience: 10_000,
+  write: writeAttribute,
+  load: (module) => modprobe(module),
+};
 
 function driverDirectory({ sys }: Host, driver: DaxDriver): string {
   return join(sys, 'bus', 'dax', 'drivers', driver);

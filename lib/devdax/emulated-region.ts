@@ -150,6 +150,8 @@ class EmulatedInstance implements InstanceBackend {
     this.#region.layout.commit(this.#number, planned);
   }
 
+  checkDestroy(): void {} // its bytes are locked, and nobody else's
+
   /** Gives the bytes back, as far as no mapping holds them. Ended half-way it is gone, and done again with the next thing asked. */
   destroy(): void {
     this.#exists = false;

@@ -110,11 +110,9 @@ export class FreeExtents {
     const there = this.#free[at];
     if (there === undefined || there.begin > begin || there.end < end)
       throw new Error(`${begin} to ${end} are not free`);
-    const rest = [
-      { begin: there.begin, end: begin },
-      { begin: end, end: there.end },
-    ].filter((one) => one.begin < one.end);
-    this.#free.splice(at, 1, ...rest);
+    if (end < there.end) this.#free.splice(at + 1, 0, { begin: end, end: there.end });
+    if (there.begin < begin) this.#free[at] = { begin: there.begin, end: begin };
+    else this.#free.splice(at, 1);
   }
 }
 

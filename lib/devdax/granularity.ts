@@ -7,6 +7,7 @@ import { native, Status } from '../binding.js';
 import { errorName, PmemError } from '../errors.js';
 import type { Backing } from '../memory/backing.js';
 import { presentPages, vmasIn } from '../memory/pages.js';
+import { least } from '../numbers.js';
 import { formatSize } from '../units.js';
 
 /** What is guaranteed of the faults in a device's mappings. */
@@ -86,7 +87,7 @@ export function noGuarantee(path: string, align: number, reason: string): PmemEr
 function bySmaps({ handle, size }: Examined, align: number): Verdict {
   const vmas = vmasIn(native.addressOf(handle), size);
   const sizes = vmas.flatMap(({ kernelPageSize, mmuPageSize }) => [kernelPageSize, mmuPageSize]);
-  const smallest = Math.min(...sizes);
+  const smallest = least(sizes);
   const given = vmas.length > 0 && sizes.every((one) => one === align);
   const reason = given
     ? `the kernel maps it by pages of ${formatSize(align)} only`

@@ -141,6 +141,14 @@ class KernelInstance implements InstanceBackend {
     }
   }
 
+  checkDestroy(): void {
+    this.#region.checkDynamic('destroy');
+    const device = this.#there('destroy');
+    this.#refuseMemory(device, 'destroyed');
+    const unused = () => {};
+    if (device.driver !== undefined) withUnused(this.#node, 'destroyed', this.#region.kernel, unused);
+  }
+
   destroy(): void {
     const region = this.#region;
     region.checkDynamic('destroy');
@@ -152,11 +160,14 @@ class KernelInstance implements InstanceBackend {
     });
   }
 
+  #refuseMemory({ driver }: DaxBusDevice, verb: string): void {
+    if (driver !== KMEM) return;
+    throw busy(this.name, this.#node, `is in use as ordinary memory; reconfigure it to devdax before it is ${verb}`);
+  }
+
   /** Takes the device from its driver. */
   #takeAway(device: DaxBusDevice, verb: string): void {
-    if (device.driver === KMEM) {
-      throw busy(this.name, this.#node, `is in use as ordinary memory; reconfigure it to devdax before it is ${verb}`);
-    }
+    this.#refuseMemory(device, verb);
     const { kernel } = this.#region;
     if (device.driver !== undefined) withUnused(this.#node, verb, kernel, () => unbind(kernel, device.directory));
   }

@@ -1,9 +1,10 @@
 /** What DAX devices can be asked for, checked before anything is opened or mapped. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
-import { booleanOption, onlyKnown } from '../memory/checks.js';
+import { booleanOption } from '../memory/checks.js';
 import { assumedByEnvironment } from '../memory/durability.js';
 import { checkPermissions, DEFAULT_MODE } from '../memory/options.js';
+import { ownOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { MapFlags } from './map-flags.js';
 import type { Attempt } from './rules.js';
@@ -56,6 +57,8 @@ export interface DaxMapOptions {
   address?: bigint;
   /** Fault all pages in before the call returns. */
   populate?: boolean;
+  /** Keep the memory out of core dumps, as of `Region.open`. Default false. */
+  dontDump?: boolean;
   /** Called with the bytes that are there so far, while the mapping is verified or populated. */
   onProgress?: (bytes: number) => void;
 }
@@ -87,13 +90,15 @@ export interface CheckedOpen extends CheckedShared {
 /** {@link DaxMapOptions} as the kernel would get them. */
 export interface CheckedMap extends Attempt {
   readonly populate: boolean;
+  readonly dontDump: boolean;
   readonly onProgress: ((bytes: number) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
-const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'] as const;
+/** Names of {@link DaxSharedOptions}. */
+export const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'] as const;
 const OPEN_NAMES = [...SHARED_NAMES, 'align', 'offset', 'size', 'create', 'exclusive', 'mode'] as const;
-const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'onProgress'] as const;
+const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'dontDump', 'onProgress'] as const;
 const MAP_ASYNC_NAMES = [...MAP_NAMES, 'signal'] as const;
 
 function size(value: Size | undefined, name: string): number | undefined {
@@ -110,14 +115,13 @@ function shared(options: DaxSharedOptions): CheckedShared {
 }
 
 /** Checks what every way of opening has in common. */
-export function checkSharedOptions(options: DaxSharedOptions = {}): CheckedShared {
-  onlyKnown(options, SHARED_NAMES);
-  return shared(options);
+export function checkSharedOptions(given: DaxSharedOptions = {}): CheckedShared {
+  return shared(ownOptions(given, SHARED_NAMES));
 }
 
 /** Checks types, ranges and combinations of `DaxDevice.open`. */
-export function checkOpenOptions(options: DaxOpenOptions = {}): CheckedOpen {
-  onlyKnown(options, OPEN_NAMES);
+export function checkOpenOptions(given: DaxOpenOptions = {}): CheckedOpen {
+  const options = ownOptions(given, OPEN_NAMES);
   const checked: CheckedOpen = {
     ...shared(options),
     align: size(options.align, 'align'),
@@ -176,9 +180,8 @@ export function checkMapOptions(
   device: { readonly size: number; readonly align: number; readonly readOnly: boolean },
   kind: 'sync' | 'async',
 ): CheckedMap {
-  const given = options === undefined ? {} : options;
   // A call that returns when all is done cannot be given up.
-  onlyKnown(given, kind === 'sync' ? MAP_NAMES : MAP_ASYNC_NAMES);
+  const given = ownOptions(options === undefined ? {} : options, kind === 'sync' ? MAP_NAMES : MAP_ASYNC_NAMES);
   const { onProgress, signal } = given;
   const offset = register(given.offset ?? 0, 'options.offset');
   const rest = BigInt(device.size) - offset;
@@ -199,6 +202,7 @@ export function checkMapOptions(
     address: addressOf(given.address, flags),
     populate:
       booleanOption(given.populate, 'populate') === true || (flags & (MapFlags.POPULATE | MapFlags.LOCKED)) !== 0,
+    dontDump: booleanOption(given.dontDump, 'dontDump') ?? false,
     onProgress,
     signal,
   };

@@ -1,8 +1,10 @@
 /** The mode of a DAX device: a device that is mapped, or ordinary memory. */
 
-import { wrongType, wrongValue } from '../errors.js';
+import { wrongValue } from '../errors.js';
+import { booleanOption } from '../memory/checks.js';
 import { daxDeviceNamed } from '../memory/dax-device-named.js';
 import { autoOnline, blockSize, memoryBlocks } from '../memory/memory-blocks.js';
+import { ownOptions } from '../options.js';
 import { KERNEL, type Kernel } from './drivers.js';
 import { modeOf, type SwitchOptions, toDevdax, toSystemRam } from './mode-switch.js';
 
@@ -62,12 +64,9 @@ export interface OnlineMemory {
 
 const KNOWN: readonly (keyof ReconfigureOptions)[] = ['online', 'movable', 'force', 'destroyData'];
 
-function checkOptions(options: ReconfigureOptions): SwitchOptions {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
-  for (const [name, value] of Object.entries(options)) {
-    if (!KNOWN.some((known) => known === name)) throw wrongValue('options', `made of ${KNOWN.join(', ')}`, name);
-    if (value !== undefined && typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
-  }
+function checkOptions(given: ReconfigureOptions): SwitchOptions {
+  const options = ownOptions(given, KNOWN);
+  for (const [name, value] of Object.entries(options)) booleanOption(value, name);
   const { online = true, movable = true, force = false, destroyData = false } = options;
   return { online, movable, force, destroyData };
 }

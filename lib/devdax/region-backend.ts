@@ -26,6 +26,8 @@ export interface InstanceBackend {
   /** Something that outlives its object here uses it: a mapping, in whatever thread. */
   readonly inUse: boolean;
   resize(size: number): void;
+  /** Throws where {@link destroy} would, as far as that can be known before anything is done. */
+  checkDestroy(): void;
   destroy(): void;
   /** What it is to be opened as; throws where there is nothing to open. */
   source(): DaxSource;

@@ -66,16 +66,6 @@ export function checkMode(mode: WriteMode): void {
   if (mode !== 'store' && mode !== 'flush' && mode !== 'persist') throw wrongMode(mode);
 }
 
-/** Refuses names that are no options: a misspelt one would be ignored in silence. */
-export function onlyKnown(options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw wrongType('options', 'an object', options);
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw wrongValue('options', `made of ${known.join(', ')}`, name);
-  }
-}
-
 /** A boolean option. */
 export function booleanOption(value: unknown, name: string): boolean | undefined {
   if (value !== undefined && typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);

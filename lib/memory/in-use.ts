@@ -7,10 +7,10 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync 
 import { constants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
-import { PmemError } from '../errors.js';
+import { type LockHolder, PmemError } from '../errors.js';
 import type { Backing } from './backing.js';
 import { HOST, type Host } from './host.js';
-import { type FileIdentity, type Holder, holders } from './lock-holders.js';
+import { type FileIdentity, holders } from './lock-holders.js';
 import { type Mount, parseMounts, unescapeOctal } from './mounts.js';
 import { attribute, deviceDirectory, deviceNumber } from './sysfs.js';
 import { children } from './sysfs-nodes.js';
@@ -297,13 +297,13 @@ export function refuseInUse({ path, kind, device, identity }: Asked, isClaimed: 
 }
 
 /** Other processes that have it open; which of them has it claimed the kernel does not tell. */
-function processesAt(devices: readonly BlockDirectory[]): string {
-  const found = new Map<number, Holder>();
+function processesAt(devices: readonly BlockDirectory[]): LockHolder[] {
+  const found = new Map<number, LockHolder>();
   for (const { number } of devices) {
     const identity = { dev: -1n, ino: -1n, rdev: rdevOf(number), mode: BigInt(0o060000) };
     for (const holder of holders(identity)) found.set(holder.pid, holder);
   }
-  return [...found.values()].map(({ pid, command }) => `${pid} (${command})`).join(', ');
+  return [...found.values()];
 }
 
 function claimedHere(devices: readonly BlockDirectory[], own: string): string | undefined {
@@ -327,12 +327,13 @@ export function claimedError({ path, device }: Asked, cause: unknown): PmemError
   }
   const processes = processesAt(devices);
   const who =
-    processes === ''
+    processes.length === 0
       ? 'it is mounted or claimed by something that cannot be seen from here'
-      : `another program has claimed it; it is open in process ${processes}`;
+      : `another program has claimed it; it is open in process ${processes.map(({ pid, name }) => `${pid} (${name})`).join(', ')}`;
   const way =
     'Close it there. To store to it from several processes at once, pass shared: true in all of them. Reading is possible (readOnly: true)';
-  return new PmemError('EBUSY', `EBUSY: '${path}' is in use: ${who}. ${way}`, { errno: EBUSY, path, cause });
+  const details = { errno: EBUSY, path, cause, ...(processes.length === 0 ? {} : { holders: processes }) };
+  return new PmemError('EBUSY', `EBUSY: '${path}' is in use: ${who}. ${way}`, details);
 }
 
 /** Whether `native.lock` or its kin could not claim the block device. */

@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LockHolder } from '../errors.js';
 import { HOST, type Host } from './host.js';
 
 /** Which file or device is meant, as stat(2) tells. A device is what its number says, whatever node it was opened by. */
@@ -13,13 +14,7 @@ export interface FileIdentity {
   readonly mode?: bigint;
 }
 
-/** A process that has the file open. */
-export interface Holder {
-  readonly pid: number;
-  readonly command: string;
-}
-
-/** On one line, and short enough for a message: arguments can be whole programs. */
+/** On one line, and short: arguments can be whole programs. */
 function shortened(cmdline: string): string {
   const line = cmdline.replace(/[\0\s]+/g, ' ').trim();
   return line.length > 60 ? `${line.slice(0, 60)}…` : line;
@@ -72,14 +67,16 @@ function entries(directory: string): string[] {
   }
 }
 
-function processes(host: Host, fits: (directory: string) => boolean): Holder[] {
-  const found: Holder[] = [];
+function processes(host: Host, fits: (directory: string) => boolean): LockHolder[] {
+  const found: LockHolder[] = [];
   for (const name of entries(host.proc)) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      if (!fits(join(host.proc, name))) continue;
-      found.push({ pid, command: shortened(readFileSync(join(host.proc, name, 'cmdline'), 'utf8')) });
+      const home = join(host.proc, name);
+      if (!fits(home)) continue;
+      const comm = readFileSync(join(home, 'comm'), 'utf8').replace(/\n$/, '');
+      found.push({ pid, name: comm, command: shortened(readFileSync(join(home, 'cmdline'), 'utf8')) });
     } catch {
       // Gone, or another user's.
     }
@@ -88,12 +85,12 @@ function processes(host: Host, fits: (directory: string) => boolean): Holder[] {
 }
 
 /** Other processes that have this file open, as far as this user may see. */
-export function holders(identity: FileIdentity, host: Host = HOST): Holder[] {
+export function holders(identity: FileIdentity, host: Host = HOST): LockHolder[] {
   return processes(host, (directory) => inodesOf(join(directory, 'fd'), identity).size > 0);
 }
 
 /** Those of them that have a lock on some of the bytes, by what the kernel tells of their descriptors. */
-export function lockHolders(identity: FileIdentity, begin: number, end: number, host: Host = HOST): Holder[] {
+export function lockHolders(identity: FileIdentity, begin: number, end: number, host: Host = HOST): LockHolder[] {
   return processes(host, (directory) => {
     const inodes = inodesOf(join(directory, 'fd'), identity);
     return inodes.size > 0 && hasLocked(join(directory, 'fdinfo'), inodes, begin, end);

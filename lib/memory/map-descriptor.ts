@@ -29,7 +29,7 @@ export interface OpenedMapping {
   readonly size: number;
   readonly fileOffset: number;
   /** The pieces of the file that it is made of, where there is more than one. */
-  readonly extents?: readonly ByteRange[];
+  readonly extents: readonly ByteRange[] | undefined;
   readonly device: string | undefined;
   readonly use: KnownUse;
 }
@@ -56,6 +56,8 @@ export interface DescriptorRequest {
   readonly assumePersistent: boolean;
   readonly granularity: Granularity;
   readonly allowInUse?: boolean;
+  /** Keep it out of core dumps. */
+  readonly dontDump: boolean;
   /** A lock that the mapping takes over. */
   readonly lock: HeldLock | undefined;
 }
@@ -112,6 +114,7 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       lock,
       address: request.address,
       smallPages: request.smallPages,
+      dontDump: request.dontDump,
     });
     // What the mapping got counts, not what the probe was promised.
     const durability = demand(backing, mapped.synchronous ? 0 : probed || EOPNOTSUPP, request);
@@ -125,7 +128,7 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       keeper: mapped.keeper,
       size: mapped.size,
       fileOffset: first.offset,
-      ...(extents.length > 1 ? { extents } : {}),
+      extents: extents.length > 1 ? extents : undefined,
       device: deviceOf(backing),
       use: {
         identity: backing.identity,

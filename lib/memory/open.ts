@@ -91,6 +91,7 @@ function map({ fd, backing, planned, probed, lock: held, populate }: Prepared, o
     assumePersistent: options.assumePersistent,
     granularity: options.granularity,
     allowInUse: options.allowInUse,
+    dontDump: options.dontDump,
     lock: held,
   });
 }

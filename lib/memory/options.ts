@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import { ownOptions, readOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { assumedByEnvironment, isGranularity } from './durability.js';
 import type { Granularity } from './memory.js';
@@ -58,6 +59,8 @@ export interface RegionOptions {
    * what makes formats. Default false: `EBUSY`.
    */
   allowInUse?: boolean;
+  /** Keep the memory out of core dumps (MADV_DONTDUMP), also what takes the place of pages that are gone. Default false. */
+  dontDump?: boolean;
 }
 
 /** Options with their defaults filled in. */
@@ -76,9 +79,10 @@ export interface CheckedOptions {
   readonly populate: boolean;
   readonly shared: boolean;
   readonly allowInUse: boolean;
+  readonly dontDump: boolean;
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
+const KNOWN: readonly (keyof RegionOptions)[] = [
   'size',
   'create',
   'exclusive',
@@ -93,7 +97,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof RegionOptions>([
   'populate',
   'shared',
   'allowInUse',
-]);
+  'dontDump',
+];
 
 /** Permissions of what is made where none are given: what is stored is nobody else's to read, nor to lock. */
 export const DEFAULT_MODE = 0o600;
@@ -119,9 +124,15 @@ function positive(value: number | undefined, name: string): number | undefined {
   return value;
 }
 
-/** Checks what the asynchronous copies and fills take beside a mode. */
-export function checkAsyncOptions(options: { signal?: AbortSignal; onProgress?: (bytes: number) => void }): void {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
+/** What asynchronous work takes beside its own options. */
+interface Followed {
+  signal?: AbortSignal;
+  onProgress?: (bytes: number) => void;
+}
+
+/** Checks what the asynchronous copies and fills take, beside a mode; returns what is theirs of it. */
+export function checkAsyncOptions<Options extends Followed>(given: Options): Options {
+  const options = readOptions(given, ['signal', 'onProgress', 'mode']);
   const { signal, onProgress } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw wrongType('options.signal', 'an AbortSignal', signal);
@@ -129,6 +140,7 @@ export function checkAsyncOptions(options: { signal?: AbortSignal; onProgress?: 
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw wrongType('options.onProgress', 'a function', onProgress);
   }
+  return options;
 }
 
 function decoded(path: Uint8Array): string {
@@ -149,11 +161,8 @@ export function checkPath(path: unknown): string {
 }
 
 /** Checks types, ranges and combinations; nothing has been opened yet when it throws. */
-export function checkOptions(options: RegionOptions = {}): CheckedOptions {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) throw wrongValue('options', `made of ${[...KNOWN].join(', ')}`, name);
-  }
+export function checkOptions(given: RegionOptions = {}): CheckedOptions {
+  const options = ownOptions(given, KNOWN);
   const checked: CheckedOptions = {
     size: positive(size(options.size, 'size'), 'size'),
     create: boolean(options.create, 'create'),
@@ -169,6 +178,7 @@ export function checkOptions(options: RegionOptions = {}): CheckedOptions {
     populate: boolean(options.populate, 'populate'),
     shared: boolean(options.shared, 'shared'),
     allowInUse: boolean(options.allowInUse, 'allowInUse'),
+    dontDump: boolean(options.dontDump, 'dontDump'),
   };
   const { align, granularity, mode } = checked;
   if (!isGranularity(granularity)) {

@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { native } from '../binding.js';
 import { systemError } from '../errors.js';
+import { least } from '../numbers.js';
 
 /** A mapping of this process, or the part of it that the kernel keeps account of by itself. */
 export interface Vma {
@@ -154,7 +155,7 @@ export function mappedPageSize(address: number, size: number): number | undefine
   const end = Math.ceil((address + size) / page) * page;
   const configured = vmasIn(begin, end - begin).map(({ kernelPageSize }) => kernelPageSize);
   if (configured.length === 0) return undefined;
-  const smallest = Math.min(...configured);
+  const smallest = least(configured);
   if (smallest > page) return smallest;
   const { present, whole } = look(begin, end);
   if (present === 0) return undefined;

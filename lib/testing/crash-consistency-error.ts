@@ -23,7 +23,7 @@ export class CrashConsistencyError extends PmemError {
   readonly statistics: CrashStatistics;
 
   constructor({ story, replay, statistics, cause }: CrashConsistencyDetails) {
-    super('ERR_PMEM_CRASH_CONSISTENCY', story, { cause });
+    super('ERR_PMEM_CRASH_CONSISTENCY', story, { cause, inLines: true });
     this.replay = replay;
     this.statistics = statistics;
   }

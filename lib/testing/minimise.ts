@@ -41,7 +41,7 @@ class Minimiser<Failure> {
       const left: number[] = [];
       for (let i = 0; i < pending.length; i += length) {
         const group = pending.slice(i, i + length);
-        if (!change(group, goal)) left.push(...group);
+        if (!change(group, goal)) for (const one of group) left.push(one);
       }
       pending = left;
     }

@@ -1,9 +1,10 @@
 /** Proves an exploration: with any one flush or drain left out, it must find a failure. */
 
 import { PmemError, wrongType, wrongValue } from '../errors.js';
+import { ownOptions } from '../options.js';
 import { CallSites } from './call-site.js';
 import { judge, runExploration } from './explore.js';
-import { type CrashOptions, type CrashStatistics, checkCrashOptions } from './options.js';
+import { CRASH_OPTIONS, type CrashOptions, type CrashStatistics, checkCrashOptions } from './options.js';
 import type { Omission } from './recorder.js';
 import type { StoreLog } from './store-log.js';
 import { tellStory } from './story.js';
@@ -65,6 +66,7 @@ export class MutantSurvivedError extends PmemError {
       'ERR_PMEM_MUTANT_SURVIVED',
       `${survivors.length} of ${all} mutants survive every power cut explored: each flush or drain named here is not needed, or the ` +
         `workload, check or budget do not show what it is for\n${lines.join('\n')}`,
+      { inLines: true },
     );
     this.report = report;
   }
@@ -103,9 +105,10 @@ function* targetsIn(log: StoreLog, byOccurrence: boolean): Generator<Target> {
  * @throws {@link MutantSurvivedError} if one survived and `report` is not set; `CrashConsistencyError` if the program fails as it
  *   is; PmemError `ERR_PMEM_NO_MUTANTS` if the workload neither flushes nor drains; what `exploreCrashes` throws.
  */
-export function exploreMutants<Recovered, Detail = unknown>(options: MutantOptions<Recovered, Detail>): MutantReport {
-  const checked = checkCrashOptions<Recovered, Detail>(options, ['by', 'report']);
-  const { by = 'call-site', report = false } = options;
+export function exploreMutants<Recovered, Detail = unknown>(given: MutantOptions<Recovered, Detail>): MutantReport {
+  const options = ownOptions(given, [...CRASH_OPTIONS, 'by', 'report']);
+  const { by = 'call-site', report = false, ...rest } = options;
+  const checked = checkCrashOptions<Recovered, Detail>(rest);
   if (by !== 'call-site' && by !== 'occurrence') throw wrongValue('by', "'call-site' or 'occurrence'", by);
   if (typeof report !== 'boolean') throw wrongType('report', 'a boolean', report);
   if (checked.replay !== undefined) throw wrongValue('options', 'without replay, which is of one image', 'replay');

@@ -1,7 +1,8 @@
 /** What a crash exploration is asked for, and its defaults. */
 
-import { wrongType, wrongValue } from '../errors.js';
+import { wrongType } from '../errors.js';
 import type { Memory } from '../memory/memory.js';
+import { ownOptions } from '../options.js';
 import type { Size } from '../units.js';
 import { checkInteger, checkSeed } from './checks.js';
 import { checkMemorySize } from './simulated-memory.js';
@@ -133,19 +134,15 @@ export interface CheckedOptions<Recovered, Detail> {
 
 const DEFAULT_BUDGET = 20_000;
 const MOST_DEPTH = 3;
-const NAMES = new Set('size setup workload recover check budget seed recoveryDepth prune skipFrames replay'.split(' '));
+/** Names of {@link CrashOptions}. */
+export const CRASH_OPTIONS =
+  'size setup workload recover check budget seed recoveryDepth prune skipFrames replay'.split(' ');
 
 /** @throws TypeError, RangeError with a code, for anything that {@link CrashOptions} does not allow. */
 export function checkCrashOptions<Recovered, Detail>(
-  options: CrashOptions<Recovered, Detail>,
-  others: readonly string[] = [],
+  given: CrashOptions<Recovered, Detail>,
 ): CheckedOptions<Recovered, Detail> {
-  if (typeof options !== 'object' || options === null) throw wrongType('options', 'an object', options);
-  for (const name of Object.keys(options)) {
-    if (!NAMES.has(name) && !others.includes(name)) {
-      throw wrongValue('options', `made of ${[...NAMES, ...others].join(', ')}`, name);
-    }
-  }
+  const options = ownOptions(given, CRASH_OPTIONS);
   const { setup, workload, recover, check, skipFrames, replay } = options;
   const { budget = DEFAULT_BUDGET, seed = 1, recoveryDepth = 1, prune = true } = options;
   for (const [name, value] of Object.entries({ workload, recover, check })) {

@@ -1,7 +1,8 @@
 /** Memory that can lose power. */
 
 import { constants } from 'node:buffer';
-import { outOfRange, wrongType, wrongValue } from '../errors.js';
+import { outOfRange, wrongValue } from '../errors.js';
+import { readOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { checkSeed } from './checks.js';
 import { type Choice, choiceOf, compose, InFlight, type LineState, maskOfSplit, splitsOf } from './in-flight.js';
@@ -105,8 +106,7 @@ export class SimulatedMemory extends ObservedMemory {
    * {@link view} show it too.
    */
   losePower(cut: PowerCut): void {
-    if (typeof cut !== 'object' || cut === null) throw wrongType('cut', '{ keep }', cut);
-    const { keep, seed = 1 } = cut;
+    const { keep, seed = 1 } = readOptions(cut, ['keep', 'seed'], 'cut');
     checkSeed(seed);
     const random = new Random(seed);
     const choosers: Record<PowerCut['keep'], (state: LineState) => Choice> = {

@@ -131,11 +131,11 @@ export function tellStory(
   const lines = [`after a power cut, ${said}: ${reason(failure.error)}`];
   if (first !== undefined) {
     lines.push(`  operation  ${operationText(first, operations)}`);
-    lines.push(...cutText(first, 'workload'));
+    for (const line of cutText(first, 'workload')) lines.push(line);
   }
   for (const cut of recoveries) {
     lines.push('  then       recovery ran, and the power was cut again');
-    lines.push(...cutText(cut, 'recovery'));
+    for (const line of cutText(cut, 'recovery')) lines.push(line);
   }
   if (replay !== undefined) lines.push(`  replay     '${replay}'`);
   return lines.join('\n');

@@ -1,13 +1,14 @@
 /** Buffers on the memory of one NUMA node. */
 
 import { isUint8Array } from 'node:util/types';
-import { native } from '../binding.js';
+import { Completion, EXTRA, HANDLE, LENGTH, mailbox, native, OFFSET, RESULT, STATUS } from '../binding.js';
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
 import { bufferOf, lengthOf, sizeOf } from '../memory/checks.js';
 import { HOST, type Host } from '../memory/host.js';
 import { knownSource, knownTarget } from '../memory/known-bytes.js';
 import { checkAsyncOptions } from '../memory/options.js';
 import { MOST_BUFFER_BYTES, mappedBuffer } from '../memory/windows.js';
+import { ownOptions } from '../options.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import { collectGarbage } from './collect.js';
 import { nodeOfDevice } from './device-node.js';
@@ -17,7 +18,6 @@ import {
   type CheckedMapOptions,
   checkAlign,
   checkBoolean,
-  checkKnown,
   checkMapOptions,
   checkNodeNumber,
   MAP_OPTIONS,
@@ -39,6 +39,12 @@ export interface ArenaOptions extends NodeMapOptions {
   node?: number;
   /** A DAX device in mode `system-ram`, `dax0.0` or `/dev/dax0.0`: the arena is on the node that its memory became. */
   device?: string;
+  /**
+   * Overwrite a Buffer's bytes with zeroes when they are given back, so that they are nowhere in this process afterwards: by `free` at
+   * once, or with `reuse: 'collected'` when the Buffer was collected; of what garbage collection gave back at the next `allocate`,
+   * `free` or `statistics`; by `close` all that Buffers still have, but for memory that was transferred. Default false.
+   */
+  zeroOnFree?: boolean;
 }
 
 /** Options of {@link VolatileArena.openAsync}. */
@@ -100,15 +106,19 @@ interface Piece {
 const pieces = new WeakMap<ArrayBufferLike, Piece>();
 
 const OPEN = Symbol('open');
+const { fill } = native;
+const ARENA_OPTIONS = ['node', 'device', 'zeroOnFree'] as const;
 
 /** The options of `open`, but for names that it does not know, and the node that is meant. */
-function checkOpen(options: ArenaOptions, host: Host): { node: number; checked: CheckedMapOptions } {
+function checkOpen(options: ArenaOptions, host: Host): { node: number; checked: CheckedMapOptions; wipes: boolean } {
   const { node, device } = options;
   if ((node === undefined) === (device === undefined)) {
     throw wrongValue('options', 'with either a node or a device', node === undefined ? 'neither' : 'both');
   }
-  const checked = checkMapOptions(options, native.pageSize());
-  return { node: device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host), checked };
+  const checked = checkMapOptions(options, native.pageSize(), true);
+  const wipes = checkBoolean(options.zeroOnFree, 'options.zeroOnFree', false);
+  const number = device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host);
+  return { node: number, checked, wipes };
 }
 
 /** Most rounds of collection that {@link VolatileArena.allocateAsync} waits for, each of which gave something back. */
@@ -117,7 +127,7 @@ const ROUNDS = 8;
 /**
  * Hands out Buffers on the memory of one NUMA node, such as what a DAX device became in mode `system-ram`. Buffers are
  * freed by {@link free} or by garbage collection; while anybody can reach a byte of one, no other has it. The memory
- * forgets, and there is nothing here to make it durable.
+ * forgets, and there is nothing here to make it durable. It is left out of core dumps unless `dontDump: false` asks for it.
  *
  * It has its size from the beginning, and does not grow. It belongs to the thread that opened it. Every method but
  * {@link close} throws `ERR_PMEM_CLOSED` after it.
@@ -127,6 +137,7 @@ export class VolatileArena implements Disposable {
   readonly persistent = false;
   readonly #mapping: NodeMapping;
   readonly #host: Host;
+  readonly #wipes: boolean;
   readonly #space: FreeSpace;
   readonly #live = new Map<number, Piece>();
   readonly #notes = native.pieces();
@@ -140,10 +151,11 @@ export class VolatileArena implements Disposable {
   #closed = false;
 
   /** @internal Use {@link VolatileArena.open}. */
-  constructor(guard: typeof OPEN, mapping: NodeMapping, host: Host) {
+  constructor(guard: typeof OPEN, mapping: NodeMapping, host: Host, wipes: boolean) {
     if (guard !== OPEN) throw wrongValue('VolatileArena', 'made by VolatileArena.open', 'new');
     this.#mapping = mapping;
     this.#host = host;
+    this.#wipes = wipes;
     this.#space = new FreeSpace(mapping.size);
   }
 
@@ -156,10 +168,10 @@ export class VolatileArena implements Disposable {
    * @throws PmemError what `mapOnNode` throws; `ENODEV` when there is no such device, `ERR_PMEM_MODE` when it is not in mode
    *   `system-ram`.
    */
-  static open(options: ArenaOptions, host: Host = HOST): VolatileArena {
-    checkKnown(options, ['node', 'device', ...MAP_OPTIONS]);
-    const { node, checked } = checkOpen(options, host);
-    return new VolatileArena(OPEN, openNodeMapping(node, checked, host), host);
+  static open(given: ArenaOptions, host: Host = HOST): VolatileArena {
+    const options = ownOptions(given, [...ARENA_OPTIONS, ...MAP_OPTIONS]);
+    const { node, checked, wipes } = checkOpen(options, host);
+    return new VolatileArena(OPEN, openNodeMapping(node, checked, host), host, wipes);
   }
 
   /**
@@ -167,11 +179,11 @@ export class VolatileArena implements Disposable {
    *
    * @throws PmemError as `open` does; the signal's reason when it was given up. Then all of the memory is given back.
    */
-  static async openAsync(options: ArenaAsyncOptions, host: Host = HOST): Promise<VolatileArena> {
-    checkKnown(options, ['node', 'device', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
+  static async openAsync(given: ArenaAsyncOptions, host: Host = HOST): Promise<VolatileArena> {
+    const options = ownOptions(given, [...ARENA_OPTIONS, ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
     checkAsyncOptions(options);
-    const { node, checked } = checkOpen(options, host);
-    return new VolatileArena(OPEN, await openNodeMappingAsync(node, checked, options, host), host);
+    const { node, checked, wipes } = checkOpen(options, host);
+    return new VolatileArena(OPEN, await openNodeMappingAsync(node, checked, options, host), host, wipes);
   }
 
   /** Bytes. */
@@ -237,10 +249,9 @@ export class VolatileArena implements Disposable {
    *   `ERR_PMEM_TRANSFERRED` for one whose memory was transferred to another ArrayBuffer: it is given back when both are
    *   collected.
    */
-  free(buffer: Uint8Array, options: FreeOptions = {}): void {
+  free(buffer: Uint8Array, given: FreeOptions = {}): void {
     if (!isUint8Array(buffer)) throw wrongType('buffer', 'a Buffer that allocate returned', buffer);
-    checkKnown(options, ['reuse']);
-    const { reuse = 'now' } = options;
+    const { reuse = 'now' } = ownOptions(given, ['reuse']);
     if (reuse !== 'now' && reuse !== 'collected') throw wrongValue('options.reuse', "'now' or 'collected'", reuse);
     this.#examine('free');
     const memory = bufferOf.call(buffer) as ArrayBuffer;
@@ -268,6 +279,7 @@ export class VolatileArena implements Disposable {
     this.#freedByHand++;
     if (reuse === 'now') {
       native.keepPiece(piece.view);
+      this.#wipe(piece.offset, 'free');
       this.#live.delete(piece.offset);
       this.#space.give(piece.offset);
     } else {
@@ -305,6 +317,15 @@ export class VolatileArena implements Disposable {
 
   /** Ends the arena: every Buffer of it has length 0, and the memory is given back. Closing twice is harmless. */
   close(): void {
+    if (this.#closed) return;
+    try {
+      if (this.#wipes) this.#wipeAll();
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
     this.#closed = true;
     knownSource.forget();
     knownTarget.forget();
@@ -321,13 +342,13 @@ export class VolatileArena implements Disposable {
     this.close();
   }
 
-  #checkRequest(bytes: Size, options: AllocateOptions): { length: number; align: number; zero: boolean } {
+  #checkRequest(bytes: Size, given: AllocateOptions): { length: number; align: number; zero: boolean } {
     const length = parseSize(bytes, 'bytes');
     if (length === 0) throw outOfRange('bytes', 'at least 1', bytes);
     if (length > MOST_BUFFER_BYTES) {
       throw outOfRange('bytes', `at most ${formatSize(MOST_BUFFER_BYTES)}, the longest Buffer here,`, bytes);
     }
-    checkKnown(options, ['align', 'zero']);
+    const options = ownOptions(given, ['align', 'zero']);
     const align = options.align === undefined ? GRANULE : checkAlign(options.align, 'options.align');
     const most = this.#mapping.align;
     if (align > most) {
@@ -360,6 +381,32 @@ export class VolatileArena implements Disposable {
     return zero ? buffer.fill(0) : buffer;
   }
 
+  /** Natively, and not through a Buffer: where stores go that nobody reads again is not left to V8. */
+  #wipe(offset: number, operation: string): void {
+    const length = this.#space.lengthOf(offset);
+    if (!this.#wipes || length === undefined) return;
+    mailbox[HANDLE] = this.#mapping.handle;
+    mailbox[OFFSET] = offset;
+    mailbox[LENGTH] = length;
+    mailbox[EXTRA] = Completion.store;
+    mailbox[RESULT] = 0;
+    fill();
+    if (mailbox[STATUS] === 0) return;
+    this.#examine(operation);
+    throw new PmemError(
+      'ERR_PMEM_MEDIA',
+      `${operation}: bytes of the arena on NUMA node ${this.node} cannot be overwritten`,
+    );
+  }
+
+  /** What is still used when the arena ends; not what was transferred, and outlives it. */
+  #wipeAll(): void {
+    this.#drain();
+    for (const { offset, buffer, freed } of this.#live.values()) {
+      if (freed || (buffer.deref()?.byteLength ?? 0) > 0) this.#wipe(offset, 'close');
+    }
+  }
+
   /** Takes back what nobody can know the addresses of any more. */
   #drain(): void {
     const offsets = native.takePieces(this.#notes);
@@ -367,6 +414,7 @@ export class VolatileArena implements Disposable {
     this.#givenBack += offsets.length;
     for (const offset of offsets) {
       const piece = this.#live.get(offset);
+      this.#wipe(offset, 'free');
       const length = this.#space.give(offset) ?? 0;
       this.#live.delete(offset);
       if (piece?.freed === true) {

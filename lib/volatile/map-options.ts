@@ -24,6 +24,8 @@ export interface NodeMapOptions {
   populate?: boolean;
   /** Fail if a page is on another node; false accepts that. Default true. */
   strict?: boolean;
+  /** Keep the memory out of core dumps (MADV_DONTDUMP). Default: true for an arena, false for `mapOnNode`. */
+  dontDump?: boolean;
 }
 
 /** What the asynchronous calls take beside. */
@@ -42,6 +44,7 @@ export interface CheckedMapOptions {
   readonly hugePages: number | undefined;
   readonly populate: boolean;
   readonly strict: boolean;
+  readonly dontDump: boolean;
 }
 
 const MIB = 2 ** 20;
@@ -50,18 +53,17 @@ const HUGE: Readonly<Record<string, number>> = { '2MiB': 2 * MIB, '1GiB': 1024 *
 const MOST = 2 ** 52;
 
 /** Names of the options that {@link checkMapOptions} knows. */
-export const MAP_OPTIONS: readonly (keyof NodeMapOptions)[] = ['size', 'align', 'hugePages', 'populate', 'strict'];
+export const MAP_OPTIONS: readonly (keyof NodeMapOptions)[] = [
+  'size',
+  'align',
+  'hugePages',
+  'populate',
+  'strict',
+  'dontDump',
+];
 
 /** Names of those of {@link NodeMapAsyncOptions}. */
 export const ASYNC_OPTIONS: readonly (keyof NodeMapAsyncOptions)[] = ['signal', 'onProgress'];
-
-/** Throws for anything but an object with these properties only. */
-export function checkKnown(options: unknown, known: readonly string[], name = 'options'): void {
-  if (typeof options !== 'object' || options === null) throw wrongType(name, 'an object', options);
-  for (const given of Object.keys(options)) {
-    if (!known.includes(given)) throw wrongValue(name, `made of ${known.join(', ')}`, given);
-  }
-}
 
 /** A boolean option. */
 export function checkBoolean(value: unknown, name: string, fallback: boolean): boolean {
@@ -84,7 +86,7 @@ export function checkNodeNumber(node: unknown, name: string): number {
   return node + 0;
 }
 
-export function checkMapOptions(options: NodeMapOptions, pageSize: number): CheckedMapOptions {
+export function checkMapOptions(options: NodeMapOptions, pageSize: number, dontDump: boolean): CheckedMapOptions {
   const size = parseSize(options.size, 'options.size');
   if (size === 0 || size > MOST) throw outOfRange('options.size', 'from 1 byte to 4 PiB', options.size);
   const { hugePages: named } = options;
@@ -104,5 +106,6 @@ export function checkMapOptions(options: NodeMapOptions, pageSize: number): Chec
     hugePages,
     populate: checkBoolean(options.populate, 'options.populate', true),
     strict: checkBoolean(options.strict, 'options.strict', true),
+    dontDump: checkBoolean(options.dontDump, 'options.dontDump', dontDump),
   };
 }

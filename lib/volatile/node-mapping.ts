@@ -111,10 +111,10 @@ function explained(error: unknown, node: number, host: Host): unknown {
 
 /** Maps, binds and populates, unless that is for later; does not look where pages are. */
 function map(node: number, options: CheckedMapOptions, later: boolean, host: Host): NodeMapping {
-  const { size, align, hugePages, populate } = options;
+  const { size, align, hugePages, populate, dontDump } = options;
   const pageSize = hugePages ?? native.pageSize();
   const huge = hugePages !== undefined;
-  const request = { length: size, pageSize, alignment: align, hugePages: huge, node, populate, later };
+  const request = { length: size, pageSize, alignment: align, hugePages: huge, node, populate, later, dontDump };
   try {
     return { ...native.mapNode(request), node, pageSize, align, bound: true };
   } catch (error) {

@@ -7,10 +7,10 @@ import { HOST, type Host } from '../memory/host.js';
 import { knownSource, knownTarget } from '../memory/known-bytes.js';
 import { checkAsyncOptions } from '../memory/options.js';
 import { MOST_BUFFER_BYTES, Windows } from '../memory/windows.js';
+import { ownOptions } from '../options.js';
 import { formatSize, parseSize, type Size } from '../units.js';
 import {
   ASYNC_OPTIONS,
-  checkKnown,
   checkMapOptions,
   checkNodeNumber,
   MAP_OPTIONS,
@@ -141,10 +141,10 @@ export class NodeMemory implements Disposable {
  *   `ERR_PMEM_NODE_PLACEMENT` when pages came from elsewhere nevertheless; `EPERM` where a sandbox forbids to bind memory;
  *   `EINVAL` where a cpuset keeps the node from this process.
  */
-export function mapOnNode(options: MapOnNodeOptions, host: Host = HOST): NodeMemory {
-  checkKnown(options, ['node', ...MAP_OPTIONS]);
+export function mapOnNode(given: MapOnNodeOptions, host: Host = HOST): NodeMemory {
+  const options = ownOptions(given, ['node', ...MAP_OPTIONS]);
   const node = checkNodeNumber(options.node, 'options.node');
-  const checked = checkMapOptions(options, native.pageSize());
+  const checked = checkMapOptions(options, native.pageSize(), false);
   return new NodeMemory(OPEN, openNodeMapping(node, checked, host), host);
 }
 
@@ -154,10 +154,10 @@ export function mapOnNode(options: MapOnNodeOptions, host: Host = HOST): NodeMem
  *
  * @throws PmemError as `mapOnNode` does; the signal's reason when it was given up. Then all of the memory is given back.
  */
-export async function mapOnNodeAsync(options: MapOnNodeAsyncOptions, host: Host = HOST): Promise<NodeMemory> {
-  checkKnown(options, ['node', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
+export async function mapOnNodeAsync(given: MapOnNodeAsyncOptions, host: Host = HOST): Promise<NodeMemory> {
+  const options = ownOptions(given, ['node', ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
   checkAsyncOptions(options);
   const node = checkNodeNumber(options.node, 'options.node');
-  const checked = checkMapOptions(options, native.pageSize());
+  const checked = checkMapOptions(options, native.pageSize(), false);
   return new NodeMemory(OPEN, await openNodeMappingAsync(node, checked, options, host), host);
 }

@@ -67,6 +67,43 @@ describe('BadBlocks', () => {
     }
   });
 
+  it('agrees with a map of sectors while thousands of ranges come, grow, shrink and go', () => {
+    const SECTORS = 20_000;
+    const seed = 33;
+    const random = new Random(seed);
+    const bad = new Uint8Array(SECTORS);
+    const list = new BadBlocks();
+    let most = 0;
+    const expected = () => {
+      const found: [number, number][] = [];
+      for (let i = 0; i < SECTORS; i++) {
+        if (bad[i] === 0) continue;
+        const last = found.at(-1);
+        if (last !== undefined && last[0] + last[1] === i) last[1]++;
+        else found.push([i, 1]);
+      }
+      return found;
+    };
+    for (let round = 0; round < 24; round++) {
+      // Rounds that fill, and rounds that empty.
+      const adds = round % 4 < 2 ? 9 : 1;
+      for (let i = 0; i < 1500; i++) {
+        const count = 1 + random.below(random.below(300) === 0 ? 3000 : random.pick([1, 1, 1, 2, 4]));
+        const start = random.below(SECTORS - count);
+        const isAdded = random.below(10) < adds;
+        bad.fill(isAdded ? 1 : 0, start, start + count);
+        if (isAdded) list.add(start, count);
+        else list.clear(start, count);
+        const at = random.below(SECTORS - 100);
+        const first = bad.subarray(at, at + 100).indexOf(1);
+        assert.equal(list.first(at, 100)?.start, first < 0 ? undefined : at + first, `seed ${seed}, round ${round}`);
+      }
+      assert.deepEqual(ranges(list), expected(), `seed ${seed}, round ${round}`);
+      most = Math.max(most, [...list].length);
+    }
+    assert.ok(most > 1500, `${most}`);
+  });
+
   it('reads and writes what the kernel writes', () => {
     const text = '8 1\n100 24\n';
     assert.equal(BadBlocks.parse(text).toString(), text);
@@ -121,6 +158,31 @@ describe('BadBlocks', () => {
     }
     for (const none of [null, 7, {}, [7], [null], [{ start: '1', count: 1 }], [{ start: 1 }]]) {
       throwsCode(() => new BadBlocks(none as never), 'ERR_INVALID_ARG_TYPE');
+    }
+  });
+});
+
+describe('a disk with 131,072 bad ranges', () => {
+  const RANGES = 131_072;
+  const memory = () => new LossyMemory(Buffer.alloc(2 * RANGES * 512));
+  const backwards = Array.from({ length: RANGES }, (_, i) => ({ start: 2 * (RANGES - 1 - i), count: 1 }));
+
+  it('takes them in any order, names the first in an error, and loses all to one write', () => {
+    const badBlocks = new BadBlocks(backwards);
+    const disk = PmemDisk.open(memory(), { badBlocks });
+    throwsCode(() => disk.read(0, Buffer.alloc(512 * 64)), 'EIO');
+    throwsCode(() => disk.read(0, Buffer.alloc(512 * 2 * RANGES)), 'EIO');
+    disk.writeZeroes(0, disk.sectorCount);
+    assert.equal(badBlocks.isEmpty, true);
+  });
+
+  it('loses them to writes of single sectors from either end', () => {
+    for (const step of [1, -1]) {
+      const disk = PmemDisk.open(memory(), { badBlocks: backwards });
+      const sector = Buffer.alloc(512);
+      for (let i = step > 0 ? 0 : disk.sectorCount - 1; i >= 0 && i < disk.sectorCount; i += step)
+        disk.write(i, sector);
+      disk.read(0, Buffer.alloc(512 * disk.sectorCount));
     }
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { openPartition, type PartitionTable, PmemDisk, Region, readPartitionTable } from 'pmem';
+import { openPartition, type PartitionTable, PmemDisk, Region, readPartitionTable, writePartitionTable } from 'pmem';
 import { throwsCode } from '../support/errors.js';
-import { edit, editHeader, IMAGES, IMAGES_4096, makeImage } from '../support/images.js';
+import { edit, editHeader, IMAGES, IMAGES_4096, makeCrowdedGpt, makeImage } from '../support/images.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';
 import { onTmpfs } from '../support/temp.js';
@@ -189,6 +189,18 @@ describe('readPartitionTable', () => {
     assert.equal(table.copy, 'backup');
     throwsCode(() => readPartitionTable(PmemDisk.open(region, { badBlocks: [{ start: 0, count: 1 }] })), 'EIO');
     region.close();
+  });
+
+  it('reads a GPT of 131,072 partitions, and refuses to write it, as it writes 128 at most', () => {
+    const path = file('crowded');
+    makeCrowdedGpt(path, 131_072);
+    using region = Region.open(path, { assumePersistent: true });
+    const disk = PmemDisk.open(region);
+    const table = readPartitionTable(disk);
+    assert(table?.label === 'gpt');
+    assert.equal(table.partitions.length, 131_072);
+    assert.deepEqual(table.problems, []);
+    throwsCode(() => writePartitionTable(disk, table), 'ERR_OUT_OF_RANGE', { message: /at most 128/ });
   });
 
   it('opens partitions as devices of their own', () => {

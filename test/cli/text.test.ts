@@ -3,6 +3,7 @@ import { formatTime } from '#dist/cli/demo/text.js';
 import { colours, wrap } from '#dist/cli/style.js';
 import { distance, nearest } from '#dist/cli/suggest.js';
 import { table } from '#dist/cli/table.js';
+import { rendered } from '#dist/cli/terminal.js';
 
 describe('cli: text', () => {
   it('counts edits, a swap of neighbours as one', () => {
@@ -36,7 +37,7 @@ describe('cli: text', () => {
 
   it('breaks lines at blanks, within 80 columns, indented', () => {
     const words = Array.from({ length: 60 }, (_, i) => 'x'.repeat(1 + (i % 9)));
-    const text = `    ${wrap(words.join(' '), 4)}`;
+    const text = rendered(`    ${wrap(words.join(' '), 4)}`);
     const lines = text.split('\n');
     assert.ok(lines.length > 1);
     for (const line of lines) assert.match(line, /^ {4}\S.{0,75}$/);
@@ -75,7 +76,7 @@ describe('cli: text', () => {
     try {
       delete process.env['NO_COLOR'];
       process.env['TERM'] = 'xterm';
-      assert.notEqual(colours(terminal).bad('x'), 'x');
+      assert.equal(rendered(colours(terminal).bad('x')), '\u001b[31mx\u001b[39m');
       assert.equal(colours({ isTTY: false } as NodeJS.WriteStream).bad('x'), 'x');
       process.env['NO_COLOR'] = '1';
       assert.equal(colours(terminal).bad('x'), 'x');

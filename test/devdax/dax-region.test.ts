@@ -16,7 +16,7 @@ import { DaxInstance, DaxRegion, type DaxRegionOptions, Region } from 'pmem';
 import { native } from '#dist/binding.js';
 import { endAtCall } from '../support/at-each-call.js';
 import { startChild } from '../support/child.js';
-import { throwsCode } from '../support/errors.js';
+import { rejectsCode, throwsCode } from '../support/errors.js';
 import { collected, descriptorsOf, mapsOf } from '../support/maps.js';
 import { loadKernel } from '../support/native.js';
 import { onDisk } from '../support/temp.js';
@@ -550,6 +550,89 @@ describe('DaxRegion', () => {
       assert.equal(descriptorsOf(path), 1);
       region.close();
       assert.equal(descriptorsOf(path), 0);
+    });
+  });
+
+  describe('an instance that is destroyed', () => {
+    /** A region of bytes 0x55, and an instance of its pages 1, 2 and 5. */
+    function filled(): { path: string; region: DaxRegion; instance: DaxInstance } {
+      const path = file('region');
+      writeFileSync(path, Buffer.alloc(PAGES * PAGE, 0x55));
+      const region = opened({}, path);
+      const ranges = [
+        { start: PAGE, end: 3 * PAGE - 1 },
+        { start: 5 * PAGE, end: 6 * PAGE - 1 },
+      ];
+      return { path, region, instance: region.create({ ranges }) };
+    }
+    const zeroPages = (path: string) => {
+      const bytes = readFileSync(path);
+      return Array.from({ length: PAGES }, (_, i) => i).filter((i) =>
+        bytes.subarray(i * PAGE, (i + 1) * PAGE).every((byte) => byte === 0),
+      );
+    };
+
+    it('keeps its bytes for whoever comes next', () => {
+      const { path, region, instance } = filled();
+      using _ = region;
+      instance.destroy();
+      assert.deepEqual(zeroPages(path), []);
+    });
+
+    it('with zero leaves zeroes in all its pieces, and nothing else', () => {
+      const { path, region, instance } = filled();
+      using _ = region;
+      instance.destroy({ zero: true });
+      assert.equal(instance.destroyed, true);
+      assert.deepEqual(zeroPages(path), [1, 2, 5]);
+      assert.equal(region.availableSize, region.size);
+    });
+
+    it('with zero does so on another thread, too, and tells how far it is', async () => {
+      const { path, region, instance } = filled();
+      using _ = region;
+      const seen: number[] = [];
+      const destroyed = instance.destroyAsync({ zero: true, onProgress: (bytes) => seen.push(bytes) });
+      assert.equal(instance.inUse, true);
+      throwsCode(() => instance.resize(PAGE), 'EBUSY');
+      throwsCode(() => instance.destroy(), 'EBUSY');
+      await destroyed;
+      assert.deepEqual(zeroPages(path), [1, 2, 5]);
+      assert.deepEqual(seen, [3 * PAGE]);
+    });
+
+    it('with zero is still there when it was given up, and can be destroyed then', async () => {
+      const path = file('large');
+      writeFileSync(path, Buffer.alloc(32 * MIB, 0x55));
+      using region = opened({}, path);
+      const instance = region.create();
+      const controller = new AbortController();
+      const { signal } = controller;
+      const given = instance.destroyAsync({ zero: true, signal, onProgress: () => controller.abort() });
+      await assert.rejects(given, { name: 'AbortError' });
+      assert.deepEqual([instance.destroyed, instance.inUse, instance.size], [false, false, 32 * MIB]);
+      assert.equal(readFileSync(path).at(-1), 0x55);
+      await instance.destroyAsync({ zero: true });
+      assert.equal(readFileSync(path).at(-1), 0);
+    });
+
+    it('with zero is still there when its bytes cannot be stored', () => {
+      const { path, region, instance } = filled();
+      truncateSync(path, 5 * PAGE);
+      assert.throws(() => instance.destroy({ zero: true }));
+      assert.equal(instance.destroyed, false);
+      instance.destroy();
+      region.close();
+    });
+
+    it('takes zero for nothing but a boolean', async () => {
+      const { region, instance } = filled();
+      using _ = region;
+      throwsCode(() => instance.destroy({ zero: 1 as never }), 'ERR_INVALID_ARG_TYPE');
+      throwsCode(() => instance.destroy({ zeros: true } as never), 'ERR_INVALID_ARG_VALUE');
+      await rejectsCode(instance.destroyAsync({ zero: 'yes' as never }), 'ERR_INVALID_ARG_TYPE');
+      await rejectsCode(instance.destroyAsync({ signal: {} as never }), 'ERR_INVALID_ARG_TYPE');
+      assert.equal(instance.destroyed, false);
     });
   });
 

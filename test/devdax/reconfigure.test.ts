@@ -1,14 +1,25 @@
 /** Between the modes of a DAX device on a kernel that is played: the order of writes, and what is left when one fails. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DaxMode, type ReconfigureOptions, reconfigure } from 'pmem';
-import { KERNEL, needDriver } from '#dist/devdax/drivers.js';
+import { KERNEL, type Kernel, modprobe, needDriver } from '#dist/devdax/drivers.js';
 import { reconfigureBy } from '#dist/devdax/reconfigure.js';
+import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { nvdimms } from '../support/machine.js';
+import { ROOT } from '../support/paths.js';
 import { BLOCK, DEVICE_SIZE, NODE, PlayedKernel } from './played-kernel.js';
 
 /** Of the device's node, not of the device. */
@@ -468,34 +479,78 @@ describe('reconfigure', () => {
   });
 
   describe('modprobe', () => {
-    const { PATH } = process.env;
-    afterEach(() => {
-      process.env['PATH'] = PATH;
-    });
-
-    /** The real way to load a module, to a modprobe that is this script. */
-    function script(text: string): void {
+    /** The real way to load a module, with a modprobe that is this script. */
+    function modprobeOf(text: string): (module: string) => void {
       const programs = join(root, 'programs');
       mkdirSync(programs);
       writeFileSync(join(programs, 'modprobe'), `#!/bin/sh\n${text}\n`);
       chmodSync(join(programs, 'modprobe'), 0o755);
-      process.env['PATH'] = `${programs}:${PATH}`;
+      return (module) => modprobe(module, [join(root, 'missing'), programs]);
     }
-    const bare = () => ({ ...KERNEL, host: { sys: join(root, 'bare'), proc: join(root, 'bare') } });
+
+    function bare(text: string): Kernel {
+      return { ...KERNEL, host: { sys: join(root, 'bare'), proc: join(root, 'bare') }, load: modprobeOf(text) };
+    }
 
     it('is asked for the driver', () => {
-      script(`mkdir -p ${join(root, 'bare', 'bus', 'dax', 'drivers')}/$1`);
-      needDriver(bare(), 'kmem');
+      needDriver(bare(`mkdir -p ${join(root, 'bare', 'bus', 'dax', 'drivers')}/$1`), 'kmem');
     });
 
     it('may fail, and what it says is passed on', () => {
-      script('echo "FATAL: Module $1 not found" >&2; exit 1');
-      throwsCode(() => needDriver(bare(), 'kmem'), 'ERR_PMEM_NO_DRIVER', { message: /FATAL: Module kmem not found/ });
+      const kernel = bare('echo "FATAL: Module $1 not found" >&2; exit 1');
+      throwsCode(() => needDriver(kernel, 'kmem'), 'ERR_PMEM_NO_DRIVER', { message: /FATAL: Module kmem not found/ });
     });
 
     it('may succeed without any effect', () => {
-      script('exit 0');
-      throwsCode(() => needDriver(bare(), 'kmem'), 'ERR_PMEM_NO_DRIVER', { message: /found nothing wrong/ });
+      const kernel = bare('exit 0');
+      throwsCode(() => needDriver(kernel, 'kmem'), 'ERR_PMEM_NO_DRIVER', { message: /found nothing wrong/ });
+    });
+
+    it('is run with a minimal environment in the directory /, whatever this process has', () => {
+      const seen = join(root, 'seen');
+      process.env['MODPROBE_OPTIONS'] = '--force';
+      try {
+        modprobeOf(`{ pwd; env; } >${seen}`)('kmem');
+      } finally {
+        delete process.env['MODPROBE_OPTIONS'];
+      }
+      const [directory, ...variables] = readFileSync(seen, 'utf8').trim().split('\n');
+      assert.equal(directory, '/');
+      // What the shell itself adds is not told by anybody.
+      const names = variables.map((one) => one.replace(/=.*/, '')).filter((one) => !/^(PWD|OLDPWD|SHLVL|_)$/.test(one));
+      assert.deepEqual(names.sort(), ['LC_ALL', 'PATH']);
+    });
+
+    it('is missing where the system has none, and the error names the paths that were tried', () => {
+      throwsCode(() => modprobe('kmem', ['/nowhere/sbin', '/nowhere/bin']), 'ERR_PMEM_NO_PROGRAM', {
+        message: /neither \/nowhere\/sbin\/modprobe nor \/nowhere\/bin\/modprobe exists/,
+      });
+    });
+
+    it('is never one of the current directory or of PATH', async () => {
+      const planted = join(root, 'planted');
+      const mark = join(root, 'mark');
+      mkdirSync(planted);
+      writeFileSync(join(planted, 'modprobe'), `#!/bin/sh\necho ran >>${mark}\n`);
+      chmodSync(join(planted, 'modprobe'), 0o755);
+      const drivers = join(ROOT, 'dist', 'devdax', 'drivers.js');
+      for (const path of [null, '', planted, `:${planted}`, '.']) {
+        await childValue<[string, string | null, string], void>(
+          async (directory, PATH, module) => {
+            process.chdir(directory);
+            if (PATH === null) delete process.env['PATH'];
+            else process.env['PATH'] = PATH;
+            const { KERNEL } = await import(module);
+            try {
+              KERNEL.load('pmem_no_such_module');
+            } catch {
+              // The system's own modprobe knows no such module, or there is none.
+            }
+          },
+          [planted, path, drivers],
+        );
+      }
+      assert.equal(existsSync(mark), false);
     });
   });
 });

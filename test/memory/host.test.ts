@@ -118,6 +118,7 @@ describe('what the kernel tells', () => {
       const directory = join(machine.host.proc, String(pid));
       mkdirSync(join(directory, 'fd'), { recursive: true });
       writeFileSync(join(directory, 'cmdline'), command);
+      writeFileSync(join(directory, 'comm'), `name-${pid}\n`);
       for (const [fd, path] of open.entries()) symlinkSync(path, join(directory, 'fd', String(fd)));
     }
 
@@ -136,9 +137,9 @@ describe('what the kernel tells', () => {
       assert.deepEqual(
         found.sort((a, b) => a.pid - b.pid),
         [
-          { pid: 100, command: 'node server.js' },
-          { pid: 102, command: `long ${'x'.repeat(55)}…` },
-          { pid: 103, command: 'a b' },
+          { pid: 100, name: 'name-100', command: 'node server.js' },
+          { pid: 102, name: 'name-102', command: `long ${'x'.repeat(55)}…` },
+          { pid: 103, name: 'name-103', command: 'a b' },
         ],
       );
       assert.deepEqual(holders({ dev, ino: ino + 1n }, machine.host), []);

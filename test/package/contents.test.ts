@@ -61,6 +61,7 @@ describe('the packed tarball', () => {
         'CHANGELOG.md',
         'LICENSE',
         'README.md',
+        'SECURITY.md',
         'binding.gyp',
         'package.json',
         'prebuilds/linux-arm64/pmem.node',

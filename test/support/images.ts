@@ -221,3 +221,63 @@ export const IMAGES_4096: Readonly<Record<string, (path: string) => void>> = {
   'no table': (path) => makeImage(path, SIZE),
   'one sector': (path) => makeImage(path, 4096),
 };
+
+/**
+ * A disk of sectors of 512 bytes with a GPT of so many entries, each a partition of one sector: by far more than any tool makes, and
+ * still valid (UEFI 2.11, 5.3.2: the number of entries has no upper limit).
+ */
+export function makeCrowdedGpt(path: string, entryCount: number): void {
+  const arraySectors = (entryCount * 128) / 512;
+  const first = 2 + arraySectors;
+  const sectorCount = first + entryCount + arraySectors + 1;
+  const array = Buffer.alloc(entryCount * 128);
+  for (let i = 0; i < entryCount; i++) {
+    const entry = array.subarray(128 * i, 128 * (i + 1));
+    entry.write('af3dc60f838472478e793d69d8477de4', 0, 'hex'); // Linux
+    entry.writeUInt32LE(i + 1, 16);
+    entry.writeBigUInt64LE(BigInt(first + i), 32);
+    entry.writeBigUInt64LE(BigInt(first + i), 40);
+  }
+  const header = (own: number, other: number, entriesAt: number): Buffer => {
+    const sector = Buffer.alloc(512);
+    sector.write('EFI PART', 0, 'latin1');
+    sector.writeUInt32LE(0x1_0000, 8);
+    sector.writeUInt32LE(92, 12);
+    for (const [at, value] of [
+      [24, own],
+      [32, other],
+      [40, first],
+      [48, first + entryCount - 1],
+      [72, entriesAt],
+    ] as const) {
+      sector.writeBigUInt64LE(BigInt(value), at);
+    }
+    sector.fill(0x11, 56, 72);
+    sector.writeUInt32LE(entryCount, 80);
+    sector.writeUInt32LE(128, 84);
+    sector.writeUInt32LE(crc32(array), 88);
+    sector.writeUInt32LE(crc32(sector.subarray(0, 92)), 16);
+    return sector;
+  };
+  const last = sectorCount - 1;
+  const protective = Buffer.alloc(512);
+  protective[450] = 0xee;
+  protective.writeUInt32LE(1, 454);
+  protective.writeUInt32LE(sectorCount - 1, 458);
+  protective.writeUInt16LE(0xaa55, 510);
+  const fd = openSync(path, 'w');
+  try {
+    ftruncateSync(fd, sectorCount * 512);
+    for (const [bytes, sector] of [
+      [protective, 0],
+      [header(1, last, 2), 1],
+      [array, 2],
+      [array, first + entryCount],
+      [header(last, 1, first + entryCount), last],
+    ] as const) {
+      writeSync(fd, bytes, 0, bytes.length, sector * 512);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -39,6 +39,39 @@ function expected(changes: Partial<ArenaStatistics>): ArenaStatistics {
 }
 
 describe('VolatileArena', () => {
+  it('with zeroOnFree leaves zeroes where a Buffer was freed, and without it what was there', () => {
+    for (const zeroOnFree of [true, false]) {
+      using arena = VolatileArena.open({ node: 0, size: SIZE, zeroOnFree });
+      const secret = arena.allocate(SIZE);
+      secret.fill(0xaa);
+      arena.free(secret);
+      const next = arena.allocate(SIZE, { zero: false });
+      assert(next.every((byte) => byte === (zeroOnFree ? 0 : 0xaa)));
+    }
+  });
+
+  it('with zeroOnFree leaves zeroes also where garbage collection gave a Buffer back', async () => {
+    for (const reuse of [undefined, 'collected'] as const) {
+      using arena = VolatileArena.open({ node: 0, size: SIZE, zeroOnFree: true });
+      (() => {
+        const secret = arena.allocate(SIZE).fill(0xaa);
+        if (reuse !== undefined) arena.free(secret, { reuse });
+      })();
+      assert(await collected(() => arena.statistics().used === 0));
+      assert(arena.allocate(SIZE, { zero: false }).every((byte) => byte === 0));
+    }
+  });
+
+  it('with zeroOnFree does not touch memory that was transferred when it is closed', () => {
+    const arena = VolatileArena.open({ node: 0, size: SIZE, zeroOnFree: true });
+    const kept = arena.allocate(4096).fill(0xaa);
+    const memory = kept.buffer as Transferring;
+    const moved = memory.transfer?.();
+    arena.close();
+    assert.equal(kept.length, 0);
+    if (moved !== undefined) assert(new Uint8Array(moved).every((byte) => byte === 0xaa));
+  });
+
   it('allocates, frees, and allocates the same bytes again', () => {
     using arena = opened();
     assert.deepEqual(arena.statistics(), expected({}));

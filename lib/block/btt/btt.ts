@@ -1,9 +1,9 @@
 /** A disk whose sectors are written whole or not at all: what Linux's BTT is to an NVDIMM (drivers/nvdimm/btt.c). */
 
 import { wrongValue } from '../../errors.js';
-import { onlyKnown } from '../../memory/checks.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
+import { ownOptions } from '../../options.js';
 import { bytesOf, checkMemory, isFua, lengthsOf, listOf } from '../arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
 import { readOnlyDevice, unsupported } from '../block-errors.js';
@@ -18,6 +18,7 @@ import {
   type BttCheckOptions,
   type BttFormatOptions,
   type BttOpenOptions,
+  CHECK_OPTIONS,
   checkAsyncOptions,
   checkCheckOptions,
   checkFormatOptions,
@@ -124,9 +125,9 @@ export class Btt implements BlockDevice {
   }
 
   /** {@link Btt.format} in pieces: the map of a TiB takes a while. */
-  static async formatAsync(memory: Memory, options: BttFormatOptions & BttAsyncOptions = {}): Promise<void> {
+  static async formatAsync(memory: Memory, given: BttFormatOptions & BttAsyncOptions = {}): Promise<void> {
     checkMemory(memory);
-    onlyKnown(options, [...FORMAT_OPTIONS, 'signal', 'onProgress']);
+    const options = ownOptions(given, [...FORMAT_OPTIONS, 'signal', 'onProgress']);
     const { signal, onProgress, ...rest } = options;
     checkAsyncOptions(options);
     await inPieces(format(memory, checkFormatOptions(rest)), options);
@@ -145,9 +146,11 @@ export class Btt implements BlockDevice {
   }
 
   /** {@link Btt.check} in pieces. */
-  static async checkAsync(memory: Memory, options: BttCheckOptions & BttAsyncOptions = {}): Promise<BttReport> {
+  static async checkAsync(memory: Memory, given: BttCheckOptions & BttAsyncOptions = {}): Promise<BttReport> {
     checkMemory(memory);
-    const checked = checkCheckOptions(options, ['signal', 'onProgress']);
+    const options = ownOptions(given, [...CHECK_OPTIONS, 'signal', 'onProgress']);
+    const { signal, onProgress, ...rest } = options;
+    const checked = checkCheckOptions(rest);
     checkAsyncOptions(options);
     return await inPieces(check(memory, checked), options);
   }
@@ -221,8 +224,8 @@ export class Btt implements BlockDevice {
    * written to: a write meanwhile takes another free block, and the read gives the sector as it was or is. Of several sectors,
    * each. The target must be left alone until the promise settles, and the BTT not be closed.
    */
-  async readAsync(lba: number, target: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<void> {
-    onlyKnown(options, ['signal']);
+  async readAsync(lba: number, target: Uint8Array, given: { signal?: AbortSignal } = {}): Promise<void> {
+    const options = ownOptions(given, ['signal']);
     checkAsyncOptions(options);
     const { signal } = options;
     const length = bytesOf(target, 'target');

@@ -143,7 +143,8 @@ export function* examine(memory: Memory, { discovery, flogs, problems }: Examina
   const total = mapBytes(discovery);
   let done = 0;
   for (const [i, arena] of discovery.arenas.entries()) {
-    found.push(...(yield* checkMap(memory, arena, flogs[i] as FlogFindings, done, total)));
+    const inMap = yield* checkMap(memory, arena, flogs[i] as FlogFindings, done, total);
+    for (const one of inMap) found.push(one);
     // Of what may be another BTT's, the copy is not to be replaced.
     const isDoubtful = problems.some(({ code, arena: index }) => code === 'info-inconsistent' && index === arena.index);
     const copy = isDoubtful ? undefined : checkCopy(memory, arena);

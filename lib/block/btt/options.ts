@@ -2,8 +2,9 @@
 
 import { randomUUID } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption, onlyKnown } from '../../memory/checks.js';
+import { booleanOption } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
+import { ownOptions } from '../../options.js';
 import { checkMemory } from '../arguments.js';
 import { isGuid } from '../guid.js';
 import { NO_UUID } from './info-block.js';
@@ -97,8 +98,8 @@ function uuidOption(value: unknown, name: string): string | undefined {
 
 export const FORMAT_OPTIONS = ['sectorSize', 'version', 'uuid', 'parentUuid', 'nfree', 'force', 'zeroed'] as const;
 
-export function checkFormatOptions(options: BttFormatOptions): CheckedFormat {
-  onlyKnown(options, FORMAT_OPTIONS);
+export function checkFormatOptions(given: BttFormatOptions): CheckedFormat {
+  const options = ownOptions(given, FORMAT_OPTIONS);
   const { sectorSize = 4096, version = '1.1', nfree = USUAL_LANES } = options;
   if (typeof sectorSize !== 'number') throw wrongType('options.sectorSize', 'a number of bytes', sectorSize);
   if (!SECTOR_SIZES.includes(sectorSize)) {
@@ -122,16 +123,18 @@ export function checkFormatOptions(options: BttFormatOptions): CheckedFormat {
 
 export function checkOpenOptions(
   memory: Memory,
-  options: BttOpenOptions,
+  given: BttOpenOptions,
 ): { readOnly: boolean; verify: boolean | undefined } {
   checkMemory(memory);
-  onlyKnown(options, ['readOnly', 'verify']);
+  const options = ownOptions(given, ['readOnly', 'verify']);
   const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || isReadOnly(memory);
   return { readOnly, verify: booleanOption(options.verify, 'verify') };
 }
 
-export function checkCheckOptions(options: BttCheckOptions, others: readonly string[] = []): CheckedCheck {
-  onlyKnown(options, ['repair', 'rewriteLog', ...others]);
+export const CHECK_OPTIONS = ['repair', 'rewriteLog'] as const;
+
+export function checkCheckOptions(given: BttCheckOptions): CheckedCheck {
+  const options = ownOptions(given, CHECK_OPTIONS);
   const repair = booleanOption(options.repair, 'repair') ?? false;
   const rewriteLog = booleanOption(options.rewriteLog, 'rewriteLog') ?? false;
   if (rewriteLog && !repair) throw wrongValue('options.rewriteLog', 'together with repair: true', rewriteLog);

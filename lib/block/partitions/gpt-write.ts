@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { onlyKnown } from '../../memory/checks.js';
+import { ownOptions } from '../../options.js';
 import type { Size } from '../../units.js';
 import type { BlockDevice } from '../block-device.js';
 import { isGuid } from '../guid.js';
@@ -103,12 +103,13 @@ interface Planned {
   readonly extents: readonly Extent[];
 }
 
-function plan(device: BlockDevice, table: NewGpt): Planned {
-  onlyKnown(table, KNOWN);
+function plan(device: BlockDevice, given: NewGpt): Planned {
+  const table = ownOptions(given, KNOWN);
   const { sectorSize, sectorCount } = device;
-  const { partitions, randomGuid = randomUUID } = table;
-  if (!Array.isArray(partitions)) throw wrongType('partitions', 'an array', partitions);
-  if (partitions.length > ENTRIES) throw outOfRange('partitions', `at most ${ENTRIES}`, partitions.length);
+  const { partitions: list, randomGuid = randomUUID } = table;
+  if (!Array.isArray(list)) throw wrongType('partitions', 'an array', list);
+  if (list.length > ENTRIES) throw outOfRange('partitions', `at most ${ENTRIES}`, list.length);
+  const partitions = list.map((one: NewGptPartition, i) => ownOptions(one, KNOWN_OF_PARTITION, `partitions[${i}]`));
   if (typeof randomGuid !== 'function') throw wrongType('randomGuid', 'a function', randomGuid);
   const arraySectors = Math.ceil(LEAST_ARRAY_BYTES / sectorSize);
   const first = 2 + arraySectors;
@@ -122,7 +123,6 @@ function plan(device: BlockDevice, table: NewGpt): Planned {
   const array = Buffer.alloc(arraySectors * sectorSize);
   const numbers = numbersOf(partitions, 'partitions', ENTRIES);
   for (const [i, one] of partitions.entries()) {
-    onlyKnown(one, KNOWN_OF_PARTITION);
     const { start, count } = extents[i] as { start: number; count: number };
     const entry: GptEntry = {
       number: numbers[i] as number,

@@ -1,6 +1,7 @@
 /** Where new partitions go. */
 
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import { least } from '../../numbers.js';
 import { parseSize, type Size } from '../../units.js';
 
 /**
@@ -100,7 +101,7 @@ function wantedStart(one: NewPartition, name: string, space: Space): number | un
 /** Where a partition that begins at `start` must end: `gap` before the next one that says where it begins, or at the end. */
 function limitOf(start: number, starts: readonly (number | undefined)[], end: number, gap: number): number {
   const next = starts.filter((one): one is number => one !== undefined && one > start).map((one) => one - gap);
-  return Math.min(end, ...next);
+  return least(next, end);
 }
 
 function checkOverlaps(extents: readonly Extent[], name: string, gap: number): void {

@@ -2,7 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption, onlyKnown } from '../../memory/checks.js';
+import { booleanOption } from '../../memory/checks.js';
+import { greatest, least } from '../../numbers.js';
+import { ownOptions } from '../../options.js';
 import type { Size } from '../../units.js';
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput } from '../block-errors.js';
@@ -76,7 +78,6 @@ function typeOf(value: unknown, name: string): number {
 
 function planned(wanted: readonly NewMbrPartition[], name: string, extents: readonly Extent[]): Planned[] {
   return wanted.map((one, i) => {
-    onlyKnown(one, KNOWN_OF_PARTITION);
     return {
       ...(extents[i] as Extent),
       type: typeOf(one.type ?? 'linux', `${name}[${i}].type`),
@@ -122,17 +123,17 @@ interface Plan {
   readonly extents: readonly Extent[];
 }
 
-function checkList(value: unknown, name: string, most: number): void {
+function listOf(value: readonly NewMbrPartition[], name: string, most: number): NewMbrPartition[] {
   if (!Array.isArray(value)) throw wrongType(name, 'an array', value);
   if (value.length > most) throw outOfRange(name, `at most ${most}`, value.length);
+  return value.map((one: NewMbrPartition, i) => ownOptions(one, KNOWN_OF_PARTITION, `${name}[${i}]`));
 }
 
-function plan(device: BlockDevice, table: NewMbr): Plan {
-  onlyKnown(table, KNOWN);
+function plan(device: BlockDevice, given: NewMbr): Plan {
+  const table = ownOptions(given, KNOWN);
   const { sectorSize, sectorCount } = device;
-  const { partitions, logical = [] } = table;
-  checkList(logical, 'logical', MOST_LOGICAL);
-  checkList(partitions, 'partitions', logical.length > 0 ? RECORDS - 1 : RECORDS);
+  const logical = listOf(table.logical ?? [], 'logical', MOST_LOGICAL);
+  const partitions = listOf(table.partitions, 'partitions', logical.length > 0 ? RECORDS - 1 : RECORDS);
   const signature = signatureOf(table.signature);
   const alignment = alignmentOf(table.alignment, sectorSize);
   // A record counts in 32 bits: what lies behind is out of its reach.
@@ -146,7 +147,7 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
   const isPlaced = logical.every(
     (one) => typeof one === 'object' && one !== null && (one.start ?? one.firstSector) !== undefined,
   );
-  const behind = isPlaced ? space.first : alignUp(Math.max(space.first, ...ends), alignment);
+  const behind = isPlaced ? space.first : alignUp(greatest(ends, space.first), alignment);
   const inside = { ...space, first: behind, gap: alignment };
   const placed = planned(logical, 'logical', place(logical, 'logical', inside));
   for (const [i, one] of placed.entries()) {
@@ -164,13 +165,16 @@ function plan(device: BlockDevice, table: NewMbr): Plan {
     const before = placed[i - 1];
     const free =
       before === undefined
-        ? Math.max(space.first, ...ends.filter((end) => end <= firstStart))
+        ? greatest(
+            ends.filter((end) => end <= firstStart),
+            space.first,
+          )
         : before.start + before.count;
     return Math.max(free, one.start - alignment);
   });
   const start = places[0] as number;
   const behindIt = primary.map((one) => one.start).filter((one) => one > firstStart);
-  const extended: Planned = { start, count: Math.min(space.end, ...behindIt) - start, type: EXTENDED, active: false };
+  const extended: Planned = { start, count: least(behindIt, space.end) - start, type: EXTENDED, active: false };
   const last = placed.at(-1) as Planned;
   const inTheWay = primary.findIndex((one) => one.start < last.start + last.count && one.start + one.count > start);
   if (inTheWay >= 0 || start >= firstStart) {

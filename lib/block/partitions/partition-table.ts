@@ -1,7 +1,8 @@
 /** Partition tables: what divides a disk. */
 
 import { PmemError, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption, onlyKnown } from '../../memory/checks.js';
+import { booleanOption } from '../../memory/checks.js';
+import { ownOptions, readOptions } from '../../options.js';
 import { checkDevice } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput, readOnlyDevice } from '../block-errors.js';
@@ -162,8 +163,7 @@ function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): M
       problems.push(`partition ${number} does not lie in the extended partition`);
     }
   }
-  problems.push(...overlaps(apart), ...overlaps(logical));
-  return { label: 'mbr', signature, partitions, problems };
+  return { label: 'mbr', signature, partitions, problems: [...problems, ...overlaps(apart), ...overlaps(logical)] };
 }
 
 /**
@@ -215,12 +215,16 @@ function oldTable(device: BlockDevice): OldTable | undefined {
 export function openPartition(device: BlockDevice, partition: Pick<Partition, 'firstSector' | 'sectorCount'>): SubDisk {
   checkDevice(device);
   if (typeof partition !== 'object' || partition === null) throw wrongType('partition', 'a Partition', partition);
-  const { firstSector: start, sectorCount: count } = partition;
+  const { firstSector: start, sectorCount: count } = readOptions(
+    partition,
+    ['firstSector', 'sectorCount'],
+    'partition',
+  );
   return SubDisk.open(device, { start, count });
 }
 
 function wasRead(table: NewGpt | NewMbr | PartitionTable): table is PartitionTable {
-  if (!('problems' in table) || !Array.isArray(table.partitions)) return false;
+  if (!Object.hasOwn(table, 'problems') || !Array.isArray(table.partitions)) return false;
   const areObjects = table.partitions.every((one) => typeof one === 'object' && one !== null);
   return areObjects && (table.label === 'gpt' || table.label === 'mbr');
 }
@@ -268,8 +272,7 @@ export function writePartitionTable(
   options: WriteTableOptions = {},
 ): PartitionTable {
   checkDevice(device);
-  onlyKnown(options, ['force']);
-  const force = booleanOption(options.force, 'force') ?? false;
+  const force = booleanOption(ownOptions(options, ['force']).force, 'force') ?? false;
   if (typeof table !== 'object' || table === null) throw wrongType('table', 'an object', table);
   const fresh = wasRead(table) ? asNew(table) : table;
   const refuse = (partitions: readonly Extent[]) => {

@@ -5,7 +5,7 @@ import type { CopyOptions } from '../../devdax/copy/options.js';
 import { formatSize } from '../../units.js';
 import { sizeValue } from '../arguments.js';
 import { type Arguments, type Command, UsageError } from '../command.js';
-import { jsonText, print } from '../output.js';
+import { print, printJson } from '../output.js';
 import { ProgressBar } from './progress-bar.js';
 
 const NAME = 'dax copy';
@@ -61,9 +61,9 @@ async function run({ flags, values }: Arguments): Promise<number> {
     if (fromStdin) process.stdin.destroy();
   });
   const seconds = (performance.now() - before) / 1000;
-  const text = flags.has('json') ? jsonText({ ...report, seconds }) : inWords(report, zero, seconds);
-  if (toStdout) process.stderr.write(`${text}\n`);
-  else print(text);
+  const stream = toStdout ? process.stderr : process.stdout;
+  if (flags.has('json')) printJson({ ...report, seconds }, stream);
+  else print(inWords(report, zero, seconds), stream);
   return 0;
 }
 

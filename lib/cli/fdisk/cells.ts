@@ -1,17 +1,15 @@
 /** Text as a terminal shows it: what takes no place is written in hexadecimal, and some characters take two. */
 
+import { inHex } from '../../printable.js';
+
 /** Whether the user's locale has characters of several bytes, as setlocale(3) finds out. */
 export function hasWideCharacters(env: NodeJS.ProcessEnv = process.env): boolean {
   const name = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((one) => one !== undefined && one !== '') ?? '';
   return /utf-?8/i.test(name);
 }
 
-function inHex(text: string): string {
-  return [...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
-}
-
 /** What libsmartcols makes of a cell (mbs_safe_encode_to_buffer, lib/mbsalign.c, util-linux). */
-export function printable(text: string, isWide = hasWideCharacters()): string {
+export function printableCell(text: string, isWide = hasWideCharacters()): string {
   const others = isWide ? /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cn}\p{Co}\p{Cs}]|\\(?=x)/gu : /[^\x20-\x7e]|\\(?=x)/gu;
   return text.replace(others, inHex);
 }

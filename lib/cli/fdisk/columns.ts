@@ -1,5 +1,6 @@
 /** The table of partitions. */
 
+import { greatest } from '../../numbers.js';
 import { widthOf } from './cells.js';
 
 /** A column. */
@@ -12,7 +13,7 @@ export interface Column {
 
 /** As libsmartcols chooses it. */
 function columnWidth({ heading, usual = 0 }: Column, cells: readonly string[]): number {
-  const needed = Math.max(0, ...cells.map(widthOf));
+  const needed = greatest(cells.map(widthOf), 0);
   if (needed < heading.length) return heading.length;
   return heading.length < usual ? Math.max(needed, usual) : needed;
 }

@@ -1,13 +1,14 @@
 /** What `fdisk -l` prints for a disk. */
 
-import { printable } from './cells.js';
+import { printable } from '../../printable.js';
+import { printableCell } from './cells.js';
 import { type Column, columns } from './columns.js';
 import type { ListedDisk } from './disk.js';
 import { type Label, type Row, readLabel } from './label.js';
 import { type OtherLabel, readOtherLabel } from './other-labels.js';
 import { longSize, shortSize } from './sizes.js';
 
-/** Text for both streams. */
+/** Text for both streams, printable. */
 export interface Listing {
   readonly stdout: string;
   readonly stderr: string;
@@ -31,7 +32,7 @@ export function partitionName(path: string, number: number): string {
 
 function cells(path: string, label: Label, row: Row, sectorSize: number): string[] {
   const { number, active, first, count, id, type } = row;
-  const name = printable(partitionName(path, number));
+  const name = printableCell(partitionName(path, number));
   const numbers = [first, first + (count > 0n ? count - 1n : 0n), count].map(String);
   // What is nonsense wraps around, as it does in C.
   const size = shortSize(BigInt.asUintN(64, count * BigInt(sectorSize)));
@@ -88,23 +89,23 @@ function geometry({ geometry: { heads, sectors, cylinders } }: OtherLabel): stri
 /** Lists one disk; what it remarks while it reads comes first. */
 export function listing(path: string, listed: ListedDisk): Listing {
   const { label, remarks } = readLabel(listed.disk);
-  const stdout = remarks.filter(({ isWarning }) => !isWarning).map(({ text }) => text);
-  const stderr = remarks.filter(({ isWarning }) => isWarning).map(({ text }) => text);
   const other = label === undefined ? readOtherLabel(listed.disk) : undefined;
-  stdout.push(...head(path, listed, other));
+  const informations = remarks.filter(({ isWarning }) => !isWarning).map(({ text }) => text);
+  let stdout = [...informations, ...head(path, listed, other)];
+  let stderr = remarks.filter(({ isWarning }) => isWarning).map(({ text }) => text);
   if (other !== undefined) {
     stdout.push(`Disklabel type: ${other.kind}`);
     if (other.partitions > 0)
       stderr.push(`Partitions of a ${other.kind} label are not listed here; fdisk of util-linux does.`);
   }
   if (label !== undefined) {
-    stdout.push(...table(path, label, listed.disk.sectorSize));
+    stdout = [...stdout, ...table(path, label, listed.disk.sectorSize)];
     const slow = misaligned(label, listed);
     const unordered = isOutOfOrder(label.rows);
     if (slow.length > 0 || unordered) stdout.push('');
-    stderr.push(...slow);
+    stderr = [...stderr, ...slow];
     if (unordered) stdout.push('Partition table entries are not in disk order.');
   }
-  const text = (lines: string[]) => lines.map((line) => `${line}\n`).join('');
+  const text = (lines: string[]) => lines.map((line) => `${printable(line)}\n`).join('');
   return { stdout: text(stdout), stderr: text(stderr) };
 }

@@ -2,8 +2,9 @@
 
 import { Readable, Writable } from 'node:stream';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption, onlyKnown } from '../../memory/checks.js';
+import { booleanOption } from '../../memory/checks.js';
 import { checkAsyncOptions, checkPath } from '../../memory/options.js';
+import { ownOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
 
 /** Options of {@link copyDevice}. */
@@ -79,8 +80,8 @@ function sizeOf(value: Size | undefined, name: string): number | undefined {
 }
 
 /** Checks types, values and combinations; nothing has been opened yet when it throws. */
-export function checkCopy(options: CopyOptions): CheckedCopy {
-  onlyKnown(options, KNOWN);
+export function checkCopy(given: CopyOptions): CheckedCopy {
+  const options = ownOptions(given, KNOWN);
   const { signal, onProgress, onOverwrite, emulate, input, output } = options;
   checkAsyncOptions(options as { signal?: AbortSignal });
   if (onOverwrite !== undefined && typeof onOverwrite !== 'function') {

@@ -124,4 +124,27 @@ describe('pmem dax on a region of the kernel', () => {
     assert.deepEqual(daxctl(), []);
     assert.match(destroy('--yes').stderr, /ENODEV: the kernel has no DAX device 'dax0\.0'/);
   });
+
+  it('destroy --zero leaves zeroes for whoever gets the memory next, and not where somebody has the device open', () => {
+    const again = () => {
+      assert.equal(JSON.parse(pmem('create', '--size', '64MiB', '--json')).chardev, 'dax0.0');
+      return Region.open('/dev/dax0.0');
+    };
+    const destroy = (...words: string[]) =>
+      spawnSync(process.execPath, [MAIN, 'dax', 'destroy', 'dax0.0', '--yes', ...words], { encoding: 'utf8' });
+    const first = again();
+    first.fill(0, first.size, 0x55, 'persist');
+    assert.match(destroy('--zero').stderr, /EBUSY/);
+    assert(first.view().every((byte) => byte === 0x55));
+    first.close();
+    destroy();
+    const kept = again();
+    assert(kept.view().every((byte) => byte === 0x55));
+    kept.close();
+    assert.equal(destroy('--zero').stdout, 'dax0.0: zeroed and destroyed, 64 MiB are available again\n');
+    const clean = again();
+    assert(clean.view().every((byte) => byte === 0));
+    clean.close();
+    assert.equal(destroy().status, 0);
+  });
 });
