@@ -136,7 +136,7 @@ export function exploreMutants<Recovered, Detail = unknown>(options: MutantOptio
     if (violation === undefined) {
       survivors.push(mutant);
     } else {
-      const story = `${text(mutant)}, ${tellStory(violation, workload.operations, undefined)}`;
+      const story = `${text(mutant)}, ${tellStory(violation, workload, undefined)}`;
       killed.push({ ...mutant, story, images: statistics.images });
     }
   }
