@@ -238,16 +238,17 @@ off_t Mapping::end_in_pieces(size_t offset, size_t length) const {
 
 bool Mapping::reaches_now(off_t end) {
   if (end == 0) return true;
-  const off_t size = lseek(fd_, 0, SEEK_END);  // half the price of fstat, and of a block device its size too
-  if (size >= end) {
+  off_t size = 0;
+  const bool unknown = size_of_file(fd_, file_, &size) != 0;
+  if (!unknown && size >= end) {
     if (end <= last_page_) asks_always_.store(true, std::memory_order_relaxed);
     return true;
   }
   size_t begin = 0;
   for (const Extent& extent : extents_) {
-    const off_t left = std::max(size - extent.offset, off_t{0});
+    const off_t left = unknown ? 0 : std::max(size - extent.offset, off_t{0});
     if (left < static_cast<off_t>(extent.length)) {
-      mark_damaged(size < 0 ? Damage::kSyncFailed : Damage::kTruncated, begin + static_cast<size_t>(left));
+      mark_damaged(unknown ? Damage::kUnknownSize : Damage::kTruncated, begin + static_cast<size_t>(left));
       break;
     }
     begin += extent.length;
@@ -331,7 +332,8 @@ bool Mapping::drop_reference() {
 // not get the bytes while something that Node.js has under way (fs.read) could still store into them.
 void Mapping::end(HeldLock freed) {
   unwatch(this);
-  if (fd_ >= 0) close(fd_);
+  off_t size;
+  if (fd_ >= 0 && size_of_file(fd_, file_, &size) != EBADF) close(fd_);  // not what has become another file's
   fd_ = -1;
   if (freed.id() != 0) lock_ = std::move(freed);
   const size_t mapped = round_up(length_, page_size_);

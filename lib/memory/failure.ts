@@ -97,6 +97,13 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
           `report the next one as a success. Close the region, find the cause, and open it again`,
         { path },
       );
+    case Damage.unknownSize:
+      return new PmemError(
+        'ERR_PMEM_SYNC_FAILED',
+        `${operation}: whether '${path}' still has the bytes that were to be made durable cannot be asked: somebody closed the ` +
+          'descriptor that the region keeps. Close the region and open it again',
+        { path },
+      );
     case Damage.truncated: {
       const { offset, where } = place(attempt, outcome.offset ?? 0);
       return new PmemError(
