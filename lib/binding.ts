@@ -46,7 +46,14 @@ export const AT = 16;
 export const Status = { closed: -1, range: -2, fault: -3, damaged: -4, readOnly: -5, volatile: -6 } as const;
 
 /** Why a mapping can no longer be trusted: native/mapping.h. */
-export const Damage = { lostPage: 1, readOnlyViolated: 2, syncFailed: 3, corruptPage: 4, truncated: 5 } as const;
+export const Damage = {
+  lostPage: 1,
+  readOnlyViolated: 2,
+  syncFailed: 3,
+  corruptPage: 4,
+  truncated: 5,
+  unknownSize: 6,
+} as const;
 
 /** What a store needs to survive a power cut: native/mapping.h. */
 export const NativeGranularity = { byte: 0, 'cache-line': 1, page: 2, never: 3 } as const;

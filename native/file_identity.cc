@@ -1,12 +1,15 @@
 #include "file_identity.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
@@ -54,17 +57,39 @@ bool named_path(const char* directory, dev_t device, char* named, size_t room) {
 
 }  // namespace
 
-int identify_file(int fd, FileIdentity* identity) {
-  struct stat status;
+namespace {
+
+int identify(int fd, FileIdentity* identity, struct stat* result) {
   // Not fstat(): built with glibc 2.33 or later, that does not run with an earlier one. The kernel's layout is the
   // same.
-  if (syscall(SYS_fstat, fd, &status) != 0) return errno;
+  if (syscall(SYS_fstat, fd, result) != 0) return errno;
+  const struct stat& status = *result;
   identity->kind = S_ISCHR(status.st_mode)   ? FileKind::kCharacterDevice
                    : S_ISBLK(status.st_mode) ? FileKind::kBlockDevice
                                              : FileKind::kFile;
   const bool is_file = identity->kind == FileKind::kFile;
   identity->device = is_file ? status.st_dev : status.st_rdev;
   identity->inode = is_file ? status.st_ino : 0;
+  return 0;
+}
+
+}  // namespace
+
+int identify_file(int fd, FileIdentity* identity) {
+  struct stat status;
+  return identify(fd, identity, &status);
+}
+
+int size_of_file(int fd, const FileIdentity& identity, off_t* size) {
+  struct stat status;
+  FileIdentity found;
+  if (const int error = identify(fd, &found, &status)) return error;
+  if (!(found == identity)) return EBADF;
+  *size = status.st_size;
+  if (found.kind != FileKind::kBlockDevice) return 0;
+  uint64_t bytes = 0;
+  if (ioctl(fd, BLKGETSIZE64, &bytes) != 0) return errno;
+  *size = static_cast<off_t>(bytes);
   return 0;
 }
 

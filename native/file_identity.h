@@ -22,6 +22,10 @@ struct FileIdentity {
 // Returns 0 or an errno.
 int identify_file(int fd, FileIdentity* identity);
 
+// How many bytes the file or block device has, asked by a descriptor that should still be its own. Returns 0 or an
+// errno; EBADF: somebody closed it, and the number is another file's now. Nothing is done to whatever file it is.
+int size_of_file(int fd, const FileIdentity& identity, off_t* size);
+
 // The node of a device that the kernel or udev made, as a descriptor that nothing can be done with but opening it again
 // (O_PATH); -1: there is none, or this is no device. Locks are the node's, so everybody should take them on the same
 // one.

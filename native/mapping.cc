@@ -122,8 +122,9 @@ void* map_shared(const MapRequest& request, size_t mapped, int protection, int f
 Mapping::~Mapping() { close_file(); }
 
 void Mapping::close_file() {
+  off_t size;
   const int fd = fd_.exchange(-1, std::memory_order_acq_rel);
-  if (fd >= 0) ::close(fd);
+  if (fd >= 0 && size_of_file(fd, file_, &size) != EBADF) ::close(fd);  // not what has become another file's
 }
 
 int Mapping::create(const MapRequest& request, Mapping** result, const char** syscall) {
@@ -256,17 +257,17 @@ off_t Mapping::end_in_pieces(size_t offset, size_t length) const {
 
 bool Mapping::reaches_now(off_t end) {
   if (end == 0) return true;
-  const off_t size = lseek(fd_.load(std::memory_order_relaxed), 0,
-                           SEEK_END);  // half the price of fstat, and of a block device its size too
-  if (size >= end) {
+  off_t size = 0;
+  const bool unknown = size_of_file(fd_.load(std::memory_order_relaxed), file_, &size) != 0;
+  if (!unknown && size >= end) {
     if (end <= last_page_) asks_always_.store(true, std::memory_order_relaxed);
     return true;
   }
   size_t begin = 0;
   for (const Extent& extent : extents_) {
-    const off_t left = std::max(size - extent.offset, off_t{0});
+    const off_t left = unknown ? 0 : std::max(size - extent.offset, off_t{0});
     if (left < static_cast<off_t>(extent.length)) {
-      mark_damaged(size < 0 ? Damage::kSyncFailed : Damage::kTruncated, begin + static_cast<size_t>(left));
+      mark_damaged(unknown ? Damage::kUnknownSize : Damage::kTruncated, begin + static_cast<size_t>(left));
       break;
     }
     begin += extent.length;

@@ -32,6 +32,7 @@ enum class Damage : uint32_t {
   kSyncFailed = 3,   // msync failed: the kernel may have dropped the dirty pages and would report success next time
   kCorruptPage = 4,  // the hardware reported corrupt memory, outside of our own copies
   kTruncated = 5,    // bytes that were to be made durable are in no file any more
+  kUnknownSize = 6,  // whether they are could not be asked: somebody closed the descriptor that the mapping keeps
 };
 
 // Bytes of a file or device.
@@ -125,7 +126,7 @@ class Mapping {
 
   // Whether the file still reaches so far; where it does not, the mapping is damaged. Truncating a file takes whole
   // pages away, which then fault. In the page that its new end lies in, stores past the end do not, and are in no file.
-  // The kernel can be asked, for 120 ns, which is what a small persist takes. But whatever truncation reaches a page
+  // The kernel can be asked, for 190 ns, more than a small persist takes. But whatever truncation reaches a page
   // takes away all those after it: a load from the last one that is mapped answers for all before, and only for what
   // lies in the last one itself the kernel is asked.
   bool reaches(off_t end) {

@@ -135,7 +135,8 @@ export class PmemDisk implements BlockDevice {
   }
 
   /**
-   * Copies sectors in; durable after {@link flush}, or on return with `fua`. Tears at a power cut, at multiples of 8 bytes.
+   * Copies sectors in; durable after {@link flush}, or on return with `fua`. Tears at a power cut, at multiples of 8 bytes
+   * (of the memory: {@link Memory.lineOffset}).
    * Sectors that were bad are good afterwards; those where the media is at fault (`lasting`) and nothing clears that are `EIO`.
    */
   write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {

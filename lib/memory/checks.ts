@@ -43,6 +43,14 @@ export function rangeError(offset: unknown, length: unknown, limit: number, what
   );
 }
 
+/** The error for a word that is not aligned to the memory, whose byte 0 lies at `base` modulo 8. */
+export function misaligned(base: number, offset: number): RangeError {
+  const residue = (8 - (base % 8)) % 8;
+  const limit =
+    residue === 0 ? 'a multiple of 8' : `a multiple of 8 plus ${residue}, as the memory begins between words,`;
+  return outOfRange('offset', limit, offset);
+}
+
 export function checkByte(byte: number): void {
   if (!(isInteger(byte) && byte >= 0 && byte <= 255)) throw outOfRange('byte', 'an integer from 0 to 255', byte);
 }

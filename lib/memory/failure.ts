@@ -2,7 +2,8 @@
 
 import { statSync } from 'node:fs';
 import { Damage, FAULT_OFFSET, FAULT_SIGNAL, mailbox, type Outcome, RESULT, STATUS, Status } from '../binding.js';
-import { errorName, outOfRange, PmemError } from '../errors.js';
+import { errorName, PmemError } from '../errors.js';
+import { misaligned } from './checks.js';
 import type { ByteRange } from './memory.js';
 import { piecesOf } from './pieces.js';
 
@@ -96,12 +97,19 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
           `report the next one as a success. Close the region, find the cause, and open it again`,
         { path },
       );
+    case Damage.unknownSize:
+      return new PmemError(
+        'ERR_PMEM_SYNC_FAILED',
+        `${operation}: whether '${path}' still has the bytes that were to be made durable cannot be asked: somebody closed the ` +
+          'descriptor that the region keeps. Close the region and open it again',
+        { path },
+      );
     case Damage.truncated: {
       const { offset, where } = place(attempt, outcome.offset ?? 0);
       return new PmemError(
         'ERR_PMEM_TRUNCATED',
-        `${operation}: the file was truncated while it was mapped: ${where} and what follows it in the file are in no file any ` +
-          'more. What was to be made durable there is lost; close the region and open it again',
+        `${operation}: the file was truncated, or the device made smaller, while it was mapped: ${where} and what follows it there are gone. ` +
+          'What was to be made durable there is lost; close the region and open it again',
         { path, offset },
       );
     }
@@ -117,12 +125,6 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
   }
 }
 
-/** What an offset must be beside within the region: aligned to the memory, which a slice's beginning need not be. */
-function alignment(base: number): string {
-  const residue = (8 - (base % 8)) % 8;
-  return residue === 0 ? 'a multiple of 8' : `a multiple of 8 plus ${residue}, as the slice begins between words,`;
-}
-
 /** The error for an outcome that is not 0. */
 export function failure(attempt: Attempt, outcome: Outcome): Error {
   const { operation, path } = attempt;
@@ -131,7 +133,7 @@ export function failure(attempt: Attempt, outcome: Outcome): Error {
     case Status.closed:
       return closedError(operation, path);
     case Status.range:
-      return outOfRange('offset', alignment(attempt.base), attempt.offset);
+      return misaligned(attempt.base, attempt.offset);
     case Status.fault:
       return faultError(attempt, outcome, 'Nothing else of the region is affected');
     case Status.damaged:

@@ -27,7 +27,7 @@ export interface Durability {
 
 /**
  * How far a store is taken before the call returns: `store` (nothing durable yet), `flush` (write-back begun; durable
- * after the next drain), `persist` (durable).
+ * after the next drain of the same thread), `persist` (durable).
  */
 export type WriteMode = 'store' | 'flush' | 'persist';
 
@@ -50,6 +50,12 @@ export interface Memory {
   /** Bytes. */
   readonly size: number;
   readonly durability: Durability;
+  /**
+   * Where in its cache line of 64 bytes byte 0 lies: 0 to 63; 0 of all but slices that begin between lines. Whoever relies on two
+   * words being in one line looks at it; and where this speaks of alignment, it is `lineOffset + offset` that is aligned. A
+   * memory around another adds what it begins later, modulo 64.
+   */
+  readonly lineOffset: number;
 
   /**
    * A zero-copy window. Nothing stored through it is durable before `persist`, or `flush` and `drain`. A power cut can tear
@@ -74,7 +80,7 @@ export interface Memory {
 
   /**
    * Copies all of `source` in, guarded. Durable on return in mode `persist`; the default is `store`. A power cut can tear it at
-   * any multiple of 8 bytes, if offset and length are multiples of 8; not at all, if it is 1, 2, 4 or 8 bytes aligned to their
+   * any multiple of 8 bytes, if it begins and ends at one ({@link lineOffset}); not at all, if it is 1, 2, 4 or 8 bytes aligned to their
    * length; otherwise at any byte.
    */
   write(offset: number, source: Uint8Array, mode?: WriteMode): void;
@@ -88,13 +94,23 @@ export interface Memory {
   /** The aligned 8 bytes at `offset`, little-endian on every supported CPU. Never torn. */
   load64(offset: number): bigint;
 
-  /** Stores aligned 8 bytes. Never torn, not even by a power cut. Not durable before `persist`. */
+  /**
+   * Stores aligned 8 bytes. Never torn, not even by a power cut. Not durable before `persist`. Another thread whose {@link load64}
+   * sees the value sees all that this thread stored before, by whatever call and in whatever mode; durable that is only if this
+   * thread drained before. No other store promises either: where a `write` or a store through a view tells of other stores, they
+   * may be seen later.
+   */
   store64(offset: number, value: bigint): void;
 
-  /** Starts the write-back of the range. */
+  /** Starts the write-back of the range: durable after the next {@link drain} of the same thread. */
   flush(offset: number, length: number): void;
 
-  /** Waits: everything flushed before is durable on return. */
+  /**
+   * Waits: everything that this thread flushed before is durable on return, and what asynchronous calls flushed whose promises
+   * were fulfilled. What other threads flushed is durable when they drained: write-back is a matter of one CPU, and only that one
+   * can wait for it. So drain first, then tell others. (On `page` granularity it takes what others flushed along, which nobody
+   * may rely on.)
+   */
   drain(): void;
 
   /** `flush` and `drain`: the range is durable on return. */

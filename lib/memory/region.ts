@@ -131,7 +131,10 @@ const OPEN = Symbol('open');
  *
  * Every method throws `ERR_PMEM_CLOSED` after {@link close}, a `TypeError` for arguments of the wrong type, and a
  * `RangeError` (`ERR_OUT_OF_RANGE`) for ranges that are not whole numbers within the region, before a byte is touched.
- * A page that is gone (file truncated, media error) gives `ERR_PMEM_TRUNCATED`, `ERR_PMEM_MEDIA` or `ERR_PMEM_FAULT`.
+ * A page that is gone (file truncated, media error) gives `ERR_PMEM_TRUNCATED`, `ERR_PMEM_MEDIA` or `ERR_PMEM_FAULT`. Where
+ * somebody truncated the file within a page, the CPU still loads from that page and stores into it, past the file's end, and so do
+ * {@link read}, {@link load64}, {@link store64} and stores of mode `'store'`. Every call that promises durability throws
+ * `ERR_PMEM_TRUNCATED` there, and from then on every call does. A file that was extended again before has zeroes in that place.
  */
 export class Region implements Memory, Disposable {
   readonly #shared: Shared;
@@ -210,6 +213,11 @@ export class Region implements Memory, Disposable {
   /** Bytes. */
   get size(): number {
     return this.#size;
+  }
+
+  /** @inheritdoc */
+  get lineOffset(): number {
+    return this.#base % 64;
   }
 
   /** The path as given. */
@@ -311,8 +319,11 @@ export class Region implements Memory, Disposable {
    * Copies all of `source` in. In mode `'persist'` the bytes are durable on return, which is faster than a write and a
    * persist; in mode `'flush'` after the next {@link drain}; by default after {@link persist}. A range that overlaps
    * `source` is copied as if through a third place. A power cut can tear it at any
-   * multiple of 8 bytes if offset and length are multiples of 8, else at any byte, unless it is 1, 2 or 4 bytes aligned to
-   * their length.
+   * multiple of 8 bytes if it begins and ends at one ({@link lineOffset}), else at any byte, unless it is 1, 2 or 4 bytes
+   * aligned to their length.
+   *
+   * In mode `'flush'` large copies pass the caches by, and other threads may see them later than stores made afterwards, but
+   * for {@link store64}, which waits for them.
    */
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
     const known = knownSource.placeOf(source);
@@ -362,7 +373,10 @@ export class Region implements Memory, Disposable {
     if (mailbox[STATUS] !== 0) throw this.#failure('store64');
   }
 
-  /** Starts the write-back of the range; durable after the next {@link drain}. On `page` granularity it only takes note. */
+  /**
+   * Starts the write-back of the range; durable after the next {@link drain} of the same thread. On `page` granularity it only takes
+   * note.
+   */
   flush(offset: number, length: number): void {
     this.#aim('flush', offset, length);
     flush();

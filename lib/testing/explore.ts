@@ -45,9 +45,9 @@ export function runExploration<Recovered, Detail>(
   omission?: Omission,
   onRecovery?: (log: StoreLog) => void,
 ): Exploration<Detail> {
-  const media: Media = newMedia(options.size);
+  const media: Media = newMedia(options);
   setUp(options, media);
-  const work = newMedia(options.size);
+  const work = newMedia(options);
   work.bytes.set(media.bytes);
   const workload = recordWorkload(options, work, sites, omission);
   const settings: Settings<Recovered, Detail> = {
@@ -72,7 +72,7 @@ export function runExploration<Recovered, Detail>(
 export function judge({ violation, workload, statistics }: Exploration<unknown>): CrashStatistics {
   if (violation === undefined) return statistics;
   const replay = replayToken(workload.log.fingerprint(), violation.cuts);
-  const story = tellStory(violation, workload.operations, replay);
+  const story = tellStory(violation, workload, replay);
   throw new CrashConsistencyError({ story, replay, statistics, cause: violation.failure.error });
 }
 

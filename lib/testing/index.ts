@@ -18,4 +18,4 @@ export {
   MutantSurvivedError,
 } from './mutants.js';
 export type { Crash, CrashContext, CrashOptions, CrashStatistics, Operation } from './options.js';
-export { type PowerCut, SimulatedMemory } from './simulated-memory.js';
+export { type PowerCut, SimulatedMemory, type SimulatedMemoryOptions } from './simulated-memory.js';

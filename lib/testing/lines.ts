@@ -37,8 +37,16 @@ export interface Media {
   readonly integers: Int32Array;
 }
 
-/** New memory, all zero. `size` is a multiple of {@link LINE}. */
-export function newMedia(size: number): Media {
-  const memory = new ArrayBuffer(size);
+/** Where in its lines a memory lies. */
+export interface Placement {
+  /** Bytes, a multiple of {@link LINE}. */
+  readonly size: number;
+  /** Where in a line byte 0 lies: 0 to 63. */
+  readonly lineOffset: number;
+}
+
+/** New media for such a memory, whole lines, all zero. */
+export function newMedia({ size, lineOffset }: Placement): Media {
+  const memory = new ArrayBuffer(size + (lineOffset === 0 ? 0 : LINE));
   return { bytes: Buffer.from(memory), integers: new Int32Array(memory) };
 }

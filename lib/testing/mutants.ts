@@ -139,7 +139,7 @@ export function exploreMutants<Recovered, Detail = unknown>(given: MutantOptions
     if (violation === undefined) {
       survivors.push(mutant);
     } else {
-      const story = `${text(mutant)}, ${tellStory(violation, workload.operations, undefined)}`;
+      const story = `${text(mutant)}, ${tellStory(violation, workload, undefined)}`;
       killed.push({ ...mutant, story, images: statistics.images });
     }
   }

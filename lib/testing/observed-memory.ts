@@ -1,10 +1,19 @@
 /** Memory in an ArrayBuffer that tells somebody of everything done to it. */
 
 import { isUint8Array } from 'node:util/types';
-import { outOfRange, PmemError, wrongType } from '../errors.js';
-import { checkByte, checkEncoding, checkMode, checkWord, lengthOf, rangeError, within } from '../memory/checks.js';
+import { PmemError, wrongType } from '../errors.js';
+import {
+  checkByte,
+  checkEncoding,
+  checkMode,
+  checkWord,
+  lengthOf,
+  misaligned,
+  rangeError,
+  within,
+} from '../memory/checks.js';
 import type { Durability, Memory, WriteMode } from '../memory/memory.js';
-import { type Media, WORD } from './lines.js';
+import { type Media, type Placement, WORD } from './lines.js';
 import type { StoreKind } from './store-log.js';
 
 /** Who is told. Ranges are checked, and empty ones are not announced. */
@@ -31,16 +40,20 @@ const DURABILITY: Durability = Object.freeze({
 
 /** Checks its arguments as a `Region` does, with the same errors. */
 export class ObservedMemory implements Memory {
+  /** In its cache line, where byte 0 lies: 0 to 63. */
+  readonly lineOffset: number;
   readonly #bytes: Buffer;
+  /** Is told of offsets from the line's beginning on. */
   readonly #observer: MemoryObserver | undefined;
   /** The size, and -1 once revoked: one comparison then refuses every range. */
   #limit: number;
 
   /** @internal */
-  constructor({ bytes }: Media, observer?: MemoryObserver) {
-    this.#bytes = bytes;
+  constructor({ bytes }: Media, { size, lineOffset }: Placement, observer?: MemoryObserver) {
+    this.lineOffset = lineOffset;
+    this.#bytes = bytes.subarray(lineOffset, lineOffset + size);
     this.#observer = observer;
-    this.#limit = bytes.length;
+    this.#limit = size;
   }
 
   /** Bytes. */
@@ -60,7 +73,7 @@ export class ObservedMemory implements Memory {
    */
   view(offset: number, length: number): Buffer {
     this.#aim(offset, length);
-    if (length > 0) this.#observer?.viewing(offset, length);
+    if (length > 0) this.#observer?.viewing(this.lineOffset + offset, length);
     return this.#bytes.subarray(offset, offset + length);
   }
 
@@ -70,7 +83,7 @@ export class ObservedMemory implements Memory {
     const length = lengthOf.call(target);
     this.#aim(offset, length);
     if (length === 0) return;
-    this.#observer?.reading(offset, length);
+    this.#observer?.reading(this.lineOffset + offset, length);
     // Not by a method or property of target, which may be its own.
     Uint8Array.prototype.set.call(target, this.#bytes.subarray(offset, offset + length));
   }
@@ -91,9 +104,9 @@ export class ObservedMemory implements Memory {
     this.#aim(offset, length);
     checkMode(mode);
     if (length > 0) {
-      this.#observer?.storing(offset, length);
+      this.#observer?.storing(this.lineOffset + offset, length);
       this.#bytes.set(source, offset);
-      this.#observer?.stored('write', offset, length);
+      this.#observer?.stored('write', this.lineOffset + offset, length);
     }
     this.#complete(offset, length, mode);
   }
@@ -104,9 +117,9 @@ export class ObservedMemory implements Memory {
     checkByte(byte);
     checkMode(mode);
     if (length > 0) {
-      this.#observer?.storing(offset, length);
+      this.#observer?.storing(this.lineOffset + offset, length);
       this.#bytes.fill(byte, offset, offset + length);
-      this.#observer?.stored('fill', offset, length);
+      this.#observer?.stored('fill', this.lineOffset + offset, length);
     }
     this.#complete(offset, length, mode);
   }
@@ -114,7 +127,7 @@ export class ObservedMemory implements Memory {
   /** @inheritdoc */
   load64(offset: number): bigint {
     this.#aimWord(offset);
-    this.#observer?.reading(offset, WORD);
+    this.#observer?.reading(this.lineOffset + offset, WORD);
     return this.#bytes.readBigUInt64LE(offset);
   }
 
@@ -122,15 +135,15 @@ export class ObservedMemory implements Memory {
   store64(offset: number, value: bigint): void {
     checkWord(value);
     this.#aimWord(offset);
-    this.#observer?.storing(offset, WORD);
+    this.#observer?.storing(this.lineOffset + offset, WORD);
     this.#bytes.writeBigUInt64LE(value, offset);
-    this.#observer?.stored('store64', offset, WORD);
+    this.#observer?.stored('store64', this.lineOffset + offset, WORD);
   }
 
   /** @inheritdoc */
   flush(offset: number, length: number): void {
     this.#aim(offset, length);
-    if (length > 0) this.#observer?.flushing(offset, length);
+    if (length > 0) this.#observer?.flushing(this.lineOffset + offset, length);
   }
 
   /** @inheritdoc */
@@ -152,7 +165,7 @@ export class ObservedMemory implements Memory {
 
   #complete(offset: number, length: number, mode: WriteMode): void {
     if (mode === 'store') return;
-    if (length > 0) this.#observer?.flushing(offset, length);
+    if (length > 0) this.#observer?.flushing(this.lineOffset + offset, length);
     if (mode === 'persist') this.#observer?.draining();
   }
 
@@ -169,6 +182,6 @@ export class ObservedMemory implements Memory {
 
   #aimWord(offset: number): void {
     this.#aim(offset, WORD);
-    if (offset % WORD !== 0) throw outOfRange('offset', 'a multiple of 8', offset);
+    if ((this.lineOffset + offset) % WORD !== 0) throw misaligned(this.lineOffset, offset);
   }
 }

@@ -5,7 +5,7 @@ import type { Memory } from '../memory/memory.js';
 import { ownOptions } from '../options.js';
 import type { Size } from '../units.js';
 import { checkInteger, checkSeed } from './checks.js';
-import { checkMemorySize } from './simulated-memory.js';
+import { checkLineOffset, checkMemorySize } from './simulated-memory.js';
 
 /** A step of the workload that has a meaning of its own: an append, a transaction, a write of a sector. */
 export interface Operation<Detail> {
@@ -54,6 +54,11 @@ export interface CrashContext<Detail> {
 export interface CrashOptions<Recovered, Detail> {
   /** Bytes of the memory, a multiple of 64. An exploration takes two to three times as much of ordinary memory. */
   size: Size;
+  /**
+   * Where in its cache line of 64 bytes byte 0 of the memory lies: 0 to 63. Default 0. What relies on two words being in one line
+   * should be explored at other offsets too, or refuse them ({@link Memory.lineOffset}).
+   */
+  lineOffset?: number;
   /** Makes what is there before the workload. All of it is durable, flushed or not. Runs once. Default: all zero. */
   setup?: (memory: Memory) => void;
   /** What is interrupted. Runs once; must do the same each time, for replays and mutants. */
@@ -120,6 +125,7 @@ export interface CrashStatistics {
 /** Options with their defaults filled in. */
 export interface CheckedOptions<Recovered, Detail> {
   readonly size: number;
+  readonly lineOffset: number;
   readonly setup: ((memory: Memory) => void) | undefined;
   readonly workload: CrashOptions<Recovered, Detail>['workload'];
   readonly recover: CrashOptions<Recovered, Detail>['recover'];
@@ -136,7 +142,7 @@ const DEFAULT_BUDGET = 20_000;
 const MOST_DEPTH = 3;
 /** Names of {@link CrashOptions}. */
 export const CRASH_OPTIONS =
-  'size setup workload recover check budget seed recoveryDepth prune skipFrames replay'.split(' ');
+  'size lineOffset setup workload recover check budget seed recoveryDepth prune skipFrames replay'.split(' ');
 
 /** @throws TypeError, RangeError with a code, for anything that {@link CrashOptions} does not allow. */
 export function checkCrashOptions<Recovered, Detail>(
@@ -158,5 +164,6 @@ export function checkCrashOptions<Recovered, Detail>(
   }
   if (replay !== undefined && typeof replay !== 'string') throw wrongType('replay', 'a string', replay);
   const size = checkMemorySize(options.size);
-  return { size, setup, workload, recover, check, budget, seed, recoveryDepth, prune, skipFrames, replay };
+  const lineOffset = checkLineOffset(options.lineOffset);
+  return { size, lineOffset, setup, workload, recover, check, budget, seed, recoveryDepth, prune, skipFrames, replay };
 }

@@ -2,11 +2,11 @@
 
 import { constants } from 'node:buffer';
 import { outOfRange, wrongValue } from '../errors.js';
-import { readOptions } from '../options.js';
+import { ownOptions, readOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
-import { checkSeed } from './checks.js';
+import { checkInteger, checkSeed } from './checks.js';
 import { type Choice, choiceOf, compose, InFlight, type LineState, maskOfSplit, splitsOf } from './in-flight.js';
-import { LINE, type Media, newMedia } from './lines.js';
+import { LINE, type Media, newMedia, type Placement } from './lines.js';
 import { ObservedMemory } from './observed-memory.js';
 import { Random } from './random.js';
 import { Recorder } from './recorder.js';
@@ -29,17 +29,29 @@ export function checkMemorySize(size: Size): number {
   return bytes;
 }
 
+/** Options of {@link SimulatedMemory}. */
+export interface SimulatedMemoryOptions {
+  /** Where in its cache line of 64 bytes byte 0 lies: 0 (default) to 63, as of a slice that begins between lines. */
+  lineOffset?: number;
+}
+
+export function checkLineOffset(value: number | undefined): number {
+  if (value === undefined) return 0;
+  checkInteger('lineOffset', value, 0, LINE - 1);
+  return value;
+}
+
 /** Keeps the memory and the media apart: the CPU sees the former, a power cut leaves the latter. */
 class Power extends Recorder {
   readonly #durable: Media;
   readonly #inFlight = new InFlight();
   #log: StoreLog;
 
-  constructor(media: Media) {
+  constructor(media: Media, placement: Placement) {
     const log = new StoreLog();
     super(media, { log, sites: undefined, omission: undefined });
     this.#log = log;
-    this.#durable = newMedia(media.bytes.length);
+    this.#durable = newMedia(placement);
   }
 
   override draining(): void {
@@ -94,10 +106,12 @@ export class SimulatedMemory extends ObservedMemory {
   readonly #power: Power;
 
   /** @param size in bytes, a multiple of 64; all zero, durably, to begin with */
-  constructor(size: Size) {
-    const media = newMedia(checkMemorySize(size));
-    const power = new Power(media);
-    super(media, power);
+  constructor(size: Size, options: SimulatedMemoryOptions = {}) {
+    const { lineOffset } = ownOptions(options, ['lineOffset']);
+    const placement = { size: checkMemorySize(size), lineOffset: checkLineOffset(lineOffset) };
+    const media = newMedia(placement);
+    const power = new Power(media, placement);
+    super(media, placement, power);
     this.#power = power;
   }
 

@@ -7,6 +7,7 @@ import { bitCount } from './lines.js';
 import type { Operation } from './options.js';
 import type { FlushEvent, LogEvent, StoreEvent } from './store-log.js';
 import type { Cut, Violation } from './violation.js';
+import type { RecordedWorkload } from './workload.js';
 
 /** Stores told one by one; of the others it is said how many there are. */
 const MOST_STORES = 12;
@@ -64,8 +65,10 @@ function plural(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? '' : 's'}`;
 }
 
-function storeText(cut: Cut, { store, flush }: Fate): string {
-  const { kind, offset, bytes } = store;
+/** `base` is the memory's offset in its first line, which the log counts from. */
+function storeText(cut: Cut, base: number, { store, flush }: Fate): string {
+  const { kind, bytes } = store;
+  const offset = Math.max(0, store.offset - base);
   if (kind === 'view')
     return `store through a view, into the line at offset ${offset}, seen when it was next looked for`;
   const flushed =
@@ -82,14 +85,20 @@ function tornText({ words, arrived, split }: Fate): string {
   return arrived === 0 ? `${parts}, of ${words}, of the ` : `${whole} and ${parts} of the `;
 }
 
-function storesText(cut: Cut, heading: string, fates: readonly Fate[], note: (fate: Fate) => string): string[] {
+function storesText(
+  cut: Cut,
+  base: number,
+  heading: string,
+  fates: readonly Fate[],
+  note: (fate: Fate) => string,
+): string[] {
   if (fates.length === 0) return [];
-  const texts = fates.slice(0, MOST_STORES).map((fate) => `${note(fate)}${storeText(cut, fate)}`);
+  const texts = fates.slice(0, MOST_STORES).map((fate) => `${note(fate)}${storeText(cut, base, fate)}`);
   if (fates.length > MOST_STORES) texts.push(`and ${plural(fates.length - MOST_STORES, 'other store')}`);
   return texts.map((text, i) => `  ${(i === 0 ? heading : '').padEnd(INDENT.length - 2)}${text}`);
 }
 
-function cutText(cut: Cut, who: 'workload' | 'recovery'): string[] {
+function cutText(cut: Cut, base: number, who: 'workload' | 'recovery'): string[] {
   const fates = fatesOf(cut);
   const kept = fates.filter(({ words, arrived }) => arrived === words);
   const lost = fates.filter(({ arrived, split }) => arrived === 0 && split === 0);
@@ -100,9 +109,9 @@ function cutText(cut: Cut, who: 'workload' | 'recovery'): string[] {
   return [
     `  power cut  at crash point ${number}, ${where}`,
     ...(fates.length === 0 ? [`  in flight  nothing: all that was stored is durable`] : []),
-    ...storesText(cut, 'lost', lost, () => ''),
-    ...storesText(cut, 'torn', torn, tornText),
-    ...storesText(cut, 'kept', kept, () => ''),
+    ...storesText(cut, base, 'lost', lost, () => ''),
+    ...storesText(cut, base, 'torn', torn, tornText),
+    ...storesText(cut, base, 'kept', kept, () => ''),
   ];
 }
 
@@ -123,7 +132,7 @@ function reason(error: unknown): string {
 /** The story of a violation, in lines. */
 export function tellStory(
   { cuts, failure }: Violation,
-  operations: readonly Operation<unknown>[],
+  { operations, lineOffset }: Pick<RecordedWorkload<unknown>, 'operations' | 'lineOffset'>,
   replay: string | undefined,
 ): string {
   const [first, ...recoveries] = cuts;
@@ -131,11 +140,11 @@ export function tellStory(
   const lines = [`after a power cut, ${said}: ${reason(failure.error)}`];
   if (first !== undefined) {
     lines.push(`  operation  ${operationText(first, operations)}`);
-    for (const line of cutText(first, 'workload')) lines.push(line);
+    for (const line of cutText(first, lineOffset, 'workload')) lines.push(line);
   }
   for (const cut of recoveries) {
     lines.push('  then       recovery ran, and the power was cut again');
-    for (const line of cutText(cut, 'recovery')) lines.push(line);
+    for (const line of cutText(cut, lineOffset, 'recovery')) lines.push(line);
   }
   if (replay !== undefined) lines.push(`  replay     '${replay}'`);
   return lines.join('\n');

@@ -2,7 +2,7 @@
 
 import { PmemError, wrongType } from '../errors.js';
 import type { CallSites } from './call-site.js';
-import type { Media } from './lines.js';
+import type { Media, Placement } from './lines.js';
 import { ObservedMemory } from './observed-memory.js';
 import type { CheckedOptions, CrashContext, Operation } from './options.js';
 import { type Omission, Recorder } from './recorder.js';
@@ -11,6 +11,8 @@ import { StoreLog } from './store-log.js';
 /** What a workload did and said. Marks in the log are in the order of these lists. */
 export interface RecordedWorkload<Detail> {
   readonly log: StoreLog;
+  /** Offsets in the log are so much larger than in the memory. */
+  readonly lineOffset: number;
   readonly operations: readonly Operation<Detail>[];
   readonly acknowledged: readonly Detail[];
 }
@@ -83,25 +85,26 @@ class Context<Detail> implements CrashContext<Detail> {
 }
 
 /** @throws what setup or workload throw: they run without any power cut. */
-export function setUp({ setup }: Pick<CheckedOptions<never, never>, 'setup'>, media: Media): void {
-  if (setup === undefined) return;
-  const memory = new ObservedMemory(media);
-  refusePromise('setup', setup(memory));
+export function setUp(options: Pick<CheckedOptions<never, never>, 'setup' | keyof Placement>, media: Media): void {
+  if (options.setup === undefined) return;
+  const memory = new ObservedMemory(media, options);
+  refusePromise('setup', options.setup(memory));
   ObservedMemory.revoke(memory);
 }
 
 export function recordWorkload<Detail>(
-  { workload }: Pick<CheckedOptions<never, Detail>, 'workload'>,
+  options: Pick<CheckedOptions<never, Detail>, 'workload' | keyof Placement>,
   media: Media,
   sites: CallSites,
   omission: Omission | undefined,
 ): RecordedWorkload<Detail> {
   const log = new StoreLog();
   const recorder = new Recorder(media, { log, sites, omission });
-  const memory = new ObservedMemory(media, recorder);
+  const memory = new ObservedMemory(media, options, recorder);
   const context = new Context<Detail>(recorder);
-  refusePromise('workload', workload(memory, context));
+  refusePromise('workload', options.workload(memory, context));
   context.end();
   ObservedMemory.revoke(memory);
-  return { log, operations: context.operations, acknowledged: context.acknowledged };
+  const { operations, acknowledged } = context;
+  return { log, lineOffset: options.lineOffset, operations, acknowledged };
 }

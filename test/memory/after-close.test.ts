@@ -60,6 +60,7 @@ const ALLOWED = new Set([
   'constructor',
   'close',
   'size',
+  'lineOffset',
   'path',
   'kind',
   'fileOffset',

@@ -40,6 +40,17 @@ describe('slices', () => {
     assert.equal(region.view()[8192 + 130], 0);
   });
 
+  it('say where in a cache line they begin', () => {
+    assert.equal(region.lineOffset, 0);
+    assert.equal(region.slice(56).lineOffset, 56);
+    assert.equal(region.slice(56).slice(8).lineOffset, 0);
+    assert.equal(region.slice(4095).lineOffset, 63);
+    const odd = region.slice(4097);
+    throwsCode(() => odd.store64(0, 1n), 'ERR_OUT_OF_RANGE', { message: /a multiple of 8 plus 7/ });
+    odd.store64(7, 5n);
+    assert.equal(region.load64(4104), 5n);
+  });
+
   it('have borders of their own', async () => {
     const slice = region.slice(4096, 4096);
     region.fill(0, SIZE, 1);

@@ -4,7 +4,17 @@
  */
 
 import assert from 'node:assert/strict';
-import { closeSync, openSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { Btt, DaxRegion, type PmemError, Region } from 'pmem';
 import { HANDLE, LENGTH, type MapRequest, mailbox, native, OFFSET, STATUS, Status } from '#dist/binding.js';
 import { planArena } from '#dist/block/btt/layout.js';
@@ -70,6 +80,15 @@ async function outcomeOf(call: () => unknown): Promise<string> {
   } catch (error) {
     const { code, offset } = error as PmemError;
     return `${code} at ${offset}`;
+  }
+}
+
+/** What the descriptor is of; undefined where there is none. */
+function linkOf(fd: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
   }
 }
 
@@ -184,6 +203,23 @@ describe('a file truncated within a page', () => {
     part.persist(0, PAGE);
     truncateSync(path, PAGE - 1);
     assert.throws(() => part.persist(0, PAGE), { code: 'ERR_PMEM_TRUNCATED', offset: PAGE - 1 });
+  });
+
+  it('where somebody closed the descriptor that the region keeps, nothing is said to be durable, and no other file is touched', () => {
+    const path = file('closed');
+    using region = Region.open(path, { create: true, size: PAGE, assumePersistent: true, shared: true });
+    for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+      if (linkOf(fd) === path) closeSync(fd);
+    }
+    const other = file('other');
+    writeFileSync(other, 'x'.repeat(2 * PAGE));
+    const fd = openSync(other, 'r+');
+    assert.throws(() => region.persist(0, 8), { code: 'ERR_PMEM_SYNC_FAILED', message: /closed the descriptor/ });
+    // It is where it was opened, not at its end.
+    writeSync(fd, 'y');
+    assert.equal(readFileSync(other, 'latin1').slice(0, 2), 'yx');
+    closeSync(fd);
+    region.close();
   });
 
   it('of a BTT, the flog past the end: a write throws, and does not say that it is durable', () => {

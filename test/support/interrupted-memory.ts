@@ -33,6 +33,10 @@ export class InterruptedMemory implements Memory {
     return this.#memory.size;
   }
 
+  get lineOffset(): number {
+    return this.#memory.lineOffset;
+  }
+
   get durability(): Durability {
     return this.#memory.durability;
   }

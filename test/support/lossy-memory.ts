@@ -22,6 +22,7 @@ export class LossyMemory implements Memory {
     volatile: false,
     reason: 'a test says so',
   };
+  readonly lineOffset = 0;
   readonly readOnly: boolean = false;
   /** Names of the calls that were made. */
   readonly calls: string[] = [];

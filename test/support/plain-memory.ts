@@ -15,6 +15,7 @@ const DURABILITY: Durability = {
 export class PlainMemory implements Memory {
   readonly bytes: Buffer;
   readonly durability = DURABILITY;
+  readonly lineOffset = 0;
   /** Calls that stored. */
   stores = 0;
 

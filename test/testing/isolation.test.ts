@@ -176,6 +176,9 @@ class Shifted implements Memory {
   get durability() {
     return this.#memory.durability;
   }
+  get lineOffset() {
+    return this.#memory.lineOffset;
+  }
   view(offset: number, length: number): Buffer {
     return this.#memory.view(offset + 64, length);
   }

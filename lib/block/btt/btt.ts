@@ -13,6 +13,7 @@ import { type BttReport, check, examine, look, mapBytes } from './check.js';
 import type { Discovery } from './discover.js';
 import { format } from './format.js';
 import { type BttInfo, describe } from './info.js';
+import { checkLines } from './lines.js';
 import {
   type BttAsyncOptions,
   type BttCheckOptions,
@@ -57,8 +58,8 @@ const NOUN = 'the BTT';
 const OPEN = Symbol('open');
 
 /**
- * Sectors that a power cut, or the end of the process, leaves old or new and never torn, on any memory whose aligned 8 bytes do
- * not tear. The layout is Linux's and UEFI's: what Linux calls a namespace in sector mode.
+ * Sectors that a power cut, or the end of the process, leaves old or new and never torn, on any memory that begins on a cache line
+ * and whose aligned 8 bytes do not tear. The layout is Linux's and UEFI's: what Linux calls a namespace in sector mode.
  *
  * **Durability.** A write is durable when it returns, with `fua` or without, as it is on Linux's. Of a write of several sectors
  * that is interrupted each sector is old or new. {@link writeZeroes} and {@link discard} are durable after {@link flush}, or with
@@ -116,8 +117,9 @@ export class Btt implements BlockDevice {
   /**
    * Makes a BTT on all of the memory; what was there is gone. A power cut in the middle leaves none that can be opened, or all of it.
    *
-   * @throws PmemError `ERR_PMEM_IN_USE` where the memory is not blank and `force` is not set, `EPERM` on read-only memory,
-   *   `ERR_PMEM_BUSY`; TypeError and RangeError for options that are wrong or do not fit the memory.
+   * @throws PmemError `ERR_PMEM_IN_USE` where the memory is not blank and `force` is not set, `EPERM` on read-only memory, `EINVAL` on
+   *   memory that does not begin on a cache line of 64 bytes, `ERR_PMEM_BUSY`; TypeError and RangeError for options that are wrong or
+   *   do not fit the memory.
    */
   static format(memory: Memory, options: BttFormatOptions = {}): void {
     checkMemory(memory);
@@ -138,7 +140,8 @@ export class Btt implements BlockDevice {
    * `repair` it stores nothing; with it, it repairs all that is wrong if all can be repaired, and otherwise stores nothing. With
    * `rewriteLog` too the flogs are made as new, once nothing is wrong. Takes a bit of memory for each block.
    *
-   * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; `EPERM` to repair read-only memory; `ERR_PMEM_BUSY`.
+   * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; to repair, `EPERM` on read-only memory and `EINVAL` on memory
+   *   that does not begin on a cache line; `ERR_PMEM_BUSY`.
    */
   static check(memory: Memory, options: BttCheckOptions = {}): BttReport {
     checkMemory(memory);
@@ -165,10 +168,11 @@ export class Btt implements BlockDevice {
    * what is wrong, and nothing is stored. A damaged copy of an info block does not matter.
    *
    * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; {@link BttCorruptError} `ERR_PMEM_BTT_CORRUPT` where it is
-   *   damaged; `ERR_PMEM_BUSY`.
+   *   damaged; `EINVAL`, unless `readOnly`, on memory that does not begin on a cache line of 64 bytes; `ERR_PMEM_BUSY`.
    */
   static open(memory: Memory, options: BttOpenOptions = {}): Btt {
     const { readOnly, verify } = checkOpenOptions(memory, options);
+    if (!readOnly) checkLines('open', memory);
     const claim = enter('open', memory, !readOnly);
     try {
       return new Btt(OPEN, memory, { ...opened(memory, readOnly, verify), readOnly, claim });

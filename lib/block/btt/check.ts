@@ -5,6 +5,7 @@ import { readOnlyDevice } from '../block-errors.js';
 import { type Discovery, discover, type FoundArena } from './discover.js';
 import { Findings, type FlogFindings, readFlog } from './flog-check.js';
 import { type ArenaLimits, type BttVersion, LIMITS, MAP_ENTRY, PAGE } from './layout.js';
+import { checkLines } from './lines.js';
 import { blockOf } from './map.js';
 import { tryRead } from './media.js';
 import { type CheckedCheck, isReadOnly } from './options.js';
@@ -158,6 +159,7 @@ export function* examine(memory: Memory, { discovery, flogs, problems }: Examina
 export function* check(memory: Memory, options: CheckedCheck, limits: ArenaLimits = LIMITS): Work<BttReport> {
   const { repair: wanted } = options;
   if (wanted && isReadOnly(memory)) throw readOnlyDevice('check', 'the memory');
+  if (wanted) checkLines('check', memory);
   const claim = enter('check', memory, wanted);
   try {
     return yield* checked(memory, options, limits);

@@ -9,7 +9,7 @@
  *
  * Of the two entries the one whose number follows the other's is the newer; 0 is an entry that was never used. A new entry
  * takes the older one's place: LBA and OldMap in one word, then NewMap and Seq in the next, so that the entry counts once
- * its second word is there. Both are in one cache line, which reaches the media with stores in their order.
+ * its second word is there. Both are in one cache line (lines.ts sees to that), which reaches the media with stores in their order.
  */
 
 import { FLOG_ENTRY, FLOG_LANE } from './layout.js';

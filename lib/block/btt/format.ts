@@ -8,6 +8,7 @@ import { discover } from './discover.js';
 import { newLane } from './flog.js';
 import { encodeInfo, hasSignature, type InfoBlock } from './info-block.js';
 import { type ArenaLimits, arenaExtents, FLOG_LANE, LIMITS, PAGE, planArena, START } from './layout.js';
+import { checkLines } from './lines.js';
 import { tryRead } from './media.js';
 import { type CheckedFormat, isReadOnly } from './options.js';
 import { enter } from './users.js';
@@ -78,6 +79,7 @@ function refuseFormat(memory: Memory, { force }: CheckedFormat): void {
 export function* format(memory: Memory, options: CheckedFormat, limits: ArenaLimits = LIMITS): Work<void> {
   const arenas = plan(memory, options, limits);
   if (isReadOnly(memory)) throw readOnlyDevice('format', 'the memory');
+  checkLines('format', memory);
   const claim = enter('format', memory, true);
   try {
     refuseFormat(memory, options);

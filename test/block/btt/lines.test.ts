@@ -1,0 +1,126 @@
+/** Memory that does not begin on a cache line: a slice made at any byte. */
+
+import assert from 'node:assert/strict';
+import { Btt, type Memory, type PmemError } from 'pmem';
+import { type CrashOptions, exploreCrashes, SimulatedMemory } from 'pmem/testing';
+import { exploration, prepared, randomRun, sectorOf } from '../../support/btt-crash.js';
+import { formatSmall } from '../../support/btt-images.js';
+import { rewriting } from '../../support/btt-upkeep.js';
+import { throwsCode } from '../../support/errors.js';
+import { newRegion } from '../../support/regions.js';
+import { onDisk } from '../../support/temp.js';
+
+const SIZE = 64 * 1024;
+const WORKLOAD = { sectorSize: 512, size: SIZE, sectors: 4 } as const;
+const OFFSETS = Array.from({ length: 63 }, (_, i) => i + 1);
+
+/** A memory that says it begins on a line. */
+function lying(memory: Memory): Memory {
+  return new Proxy(memory, {
+    get: (target, name) => {
+      if (name === 'lineOffset') return 0;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** What is explored, with the BTT deceived. */
+function deceived<Found>(options: CrashOptions<Found, unknown>): CrashOptions<Found, unknown> {
+  const { setup, workload, recover, check } = options;
+  return {
+    ...options,
+    setup: (memory) => setup?.(lying(memory)),
+    workload: (memory, crash) => workload(lying(memory), crash),
+    recover: (memory) => recover(lying(memory)),
+    check: (found, crash, memory) => check(found, crash, lying(memory)),
+  };
+}
+
+describe('a BTT on memory that does not begin on a cache line', () => {
+  const file = onDisk();
+
+  /** A sound one, moved to where none is made. */
+  function moved(lineOffset: number): SimulatedMemory {
+    const sound = new SimulatedMemory(SIZE);
+    prepared({ ...WORKLOAD, run: () => {} }, sound);
+    const memory = new SimulatedMemory(SIZE, { lineOffset });
+    memory.write(0, sound.view(0, SIZE), 'persist');
+    return memory;
+  }
+
+  it('is not made, opened to store, repaired or rewritten, and the refusal names the alignment', () => {
+    for (const lineOffset of OFFSETS) {
+      const fresh = new SimulatedMemory(SIZE, { lineOffset });
+      const there = lineOffset % 8 === 0 ? moved(lineOffset) : fresh;
+      const expected = {
+        message: new RegExp(`begins ${lineOffset} bytes behind the beginning of a cache line.* multiple of 64`),
+      };
+      throwsCode(() => formatSmall(fresh), 'EINVAL', expected);
+      assert(fresh.view(0, SIZE).every((byte) => byte === 0));
+      const before = Buffer.from(there.view(0, SIZE));
+      throwsCode(() => Btt.open(there), 'EINVAL', expected);
+      throwsCode(() => Btt.check(there, { repair: true }), 'EINVAL', expected);
+      throwsCode(() => Btt.check(there, { repair: true, rewriteLog: true }), 'EINVAL', expected);
+      assert(there.view(0, SIZE).equals(before));
+    }
+    formatSmall(new SimulatedMemory(SIZE));
+  });
+
+  it('is not made on such a slice of a region, in whatever way it was cut', async () => {
+    using region = newRegion(file('region'), '18MiB', { sparse: true });
+    for (const slice of [region.slice(56, '17MiB'), region.slice(4096).slice(100).slice(4, '17MiB')]) {
+      throwsCode(() => Btt.format(slice), 'EINVAL');
+      await assert.rejects(Btt.formatAsync(slice), { code: 'EINVAL' });
+    }
+    const slice = region.slice(4096).slice(100).slice(28, '17MiB');
+    assert.equal(slice.lineOffset, 0);
+    Btt.format(slice, { zeroed: true });
+    using btt = Btt.open(slice);
+    btt.write(3, Buffer.alloc(4096, 3));
+  });
+
+  it('can be read and checked, so that it can be copied', () => {
+    for (const lineOffset of [8, 40, 56]) {
+      const memory = moved(lineOffset);
+      assert.equal(Btt.check(memory).status, 'clean');
+      using btt = Btt.open(memory, { readOnly: true });
+      const sector = Buffer.alloc(512);
+      btt.read(2, sector);
+      assert.deepEqual(sector, sectorOf(3, 2, 512));
+    }
+  });
+
+  it('is not stored into where the memory does not say how it lies', () => {
+    const memory = new SimulatedMemory(SIZE);
+    const silent = new Proxy(memory, {
+      get: (target, name) => {
+        const value: unknown = name === 'lineOffset' ? undefined : Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    throwsCode(() => formatSmall(silent), 'EINVAL', { message: /does not say where .*lineOffset/ });
+    throwsCode(() => Btt.open(silent), 'EINVAL', { message: /lineOffset/ });
+  });
+
+  it('would be torn: power cuts are found that destroy it, and none where it begins on a line', () => {
+    const explored = (options: CrashOptions<never, unknown>, lineOffset: number): string | undefined => {
+      try {
+        exploreCrashes({ ...deceived(options), lineOffset });
+        return undefined;
+      } catch (error) {
+        return String((error as PmemError).code);
+      }
+    };
+    const workload = { ...WORKLOAD, recoveryWrites: 2, run: randomRun(3, 8, 4, 3) };
+    const writing = { ...exploration(workload), budget: 800 } as unknown as CrashOptions<never, unknown>;
+    const rewritten = { ...rewriting(2), budget: 800 } as unknown as CrashOptions<never, unknown>;
+    assert.equal(explored(writing, 0), undefined);
+    assert.equal(explored(rewritten, 0), undefined);
+    // An entry in two lines.
+    assert.equal(explored(writing, 40), 'ERR_PMEM_CRASH_CONSISTENCY');
+    assert.equal(explored(writing, 56), 'ERR_PMEM_CRASH_CONSISTENCY');
+    // A lane in two lines.
+    assert.equal(explored(rewritten, 32), 'ERR_PMEM_CRASH_CONSISTENCY');
+  });
+});
