@@ -93,6 +93,10 @@ function take(fd: number, path: string, { offset, size = 0, shared }: CheckedOpe
 /** Makes it. Undefined: something is at the path by now; or the file system has no way to do it, for which `ways` is changed. */
 function make(path: string, { offset, size = 0, mode, exclusive }: CheckedOpen, ways: Ways): MadeFile | undefined {
   const file = NewFile.make(path, mode, ways.unnamed);
+  if (file === undefined) {
+    ways.inPlace = true;
+    return undefined;
+  }
   const drop = () => {
     file.drop();
     file.close();

@@ -228,7 +228,6 @@ function inspectCharacterDevice(
 ): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device'> {
   if (number === DEV_MEM) return { kind: 'devmem', size: undefined, pageSize: native.pageSize(), device: undefined };
   const device = deviceDirectory(host, 'char', number);
-  if (device === undefined) refuseUnknown(path, 'char', host);
   if (device === undefined || subsystem(device) !== 'dax') {
     throw refusal(path, 'ENODEV', 'is a character device, but neither device-DAX nor /dev/mem');
   }
@@ -241,8 +240,9 @@ function inspectCharacterDevice(
 }
 
 /** A number that the kernel has no device for: open(2) says so too, unless it comes to load a driver. */
-function refuseUnknown(path: string, type: 'block' | 'char', host: Host): void {
-  if (!existsSync(join(host.sys, 'dev', type))) return;
+function refuseUnknown(path: string, type: 'block' | 'char', number: string, host: Host): void {
+  const all = join(host.sys, 'dev', type);
+  if (!existsSync(all) || existsSync(join(all, number))) return;
   throw refusal(
     path,
     'ENXIO',
@@ -256,7 +256,6 @@ function inspectBlockDevice(
   host: Host,
 ): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'volatile'> {
   const device = deviceDirectory(host, 'block', number);
-  if (device === undefined) refuseUnknown(path, 'block', host);
   const sectors = device === undefined ? undefined : numericAttribute(device, 'size');
   if (device === undefined || sectors === undefined)
     throw refusal(path, 'ENODEV', 'is a block device that sysfs does not know');
@@ -288,10 +287,11 @@ export function refuseUnmappable(fd: number, path: string, host: Host = HOST): v
   const status = fstatSync(fd, { bigint: true });
   const number = deviceNumber(status.rdev);
   if (status.isDirectory()) throw refusal(path, 'EISDIR', 'is a directory; name a file in it');
-  if (status.isCharacterDevice()) inspectCharacterDevice(path, number, host);
-  else if (status.isBlockDevice()) {
-    if (deviceDirectory(host, 'block', number) === undefined) inspectBlockDevice(path, number, host);
-  } else if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
+  if (status.isCharacterDevice()) {
+    if (number !== DEV_MEM) refuseUnknown(path, 'char', number, host);
+    inspectCharacterDevice(path, number, host);
+  } else if (status.isBlockDevice()) refuseUnknown(path, 'block', number, host);
+  else if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
   else refuseKernels(fileSystemStatus(fd, path).type, path);
 }
 

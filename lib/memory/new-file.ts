@@ -15,6 +15,9 @@ const { EEXIST, EISDIR, ESTALE } = osConstants.errno;
 /** open(2): a file of the directory's file system, without a name. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
+/** Of a file system that has no such call, and of a security module that forbids it. */
+const REFUSALS: readonly string[] = ['EACCES', 'EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'EPERM', 'EXDEV'];
+
 /** What a new name in a directory came to; `impossible`: this file system has no way that harms nobody else's file. */
 export type Naming = 'done' | 'taken' | 'impossible';
 
@@ -58,11 +61,11 @@ export class NewFile {
   }
 
   /**
-   * An empty file, which is not at the path yet.
+   * An empty file, which is not at the path yet. Undefined: none can be made but at the path, if that; making one there tells why.
    *
    * @param unnamed make it without any name, where that is possible; else it has one that nobody knows
    */
-  static make(path: string, mode: number, unnamed: boolean): NewFile {
+  static make(path: string, mode: number, unnamed: boolean): NewFile | undefined {
     if (/(^|\/)\.{0,2}$/.test(path)) {
       throw new PmemError('EISDIR', `EISDIR: '${path}' names a directory; name a file in it`, { errno: EISDIR, path });
     }
@@ -78,8 +81,9 @@ export class NewFile {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
     try {
       return new NewFile(path, openSync(name, flags, mode), name);
-    } catch (error) {
-      throw systemError(error, path);
+    } catch {
+      // A directory that may not be written, or a security module that knows just the one name.
+      return undefined;
     }
   }
 
@@ -100,7 +104,8 @@ export class NewFile {
     try {
       native.link(this.#fd, name);
     } catch (error) {
-      if (['ENOENT', 'EACCES', 'EPERM', 'EXDEV'].includes(codeOf(error))) return false;
+      const code = codeOf(error);
+      if (code === 'ENOENT' || REFUSALS.includes(code)) return false;
       throw systemError(error, this.path);
     }
     this.#name = name;
@@ -137,14 +142,14 @@ export class NewFile {
       return 'done';
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return 'taken';
-      if (!['EINVAL', 'ENOSYS', 'EOPNOTSUPP'].includes(codeOf(error))) throw systemError(error, this.path);
+      if (!REFUSALS.includes(codeOf(error))) throw systemError(error, this.path);
     }
     try {
       linkSync(name, this.path);
     } catch (error) {
       const code = codeOf(error);
       if (code === 'EEXIST') return 'taken';
-      if (['EPERM', 'ENOSYS', 'EOPNOTSUPP', 'EINVAL'].includes(code)) return 'impossible';
+      if (REFUSALS.includes(code)) return 'impossible';
       throw systemError(error, this.path);
     }
     this.#removeName();

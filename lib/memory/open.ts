@@ -192,6 +192,7 @@ type Obstacle = 'unnamed' | 'name';
 
 function attemptNew(path: string, options: CheckedOptions, unnamed: boolean): OpenedMapping | undefined | Obstacle {
   const file = NewFile.make(path, options.mode, unnamed);
+  if (file === undefined) return 'name';
   try {
     return openNew(path, options, file);
   } catch (error) {
@@ -227,7 +228,7 @@ export function openMapping(path: string, options: CheckedOptions): OpenedMappin
       if (typeof opened === 'object') return opened;
       unnamed &&= opened !== 'unnamed';
       // Empty, and from then on like any other that was there.
-      if (opened === 'name') exclusive &&= !makeInPlace(path, options.mode);
+      if (opened === 'name' && makeInPlace(path, options.mode)) exclusive = false;
       continue;
     }
     try {
