@@ -539,6 +539,7 @@ export class Region implements Memory, Disposable {
 
   /** @internal Refuses what came into use since it was opened, for those who make formats: a file, or a device that nobody claimed. */
   refuseInUse(): void {
+    this.#examine('refuseInUse');
     const { path, kind, device, use } = this.#shared;
     const { identity, isClaimed, isAllowed } = use;
     if (!isAllowed) refuseInUse({ path, kind, identity, device: kind === 'block' ? device : undefined }, isClaimed);

@@ -7,6 +7,7 @@ import { onDisk } from '../support/temp.js';
 /** What is not in the declarations that are published. */
 interface Internal {
   claim(operation: string, exclusive: boolean): unknown;
+  refuseInUse(): void;
   blockTable(layout: object): unknown;
 }
 
@@ -33,6 +34,7 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   persistAsync: (region) => region.persistAsync(0, 8),
   populateAsync: (region) => region.populateAsync(0, 8),
   claim: (region) => (region as unknown as Internal).claim('test', false),
+  refuseInUse: (region) => (region as unknown as Internal).refuseInUse(),
   blockTable: (region) => (region as unknown as Internal).blockTable({ table: 0, entries: 2, data: 0, stride: 8 }),
 };
 

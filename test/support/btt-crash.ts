@@ -83,7 +83,7 @@ type Device = Pick<Btt, 'read' | 'write' | 'writeZeroes' | 'discard' | 'flush' |
 
 /** Sectors have their number plus 1 at the beginning, written one by one, so that the map is not the initial one. */
 export function prepared({ sectors, sectorSize, format, limits }: BttWorkload, memory: Memory): void {
-  formatSmall(memory, { sectorSize, nfree: 2, ...format }, limits);
+  formatSmall(memory, { sectorSize, nfree: 2, force: true, ...format }, limits);
   const btt = Btt.open(memory);
   for (let lba = 0; lba < sectors; lba += 2) btt.write(lba, sectorOf(lba + 1, lba, sectorSize));
   btt.close();
