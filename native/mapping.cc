@@ -385,7 +385,7 @@ bool Mapping::past_end(size_t offset, size_t* begin, size_t* length) const {
   struct stat status;
   const int fd = fd_.load(std::memory_order_acquire);
   // Not fstat(): see identify_file.
-  if (fd < 0 || syscall(SYS_fstat, fd, &status) != 0 || status.st_size < 0) return false;
+  if (offset >= tail_ || fd < 0 || syscall(SYS_fstat, fd, &status) != 0 || status.st_size < 0) return false;
   const size_t size = round_up(static_cast<size_t>(status.st_size), page_size_);
   size_t first = 0;  // of the extent, in the mapping
   for (const Extent& extent : extents_) {
@@ -394,7 +394,7 @@ bool Mapping::past_end(size_t offset, size_t* begin, size_t* length) const {
     const size_t left = size > in_file ? std::min(size - in_file, there) : 0;
     if (offset >= first + left && offset < first + there) {
       *begin = first + left;
-      *length = there - left;
+      *length = std::min(first + there, tail_) - *begin;
       return true;
     }
     first += there;

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -161,6 +162,11 @@ class Mapping {
   // Whether the file ends at the offset or before; and what is past its end, as far as the extent goes.
   bool past_end(size_t offset, size_t* begin, size_t* length) const;
 
+  // There is private memory now, to keep the next time. In a thread whose turn it is.
+  void note_tail(size_t begin, size_t length) {
+    if (begin + length >= std::min(tail_, mapped_)) tail_ = std::min(tail_, begin);
+  }
+
   // Page granularity: what flush announced and drain still has to msync, as one covering range. The mutex is held from
   // taking the range until it is durable: another thread's drain must not return before.
   // And how far the file must reach for all of it: there can be bytes in the covering range that nobody flushed.
@@ -200,6 +206,7 @@ class Mapping {
   std::atomic<Damage> damage_{Damage::kNone};
   std::atomic<size_t> damage_offset_{0};
   std::atomic<size_t> pieces_{0};
+  size_t tail_ = SIZE_MAX;  // from here on the file was gone before
   std::atomic_flag placing_ = ATOMIC_FLAG_INIT;
   std::atomic<bool> told_{false};
   std::atomic<bool> ended_{false};

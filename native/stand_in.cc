@@ -119,28 +119,32 @@ bool has_room(const void* context) {
 }
 
 // With a copy of what is there, unless it is one page that is gone.
-bool place(Mapping* mapping, const Piece& piece, bool is_lost, const void* context) {
+bool place(const Mapping* mapping, const Piece& piece, bool is_lost) {
   const bool alone = piece.length <= mapping->page_size();
-  if (alone && is_lost) return place_zeroes(mapping, piece);
-  return (has_room(context) || alone) && place_copy(mapping, piece);
+  return alone && is_lost ? place_zeroes(mapping, piece) : place_copy(mapping, piece);
 }
 
 // The piece wanted. Where the kernel refuses, more at once, with some of what was set aside; that is enough for all of
 // one mapping. It can have been for another reason, so less is tried too.
-bool place_some(Mapping* mapping, size_t offset, bool is_lost, const void* context) {
+bool place_some(const Mapping* mapping, size_t offset, bool is_lost, const void* context) {
+  const Piece page = block_around(mapping, offset, mapping->page_size());
+  // Copying a block can meet pages that are gone.
+  if (!has_room(context)) return place(mapping, page, is_lost);
   const Piece wanted = block_around(mapping, offset, block_size(mapping));
-  if (place(mapping, wanted, is_lost, context)) return true;
+  if (place(mapping, wanted, is_lost)) return true;
   const Piece more = block_around(mapping, offset, std::max(wanted.length, mapping->mapped() / 16));
-  if (take_from_reserve() && place(mapping, more, is_lost, context)) return true;
-  if (place(mapping, block_around(mapping, offset, mapping->page_size()), is_lost, context)) return true;
-  return place(mapping, {0, mapping->mapped()}, is_lost, context);
+  if (take_from_reserve() && place(mapping, more, is_lost)) return true;
+  return place(mapping, page, is_lost) || place(mapping, {0, mapping->mapped()}, is_lost);
 }
 
-// From the end of the file to the end of its extent, where the offset is in there.
+// From the end of the file to the end of its extent, where the offset is in there; or to what was put there when the
+// file was truncated before.
 bool place_past_end(Mapping* mapping, size_t offset) {
   Piece tail;
   if (!mapping->past_end(offset, &tail.begin, &tail.length)) return false;
-  return place_zeroes(mapping, tail) || (take_from_reserve() && place_zeroes(mapping, tail));
+  if (!place_zeroes(mapping, tail) && !(take_from_reserve() && place_zeroes(mapping, tail))) return false;
+  mapping->note_tail(tail.begin, tail.length);
+  return true;
 }
 
 // Whether another thread has put something there since the fault.
@@ -203,7 +207,8 @@ bool replace_lost(Mapping* mapping, size_t offset, bool is_corrupt, const void* 
   // A fault that was met before: there is private memory now. Unless that itself is corrupt.
   if (mapping->ended() && !is_corrupt) return true;
   mapping->mark_damaged(is_corrupt ? Damage::kCorruptPage : Damage::kLostPage, offset);
-  const bool done = one_at_a_time(mapping, offset, false, context, [&] {
+  // Where disks are full, pages that are not there can be read.
+  const bool done = one_at_a_time(mapping, offset, mapping->writable(), context, [&] {
     return (!is_corrupt && place_past_end(mapping, offset)) || place_some(mapping, offset, true, context);
   });
   // Stores through a Buffer cannot throw; calls can.

@@ -259,7 +259,8 @@ export class Region implements Memory, Disposable {
   /**
    * A zero-copy Buffer on the memory itself. What is stored through it is durable after `persist` of the same range.
    * After {@link close} its length is 0. Stores into a Buffer of a read-only region do not reach the memory, and make
-   * every later call throw `ERR_PMEM_READ_ONLY`. On DAX files and device-DAX it can be the source and the target of O_DIRECT
+   * every later call throw `ERR_PMEM_READ_ONLY`. Once a region is damaged so, or by a page that was gone, its Buffers can be private
+   * copies in part, and show what others store no more. On DAX files and device-DAX it can be the source and the target of O_DIRECT
    * I/O; for `/dev/mem` and PCI resources the kernel has no page structures and answers EFAULT.
    *
    * Where another thread (see {@link share}) or process stores into the same bytes, do not decode text from it: `toString()`, a

@@ -103,7 +103,8 @@ describe('a fault that is handled late', () => {
           faults.remember(view);
           const before = faults.loadRemembered();
           region.close();
-          faults.late(reading ? 11 : 7, si);
+          // The first one must not have left the default action behind.
+          for (let i = 0; i < 2; i++) faults.late(reading ? 11 : 7, si);
           return [before, faults.loadRemembered(), buffer.byteLength];
         },
         [addon, file('late'), code, readOnly],
