@@ -18,6 +18,7 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   write: (region) => region.write(0, Buffer.alloc(8)),
   fill: (region) => region.fill(0, 8),
   load64: (region) => region.load64(0),
+  readText: (region) => region.readText(0, 1),
   store64: (region) => region.store64(0, 1n),
   flush: (region) => region.flush(0, 8),
   drain: (region) => region.drain(),

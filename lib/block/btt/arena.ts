@@ -38,7 +38,7 @@ function isTabled(memory: Memory): memory is TabledMemory {
  * **A script that ends** (the timeout of a vm, an interrupt) can leave a write at any point, too, with the lanes here not knowing
  * what the flog says. So a write is noted before its first step and struck out after its last. Whoever finds one noted reads the
  * flog and completes it, as opening does. Only where the memory's calls run code of users' it could also be that they called back,
- * and the write goes on afterwards: then they are refused.
+ * and the write goes on afterwards: they are refused, until a turn of their own shows that it does not.
  */
 export class Arena {
   readonly index: number;
@@ -66,6 +66,10 @@ export class Arena {
   #failure: unknown;
   /** A change was begun, and is not known to have ended. */
   #isChanging = false;
+  /** Changes that were begun. */
+  #changes = 0;
+  /** The one that was begun last is known to have been interrupted. */
+  #isOver = false;
 
   constructor(memory: Memory, found: FoundArena, flog: FlogFindings) {
     const { index, offset, info } = found;
@@ -102,7 +106,15 @@ export class Arena {
 
   /** A change may be under way further up, and go on afterwards. */
   get mayGoOn(): boolean {
-    return this.#isChanging && !Region.runsOwnCode(this.#memory);
+    return this.#isChanging && !this.#isOver && !Region.runsOwnCode(this.#memory);
+  }
+
+  /** Changes do not wait for anything: one that is still noted in a turn of its own does not go on. */
+  #lookAgain(): void {
+    const change = this.#changes;
+    queueMicrotask(() => {
+      if (this.#changes === change) this.#isOver = true;
+    });
   }
 
   /** Completes a change that the end of a script interrupted. Not what may go on. */
@@ -129,6 +141,8 @@ export class Arena {
   #begin(operation: string): void {
     if (this.#isChanging) this.#take(operation);
     if (this.#failure !== undefined) this.#refuseBroken(operation);
+    this.#changes++;
+    this.#isOver = false;
     this.#isChanging = true;
   }
 
@@ -137,9 +151,10 @@ export class Arena {
       this.#resume();
       return;
     }
+    this.#lookAgain();
     const sentence =
-      'another write to the BTT is under way, further up in this call, or was interrupted; if it was, open the BTT again, ' +
-      'which completes or undoes it';
+      'another write to the BTT is under way, further up in this call, or was interrupted; if it was, try again in another turn ' +
+      'of the event loop, or open the BTT again';
     throw inputOutput(operation, sentence);
   }
 

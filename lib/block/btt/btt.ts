@@ -71,8 +71,8 @@ const OPEN = Symbol('open');
  * A read that fails may have filled a part of its target.
  *
  * A write whose script is ended in the middle (the timeout of a vm, an interrupt) leaves each sector old or new, and on a Region the
- * next call completes it. On any other Memory, which may also have called back in the middle of a write, later writes are `EIO` then
- * until the BTT is opened again.
+ * next call completes it. On any other Memory, which may also have called back in the middle of a write, the next one is `EIO`, and
+ * those of a later turn of the event loop complete it.
  *
  * **Who else.** Two that store would give the same free block to two sectors. So one that is open to store, a repair and a format
  * are alone in this process (`ERR_PMEM_BUSY`); those who only read, a check too, share. Regions are told apart by the bytes of the
@@ -322,8 +322,9 @@ export class Btt implements BlockDevice {
   /** Ends the device; the memory stays open. Closing twice is harmless. */
   close(): void {
     this.#limits.close();
-    // Called by the memory in the middle of a write: that one ends first, before another may open it.
-    if (!this.#arenas.some(({ mayGoOn }) => mayGoOn)) this.#claim.end();
+    // Called by the memory in the middle of a write, perhaps: that one ends before another may open it, and before this turn does.
+    if (this.#arenas.some(({ mayGoOn }) => mayGoOn)) queueMicrotask(() => this.#claim.end());
+    else this.#claim.end();
   }
 
   [Symbol.dispose](): void {
