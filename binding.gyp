@@ -18,6 +18,7 @@
               "native/cpu.cc",
               "native/crc32c.cc",
               "native/durable.cc",
+              "native/environment.cc",
               "native/errors.cc",
               "native/fast.cc",
               "native/fault.cc",

@@ -305,13 +305,22 @@ export interface Native {
   probeAddress(address: number, length: number): number;
   /** Page faults of this thread so far. */
   threadFaults(): number;
-  /**
-   * Of a loop device: device number and inode number of its file, and the number of the device that the file is, or 0; as
-   * stat(2) has them. Empty for anything else, and for one without a file.
-   */
-  loopFile(fd: number): bigint[];
   /** The seals of a memfd (fcntl(2), F_GET_SEALS); 0 of any other file. */
   seals(fd: number): number;
+
+  /** Whether the process has rights that whoever started it lacks (AT_SECURE): its environment is then not to be trusted. */
+  isPrivileged(): boolean;
+  /** Writes the line to stderr, the first time in the process that it is called; never waits. */
+  sayOnce(line: string): void;
+  /**
+   * The file behind an open loop device, as stat(2) has it: its device number, its inode number and, where it is a device node
+   * itself, the number of that device, else 0; undefined for anything else, and for one without a file.
+   */
+  loopFile(fd: number): BigUint64Array | undefined;
+  /** The UUID of the btrfs that the open file is on, as /sys/fs/btrfs has it; undefined elsewhere. */
+  btrfsId(fd: number): string | undefined;
+  /** Whether files of the xfs that the open file is on can share blocks; undefined elsewhere. */
+  xfsReflink(fd: number): boolean | undefined;
 }
 
 const SUPPORTED = 'Linux on x86-64 or arm64';

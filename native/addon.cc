@@ -3,6 +3,7 @@
 
 #include "async.h"
 #include "context.h"
+#include "environment.h"
 #include "fast.h"
 #include "files.h"
 #include "handles.h"
@@ -75,8 +76,12 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"hugePages", pmem::huge_pages},
       {"probeAddress", pmem::probe_address},
       {"threadFaults", pmem::thread_faults},
-      {"loopFile", pmem::loop_file},
       {"seals", pmem::seals},
+      {"isPrivileged", pmem::is_privileged},
+      {"sayOnce", pmem::say_once},
+      {"loopFile", pmem::loop_file},
+      {"btrfsId", pmem::btrfs_id},
+      {"xfsReflink", pmem::xfs_reflink},
   };
   for (const auto& one : calls) exports.Set(one.name, Napi::Function::New(env, one.call, one.name));
   return exports;

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "environment.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__aarch64__)
@@ -99,11 +101,6 @@ bool choose(const bool (&supported)[N], const char* const (&names)[N], const cha
     return true;
   }
   return false;
-}
-
-const char* setting(const char* name) {
-  const char* value = getenv(name);
-  return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
 Cpu decide() {

@@ -22,6 +22,7 @@ struct Cpu {
 };
 
 // Reads the CPU's features and PMEM_FLUSH, PMEM_COPY, PMEM_CRC32C and PMEM_MOVNT_THRESHOLD once; constant afterwards.
+// In a process with AT_SECURE the four are ignored.
 const Cpu& cpu();
 
 const char* name_of(FlushPath path);

@@ -1,7 +1,6 @@
 #include "files.h"
 
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -115,18 +114,6 @@ Napi::Value describe_cpu(const Napi::CallbackInfo& info) {
   result.Set("cacheLine", Napi::Number::New(env, static_cast<double>(found.cache_line)));
   result.Set("streamingThreshold", Napi::Number::New(env, static_cast<double>(found.streaming_threshold)));
   result.Set("refused", found.refused == nullptr ? env.Null() : Napi::Value(Napi::String::New(env, found.refused)));
-  return result;
-}
-
-Napi::Value loop_file(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  struct loop_info64 status = {};
-  Napi::Array result = Napi::Array::New(env);
-  if (ioctl(descriptor(info), LOOP_GET_STATUS64, &status) != 0) return result;
-  uint32_t i = 0;
-  for (const uint64_t value : {status.lo_device, status.lo_inode, status.lo_rdevice}) {
-    result.Set(i++, Napi::BigInt::New(env, value));
-  }
   return result;
 }
 

@@ -31,7 +31,6 @@ Napi::Value write_direct(const Napi::CallbackInfo& info);
 
 // loopFile(fd) -> [device, inode, number] of the file of a loop device (loop(4)), as stat(2) has them, the number only
 // where that is a device itself; empty where the descriptor is no loop device's, or it has no file.
-Napi::Value loop_file(const Napi::CallbackInfo& info);
 
 }  // namespace pmem
 

@@ -18,8 +18,9 @@ const MEANING: Readonly<Record<Durability['granularity'], string>> = {
 /** The verdict in a line. */
 function headline({ durability }: Explanation): string {
   if (durability.volatile) return 'nothing stored here is durable';
-  const { granularity, assumed } = durability;
-  const confirmed = assumed ? ', assumed and not confirmed by the kernel' : '';
+  const { granularity, assumed, below } = durability;
+  const unknown = below === 'unknown' ? ', unless what is below forgets, which is unknown' : '';
+  const confirmed = assumed ? ', assumed and not confirmed by the kernel' : unknown;
   return `${granularityInWords(granularity)} (granularity '${granularity}')${confirmed}`;
 }
 
@@ -49,17 +50,21 @@ function run({ operands: [path = ''], flags }: Arguments): number {
     return 0;
   }
   print('In the way of better:');
-  for (const { code, cause, remedy } of obstacles) {
+  for (const { code, cause, remedy, commands } of obstacles) {
     print();
     print(`  ${bold(code)}`);
     print(indented(`${cause}.`, 4));
-    print(indented(`Way out: ${remedy}.`, 4));
+    print(indented(`Way out: ${remedy}${commands.length === 0 ? '.' : ':'}`, 4));
+    // Never broken: they are there to be copied.
+    for (const command of commands) print(`      ${command}`);
   }
   return 0;
 }
 
 function withoutObstacles(durability: Durability): string {
   if (durability.volatile) return 'There is no way to a better one here: the memory itself forgets.';
+  if (!durability.assumed && durability.below === 'unknown')
+    return 'Nothing stands in the way of better, as far as is known.';
   if (durability.assumed) return 'The kernel cannot confirm it; whoever names the path vouches for it.';
   return 'Nothing stands in the way of better.';
 }

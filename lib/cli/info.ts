@@ -29,9 +29,10 @@ function cpuInWords(cpu: Omit<CpuPaths, 'refused'>): string {
 }
 
 function durabilityInWords({ durability }: Explanation): string {
-  const { granularity, assumed, mapSync } = durability;
-  if (durability.volatile) return 'none: volatile';
-  return `${granularity}${mapSync ? ', MAP_SYNC' : ''}${assumed ? ', assumed' : ''}`;
+  const { granularity, assumed, mapSync, below } = durability;
+  if (durability.volatile) return below === 'volatile' ? 'none: volatile' : 'none: cannot be flushed';
+  const beneath = below === 'persistent' ? '' : `, ${below} below`;
+  return `${granularity}${mapSync ? ', MAP_SYNC' : ''}${assumed ? ', assumed' : ''}${beneath}`;
 }
 
 function run({ operands: [path = ''], flags }: Arguments): number {

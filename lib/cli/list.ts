@@ -26,6 +26,8 @@ function asNdctl(device: PmemDevice): Record<string, unknown> {
     provider: device.provider,
     persistence_domain: device.persistenceDomain,
     volatile: device.volatile,
+    caveat: device.caveat,
+    assumed: device.assumed ? true : undefined,
     numa_node: device.numaNode,
     target_node: device.targetNode,
     resource: device.resource,
@@ -55,8 +57,13 @@ function modeInWords({ mode, enabled }: PmemDevice): string {
   return mode === undefined ? 'disabled' : `${mode} (disabled)`;
 }
 
+function persistenceInWords({ volatile, caveat, persistenceDomain, assumed }: PmemDevice): string {
+  const found = volatile ? 'volatile' : caveat === undefined ? (persistenceDomain ?? UNKNOWN) : 'unknown';
+  return assumed ? `${found}, assumed` : found;
+}
+
 function row(device: PmemDevice): string[] {
-  const { name, path, mode, region, persistenceDomain, mountPoints, numaNode, targetNode } = device;
+  const { name, path, mode, region, mountPoints, numaNode, targetNode } = device;
   return [
     name,
     path ?? UNKNOWN,
@@ -64,7 +71,7 @@ function row(device: PmemDevice): string[] {
     sizeOrUnknown(device.size),
     sizeOrUnknown(device.alignment),
     region ?? device.provider ?? UNKNOWN,
-    device.volatile ? 'volatile' : (persistenceDomain ?? UNKNOWN),
+    persistenceInWords(device),
     String((mode === 'system-ram' ? (targetNode ?? numaNode) : numaNode) ?? UNKNOWN),
     mountPoints.length === 0 ? UNKNOWN : mountPoints.join(', '),
   ];
@@ -80,6 +87,16 @@ const NONE = [
 /** The table's lines, heading first. */
 export function deviceTable(devices: readonly PmemDevice[]): string[] {
   return table(COLUMNS, devices.map(row));
+}
+
+/** What is to be said below the table. */
+export function deviceRemarks(devices: readonly PmemDevice[]): string[] {
+  const caveats = devices.flatMap(({ name, caveat }) => (caveat === undefined ? [] : [`${name}: ${caveat}.`]));
+  if (!devices.some(({ assumed }) => assumed)) return caveats;
+  return [
+    ...caveats,
+    'assumed: PMEM_ASSUME_PERSISTENT=1 takes flushed stores for durable, which the kernel does not confirm.',
+  ];
 }
 
 /** The text for scripts. */
@@ -98,6 +115,9 @@ function run({ flags }: Arguments): number {
     const [heading = '', ...rows] = deviceTable(devices);
     print(bold(heading));
     for (const line of rows) print(line);
+    const remarks = deviceRemarks(devices);
+    if (remarks.length > 0) print();
+    for (const remark of remarks) print(wrap(remark));
   }
   return 0;
 }
@@ -108,7 +128,7 @@ export const list: Command = {
   summary: 'every persistent-memory device that the kernel knows',
   description: [
     'Lists libnvdimm namespaces (NVDIMMs, CXL, legacy memory and memmap=, virtio-pmem) and device-DAX memory, whatever its mode: raw, sector, fsdax, devdax or system-ram. Reads sysfs only, opens no device and needs no privileges.',
-    'NODE is the NUMA node near the memory, in mode system-ram the one that it became. PERSISTENCE says what survives power-off: cpu_cache (eADR), memory_controller (ADR), volatile for memory that forgets, - where the kernel does not tell.',
+    'NODE is the NUMA node near the memory, in mode system-ram the one that it became. PERSISTENCE says what survives power-off: cpu_cache (eADR), memory_controller (ADR), volatile for memory that forgets, unknown for legacy memory (e820, memmap=), - where the kernel does not tell; assumed where PMEM_ASSUME_PERSISTENT=1 counts.',
   ],
   options: {
     json: { type: 'boolean', help: "print an array for scripts, with ndctl's and daxctl's names; [] if there is none" },

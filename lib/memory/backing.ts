@@ -17,10 +17,10 @@ import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { HOST, type Host } from './host.js';
 import type { FileIdentity } from './lock-holders.js';
-import { findMount, type Mount } from './mounts.js';
+import { descriptorMount, findMount, type Mount, mountOfDevice } from './mounts.js';
 import { checkLinks, type Rule } from './strangers.js';
 import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, resolve, subsystem } from './sysfs.js';
-import { isVolatileBlockDevice, isVolatileOverlay, isVolatileType } from './volatility.js';
+import { type Beneath, belowDax, belowDescriptor, belowDevice } from './volatility.js';
 
 /**
  * `file`: a regular file; `devdax`: `/dev/daxX.Y`; `devmem`: `/dev/mem`; `pci`: a `resourceN` of a PCI device in sysfs;
@@ -38,6 +38,8 @@ export interface FileSystem {
   readonly blockSize: number;
   /** The block device's directory below /sys/devices, where it has one. */
   readonly device: string | undefined;
+  /** Of xfs: whether files can share blocks. */
+  readonly reflink?: boolean;
 }
 
 /** What is at a path, and the units in which it can be mapped. */
@@ -49,8 +51,8 @@ export interface Backing {
   /** Offsets (and on device-DAX lengths) must be multiples of this many bytes; the kernel maps in this unit. */
   readonly pageSize: number;
   readonly fileSystem: FileSystem | undefined;
-  /** Everything here is gone after power-off, as far as can be told. */
-  readonly volatile?: boolean;
+  /** What holds the bytes in the end; undefined of physical memory and PCI devices, of which nobody tells. */
+  readonly below?: Beneath;
   /** Of a device: its directory below /sys/devices. */
   readonly device: string | undefined;
   readonly identity: FileIdentity;
@@ -225,7 +227,7 @@ function inspectCharacterDevice(
   path: string,
   number: string,
   host: Host,
-): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device'> {
+): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'below'> {
   if (number === DEV_MEM) return { kind: 'devmem', size: undefined, pageSize: native.pageSize(), device: undefined };
   const device = deviceDirectory(host, 'char', number);
   if (device === undefined || subsystem(device) !== 'dax') {
@@ -236,7 +238,7 @@ function inspectCharacterDevice(
   if (size === undefined || align === undefined) {
     throw refusal(path, 'ENODEV', `does not tell its size and alignment in ${device}`);
   }
-  return { kind: 'devdax', size, pageSize: align, device };
+  return { kind: 'devdax', size, pageSize: align, device, below: belowDax(host, device) };
 }
 
 /** A number that the kernel has no device for: open(2) says so too, unless it comes to load a driver. */
@@ -254,16 +256,19 @@ function inspectBlockDevice(
   path: string,
   number: string,
   host: Host,
-): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'volatile'> {
+): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'below'> {
   const device = deviceDirectory(host, 'block', number);
   const sectors = device === undefined ? undefined : numericAttribute(device, 'size');
   if (device === undefined || sectors === undefined)
     throw refusal(path, 'ENODEV', 'is a block device that sysfs does not know');
-  const volatile = isVolatileBlockDevice(device);
-  return { kind: 'block', size: sectors * 512, pageSize: native.pageSize(), device, volatile };
+  const below = belowDevice(host, device);
+  return { kind: 'block', size: sectors * 512, pageSize: native.pageSize(), device, below };
 }
 
-function fileSystemOf(host: Host, path: string, dev: bigint, blockSize: number): FileSystem | undefined {
+function mountOf(host: Host, fd: number, path: string, dev: bigint): Mount | undefined {
+  const exact = descriptorMount(host, fd);
+  if (exact === 'elsewhere') return mountOfDevice(host, deviceNumber(dev));
+  if (exact !== undefined) return exact;
   let real = path;
   try {
     real = realpathSync(path);
@@ -271,15 +276,30 @@ function fileSystemOf(host: Host, path: string, dev: bigint, blockSize: number):
     // A deleted file, or one that has no name yet, has a device number to find its mount by, and had or gets its place here.
     real = join(resolve(dirname(path)) ?? dirname(path), basename(path));
   }
-  const mount: Mount | undefined = findMount(host, deviceNumber(dev), real);
-  if (mount === undefined) return undefined;
-  return {
+  return findMount(host, deviceNumber(dev), real);
+}
+
+/** The file system of an open file or directory, and what that lies on. */
+function fileSystemOf(
+  host: Host,
+  fd: number,
+  path: string,
+  dev: bigint,
+  { type, bsize }: { readonly type: number; readonly bsize: number },
+): { fileSystem: FileSystem | undefined; below: Beneath } {
+  const mount = mountOf(host, fd, path, dev);
+  const below = belowDescriptor(host, fd, mount, dev, type);
+  if (mount === undefined) return { fileSystem: undefined, below };
+  const reflink = mount.type === 'xfs' ? native.xfsReflink(fd) : undefined;
+  const fileSystem = {
     type: mount.type,
     mountPoint: mount.mountPoint,
     options: mount.options,
-    blockSize,
+    blockSize: bsize,
     device: deviceDirectory(host, 'block', deviceNumber(dev)),
+    ...(reflink === undefined ? {} : { reflink }),
   };
+  return { fileSystem, below };
 }
 
 /** Refuses, by its kind, what {@link inspect} would; the descriptor need not be open for anything. */
@@ -320,38 +340,27 @@ export function inspect(fd: number, path: string, host: Host = HOST): Backing {
   if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
 
   const size = Number(status.size);
-  const { type, bsize } = fileSystemStatus(fd, path);
+  const statfs = fileSystemStatus(fd, path);
+  const { type, bsize } = statfs;
   refuseKernels(type, path);
   if (type === SYSFS_MAGIC) {
     const device = realpathSync(path).replace(/\/[^/]*$/, '');
     return { kind: 'pci', path, size, pageSize: native.pageSize(), fileSystem: undefined, device, identity };
   }
   const pageSize = type === HUGETLBFS_MAGIC ? bsize : native.pageSize();
-  const fileSystem = fileSystemOf(host, path, status.dev, bsize);
-  const volatile = forgets(type, fileSystem);
-  return { kind: 'file', path, size, pageSize, fileSystem, volatile, device: undefined, identity };
-}
-
-/** By what the kernel says of the file itself first: a mount may not be found, or not be the file's. */
-function forgets(type: number, fileSystem: FileSystem | undefined): boolean {
-  if (isVolatileType(type)) return true;
-  if (fileSystem === undefined) return false;
-  if (isVolatileOverlay(fileSystem.type, fileSystem.options)) return true;
-  return fileSystem.device !== undefined && isVolatileBlockDevice(fileSystem.device);
+  const where = fileSystemOf(host, fd, path, status.dev, statfs);
+  return { kind: 'file', path, size, pageSize, ...where, device: undefined, identity };
 }
 
 /** What a file in the open directory would be. */
 export function inspectDirectory(fd: number, path: string, host: Host = HOST): Backing {
   const { dev, ino } = fstatSync(fd, { bigint: true });
-  const { type, bsize } = statfsSync(path);
-  const fileSystem = fileSystemOf(host, path, dev, bsize);
   return {
     kind: 'file',
     path,
     size: undefined,
     pageSize: native.pageSize(),
-    fileSystem,
-    volatile: forgets(type, fileSystem),
+    ...fileSystemOf(host, fd, path, dev, statfsSync(path)),
     device: undefined,
     identity: { dev, ino },
   };

@@ -1,10 +1,13 @@
 /** Every persistent-memory device that sysfs knows: libnvdimm namespaces, legacy pmem, device-DAX. */
 
+import { PmemError } from '../errors.js';
 import { type DaxDevice, daxDevices } from './dax-devices.js';
+import { assumedByEnvironment } from './durability.js';
 import { HOST, type Host } from './host.js';
+import { legacyCaveat } from './legacy-memory.js';
 import { type MountedDevice, mountPoints, mountTable } from './mounted-devices.js';
 import { type Namespace, type NamespaceMode, namespaces, regionFacts } from './namespaces.js';
-import { isVolatileDax } from './sysfs.js';
+import { isVirtioPmem, isVolatileDax, ndRegion, providerOf } from './sysfs.js';
 
 /**
  * What the kernel makes of a piece of memory, in ndctl's and daxctl's words: `raw` and `fsdax` a block device that maps
@@ -38,6 +41,10 @@ export interface PmemDevice {
   readonly persistenceDomain: string | undefined;
   /** The memory forgets at power-off, or is used as if it did. */
   readonly volatile: boolean;
+  /** Why it is not known whether the memory survives power-off, where that is so (provider `e820`), or why nothing stored here can be made durable (`virtio-pmem` in mode `devdax`). */
+  readonly caveat: string | undefined;
+  /** PMEM_ASSUME_PERSISTENT=1 makes regions on it take flushed stores for durable, which the kernel does not confirm. */
+  readonly assumed: boolean;
   /** The node that the memory is near to. */
   readonly numaNode: number | undefined;
   /** The node that the memory becomes in mode `system-ram`. */
@@ -50,9 +57,29 @@ export interface PmemDevice {
   readonly enabled: boolean;
 }
 
-function ofDax(dax: DaxDevice): PmemDevice {
+const UNFLUSHABLE = 'virtio-pmem as device-DAX: nothing can send the flush request that makes stores durable';
+
+/** What is said of all the memory of a region, if the device lies in one. */
+function caveatOf(directory: string, host: Host): string | undefined {
+  const region = ndRegion(directory);
+  return region !== undefined && providerOf(region) === 'e820' ? legacyCaveat(host, region) : undefined;
+}
+
+/** The environment of a program that lists devices; where the addon cannot be loaded, nobody opens a region either. */
+function isAssumed(): boolean {
+  if ((process.env['PMEM_ASSUME_PERSISTENT'] ?? '') === '') return false;
+  try {
+    return assumedByEnvironment();
+  } catch (error) {
+    if (error instanceof PmemError && error.code === 'ERR_PMEM_ENVIRONMENT') throw error;
+    return false;
+  }
+}
+
+function ofDax(dax: DaxDevice, host: Host, assumed: boolean): PmemDevice {
   const isMemory = dax.driver === 'kmem';
   const { region, provider, persistenceDomain } = regionFacts(dax.directory);
+  const volatile = isMemory || isVolatileDax(dax.directory);
   return {
     name: dax.name,
     mode: isMemory ? 'system-ram' : 'devdax',
@@ -65,7 +92,9 @@ function ofDax(dax: DaxDevice): PmemDevice {
     region,
     provider: provider ?? dax.provider,
     persistenceDomain,
-    volatile: isMemory || isVolatileDax(dax.directory),
+    volatile,
+    caveat: volatile ? undefined : isVirtioPmem(dax.directory) ? UNFLUSHABLE : caveatOf(dax.directory, host),
+    assumed: assumed && !isMemory && (volatile || isVirtioPmem(dax.directory)),
     numaNode: dax.numaNode,
     targetNode: dax.targetNode,
     resource: dax.resource,
@@ -74,9 +103,16 @@ function ofDax(dax: DaxDevice): PmemDevice {
   };
 }
 
-function ofNamespace(namespace: Namespace, dax: DaxDevice | undefined, mounted: MountedDevice[]): PmemDevice {
+function ofNamespace(
+  namespace: Namespace,
+  dax: DaxDevice | undefined,
+  mounted: MountedDevice[],
+  host: Host,
+  assumed: boolean,
+): PmemDevice {
   const { name, region, provider, persistenceDomain, block } = namespace;
-  const device = dax === undefined ? undefined : ofDax(dax);
+  const device = dax === undefined ? undefined : ofDax(dax, host, assumed);
+  const volatile = device?.volatile ?? isVolatileDax(namespace.holder);
   const mode = device?.mode ?? namespace.mode;
   return {
     name,
@@ -90,7 +126,9 @@ function ofNamespace(namespace: Namespace, dax: DaxDevice | undefined, mounted: 
     region,
     provider,
     persistenceDomain,
-    volatile: device?.volatile ?? false,
+    volatile,
+    caveat: device === undefined ? (volatile ? undefined : caveatOf(namespace.holder, host)) : device.caveat,
+    assumed: device?.assumed ?? (assumed && block !== undefined),
     numaNode: namespace.numaNode ?? device?.numaNode,
     targetNode: namespace.targetNode ?? device?.targetNode,
     resource: device?.resource ?? namespace.resource,
@@ -108,15 +146,19 @@ const ORDER = new Intl.Collator('en', { numeric: true });
  * (memory that firmware set apart, CXL volatile memory). Idle placeholders without any size are left out. Needs no
  * privileges and not even the addon, and opens no device.
  *
+ * @throws PmemError `ERR_PMEM_ENVIRONMENT` when PMEM_ASSUME_PERSISTENT is neither 1 nor empty
  * @param host where the kernel tells about itself; another machine's copy in tests
  */
 export function listDevices(host: Host = HOST): PmemDevice[] {
   const unclaimed = daxDevices(host);
   const mounted = mountTable(host);
+  const assumed = isAssumed();
   const devices = namespaces(host).map((namespace) => {
     const own = unclaimed.findIndex((dax) => dax.directory.startsWith(`${namespace.holder}/`));
     const [dax] = own < 0 ? [] : unclaimed.splice(own, 1);
-    return ofNamespace(namespace, dax, mounted);
+    return ofNamespace(namespace, dax, mounted, host, assumed);
   });
-  return [...devices, ...unclaimed.map(ofDax)].sort((a, b) => ORDER.compare(a.name, b.name));
+  return [...devices, ...unclaimed.map((dax) => ofDax(dax, host, assumed))].sort((a, b) =>
+    ORDER.compare(a.name, b.name),
+  );
 }

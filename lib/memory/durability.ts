@@ -1,82 +1,126 @@
 /** What a mapping needs to make stores durable, decided from what it is, what the kernel granted and what the user asserts. */
 
-import { NativeGranularity } from '../binding.js';
+import { NativeGranularity, native } from '../binding.js';
+import { PmemError } from '../errors.js';
 import type { Backing } from './backing.js';
-import { deviceOf } from './backing.js';
-import type { Durability, Granularity } from './memory.js';
-import { isVolatile, obstacles } from './obstacles.js';
-import { attribute, isVolatileDax, ndRegion } from './sysfs.js';
+import type { Below, Durability, Granularity } from './memory.js';
+import { isUnflushable, isVolatile, obstacles } from './obstacles.js';
+import { attribute, ndRegion } from './sysfs.js';
+
+/** What the user says of stores where the kernel does not: see `RegionOptions.assumePersistent`. */
+export type Assumption = boolean | 'msync';
 
 /** What was found out and asserted about a mapping. */
 export interface Evidence {
   readonly backing: Backing;
   /** 0 when MAP_SYNC was granted (or is meaningless), else why not. */
   readonly syncErrno: number;
-  /** The user says that stores are persistent once flushed. */
-  readonly assumePersistent: boolean;
+  /** The user says that stores are persistent once flushed, or once an msync has handed them over. */
+  readonly assumePersistent: Assumption;
 }
 
-/** True when PMEM_ASSUME_PERSISTENT is set to anything but `0` or nothing. */
+const VARIABLE = 'PMEM_ASSUME_PERSISTENT';
+
+/**
+ * True when PMEM_ASSUME_PERSISTENT is `1`, which a line on stderr then says, once per process. Not set and empty are false; so is
+ * everything in a process that has rights which whoever started it lacks (AT_SECURE).
+ *
+ * @throws PmemError `ERR_PMEM_ENVIRONMENT` for any other value: `false` meant the opposite of what a lax reader makes of it
+ */
 export function assumedByEnvironment(): boolean {
-  const value = process.env['PMEM_ASSUME_PERSISTENT'];
-  return value !== undefined && value !== '' && value !== '0';
+  const value = process.env[VARIABLE] ?? '';
+  if (value === '' || native.isPrivileged()) return false;
+  if (value !== '1') {
+    throw new PmemError(
+      'ERR_PMEM_ENVIRONMENT',
+      `${VARIABLE}=${value} in the environment means nothing: 1 takes flushed stores for durable where the kernel does not ` +
+        'confirm it; to leave that to the kernel, unset it',
+    );
+  }
+  native.sayOnce(`pmem: ${VARIABLE}=1: flushed stores are taken for durable where the kernel does not confirm it`);
+  return true;
 }
 
-/** `cpu_cache` (eADR) or `memory_controller` (ADR), where the region of the device tells. */
-function persistenceDomain(backing: Backing): string | undefined {
-  const device = deviceOf(backing);
-  const region = device === undefined ? undefined : ndRegion(device);
-  return region === undefined ? undefined : attribute(region, 'persistence_domain');
+/** `cpu_cache` (eADR) or `memory_controller` (ADR), where the regions below all tell; the lesser where they differ. */
+export function persistenceDomain({ device, fileSystem, below }: Backing): string | undefined {
+  const own = device ?? fileSystem?.device;
+  const devices = below?.devices.length ? below.devices : own === undefined ? [] : [own];
+  const domains = devices.map((one) => {
+    const region = ndRegion(one);
+    return region === undefined ? undefined : attribute(region, 'persistence_domain');
+  });
+  return domains.includes(undefined) ? undefined : (domains.find((domain) => domain !== 'cpu_cache') ?? domains[0]);
 }
+
+const ASSERT =
+  "if you know that it keeps what it is given, say assumePersistent: 'msync', or keep the file where its device can be seen";
 
 function onPersistentMemory(backing: Backing, how: string, mapSync: boolean): Durability {
   const domain = persistenceDomain(backing);
   const pageSize = backing.pageSize;
-  const common = { mapSync, pageSize, assumed: false, volatile: false };
+  const { state = 'persistent', why } = backing.below ?? {};
+  const common = { mapSync, pageSize, assumed: false, volatile: false, below: state };
+  const caveat = state === 'persistent' || why === undefined ? '' : `; whether that survives is unknown: ${why}`;
   if (domain === 'cpu_cache') {
-    const reason = `${how}; the platform flushes the CPU caches on power failure (eADR), so a store needs only a fence`;
-    return { ...common, granularity: 'byte', reason };
+    const reason = `${how}; the platform says that it flushes the CPU caches on power failure (eADR), so a store needs only a fence`;
+    return { ...common, granularity: 'byte', reason: `${reason}${caveat}` };
   }
-  const where = domain === 'memory_controller' ? ' and the memory controller on power failure (ADR)' : '';
-  return { ...common, granularity: 'cache-line', reason: `${how}; CPU flushes carry a store to the media${where}` };
+  const where =
+    domain === 'memory_controller'
+      ? ' to the memory controller, which the platform says it saves on power failure (ADR)'
+      : ' out of the caches, and the platform does not say what it saves on power failure';
+  return { ...common, granularity: 'cache-line', reason: `${how}; CPU flushes carry a store${where}${caveat}` };
+}
+
+/** Bytes that CPU flushes make durable, as far as the kernel says. */
+function daxDurability({ backing, syncErrno }: Evidence): Durability | undefined {
+  const { kind, path } = backing;
+  if (isVolatile(backing) || isUnflushable(backing)) return undefined;
+  const synchronous = syncErrno === 0;
+  if (kind === 'devdax') return onPersistentMemory(backing, `${path} is device-DAX`, synchronous);
+  if (kind !== 'file' || !synchronous) return undefined;
+  const type = backing.fileSystem?.type ?? 'a file system';
+  return onPersistentMemory(backing, `${path} is on ${type} with DAX, mapped with MAP_SYNC`, true);
 }
 
 /** The decision, with its reason. */
-export function decideDurability({ backing, syncErrno, assumePersistent }: Evidence): Durability {
+export function decideDurability(evidence: Evidence): Durability {
+  const { backing, syncErrno, assumePersistent } = evidence;
+  const byFlushes = daxDurability(evidence);
+  if (byFlushes !== undefined) return byFlushes;
   const { kind, pageSize, path } = backing;
-  const synchronous = syncErrno === 0;
-  if (kind === 'devdax' && (backing.device === undefined || !isVolatileDax(backing.device))) {
-    return onPersistentMemory(backing, `${path} is device-DAX`, synchronous);
-  }
-  if (kind === 'file' && synchronous) {
-    return onPersistentMemory(
-      backing,
-      `${path} is on ${backing.fileSystem?.type ?? 'a file system'} with DAX, mapped with MAP_SYNC`,
-      true,
-    );
-  }
-  const byFlush = {
-    granularity: 'cache-line',
-    mapSync: kind === 'devdax' && synchronous,
-    pageSize,
-    volatile: false,
-  } as const;
+  const isForgotten = isVolatile(backing);
+  const below: Below = isForgotten ? 'volatile' : (backing.below?.state ?? 'persistent');
+  const mapSync = kind === 'devdax' && syncErrno === 0;
+  const byFlush = { granularity: 'cache-line', mapSync, pageSize, volatile: false, below } as const;
   if (kind === 'devmem' || kind === 'pci') {
     const what = kind === 'devmem' ? 'physical memory' : 'the memory of a PCI device';
     const reason = `${path} is ${what}: whoever names it asserts that it is persistent, for the kernel cannot tell`;
-    return { ...byFlush, assumed: true, reason };
+    return { ...byFlush, below: 'unknown', assumed: true, reason };
   }
-  const cause =
-    kind === 'devdax' ? `${path} is device-DAX over memory that is not persistent` : causeOf(backing, syncErrno);
-  if (assumePersistent) {
+  const cause = causeOf(backing, syncErrno);
+  if (assumePersistent === true) {
     return { ...byFlush, assumed: true, reason: `persistence is assumed, not confirmed: ${cause}` };
   }
-  const byPage = { granularity: 'page', mapSync: false, pageSize, assumed: false } as const;
-  if (kind === 'devdax' || isVolatile(backing)) {
-    const reason = `nothing stored here survives power-off, and persist says so by throwing: ${cause}`;
-    return { ...byPage, volatile: true, reason };
+  const byPage = { granularity: 'page', mapSync: false, pageSize, volatile: false, below } as const;
+  const cannot = kind === 'devdax';
+  if (assumePersistent === 'msync' && !cannot) {
+    return { ...byPage, assumed: true, reason: `that an msync of whole pages makes durable is assumed: ${cause}` };
   }
-  return { ...byPage, volatile: false, reason: `a persist is an msync of whole pages: ${cause}` };
+  if (isForgotten || cannot) {
+    const what = isForgotten ? 'nothing stored here survives power-off' : 'nothing stored here can be made durable';
+    return { ...byPage, assumed: false, volatile: true, reason: `${what}, and persist says so by throwing: ${cause}` };
+  }
+  const reason = `a persist is an msync of whole pages: ${cause}`;
+  const { why, withoutBarrier } = backing.below ?? {};
+  const doubts = [below === 'unknown' ? why : undefined, withoutBarrier].filter((doubt) => doubt !== undefined);
+  if (doubts.length === 0) return { ...byPage, assumed: false, reason };
+  return {
+    ...byPage,
+    assumed: false,
+    below: 'unknown',
+    reason: `${reason}; whether that survives power-off is unknown: ${doubts.join('; ')}; ${ASSERT}`,
+  };
 }
 
 function causeOf(backing: Backing, syncErrno: number): string {

@@ -14,11 +14,10 @@ import {
   numaNode,
   openDescriptor,
 } from './backing.js';
-import { assumedByEnvironment, decideDurability } from './durability.js';
+import { assumedByEnvironment, decideDurability, persistenceDomain } from './durability.js';
 import type { Durability } from './memory.js';
-import { type Obstacle, obstacles } from './obstacles.js';
+import { isUnflushable, isVolatile, type Obstacle, obstacles } from './obstacles.js';
 import { checkPath } from './options.js';
-import { attribute, ndRegion } from './sysfs.js';
 
 const { EOPNOTSUPP } = osConstants.errno;
 
@@ -84,7 +83,8 @@ function openToLook(path: string): number {
  * with its way out. Of a directory: what a file in it would have. Opens the path for reading and maps one page of it for a
  * moment; changes nothing. What cannot be mapped is not opened: no driver and no FIFO's writer hears of it.
  *
- * @throws PmemError with the POSIX code when the path cannot be opened or is nothing that can be mapped.
+ * @throws PmemError with the POSIX code when the path cannot be opened or is nothing that can be mapped;
+ *   `ERR_PMEM_ENVIRONMENT` when PMEM_ASSUME_PERSISTENT is neither 1 nor empty.
  */
 export function explain(where: string | Buffer | URL): Explanation {
   const path = checkPath(where);
@@ -95,7 +95,6 @@ export function explain(where: string | Buffer | URL): Explanation {
     const found = decideDurability({ backing, syncErrno, assumePersistent: assumedByEnvironment() });
     const durability = isDirectory ? { ...found, reason: `of a file in it: ${found.reason}` } : found;
     const device = deviceOf(backing);
-    const region = device === undefined ? undefined : ndRegion(device);
     const coarse = durability.assumed || durability.granularity === 'page';
     return {
       path,
@@ -105,7 +104,7 @@ export function explain(where: string | Buffer | URL): Explanation {
       fileSystem: backing.fileSystem,
       device,
       numaNode: numaNode(backing),
-      persistenceDomain: region === undefined ? undefined : attribute(region, 'persistence_domain'),
+      persistenceDomain: persistenceDomain(backing),
       durability,
       obstacles: coarse && hasObstacles(backing) ? obstacles(backing, syncErrno) : [],
     };
@@ -114,9 +113,14 @@ export function explain(where: string | Buffer | URL): Explanation {
   }
 }
 
-/** Devices that are memory are what they are. */
+/** Devices that are memory are what they are, but for those that cannot be flushed. */
 function hasObstacles(backing: Backing): boolean {
-  return backing.kind === 'file' || backing.kind === 'block';
+  return backing.kind === 'file' || backing.kind === 'block' || (isUnflushable(backing) && !isVolatile(backing));
+}
+
+/** The way out in a line. */
+function wayOut({ remedy, commands }: Obstacle): string {
+  return commands.length === 0 ? remedy : `${remedy}: ${commands.join(' && ')}`;
 }
 
 /** The refusal of a region that is weaker than what was asked for. */
@@ -124,7 +128,7 @@ export function tooCoarse(backing: Backing, syncErrno: number, durability: Durab
   const { path } = backing;
   const coarse = durability.granularity === 'page' && hasObstacles(backing);
   const causes = coarse ? obstacles(backing, syncErrno) : [];
-  const ways = causes.map((one) => `${one.cause}. Way out: ${one.remedy}`).join('. ');
+  const ways = causes.map((one) => `${one.cause}. Way out: ${wayOut(one)}`).join('. ');
   const platform = `${durability.reason}. Whether the platform flushes CPU caches on power failure cannot be changed; 'cache-line' is what it offers`;
   const found = durability.volatile ? 'no durability' : `granularity '${durability.granularity}'`;
   const why = ways !== '' ? ways : wanted === 'byte' && !durability.volatile ? platform : durability.reason;

@@ -145,7 +145,7 @@ export function failure(attempt: Attempt, outcome: Outcome): Error {
     case Status.volatile:
       return new PmemError(
         'ERR_PMEM_VOLATILE',
-        `${operation}: nothing makes stores to '${path}' survive power-off. Use a file on a disk or on persistent memory; to ` +
+        `${operation}: nothing makes stores to '${path}' survive power-off, as durability.reason says. Use a file on a disk or on persistent memory; to ` +
           `try the code as if it were persistent, pass assumePersistent: true or set PMEM_ASSUME_PERSISTENT=1`,
         { path },
       );

@@ -250,7 +250,7 @@ function askLoop(path: string): Backed | undefined {
     return undefined; // not root, or no node
   }
   try {
-    const [dev, ino, rdev] = native.loopFile(fd);
+    const [dev, ino, rdev] = native.loopFile(fd) ?? [];
     return dev === undefined || ino === undefined || rdev === undefined ? undefined : { dev, ino, rdev };
   } finally {
     closeSync(fd);

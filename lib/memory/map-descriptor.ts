@@ -5,7 +5,7 @@ import { type HeldLock, type Mapped, native } from '../binding.js';
 import { formatSize } from '../units.js';
 import type { Backing, BackingKind } from './backing.js';
 import { deviceOf } from './backing.js';
-import { decideDurability, nativeGranularity, satisfies } from './durability.js';
+import { type Assumption, decideDurability, nativeGranularity, satisfies } from './durability.js';
 import { knowsMapSync, tooCoarse } from './explain.js';
 import type { ByteRange, Durability, Granularity } from './memory.js';
 
@@ -53,7 +53,7 @@ export interface DescriptorRequest {
   readonly populate: boolean;
   /** What a probe with MAP_SYNC came to: 0 or an errno. */
   readonly probed: number;
-  readonly assumePersistent: boolean;
+  readonly assumePersistent: Assumption;
   readonly granularity: Granularity;
   readonly allowInUse?: boolean;
   /** Keep it out of core dumps. */

@@ -6,6 +6,13 @@
  */
 export type Granularity = 'byte' | 'cache-line' | 'page';
 
+/**
+ * What becomes at power-off of that which holds the bytes in the end, below file systems, partitions, device mapper, loop
+ * devices and the like: `persistent` as far as the kernel and the platform say, `volatile`, or `unknown` where it cannot be seen
+ * or nobody says.
+ */
+export type Below = 'persistent' | 'volatile' | 'unknown';
+
 /** What a mapping needs to make stores durable, and why. */
 export interface Durability {
   readonly granularity: Granularity;
@@ -19,8 +26,17 @@ export interface Durability {
   readonly pageSize: number;
   /** True when the user asserts a persistence that the kernel does not confirm. */
   readonly assumed: boolean;
-  /** True when the backing forgets everything at power-off, and nothing else was asserted: then every persist throws. */
+  /**
+   * True when nothing makes stores here durable, because what is below forgets at power-off or cannot be flushed from here, and
+   * nothing else was asserted: then every persist throws.
+   */
   readonly volatile: boolean;
+  /**
+   * What holds the bytes in the end, whatever was asserted. On `unknown` a persist does all that can be done from here, and
+   * `reason` says what is not known: what a container's overlay, a FUSE or network file system keeps, memory that
+   * `memmap=` made.
+   */
+  readonly below: Below;
   /** Why, in a sentence. */
   readonly reason: string;
 }

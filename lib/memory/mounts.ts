@@ -38,20 +38,49 @@ export function parseMounts(text: string): Mount[] {
       mountPoint: unescapeOctal(mountPoint),
       type,
       source: unescapeOctal(source ?? ''),
-      options: [...(options ?? '').split(','), ...(superOptions ?? '').split(',')].filter((option) => option !== ''),
+      options: [...(options ?? '').split(','), ...(superOptions ?? '').split(',')]
+        .filter((option) => option !== '')
+        .map(unescapeOctal),
     });
   }
   return mounts;
 }
 
-/** The mount that holds a file: by device number, and where that is anonymous (overlay, btrfs) by the longest path. */
-export function findMount(host: Host, device: string, path: string): Mount | undefined {
-  let mounts: Mount[];
+function table(host: Host): string | undefined {
   try {
-    mounts = parseMounts(readFileSync(join(host.proc, 'self', 'mountinfo'), 'utf8'));
+    return readFileSync(join(host.proc, 'self', 'mountinfo'), 'utf8');
   } catch {
     return undefined;
   }
+}
+
+/** The mounts of a file system, the last one of which is what its number stands for. */
+export function mountOfDevice(host: Host, device: string): Mount | undefined {
+  return parseMounts(table(host) ?? '').findLast((mount) => mount.device === device);
+}
+
+/**
+ * The mount through which a descriptor was opened, exactly: by the number that the kernel tells of it. Undefined where it does
+ * not tell, `'elsewhere'` where the mount is not in this process's table (another name space's, or no longer mounted).
+ */
+export function descriptorMount(host: Host, fd: number): Mount | 'elsewhere' | undefined {
+  let id: string | undefined;
+  try {
+    id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(join(host.proc, 'self', 'fdinfo', String(fd)), 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
+  const text = id === undefined ? undefined : table(host);
+  if (text === undefined) return undefined;
+  const at = text.startsWith(`${id} `) ? 0 : text.indexOf(`\n${id} `) + 1;
+  if (at === 0 && !text.startsWith(`${id} `)) return 'elsewhere';
+  const end = text.indexOf('\n', at);
+  return parseMounts(text.slice(at, end < 0 ? undefined : end))[0];
+}
+
+/** The mount that holds a file: by device number, and where that is anonymous (overlay, btrfs) by the longest path. */
+export function findMount(host: Host, device: string, path: string): Mount | undefined {
+  const mounts = parseMounts(table(host) ?? '');
   const holds = (mount: Mount) =>
     mount.mountPoint === '/' || path === mount.mountPoint || path.startsWith(`${mount.mountPoint}/`);
   const longest = (found: Mount | undefined, mount: Mount) =>

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { ownOptions, readOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
-import { assumedByEnvironment, isGranularity } from './durability.js';
+import { type Assumption, assumedByEnvironment, isGranularity } from './durability.js';
 import type { Granularity } from './memory.js';
 
 /** Options of `Region.open`. */
@@ -40,10 +40,16 @@ export interface RegionOptions {
   /** The coarsest granularity that will do; anything coarser is refused with the reason. Default `'page'`. */
   granularity?: Granularity;
   /**
-   * Treat flushed stores as persistent although the kernel does not confirm it, for machines without such memory.
-   * Default: whether `PMEM_ASSUME_PERSISTENT` is set in the environment.
+   * `true`: treat stores that the CPU flushed as persistent although the kernel does not confirm it, to try the code on machines
+   * without such memory. On a file in the page cache that takes the place of the msync which would make it durable.
+   *
+   * `'msync'`: treat as persistent what an msync has handed over, where `durability.below` is `unknown` or `volatile`: you know
+   * that the disk below a container's overlay, or a server, keeps it. A persist stays the msync that it is.
+   *
+   * Default: whether `PMEM_ASSUME_PERSISTENT` is `1` in the environment (as `true`). Any other value but an empty one is
+   * refused (`ERR_PMEM_ENVIRONMENT`); in a process with more rights than its user (AT_SECURE) the variable is ignored.
    */
-  assumePersistent?: boolean;
+  assumePersistent?: boolean | 'msync';
   /**
    * Alignment of the virtual address relative to the offset, in bytes; a power of two. Default: 2 MiB, and 1 GiB for
    * regions from 2 GiB, as far as the address space allows; when given, it is kept or `open` fails.
@@ -74,7 +80,7 @@ export interface CheckedOptions {
   readonly length: number | undefined;
   readonly readOnly: boolean;
   readonly granularity: Granularity;
-  readonly assumePersistent: boolean;
+  readonly assumePersistent: Assumption;
   readonly align: number | undefined;
   readonly populate: boolean;
   readonly shared: boolean;
@@ -113,6 +119,12 @@ function boolean(value: boolean | undefined, name: string, fallback = false): bo
   if (value === undefined) return fallback;
   if (typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
   return value;
+}
+
+function assumption(value: boolean | 'msync' | undefined): Assumption {
+  if (value === undefined) return assumedByEnvironment();
+  if (value === 'msync' || typeof value === 'boolean') return value;
+  throw wrongType('options.assumePersistent', "a boolean or 'msync'", value);
 }
 
 function size(value: Size | undefined, name: string): number | undefined {
@@ -173,7 +185,7 @@ export function checkOptions(given: RegionOptions = {}): CheckedOptions {
     length: positive(size(options.length, 'length'), 'length'),
     readOnly: boolean(options.readOnly, 'readOnly'),
     granularity: options.granularity ?? 'page',
-    assumePersistent: boolean(options.assumePersistent, 'assumePersistent', assumedByEnvironment()),
+    assumePersistent: assumption(options.assumePersistent),
     align: size(options.align, 'align'),
     populate: boolean(options.populate, 'populate'),
     shared: boolean(options.shared, 'shared'),

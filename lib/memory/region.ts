@@ -175,8 +175,8 @@ export class Region implements Memory, Disposable {
    * @throws PmemError with the POSIX code of the system call that failed; `EBUSY` when the device is in use; `ERR_PMEM_LOCKED` when
    *   another process has the bytes open; `ENODEV` for what cannot be mapped, which is not opened at all; with `create`, `EEXIST`
    *   (`exclusive`), `EACCES` for a file or link that a stranger can have put there and `ELOOP` for a link that leads nowhere;
-   *   `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`;
-   *   `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
+   *   `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`; `ERR_PMEM_ENVIRONMENT` when
+   *   PMEM_ASSUME_PERSISTENT is neither 1 nor empty; `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
    */
   static open(path: string | Buffer | URL, options?: RegionOptions): Region {
     return Region.over(openMapping(checkPath(path), checkOptions(options)));

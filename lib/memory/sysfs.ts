@@ -1,7 +1,7 @@
 /** What sysfs says of a persistent-memory device (Documentation/ABI/testing/sysfs-bus-nfit and sysfs-bus-dax). */
 
 import { readFileSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Host } from './host.js';
 
 /** An attribute's text without the line's end; undefined where there is no such attribute or it may not be read. */
@@ -52,12 +52,23 @@ export function ndRegion(directory: string): string | undefined {
   return /^.*\/ndbus\d+\/region\d+(?=\/|$)/.exec(directory)?.[0];
 }
 
+/** Who brought a libnvdimm region: `ACPI.NFIT`, `e820`, `virtio-pmem`, `CXL`. */
+export function providerOf(region: string): string | undefined {
+  return attribute(dirname(region), 'provider');
+}
+
+/** A libnvdimm region that the platform calls volatile (ACPI 6.5, 5.2.25.2, SPA range of volatile memory). */
+export function isVolatileRegion(region: string): boolean {
+  return attribute(region, 'devtype') === 'nd_volatile';
+}
+
 /** virtio-pmem: memory of the host that only a flush request to the host makes durable. */
 export function isVirtioPmem(directory: string): boolean {
   return /\/virtio\d+\/ndbus\d+\//.test(directory);
 }
 
-/** Memory that firmware set apart (EFI_MEMORY_SP) or CXL volatile memory: behind device-DAX, yet not persistent. */
+/** Memory that firmware set apart (EFI_MEMORY_SP), CXL or NFIT volatile memory: behind device-DAX, yet not persistent. */
 export function isVolatileDax(directory: string): boolean {
-  return ndRegion(directory) === undefined;
+  const region = ndRegion(directory);
+  return region === undefined || isVolatileRegion(region);
 }

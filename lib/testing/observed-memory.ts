@@ -34,6 +34,7 @@ const DURABILITY: Durability = Object.freeze({
   pageSize: 4096,
   assumed: true,
   volatile: false,
+  below: 'persistent',
   reason:
     'simulated memory: lives in this process, and loses at a simulated power cut what was not flushed and drained',
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { listDevices, type PmemDevice } from 'pmem';
-import { deviceJson, deviceTable } from '#dist/cli/list.js';
+import { deviceJson, deviceRemarks, deviceTable } from '#dist/cli/list.js';
 import { pmem } from './run.js';
 
 const NOTHING: PmemDevice = {
@@ -16,6 +16,8 @@ const NOTHING: PmemDevice = {
   provider: undefined,
   persistenceDomain: undefined,
   volatile: false,
+  caveat: undefined,
+  assumed: false,
   numaNode: undefined,
   targetNode: undefined,
   resource: undefined,
@@ -84,6 +86,21 @@ describe('pmem list', () => {
       'dax1.0        -           system-ram    1 GiB  2 MiB  hmem     volatile              1  -',
       'namespace0.0  -           disabled          -      -  -        -                     -  -',
     ]);
+  });
+
+  it('says below the table what is not known, and what is assumed', () => {
+    const legacy: PmemDevice = { ...FSDAX, provider: 'e820', persistenceDomain: undefined, caveat: 'nobody knows' };
+    const assumed: PmemDevice = { ...MEMORY, mode: 'devdax', path: '/dev/dax1.0', assumed: true };
+    const [, first = '', second = ''] = deviceTable([legacy, assumed]);
+    assert.match(first, / region0 +unknown +0 /);
+    assert.match(second, / hmem +volatile, assumed +0 /);
+    assert.deepEqual(deviceRemarks([FSDAX, MEMORY]), []);
+    const remarks = deviceRemarks([legacy, assumed]);
+    assert.equal(remarks[0], 'namespace0.0: nobody knows.');
+    assert.match(remarks[1] ?? '', /^assumed: PMEM_ASSUME_PERSISTENT=1 /);
+    const [told, asserted] = JSON.parse(deviceJson([legacy, assumed])) as Record<string, unknown>[];
+    assert.equal(told?.['caveat'], 'nobody knows');
+    assert.equal(asserted?.['assumed'], true);
   });
 
   it("has ndctl's and daxctl's names, and leaves out what does not apply", () => {

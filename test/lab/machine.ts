@@ -43,6 +43,8 @@ export interface Machine {
   readonly legacy?: MemoryRange;
   /** `memmap=size%start-1+0xefffffff`: firmware set it apart (EFI_MEMORY_SP), and dax_hmem makes a DAX region of it. */
   readonly soft?: MemoryRange;
+  /** The size of a virtio-pmem device: memory of the host's, which a flush request makes durable. */
+  readonly virtioPmem?: number;
   /** The size of an ivshmem device's memory, behind BAR 2. */
   readonly bar?: number;
   /** Sizes of virtio disks: one with a plain ext4, one that stays empty. */

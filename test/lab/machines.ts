@@ -91,3 +91,24 @@ export const numa: Machine = {
     },
   ],
 };
+
+/** Devices that a test may make something else of. */
+export const convertible: Machine = {
+  name: 'convertible',
+  memory: GIB,
+  nvdimms: [
+    {
+      size: GIB,
+      namespaces: [
+        { name: 'ext4', mode: 'fsdax', fileSystem: 'ext4', size: 128 * MIB },
+        { name: 'xfs', mode: 'fsdax', fileSystem: 'xfs', size: 400 * MIB },
+        { name: 'sector', mode: 'sector', sectorSize: 4096, size: 64 * MIB },
+        { name: 'raw', mode: 'raw', size: 64 * MIB },
+        { name: 'blank', mode: 'fsdax', fileSystem: 'none', size: 64 * MIB },
+      ],
+    },
+  ],
+  legacy: { start: 0x3000_0000, size: 64 * MIB },
+  virtioPmem: 64 * MIB,
+  disks: { ext4: 64 * MIB, empty: 64 * MIB },
+};

@@ -18,6 +18,8 @@ const PROGRAMS = [
   'gdisk',
   'xz-utils',
   'zstd',
+  'dmsetup',
+  'mdadm',
 ];
 /** Always unpacked: it goes into the initramfs, where no library is. */
 const STATIC = ['busybox-static'];

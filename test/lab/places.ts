@@ -2,7 +2,7 @@
 
 import { MACHINE, PLACES, type Place } from './plan.js';
 
-/** The part of the machine with that name, as its declaration has it, or one of `tmpfs`, `legacy`, `devmem`, `bar`, `disk`, `empty`. */
+/** The part of the machine with that name, as its declaration has it, or one of `tmpfs`, `legacy`, `devmem`, `bar`, `virtio`, `disk`, `empty`. */
 export function place(name: string): Place {
   const text = process.env[PLACES];
   if (text === undefined) throw new Error(`this test runs in a guest only: npm run lab`);

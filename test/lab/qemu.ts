@@ -108,8 +108,9 @@ function kernelArguments({ reserved, legacy, soft, kernelArguments: more }: Mach
 
 /** All of QEMU's arguments. The console is its standard input and output. */
 export function qemuArguments(tools: Toolbox, { machine, images, folder: start, ports: wanted }: Start): string[] {
-  const { cpu = 'max', cpus = 1, memory = 2 * GIB, persistence = 'mem-ctrl', bar, disks } = machine;
-  const most = machine.nvdimms.reduce((sum, { size }) => sum + size + 2 * GIB, memory);
+  const { cpu = 'max', cpus = 1, memory = 2 * GIB, persistence = 'mem-ctrl', bar, disks, virtioPmem } = machine;
+  const hotplug = virtioPmem === undefined ? 0 : virtioPmem + 2 * GIB;
+  const most = machine.nvdimms.reduce((sum, { size }) => sum + size + 2 * GIB, memory + hotplug);
   const slots = machine.nvdimms.length;
   return [
     // KVM would be faster where it works; emulation works everywhere, and emulates every CPU.
@@ -119,6 +120,10 @@ export function qemuArguments(tools: Toolbox, { machine, images, folder: start, 
     ...nvdimms(machine, images),
     ...(bar === undefined ? [] : ['-object', backend('bar', image(images, 'bar', bar), bar)]),
     ...(bar === undefined ? [] : ['-device', 'ivshmem-plain,memdev=bar']),
+    ...(virtioPmem === undefined
+      ? []
+      : ['-object', backend('virtio', image(images, 'virtio', virtioPmem), virtioPmem)]),
+    ...(virtioPmem === undefined ? [] : ['-device', 'virtio-pmem-pci,memdev=virtio,id=virtio-pmem']),
     ...(disks === undefined ? [] : disk('ext4', image(images, 'disk-ext4', disks.ext4))),
     ...(disks === undefined ? [] : disk('empty', image(images, 'disk-empty', disks.empty))),
     ...folder('host', '/'),

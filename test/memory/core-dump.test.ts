@@ -47,12 +47,16 @@ describe('core dumps', () => {
           // Anonymous pages between the file's, by the file's own neighbours.
           const found: string[][] = [];
           let before = '';
+          let end = 0;
           let inside = false;
           for (const line of readFileSync('/proc/self/smaps', 'utf8').split('\n')) {
-            const head = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ (\S+) \d+ *(.*)$/.exec(line);
+            const head = /^([0-9a-f]+)-[0-9a-f]+ \S+ ([0-9a-f]+) (\S+) \d+ *(.*)$/.exec(line);
             if (head !== null) {
-              inside = before.startsWith(path) && (head[2] ?? '') === '' && head[1] === '00:00';
-              before = head[2] ?? '';
+              const [, begin = '', offset = '', device, name = ''] = head;
+              const at = Number.parseInt(begin, 16);
+              if (name.startsWith(path)) end = at - Number.parseInt(offset, 16) + 65536;
+              inside = before.startsWith(path) && name === '' && device === '00:00' && at < end;
+              before = name;
             } else if (inside && line.startsWith('VmFlags:')) {
               found.push(line.slice('VmFlags:'.length).trim().split(' '));
             }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { listDevices, type PmemDevice } from 'pmem';
@@ -23,6 +23,8 @@ const EXPECTED: PmemDevice = {
   provider: 'ACPI.NFIT',
   persistenceDomain: 'memory_controller',
   volatile: false,
+  caveat: undefined,
+  assumed: false,
   numaNode: 1,
   targetNode: 3,
   resource: 4 * GIB,
@@ -179,6 +181,7 @@ describe('listDevices', () => {
       numa_node: -1,
     });
     machine.device(`${E820}/region0/namespace0.0/block/pmem0`, { dev: '259:0' });
+    writeFileSync(join(machine.host.proc, 'cmdline'), 'quiet memmap=256M!4G\n');
     assert.deepEqual(machine.list(), [
       {
         ...EXPECTED,
@@ -187,6 +190,8 @@ describe('listDevices', () => {
         blockDevice: 'pmem0',
         size: 256 * MIB,
         provider: 'e820',
+        caveat:
+          "region0 is legacy memory (e820), of which nobody says that it survives power-off: the kernel's command line makes it (memmap=256M!4G), of ordinary RAM unless an NVDIMM is at that address",
         persistenceDomain: undefined,
         numaNode: undefined,
         targetNode: undefined,

@@ -87,7 +87,7 @@ describe('durability', () => {
         assert.equal(isVolatile(on({ type })), true);
       }
       assert.equal(isVolatile(on({})), false);
-      assert.equal(isVolatile({ ...on({}), volatile: true }), true);
+      assert.equal(isVolatile({ ...on({}), below: { state: 'volatile', why: 'x', devices: [] } }), true);
     });
 
     it('file-system-without-dax', () => {
@@ -118,6 +118,20 @@ describe('durability', () => {
       }
       for (const options of [['dax'], ['dax=always']])
         assert.deepEqual(codes(on({ device: pmem(), options })), ['refused']);
+    });
+
+    it('xfs-reflink: before Linux 6.0, and on partitions since', () => {
+      const xfs = { type: 'xfs', reflink: true, options: ['rw'] };
+      const partition = machine.device(`${region}/namespace0.0/block/pmem0/pmem0p1`, { partition: 1 });
+      for (const [release, whole, part] of [
+        ['5.15.0', 'xfs-reflink', 'xfs-reflink'],
+        ['6.1.0', 'not-mounted-with-dax', 'xfs-reflink'],
+      ] as const) {
+        kernel(release);
+        assert.deepEqual(codes(on({ ...xfs, device: pmem() })), [whole], release);
+        assert.deepEqual(codes(on({ ...xfs, device: partition })), [part], release);
+        assert.deepEqual(codes(on({ ...xfs, reflink: false, device: partition })), ['not-mounted-with-dax'], release);
+      }
     });
 
     it('old-kernel', () => {
@@ -246,6 +260,7 @@ describe('durability', () => {
         ...plain,
         granularity,
         volatile,
+        below: 'persistent',
         pageSize: 4096,
         reason: '',
       });
@@ -296,6 +311,7 @@ describe('durability', () => {
       pageSize: 4096,
       assumed: false,
       volatile: false,
+      below: 'persistent',
       reason: '',
     };
     const target = (durability: Durability, directory: string | undefined) => ({

@@ -20,6 +20,7 @@ export class LossyMemory implements Memory {
     pageSize: 4096,
     assumed: true,
     volatile: false,
+    below: 'persistent',
     reason: 'a test says so',
   };
   readonly lineOffset = 0;

@@ -8,6 +8,7 @@ const DURABILITY: Durability = {
   pageSize: 4096,
   assumed: true,
   volatile: false,
+  below: 'persistent',
   reason: 'a test says so',
 };
 

@@ -6,6 +6,7 @@ import { formatSize } from '../../units.js';
 import { sizeValue } from '../arguments.js';
 import { type Arguments, type Command, UsageError } from '../command.js';
 import { print, printJson } from '../output.js';
+import { BREAK, emit } from '../terminal.js';
 import { ProgressBar } from './progress-bar.js';
 
 const NAME = 'dax copy';
@@ -54,7 +55,8 @@ async function run({ flags, values }: Arguments): Promise<number> {
     emulate: emulated(values.get('emulate')),
     assumePersistent: flags.has('assume-persistent') ? true : undefined,
     onProgress: progress && ((one) => progress.show(one)),
-    onOverwrite: (what) => process.stderr.write(`pmem: warning: '${output}' holds ${what}, which is overwritten\n`),
+    onOverwrite: (what) =>
+      emit(process.stderr, `pmem: warning: '${output}' holds ${what}, which is overwritten${BREAK}`),
   }).finally(() => {
     progress?.end();
     // Who writes to it may not be done yet; we are.

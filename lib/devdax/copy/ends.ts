@@ -169,7 +169,7 @@ export class FileEnd {
 
   /** What was synced survives power-off. */
   get durable(): boolean {
-    return inspect(this.#fd, this.#path).volatile !== true;
+    return inspect(this.#fd, this.#path).below?.state !== 'volatile';
   }
 
   /** Fills the target as far as the file goes; returns the bytes. */

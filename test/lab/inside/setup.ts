@@ -10,7 +10,7 @@ import type { Place, Plan } from '../plan.js';
 const HOME = '/run/devices';
 
 /** Only those that are needed: an emulated CPU takes a while to load one. */
-function modulesOf({ nvdimms, legacy, soft, disks }: Machine): string[] {
+function modulesOf({ nvdimms, legacy, soft, disks, virtioPmem }: Machine): string[] {
   const all = nvdimms.flatMap(({ namespaces }) => namespaces);
   const has = (mode: Namespace['mode']) => all.some((namespace) => namespace.mode === mode);
   const holds = (type: string) => all.some((one) => one.mode === 'fsdax' && one.fileSystem === type);
@@ -19,6 +19,7 @@ function modulesOf({ nvdimms, legacy, soft, disks }: Machine): string[] {
     ...(nvdimms.length === 0 ? [] : ['nfit', 'nd_pmem']),
     ...(legacy === undefined ? [] : ['nd_e820', 'nd_pmem']),
     ...(soft === undefined ? [] : ['dax_hmem', 'device_dax']),
+    ...(virtioPmem === undefined ? [] : ['virtio_pmem', 'nd_pmem', 'dax_pmem', 'device_dax']),
     ...(has('sector') ? ['nd_btt'] : []),
     ...(has('devdax') ? ['dax_pmem', 'device_dax'] : []),
     ...(holds('ext4') || legacy !== undefined || disks !== undefined ? ['ext4'] : []),
@@ -139,15 +140,15 @@ function barOf(): string {
   return join(devices, found, 'resource2');
 }
 
-/** The namespace of the range that `memmap=size!start` names. */
-function legacyNamespace(): string {
+/** The namespace that a driver of libnvdimm's brought. */
+function namespaceFrom(provider: string): string {
   const bus = '/sys/bus/nd/devices';
   const found = readdirSync(bus).find((name) => {
     if (!/^namespace\d+\.0$/.test(name)) return false;
     const path = realpathSync(join(bus, name));
-    return readFileSync(join(path, '..', '..', 'provider'), 'utf8').trim() === 'e820';
+    return readFileSync(join(path, '..', '..', 'provider'), 'utf8').trim() === provider;
   });
-  if (found === undefined) throw new Error('no legacy pmem device');
+  if (found === undefined) throw new Error(`no namespace of ${provider}`);
   return found;
 }
 
@@ -166,10 +167,15 @@ export function setUp({ machine, format }: Pick<Plan, 'machine' | 'format'>): Re
   const simple = (path: string, device?: string): Place => ({ path, device, namespace: undefined });
   places['tmpfs'] = simple(mount('tmpfs', 'tmpfs', 'tmpfs'));
   if (machine.legacy !== undefined) {
-    const namespace = legacyNamespace();
+    const namespace = namespaceFrom('e820');
     const device = `/dev/${found.find(({ dev }) => dev === namespace)?.blockdev}`;
     if (format) makeFileSystem('ext4', device);
     places['legacy'] = { path: mount('ext4', device, 'legacy', 'dax'), device, namespace };
+  }
+  if (machine.virtioPmem !== undefined) {
+    const namespace = namespaceFrom('virtio-pmem');
+    const device = `/dev/${found.find(({ dev }) => dev === namespace)?.blockdev}`;
+    places['virtio'] = { path: device, device, namespace };
   }
   if (machine.reserved !== undefined) places['devmem'] = simple('/dev/mem', '/dev/mem');
   if (machine.bar !== undefined) places['bar'] = simple(barOf());
