@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -382,11 +380,11 @@ void Mapping::release_place() {
 }
 
 bool Mapping::past_end(size_t offset, size_t* begin, size_t* length) const {
-  struct stat status;
+  off_t bytes = 0;
   const int fd = fd_.load(std::memory_order_acquire);
-  // Not fstat(): see identify_file.
-  if (offset >= tail_ || fd < 0 || syscall(SYS_fstat, fd, &status) != 0 || status.st_size < 0) return false;
-  const size_t size = round_up(static_cast<size_t>(status.st_size), page_size_);
+  // Of this file alone: another one's end would cost pages that are sound.
+  if (offset >= tail_ || fd < 0 || size_of_file(fd, file_, &bytes) != 0 || bytes < 0) return false;
+  const size_t size = round_up(static_cast<size_t>(bytes), page_size_);
   size_t first = 0;  // of the extent, in the mapping
   for (const Extent& extent : extents_) {
     const size_t there = round_up(extent.length, page_size_);
