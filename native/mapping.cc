@@ -191,11 +191,11 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
   mapping->extents_ = extents_of(request);
-  if (!watch(mapping)) {
+  if (const int error = watch(mapping)) {
     munmap(address, mapped);
     delete mapping;
     *syscall = "sigaction";
-    return ENOMEM;
+    return error;
   }
   const std::lock_guard<std::mutex> guard(mappings_mutex);
   mapping->identity_ = ++last_identity;
