@@ -1,9 +1,8 @@
 // Three kinds of handlers can get in front of ours, and then a fault in a guarded copy never reaches it:
 //
-//   libuv's   of `process.on('SIGBUS')` in any thread. It takes note and returns, so the instruction faults for ever;
-//   and
-//             when the last listener goes, libuv sets the default action. Both happen at its first and its last user of
-//             a signal only: we are one, for good, so that neither ever happens again.
+//   libuv's   of `process.on('SIGBUS')` in any thread. It takes note and returns, so the instruction faults for ever,
+//             and when the last listener goes, libuv sets the default action. Both happen at its first and its last
+//             user of a signal only: we are one, for good, so that neither ever happens again.
 //   chaining  calls us for what it does not know. All is well.
 //   others    keep our faults from us. A thread that sleeps for as long as the process does nothing looks for them.
 #include "handlers.h"
