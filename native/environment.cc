@@ -2,10 +2,8 @@
 
 #include <linux/btrfs.h>
 #include <linux/loop.h>
-#include <poll.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -15,6 +13,7 @@
 #include <string>
 
 #include "arguments.h"
+#include "say.h"
 
 namespace pmem {
 
@@ -50,11 +49,7 @@ Napi::Value say_once(const Napi::CallbackInfo& info) {
   static std::atomic<bool> said(false);
   if (said.exchange(true)) return info.Env().Undefined();
   const std::string line = info[0].As<Napi::String>().Utf8Value() + "\n";
-  pollfd ready = {STDERR_FILENO, POLLOUT, 0};
-  if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0) {
-    // There is nobody to tell of a failure.
-    if (write(STDERR_FILENO, line.data(), line.size()) < 0) return info.Env().Undefined();
-  }
+  say(line.data(), line.size());
   return info.Env().Undefined();
 }
 

@@ -205,9 +205,9 @@ bool prepare() {
 
 }  // namespace
 
-bool watch(Mapping* mapping) {
-  static const bool ready = prepare();
-  if (!ready || !install(on_fault)) return false;
+int watch(Mapping* mapping) {
+  [[maybe_unused]] static const bool ready = prepare();
+  if (const int error = install(on_fault)) return error;
   const uintptr_t begin = reinterpret_cast<uintptr_t>(mapping->base());
   const size_t size = mapping->page_size();
   const uintptr_t end = begin + ((mapping->length() + size - 1) & ~(size - 1));
@@ -216,12 +216,12 @@ bool watch(Mapping* mapping) {
     for (Slot& slot : chunk->slots) {
       if (slot.mapping.load(std::memory_order_relaxed) != nullptr) continue;
       fill_slot(slot, begin, end, mapping);
-      return true;
+      return 0;
     }
     Chunk* next = chunk->next.load(std::memory_order_relaxed);
     if (next == nullptr) {
       next = new (std::nothrow) Chunk();
-      if (next == nullptr) return false;
+      if (next == nullptr) return ENOMEM;
       chunk->next.store(next, std::memory_order_release);
     }
     chunk = next;

@@ -13,8 +13,9 @@ namespace pmem {
 class Mapping;
 
 // Installs the handlers if they are not there, in front of whatever is, and lets them know this mapping, until nobody
-// knows its addresses any more: a fault that was met before the memory changed is handled after it.
-bool watch(Mapping* mapping);
+// knows its addresses any more: a fault that was met before the memory changed is handled after it. Returns 0 or an
+// errno.
+int watch(Mapping* mapping);
 void unwatch(Mapping* mapping);
 
 struct Fault {

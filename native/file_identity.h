@@ -24,6 +24,7 @@ int identify_file(int fd, FileIdentity* identity);
 
 // How many bytes the file or block device has, asked by a descriptor that should still be its own. Returns 0 or an
 // errno; EBADF: somebody closed it, and the number is another file's now. Nothing is done to whatever file it is.
+// Async-signal-safe.
 int size_of_file(int fd, const FileIdentity& identity, off_t* size);
 
 // The node of a device that the kernel or udev made, as a descriptor that nothing can be done with but opening it again

@@ -29,9 +29,6 @@ Napi::Value probe_sync(const Napi::CallbackInfo& info);
 // memory that is aligned as this demands.
 Napi::Value write_direct(const Napi::CallbackInfo& info);
 
-// loopFile(fd) -> [device, inode, number] of the file of a loop device (loop(4)), as stat(2) has them, the number only
-// where that is a device itself; empty where the descriptor is no loop device's, or it has no file.
-
 }  // namespace pmem
 
 #endif  // PMEM_FILES_H_

@@ -1,17 +1,18 @@
 // Three kinds of handlers can get in front of ours, and then a fault in a guarded copy never reaches it:
 //
-//   libuv's   of `process.on('SIGBUS')` in any thread. It takes note and returns, so the instruction faults for ever;
-//   and
-//             when the last listener goes, libuv sets the default action. Both happen at its first and its last user of
-//             a signal only: we are one, for good, so that neither ever happens again.
+//   libuv's   of `process.on('SIGBUS')` in any thread. It takes note and returns, so the instruction faults for ever,
+//             and when the last listener goes, libuv sets the default action. Both happen at its first and its last
+//             user of a signal only: we are one, for good, so that neither ever happens again.
 //   chaining  calls us for what it does not know. All is well.
 //   others    keep our faults from us. A thread that sleeps for as long as the process does nothing looks for them.
 #include "handlers.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/types.h>
 #include <time.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <atomic>
@@ -104,23 +105,52 @@ struct sigaction libuv = {};
 
 void take_no_notice(uv_signal_t*, int) {}
 
-bool hold_signals() {
+// Whether a loop's descriptors are to be had. Asked first, because libuv keeps some of them where it does not get all.
+// Returns 0 or an errno.
+int try_descriptors() {
+  int taken[8];
+  int count = 0;
+  int error = 0;
+  while (error == 0 && count < 8) {
+    taken[count] = epoll_create1(EPOLL_CLOEXEC);
+    if (taken[count] < 0) {
+      error = errno;
+    } else {
+      count++;
+    }
+  }
+  while (count > 0) close(taken[--count]);
+  return error;
+}
+
+// Returns 0 or an errno.
+int hold_signals() {
   if (uv_handle_size == nullptr || uv_loop_init == nullptr || uv_loop_size == nullptr || uv_signal_init == nullptr ||
       uv_signal_start == nullptr || uv_signal_stop == nullptr) {
-    return false;
+    return 0;
   }
-  uv_loop_t* loop = static_cast<uv_loop_t*>(calloc(1, uv_loop_size()));
-  if (loop == nullptr || uv_loop_init(loop) != 0) {
-    free(loop);
-    return false;
+  static uv_loop_t* loop = nullptr;
+  if (loop == nullptr) {
+    if (const int error = try_descriptors()) return error;
+    uv_loop_t* made = static_cast<uv_loop_t*>(calloc(1, uv_loop_size()));
+    const int error = made == nullptr ? -ENOMEM : uv_loop_init(made);
+    if (error != 0) {
+      free(made);
+      return -error;
+    }
+    loop = made;
   }
   for (uv_signal_t*& handle : held) {
-    handle = static_cast<uv_signal_t*>(calloc(1, uv_handle_size(UV_SIGNAL)));
-    if (handle != nullptr && uv_signal_init(loop, handle) == 0) continue;
-    free(handle);
-    handle = nullptr;
+    if (handle != nullptr) continue;
+    uv_signal_t* made = static_cast<uv_signal_t*>(calloc(1, uv_handle_size(UV_SIGNAL)));
+    const int error = made == nullptr ? -ENOMEM : uv_signal_init(loop, made);
+    if (error != 0) {
+      free(made);
+      return -error;
+    }
+    handle = made;
   }
-  return true;
+  return 0;
 }
 
 // Whether anybody but us listens by libuv. It does not tell, but sets the default action when the last user goes.
@@ -271,14 +301,15 @@ void chain(int signal, siginfo_t* info, void* context, const void* frame) {
   call(action, signal, info, context, frame);
 }
 
-bool install(Handler handler) {
+int install(Handler handler) {
   const Changing guard;
   const bool again = ours != nullptr;
+  // Without it the next listener that goes would take our place along: rather no mapping.
+  if (const int error = again ? 0 : hold_signals()) return error;
   ours = handler;
-  if (!again) hold_signals();
   for (size_t i = 0; i < kCount; i++) {
     struct sigaction current;
-    if (sigaction(kSignals[i], nullptr, &current) != 0) return false;
+    if (sigaction(kSignals[i], nullptr, &current) != 0) return errno;
     if (is_ours(current)) continue;
     Previous& behind = previous[i];
     if (behind.latest.load(std::memory_order_relaxed) == nullptr) {
@@ -295,7 +326,7 @@ bool install(Handler handler) {
       place = current;
       behind.latest.store(&place, std::memory_order_release);
     }
-    if (!put_ours(kSignals[i])) return false;
+    if (!put_ours(kSignals[i])) return errno;
   }
   // Listeners to both were there already: what stands there is libuv's.
   if (!again && !knows_libuv && held[0] != nullptr && is_same(previous[0].first, previous[1].first) &&
@@ -304,7 +335,7 @@ bool install(Handler handler) {
     knows_libuv = true;
   }
   if (!again) start_looking();
-  return true;
+  return 0;
 }
 
 }  // namespace pmem

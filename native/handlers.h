@@ -10,7 +10,8 @@ namespace pmem {
 using Handler = void (*)(int signal, siginfo_t* info, void* context);
 
 // Installs the handler for both signals if it is not there, in front of whatever is. The same one each time.
-bool install(Handler handler);
+// Returns 0 or an errno.
+int install(Handler handler);
 
 // Whether the signal stands for the instruction that it interrupted.
 bool is_synchronous(int signal, const siginfo_t* info);

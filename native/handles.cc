@@ -11,6 +11,7 @@
 #include "claims.h"
 #include "context.h"
 #include "errors.h"
+#include "interrupts.h"
 #include "mapping.h"
 #include "range_lock.h"
 
@@ -216,7 +217,8 @@ Napi::Value set_granularity(const Napi::CallbackInfo& info) {
 
 Napi::Value sync_all(const Napi::CallbackInfo& info) {
   Mapping* mapping = context_of(info.Env())->find(double_at(info, 0));
-  if (mapping == nullptr || msync(mapping->base(), mapping->length(), MS_SYNC) != 0) {
+  const auto sync = [=] { return msync(mapping->base(), mapping->length(), MS_SYNC); };
+  if (mapping == nullptr || uninterrupted(sync) != 0) {
     const int error = mapping == nullptr ? EBADF : errno;
     if (mapping != nullptr) mapping->mark_damaged(Damage::kSyncFailed, 0);
     throw_errno(info.Env(), error, "msync");

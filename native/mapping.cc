@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -193,11 +191,11 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
   mapping->extents_ = extents_of(request);
-  if (!watch(mapping)) {
+  if (const int error = watch(mapping)) {
     munmap(address, mapped);
     delete mapping;
     *syscall = "sigaction";
-    return ENOMEM;
+    return error;
   }
   const std::lock_guard<std::mutex> guard(mappings_mutex);
   mapping->identity_ = ++last_identity;
@@ -382,11 +380,11 @@ void Mapping::release_place() {
 }
 
 bool Mapping::past_end(size_t offset, size_t* begin, size_t* length) const {
-  struct stat status;
+  off_t bytes = 0;
   const int fd = fd_.load(std::memory_order_acquire);
-  // Not fstat(): see identify_file.
-  if (offset >= tail_ || fd < 0 || syscall(SYS_fstat, fd, &status) != 0 || status.st_size < 0) return false;
-  const size_t size = round_up(static_cast<size_t>(status.st_size), page_size_);
+  // Of this file alone: another one's end would cost pages that are sound.
+  if (offset >= tail_ || fd < 0 || size_of_file(fd, file_, &bytes) != 0 || bytes < 0) return false;
+  const size_t size = round_up(static_cast<size_t>(bytes), page_size_);
   size_t first = 0;  // of the extent, in the mapping
   for (const Extent& extent : extents_) {
     const size_t there = round_up(extent.length, page_size_);

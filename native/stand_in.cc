@@ -1,21 +1,19 @@
 #include "stand_in.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <climits>
 #include <cstdint>
 #include <cstring>
 
 #include "fault.h"
 #include "handlers.h"
 #include "mapping.h"
+#include "say.h"
 
 namespace pmem {
 
@@ -183,14 +181,9 @@ bool one_at_a_time(Mapping* mapping, size_t offset, bool by_storing, const void*
 
 // ---- telling --------------------------------------------------------------------------------------------------------
 
-// Once for a mapping, and never waiting: who reads it may have stopped. The descriptor's flags are others' as well.
+// Once for a mapping.
 void tell(Mapping* mapping, const char* sentence) {
-  if (!mapping->tells_first()) return;
-  const size_t length = strlen(sentence);
-  struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
-  if (length > PIPE_BUF || poll(&out, 1, 0) != 1 || out.revents != POLLOUT) return;
-  const ssize_t ignored = write(STDERR_FILENO, sentence, length);
-  static_cast<void>(ignored);
+  if (mapping->tells_first()) say(sentence, strlen(sentence));
 }
 
 }  // namespace

@@ -5,9 +5,8 @@
 //
 //   pages past the end of the file   all of them at once: nothing of the file is there
 //   others, while there are few      the page alone
-//   others, beyond 2048 pieces       blocks of a 4096th of the mapping, twice that beyond 4096 pieces, and so on, with
-//   a
-//                                    copy of what the pages hold
+//   others, beyond 2048 pieces       blocks of a 4096th of the mapping, twice that beyond 4096 pieces, and so on,
+//                                    with a copy of what the pages hold
 //
 // One mapping that is taken to pieces as badly as can be comes to 3 * 2048 of them; each doubling of the number of such
 // mappings adds 2048. Stores into a block do not reach the file any more, also into its sound pages: the mapping is

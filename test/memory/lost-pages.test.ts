@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { childValue, inChild } from '../support/child.js';
+import { loopDevices } from '../support/loop.js';
 import { onMount } from '../support/mounts.js';
 import { buildNative, type FaultsAddon } from '../support/native.js';
 import { onDisk, onTmpfs } from '../support/temp.js';
@@ -173,6 +174,54 @@ describe('private memory past the end of a file', () => {
       [path],
     );
     assert.deepEqual(seen, [0, 5, 0x42]);
+  });
+});
+
+/** Runs in a child: makes another process's change, then stores at 49,152 and says what the first pages hold. */
+async function touchBeyond(path: string, change: 'shrink the device' | 'close the descriptor', backing: string) {
+  const { execFileSync: run } = await import('node:child_process');
+  const fs = await import('node:fs');
+  const { Region } = await import('pmem');
+  const region = Region.open(path, { assumePersistent: true, shared: true });
+  const view = region.view();
+  fs.truncateSync(backing, 32768);
+  if (change === 'shrink the device') {
+    run('losetup', ['-c', path]);
+  } else {
+    for (const fd of fs.readdirSync('/proc/self/fd')) {
+      try {
+        if (fs.readlinkSync(`/proc/self/fd/${fd}`) !== path) continue;
+      } catch {
+        continue;
+      }
+      fs.closeSync(Number(fd));
+      fs.openSync('/dev/null', 'r');
+    }
+  }
+  view[49152] = 5;
+  return [view[0] ?? -1, view[16384] ?? -1, view[49152] ?? -1];
+}
+
+describe('a page of a block device', () => {
+  const file = onDisk();
+  const loops = loopDevices();
+
+  it('that is gone costs none of the pages before the end of the device', async () => {
+    const image = file('image');
+    sparse(image, 65536, [0, 16384]);
+    const seen = await childValue(touchBeyond, [loops.attachTo(image), 'shrink the device', image]);
+    assert.deepEqual(seen, [0x42, 0x42, 5]);
+  });
+});
+
+describe('a page that is gone', () => {
+  const file = onDisk();
+
+  it('costs no other page where the descriptor of its file was closed, and is that of an empty file now', async () => {
+    const path = file('closed');
+    sparse(path, 65536, [0, 16384]);
+    const seen = await childValue(touchBeyond, [path, 'close the descriptor', path]);
+    assert.deepEqual(seen, [0x42, 0x42, 5]);
   });
 });
 

@@ -195,4 +195,44 @@ describe('listeners to SIGBUS and SIGSEGV', () => {
     );
     assert.deepEqual(seen, ['ERR_PMEM_TRUNCATED', 'ERR_PMEM_TRUNCATED', 0]);
   });
+
+  it('change nothing either where the first region took the last descriptors that the process may have', async () => {
+    const { code, signal, value, stderr } = await inChild(
+      async (path: string) => {
+        const { closeSync, openSync, truncateSync, writeFileSync } = await import('node:fs');
+        const { Region } = await import('pmem');
+        writeFileSync(path, Buffer.alloc(65536));
+        const taken: number[] = [];
+        const outcomes = new Set<string>();
+        try {
+          for (;;) taken.push(openSync('/dev/null', 'r'));
+        } catch {
+          // No more are left.
+        }
+        let region: InstanceType<typeof Region> | undefined;
+        while (region === undefined && taken.length > 0) {
+          try {
+            region = Region.open(path, { assumePersistent: true });
+          } catch (error) {
+            outcomes.add((error as { code: string }).code);
+            closeSync(taken.pop() ?? -1);
+          }
+        }
+        for (const fd of taken) closeSync(fd);
+        const listener = () => {};
+        process.on('SIGBUS', listener).off('SIGBUS', listener);
+        truncateSync(path, 4096);
+        try {
+          region?.read(8192, Buffer.alloc(8));
+        } catch (error) {
+          outcomes.add((error as { code: string }).code);
+        }
+        return [...outcomes];
+      },
+      [file('descriptors')],
+      { execPath: 'sh', execArgv: ['-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath] },
+    );
+    assert.deepEqual([code, signal], [0, null], stderr);
+    assert.deepEqual(value, ['EMFILE', 'ERR_PMEM_TRUNCATED']);
+  });
 });
