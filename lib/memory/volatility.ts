@@ -285,7 +285,7 @@ function belowFileSystem(host: Host, place: FileSystemPlace, level: number): Ben
     return unknown(`${where} is ${what}`);
   }
   const numbers = [...devices, ...logDevices(mount)];
-  const own = numbers.flatMap((one) => deviceDirectory(host, 'block', deviceNumber(one)) ?? []);
+  const own = () => numbers.flatMap((one) => deviceDirectory(host, 'block', deviceNumber(one)) ?? []);
   return sealed(worst(numbers.map((one) => belowNumber(host, one, level))), mount, own);
 }
 
@@ -314,9 +314,9 @@ const WITHOUT_BARRIER = /^(nobarrier|barrier=(0|none|off|flush)|fsync_mode=nobar
  * A mount option may keep an fsync from emptying the caches of the file system's own devices, which of a loop device is the page
  * cache, and of those at the bottom.
  */
-function sealed(below: Beneath, mount: Mount | undefined, own: readonly string[]): Beneath {
+function sealed(below: Beneath, mount: Mount | undefined, own: () => readonly string[]): Beneath {
   const option = mount?.options.find((one) => WITHOUT_BARRIER.test(one));
-  if (option === undefined || mount === undefined || [...own, ...below.devices].every(writesThrough)) return below;
+  if (option === undefined || mount === undefined || [...own(), ...below.devices].every(writesThrough)) return below;
   const withoutBarrier = `${mount.mountPoint} is mounted with ${option}: an msync does not empty the disk's own cache, which may forget`;
   return { ...below, withoutBarrier };
 }
@@ -342,7 +342,7 @@ function belowBtrfs(host: Host, { mount, fd }: FileSystemPlace, level: number): 
   if (devices === undefined || devices.length === 0) {
     return unknown(`${where} is btrfs, and sysfs does not show its devices`);
   }
-  return sealed(worst(devices.map((directory) => belowDevice(host, directory, level + 1))), mount, devices);
+  return sealed(worst(devices.map((directory) => belowDevice(host, directory, level + 1))), mount, () => devices);
 }
 
 /** The times of a directory, which the overlay shows as the upper layer has them: to the nanosecond. */
