@@ -75,9 +75,17 @@ function writeZeroes(fd: number, size: number): void {
   for (let at = 0; at < size; ) at += writeSync(fd, ZEROES, 0, Math.min(ZEROES.length, size - at), at);
 }
 
+function openDirectory(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw systemError(error, path, 'A new name is made durable through its directory, which must be readable');
+  }
+}
+
 /** Makes the names in it durable. */
 export function syncDirectory(path: string): void {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  const fd = openDirectory(path);
   try {
     fsyncSync(fd);
   } catch (error) {
@@ -94,14 +102,20 @@ function advised<Result>(path: string, size: number, run: () => Result): Result 
     return run();
   } catch (error) {
     const advice = `Its ${formatSize(size)} are allocated at once; free space, or pass sparse: true`;
-    throw systemError(error, path, (error as { errno?: number }).errno === ENOSPC ? advice : undefined);
+    // node:fs has them negative.
+    const isFull = Math.abs((error as { errno?: number }).errno ?? 0) === ENOSPC;
+    throw systemError(error, path, isFull ? advice : undefined);
   }
 }
 
-/** Gives a new file, which nobody else has, its blocks and its size. Durable on return, but for its name. */
+/**
+ * Gives a new file, which nobody else has, its blocks and its size. Durable on return, but for its name, of which it is found out
+ * whether {@link settle} will be able to.
+ */
 export function fillNew(fd: number, path: string, size: number, sparse: boolean): void {
+  closeSync(openDirectory(dirname(path)));
   advised(path, size, () => {
-    if (!sparse) allocate(fd, size, true);
+    if (!sparse) allocate(fd, path, size, true);
     ftruncateSync(fd, size);
     fsyncSync(fd);
   });
@@ -116,11 +130,12 @@ export function fillNew(fd: number, path: string, size: number, sparse: boolean)
 export function giveBlocks(fd: number, path: string, size: number, sparse: boolean): void {
   const { size: present, blocks } = fstatSync(fd);
   if (present !== 0 && present !== size) throw sizeMismatch(path, present, size);
+  closeSync(openDirectory(dirname(path)));
   advised(path, size, () => {
     if (!sparse) {
       // What was allocated before the disk was full would stay.
       if (present === 0) refuseTooLarge(fd, path, size - 512 * blocks);
-      allocate(fd, size, present === 0);
+      allocate(fd, path, size, present === 0);
     }
     // Also when somebody else made the file, and perhaps died before this.
     if (present !== 0) settle(fd, path);
@@ -160,7 +175,7 @@ function isUnsupported(error: unknown): boolean {
   return errno === EOPNOTSUPP || errno === ENOSYS;
 }
 
-function allocate(fd: number, size: number, empty: boolean): void {
+function allocate(fd: number, path: string, size: number, empty: boolean): void {
   // NFS can allocate, but not past the end.
   for (const grows of empty ? [false, true] : [false]) {
     try {
@@ -170,7 +185,10 @@ function allocate(fd: number, size: number, empty: boolean): void {
       if (!isUnsupported(error)) throw error;
     }
   }
-  if (empty) writeZeroes(fd, size);
+  if (!empty) return;
+  // Else the disk would be filled up first, slowly.
+  refuseTooLarge(fd, path, size - 512 * fstatSync(fd).blocks);
+  writeZeroes(fd, size);
 }
 
 /** An existing file has another size than was asked for. */

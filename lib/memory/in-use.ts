@@ -3,22 +3,19 @@
  * kernel lets whoever has the device open store to it all the same, under what is mounted.
  */
 
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
 import { type LockHolder, PmemError } from '../errors.js';
 import type { Backing } from './backing.js';
+import { above, holdersOf, isPartition, type LoopFile, loopDevices, loopFile, MOST_LEVELS } from './block-stack.js';
 import { HOST, type Host } from './host.js';
 import { type FileIdentity, holders } from './lock-holders.js';
 import { type Mount, parseMounts, unescapeOctal } from './mounts.js';
-import { attribute, deviceDirectory, deviceNumber } from './sysfs.js';
-import { children } from './sysfs-nodes.js';
+import { attribute, deviceNumber } from './sysfs.js';
 
 const { EBUSY } = constants.errno;
-
-/** Deeper stacks than this of partitions, device mapper, loop devices and the like are nobody's. */
-const MOST_LEVELS = 8;
 
 /** What occupies a device: `is mounted at '/srv'`. */
 export interface DeviceUse {
@@ -39,32 +36,11 @@ function blockDirectory(directory: string): BlockDirectory[] {
   return number === undefined ? [] : [{ directory, name: basename(directory), number }];
 }
 
-function isPartition(directory: string): boolean {
-  return attribute(directory, 'partition') !== undefined;
-}
-
-function holdersOf(directory: string): string[] {
-  return children(join(directory, 'holders'), /./).map((entry) => entry.directory);
-}
-
-function partitionsOf(directory: string): string[] {
-  return children(directory, /./)
-    .map((entry) => entry.directory)
-    .filter(isPartition);
-}
-
-/** What is made of a device: its partitions, and what holds it, and what is made of those. */
-function above(directory: string, levels: number): string[] {
-  if (levels === 0) return [];
-  const next = [...partitionsOf(directory), ...holdersOf(directory)];
-  return [directory, ...next.flatMap((one) => above(one, levels - 1))];
-}
-
 /** The device, what is made of it, and of a partition the disk, but not that one's other partitions. */
 function relatives(directory: string): BlockDirectory[] {
   const disk = isPartition(directory) ? dirname(directory) : undefined;
-  const besides = disk === undefined ? [] : [disk, ...holdersOf(disk).flatMap((one) => above(one, MOST_LEVELS))];
-  return [...new Set([...above(directory, MOST_LEVELS), ...besides])].flatMap(blockDirectory);
+  const besides = disk === undefined ? [] : [disk, ...holdersOf(disk).flatMap((one) => above(one))];
+  return [...new Set([...above(directory), ...besides])].flatMap(blockDirectory);
 }
 
 function readOr(path: string, otherwise: string): string {
@@ -193,7 +169,7 @@ function usesIn(directory: string, sight: Sight, levels: number): DeviceUse[] {
     const isThis = (loop: string) => loopsOver(loop, (status) => status.rdev === dev, host);
     return [
       ...found,
-      ...loops(host)
+      ...loopDevices(host)
         .filter(isThis)
         .flatMap((loop) => usesIn(loop, sight, levels - 1)),
     ];
@@ -211,26 +187,9 @@ function rdevOf(number: string): bigint {
   return ((major & 0xfffn) << 8n) | (minor & 0xffn) | ((minor & ~0xffn) << 12n) | ((major & ~0xfffn) << 32n);
 }
 
-/** Directories of the loop devices that have a file: only these have a size, and are in /proc/partitions. */
-function loops(host: Host): string[] {
-  const found = readOr(join(host.proc, 'partitions'), '').matchAll(/ (loop\d+)$/gm);
-  return [...found].flatMap(([, name = '']) => {
-    const number = attribute(join(host.sys, 'block', name), 'dev');
-    const directory = number === undefined ? undefined : deviceDirectory(host, 'block', number);
-    return directory === undefined ? [] : [directory];
-  });
-}
-
-interface Backed {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  /** Of a block device its number, else 0. */
-  readonly rdev: bigint;
-}
-
 /** By what the driver says of the file, which has no name any more, or another one from here; else by the name that it had. */
-function loopsOver(loop: string, is: (file: Backed) => boolean, host: Host): boolean {
-  const told = host === HOST ? askLoop(`/dev/${basename(loop)}`) : undefined;
+function loopsOver(loop: string, is: (file: LoopFile) => boolean, host: Host): boolean {
+  const told = host === HOST ? loopFile(loop) : undefined;
   if (told !== undefined) return is(told);
   const path = attribute(join(loop, 'loop'), 'backing_file');
   if (path === undefined) return false;
@@ -242,26 +201,11 @@ function loopsOver(loop: string, is: (file: Backed) => boolean, host: Host): boo
   }
 }
 
-function askLoop(path: string): Backed | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch {
-    return undefined; // not root, or no node
-  }
-  try {
-    const [dev, ino, rdev] = native.loopFile(fd) ?? [];
-    return dev === undefined || ino === undefined || rdev === undefined ? undefined : { dev, ino, rdev };
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /** How the loop devices are used that have the file, or block device, below them. */
 export function loopUses({ dev, ino, rdev }: FileIdentity, host: Host = HOST): DeviceUse[] {
-  const is = (file: Backed) =>
+  const is = (file: LoopFile) =>
     rdev === undefined || rdev === 0n ? file.dev === dev && file.ino === ino : file.rdev === rdev;
-  return loops(host)
+  return loopDevices(host)
     .filter((loop) => loopsOver(loop, is, host))
     .flatMap((loop) => usesIn(loop, look(host), MOST_LEVELS));
 }

@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { above } from './block-stack.js';
 import type { Host } from './host.js';
 import { type Mount, parseMounts } from './mounts.js';
 import { attribute } from './sysfs.js';
-import { children } from './sysfs-nodes.js';
 
 /** What is mounted where: one line of mountinfo. */
 export type MountedDevice = Pick<Mount, 'device' | 'source' | 'mountPoint'>;
@@ -19,21 +19,10 @@ export function mountTable(host: Host): MountedDevice[] {
   }
 }
 
-/** Deeper stacks than this of partitions, device mapper and the like are nobody's. */
-const MOST_LEVELS = 8;
-
-/** The block device's directory and those of its partitions and of the devices made of it. */
-function stack(directory: string, levels: number): string[] {
-  if (levels === 0) return [];
-  const partitions = children(directory, /./).filter((entry) => attribute(entry.directory, 'partition') !== undefined);
-  const holders = children(join(directory, 'holders'), /./);
-  return [directory, ...[...partitions, ...holders].flatMap((entry) => stack(entry.directory, levels - 1))];
-}
-
 /** The mount points of a block device, given its directory in sysfs, each once. */
 export function mountPoints(directory: string, mounted: readonly MountedDevice[]): string[] {
   const found = new Set<string>();
-  for (const device of stack(directory, MOST_LEVELS)) {
+  for (const device of above(directory)) {
     const number = attribute(device, 'dev');
     // A file system with a device number of its own (btrfs) names its block device as the source.
     const path = `/dev/${basename(device)}`;

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
 import { formatSize } from '../units.js';
 import type { Backing, FileSystem } from './backing.js';
+import { isPartition } from './block-stack.js';
 import { HOST, type Host } from './host.js';
 import { mountPoints, mountTable } from './mounted-devices.js';
 import { type Namespace, namespaces } from './namespaces.js';
@@ -102,7 +103,7 @@ function ofVirtio(name: string, { kind, device }: Pick<Backing, 'kind' | 'device
 
 /** The queue's attributes belong to the whole disk, not to its partitions. */
 function queue(device: string): string {
-  return attribute(device, 'partition') === undefined ? join(device, 'queue') : join(dirname(device), 'queue');
+  return join(isPartition(device) ? dirname(device) : device, 'queue');
 }
 
 /** Whether the block device can hand out its memory; undefined where the kernel does not say. */
@@ -148,7 +149,7 @@ function mkfs(type: string, device: string): string {
 function reflinkConflict({ reflink, device }: FileSystem, host: Host): string | undefined {
   if (reflink !== true || device === undefined) return undefined;
   if (kernelBefore(kernelRelease(host), 6, 0)) return 'before Linux 6.0';
-  return attribute(device, 'partition') === undefined ? undefined : 'on a partition';
+  return isPartition(device) ? 'on a partition' : undefined;
 }
 
 function otherFile(code: Obstacle['code'], cause: string): Obstacle {
@@ -237,7 +238,7 @@ function ofBlockDevice({ path, device }: Backing, host: Host): Obstacle {
     const commands = [mkfs('ext4', device), ...place, `mount -o dax ${nodeOf(device)} ${NEW_MOUNT}`];
     return { code, cause, remedy: 'make a file system on it for a file; this destroys its contents', commands };
   }
-  if (space === undefined || attribute(device, 'partition') !== undefined) return otherFile(code, cause);
+  if (space === undefined || isPartition(device)) return otherFile(code, cause);
   return {
     code,
     cause: `${cause}; its namespace ${space.name} is in mode ${space.mode ?? 'raw'}, which has no DAX`,

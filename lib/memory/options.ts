@@ -16,10 +16,12 @@ export interface RegionOptions {
   size?: Size;
   /**
    * Make the file when it is missing (or empty), with all its blocks allocated: a full disk is an error now and not a
-   * fault later. The new file and its directory entry are durable when `open` returns. It gets its name last: a crash, or
-   * whatever fails, leaves no part of one. A file that is there is taken only where no stranger can have put it (`EACCES`):
-   * where others can make files, it must belong to the effective user or the directory's owner. No file is made through a
-   * symbolic link (`ELOOP`).
+   * fault later. The new file and its directory entry are durable when `open` returns, for which its directory must be
+   * readable. It gets its name last: a crash, or whatever fails, leaves no part of one at the path. A crash may leave a file
+   * beside it, named `.pmem-` and 16 hexadecimal digits, which can be deleted; where the file system can neither rename nor
+   * link without replacing, a failing open leaves an empty file. A file that is there is taken only where no stranger can have
+   * put it (`EACCES`): where others can make files, it must belong to the effective user or the directory's owner. No file is
+   * made through a symbolic link (`ELOOP`).
    */
   create?: boolean;
   /** With `create`: whatever is at the path already, `EEXIST`. Then the file is new, of this user, and has the mode asked for. */

@@ -1,8 +1,9 @@
 /** What lies below a file or a device, down to what holds the bytes, and whether that forgets at power-off. */
 
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, statfsSync, statSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, openSync, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
+import { isPartition, loopFile } from './block-stack.js';
 import type { Host } from './host.js';
 import { legacyCaveat } from './legacy-memory.js';
 import type { Below } from './memory.js';
@@ -112,7 +113,7 @@ function walkDevice(host: Host, directory: string, level: number): Beneath {
   if (level > MOST_LEVELS) return unknown(`${name} lies on more layers than are followed`);
   const memory = belowMemory(host, directory);
   if (memory !== undefined) return memory;
-  if (attribute(directory, 'partition') !== undefined) return belowDevice(host, dirname(directory), level + 1);
+  if (isPartition(directory)) return belowDevice(host, dirname(directory), level + 1);
   if (/^(ram|zram|nullb)\d+$/.test(name)) return forgets(`${name} is a RAM disk`, [directory]);
   if (/^loop\d+$/.test(name)) return belowLoop(host, directory, level);
   const parts = children(join(directory, 'slaves'), /./);
@@ -171,10 +172,10 @@ function belowLoop(host: Host, directory: string, level: number): Beneath {
   const name = basename(directory);
   const told = attribute(join(directory, 'loop'), 'backing_file');
   if (told === undefined) return unknown(`${name} does not tell its file`, [directory]);
-  const exact = loopFile(directory, name);
+  const exact = loopFile(directory);
   if (exact === undefined) return belowNamed(host, directory, told, level);
-  const [device = 0n, inode = 0n, node = 0n] = exact;
-  if (node !== 0n) return belowNumber(host, node, level);
+  const { dev: device, ino: inode, rdev } = exact;
+  if (rdev !== 0n) return belowNumber(host, rdev, level);
   const status = look(told);
   if (status?.ino === inode && status.dev === device) return belowPath(host, told, device, level);
   // Deleted, or named as this process does not see it: the directory or the mount table may have the same number.
@@ -206,13 +207,6 @@ function unseen(name: string, told: string): Beneath {
 /** Memory that was never in a directory: memfd_create(2), shmget(2). */
 function isNameless(told: string): boolean {
   return /^\/(memfd:|SYSV|dev\/zero)/.test(told) && told.endsWith(DELETED);
-}
-
-function loopFile(directory: string, name: string): BigUint64Array | undefined {
-  return withOpen(`/dev/${name}`, constants.O_RDONLY, (fd) => {
-    const { rdev } = fstatSync(fd, { bigint: true });
-    return deviceNumber(rdev) === attribute(directory, 'dev') ? native.loopFile(fd) : undefined;
-  });
 }
 
 function look(path: string): BigIntStats | undefined {
@@ -291,7 +285,7 @@ function belowFileSystem(host: Host, place: FileSystemPlace, level: number): Ben
     return unknown(`${where} is ${what}`);
   }
   const numbers = [...devices, ...logDevices(mount)];
-  const own = numbers.flatMap((one) => deviceDirectory(host, 'block', deviceNumber(one)) ?? []);
+  const own = () => numbers.flatMap((one) => deviceDirectory(host, 'block', deviceNumber(one)) ?? []);
   return sealed(worst(numbers.map((one) => belowNumber(host, one, level))), mount, own);
 }
 
@@ -320,15 +314,15 @@ const WITHOUT_BARRIER = /^(nobarrier|barrier=(0|none|off|flush)|fsync_mode=nobar
  * A mount option may keep an fsync from emptying the caches of the file system's own devices, which of a loop device is the page
  * cache, and of those at the bottom.
  */
-function sealed(below: Beneath, mount: Mount | undefined, own: readonly string[]): Beneath {
+function sealed(below: Beneath, mount: Mount | undefined, own: () => readonly string[]): Beneath {
   const option = mount?.options.find((one) => WITHOUT_BARRIER.test(one));
-  if (option === undefined || mount === undefined || [...own, ...below.devices].every(writesThrough)) return below;
+  if (option === undefined || mount === undefined || [...own(), ...below.devices].every(writesThrough)) return below;
   const withoutBarrier = `${mount.mountPoint} is mounted with ${option}: an msync does not empty the disk's own cache, which may forget`;
   return { ...below, withoutBarrier };
 }
 
 function writesThrough(directory: string): boolean {
-  const queue = attribute(directory, 'partition') === undefined ? directory : dirname(directory);
+  const queue = isPartition(directory) ? dirname(directory) : directory;
   return attribute(join(queue, 'queue'), 'write_cache') === 'write through';
 }
 
@@ -348,7 +342,7 @@ function belowBtrfs(host: Host, { mount, fd }: FileSystemPlace, level: number): 
   if (devices === undefined || devices.length === 0) {
     return unknown(`${where} is btrfs, and sysfs does not show its devices`);
   }
-  return sealed(worst(devices.map((directory) => belowDevice(host, directory, level + 1))), mount, devices);
+  return sealed(worst(devices.map((directory) => belowDevice(host, directory, level + 1))), mount, () => devices);
 }
 
 /** The times of a directory, which the overlay shows as the upper layer has them: to the nanosecond. */

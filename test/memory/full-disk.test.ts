@@ -5,6 +5,8 @@ import { Region } from 'pmem';
 import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { onMount } from '../support/mounts.js';
+import { buildRefusingShim } from '../support/refusing-shim.js';
+import { onDisk } from '../support/temp.js';
 
 const MIB = 2 ** 20;
 
@@ -14,6 +16,7 @@ for (const [kind, mib] of [
 ] as const) {
   describe(`a full disk (${kind})`, () => {
     const file = onMount(kind, mib);
+    const elsewhere = onDisk();
     const left = (path: string) => readdirSync(dirname(path)).filter((name) => name !== 'lost+found');
 
     it('create fails with ENOSPC and leaves nothing behind', () => {
@@ -33,6 +36,36 @@ for (const [kind, mib] of [
       const after = statfsSync(path);
       assert(after.bfree >= bfree, `${bfree} blocks free before, ${after.bfree} after`);
       assert.deepEqual(left(path), ['empty']);
+    });
+
+    it('create without fallocate fails with ENOSPC before it writes any zeroes', async () => {
+      const shim = elsewhere('shim.so');
+      buildRefusingShim(shim);
+      const { message, written } = await childValue(
+        async (path: string) => {
+          const fs = (await import('node:fs')).default;
+          const { syncBuiltinESMExports } = await import('node:module');
+          const { Region } = await import('pmem');
+          let written = 0;
+          const { writeSync } = fs;
+          fs.writeSync = ((...args: Parameters<typeof writeSync>) => {
+            const done = writeSync(...args);
+            written += done;
+            return done;
+          }) as typeof writeSync;
+          syncBuiltinESMExports();
+          try {
+            Region.open(path, { create: true, size: '64MiB' });
+            return { message: 'none', written };
+          } catch (error) {
+            return { message: String(error), written };
+          }
+        },
+        [file('zeroes')],
+        { env: { LD_PRELOAD: shim, SHIM_REFUSE: 'fallocate' } },
+      );
+      assert.match(message, /ENOSPC.*64 MiB.*sparse: true/);
+      assert.equal(written, 0);
     });
 
     it('a region that is allocated can be filled to its end whatever comes after', () => {

@@ -237,6 +237,21 @@ describe('a block device that is in use', () => {
     Region.open(other, { allowInUse: true }).close();
   });
 
+  it('is found below a file without opening what else has the name of the loop device here', () => {
+    const { device, image } = withFileSystem();
+    const fifo = file('fifo');
+    run('mkfifo', fifo);
+    mount(device);
+    const script = `
+      import { Region } from 'pmem';
+      try { Region.open(${JSON.stringify(image)}).close(); console.log('opened'); } catch (error) { console.log(error.code); }`;
+    // In a mount namespace of its own the device's node is a FIFO, whose reader waits for a writer.
+    const hidden = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const found = run('timeout', '30', 'unshare', '-m', 'sh', '-c', hidden, 'sh', fifo, device, ...node);
+    assert.equal(found.trim(), 'EBUSY');
+  });
+
   it('gets no BTT and no partition table where it is mounted since the region was opened, and no force helps', () => {
     const { device, image } = withFileSystem();
     const path = file('large');

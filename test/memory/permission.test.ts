@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { childValue } from '../support/child.js';
 import { NOBODY, needsRoot } from '../support/root.js';
 import { onDisk } from '../support/temp.js';
@@ -66,6 +66,26 @@ describe('without permission', () => {
 
   it('a directory that may not be written is EACCES for create', async () => {
     assert.equal((await asNobody(`${directory}/new`, { create: true, size: 4096 })).code, 'EACCES');
+  });
+
+  it('create in a directory that may be written and not read is EACCES, and leaves nothing behind', async () => {
+    const drop = `${directory}/drop`;
+    mkdirSync(drop);
+    chmodSync(drop, 0o733);
+    const { code, message } = await asNobody(`${drop}/new`, { create: true, size: 4096 });
+    assert.equal(code, 'EACCES');
+    assert.match(message, /drop'\. .*directory, which must be readable/);
+    assert.deepEqual(readdirSync(drop), []);
+  });
+
+  it('create on an empty file in a directory that may not be read is EACCES, and leaves it empty', async () => {
+    const drop = `${directory}/drop-with-file`;
+    mkdirSync(drop);
+    writeFileSync(`${drop}/empty`, '');
+    chmodSync(`${drop}/empty`, 0o666);
+    chmodSync(drop, 0o711);
+    assert.equal((await asNobody(`${drop}/empty`, { create: true, size: 4096 })).code, 'EACCES');
+    assert.equal(statSync(`${drop}/empty`).size, 0);
   });
 
   it('physical memory is EACCES or not there', async () => {

@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
  * SHIM_LARGEST: fallocate of more bytes is EINTR, and does nothing, as on a tmpfs before Linux 6.9 under a profiler. After 10,000
  * calls it is EIO: who asks in vain is to fail, and not to go on.
  * SHIM_STORM: fallocate, msync, madvise and fcntl of a lock are EINTR unless signals are held.
- * SHIM_REFUSE: any of `tmpfile` (EOPNOTSUPP), `rename` (renameat2 is EINVAL), `link` (link is EPERM).
+ * SHIM_REFUSE: any of `tmpfile`, `fallocate` (EOPNOTSUPP), `rename` (renameat2 is EINVAL), `link` (link is EPERM).
  * SHIM_TIMER: a signal each so many microseconds, with a handler that does nothing.
  */
 const SOURCE = `
@@ -74,6 +74,10 @@ OPEN(open64)
 
 static int allocated(int fd, int mode, off_t offset, off_t length) {
   static int calls = 0;
+  if (refuses("fallocate")) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
   const char* largest = getenv("SHIM_LARGEST");
   if ((largest != NULL && length > atoll(largest)) || storms()) {
     errno = ++calls < 10000 ? EINTR : EIO;
