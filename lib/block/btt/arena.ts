@@ -1,7 +1,7 @@
 /** An open arena: sectors are read through the map, and written to free blocks. */
 
 import type { BlockTable, BlockTableLayout } from '../../memory/block-table.js';
-import { lengthOf } from '../../memory/checks.js';
+import { lengthOf, partOf, zeroPart } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
 import { Region } from '../../memory/region.js';
 import { inputOutput } from '../block-errors.js';
@@ -176,7 +176,7 @@ export class Arena {
       const entry = this.#entry(first + i);
       const begin = at + i * size;
       if (isZero(entry)) {
-        target.fill(0, begin, begin + size);
+        zeroPart(target, begin, begin + size);
         i++;
         continue;
       }
@@ -184,7 +184,7 @@ export class Arena {
       let run = 1;
       while (i + run < count && this.#blockSize === size && this.#follows(first + i + run, block + run)) run++;
       const whole = begin === 0 && lengthOf.call(target) === run * size;
-      const piece = whole ? target : target.subarray(begin, begin + run * size);
+      const piece = whole ? target : partOf(target, begin, begin + run * size);
       this.#readBlocks(base + first + i, block, run, piece);
       i += run;
     }
@@ -253,7 +253,7 @@ export class Arena {
         continue;
       }
       const whole = begin === 0 && lengthOf.call(source) === size;
-      this.#writeOne(base, first + done, whole ? source : source.subarray(begin, begin + size));
+      this.#writeOne(base, first + done, whole ? source : partOf(source, begin, begin + size));
       done++;
     }
   }
@@ -320,7 +320,7 @@ export class Arena {
       if (!isFault(error) || count === 1) throw this.unreadable(sector, block, error);
       // One of them: which one is found by reading them one by one.
       for (let i = 0; i < count; i++) {
-        const piece = target.subarray(i * this.#sectorSize, (i + 1) * this.#sectorSize);
+        const piece = partOf(target, i * this.#sectorSize, (i + 1) * this.#sectorSize);
         this.#readBlocks(sector + i, block + i, 1, piece);
       }
     }
@@ -493,7 +493,7 @@ export class Arena {
       ) {
         run++;
       }
-      const piece = source.subarray(begin + i * size, begin + (i + run) * size);
+      const piece = partOf(source, begin + i * size, begin + (i + run) * size);
       try {
         this.#memory.write(this.#data + block * this.#blockSize, piece, 'flush');
       } catch (error) {

@@ -1,6 +1,7 @@
 /** A disk whose sectors are written whole or not at all: what Linux's BTT is to an NVDIMM (drivers/nvdimm/btt.c). */
 
 import { wrongValue } from '../../errors.js';
+import { partOf } from '../../memory/checks.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
 import { ownOptions } from '../../options.js';
@@ -237,7 +238,7 @@ export class Btt implements BlockDevice {
     const still = (): void => this.#limits.check('readAsync', 0, 0);
     let at = 0;
     for (const [arena, base, first, count] of this.#pieces(lba, length / this.#sectorSize)) {
-      const piece = target.subarray(at, at + count * this.#sectorSize);
+      const piece = partOf(target, at, at + count * this.#sectorSize);
       await readAhead({ memory: this.#memory, arena, base, sectorSize: this.#sectorSize, still, signal }, first, piece);
       at += piece.length;
     }

@@ -66,6 +66,8 @@ function sound(memory: Memory): void {
 }
 
 describe('a change of a BTT that is interrupted', () => {
+  const disk = onDisk();
+
   for (const [name, run] of Object.entries(OPERATIONS)) {
     it(`${name} that fails at any call to the memory: later writes work, or are refused until it is opened again`, () => {
       for (let at = 0, calls = callsOf(run); at < calls; at++) {
@@ -130,6 +132,35 @@ describe('a change of a BTT that is interrupted', () => {
         Btt.open(memory).close();
         sound(memory);
       }
+    });
+  }
+
+  for (const [what, made] of [
+    ['a Region', (): Memory => newRegion(disk('parts'), '128KiB')],
+    ['any other Memory', (): Memory => new PlainMemory(128 * 1024)],
+  ] as const) {
+    it(`runs no method of the array that it is given, on ${what}`, () => {
+      const memory = made();
+      formatSmall(memory, { sectorSize: SECTOR, nfree: 4 });
+      const btt = Btt.open(memory);
+      fill(btt, 1);
+      class Calling extends Uint8Array {
+        override subarray(begin?: number, end?: number): Calling {
+          fill(btt, 9000);
+          return new Calling(this.buffer, this.byteOffset + (begin ?? 0), (end ?? this.byteLength) - (begin ?? 0));
+        }
+        override fill(): this {
+          fill(btt, 9000);
+          return this;
+        }
+      }
+      btt.write(1, Calling.from(Buffer.concat([1, 2, 3].map((lba) => sectorOf(1000, lba, SECTOR)))));
+      assert.deepEqual(valuesOf(btt), [1, 1000, 1000, 1000, 5, 6]);
+      btt.read(1, new Calling(3 * SECTOR));
+      btt.read(0, new Calling(SECTOR));
+      assert.deepEqual(valuesOf(btt), [1, 1000, 1000, 1000, 5, 6]);
+      btt.close();
+      sound(memory);
     });
   }
 
