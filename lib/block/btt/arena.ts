@@ -9,6 +9,7 @@ import { isFault } from '../faults.js';
 import { completeWrites } from './complete.js';
 import type { FoundArena } from './discover.js';
 import { type FlogFindings, readFlog } from './flog-check.js';
+import { maybeFurtherUp } from './further-up.js';
 import { Lanes } from './lanes.js';
 import { FLOG_LANE, MAP_ENTRY } from './layout.js';
 import { blockOf, ERROR, half, isError, isZero, NORMAL, storeEntry, word, wordOffset, ZERO } from './map.js';
@@ -113,12 +114,25 @@ export class Arena {
   #lookAgain(): void {
     const change = this.#changes;
     queueMicrotask(() => {
-      if (this.#changes === change) this.#isOver = true;
+      if (this.#changes === change && !maybeFurtherUp()) this.#isOver = true;
     });
   }
 
   /** Completes a change that the end of a script interrupted. Not what may go on. */
   #resume(): void {
+    // A change itself, into which a memory that is somebody's may call.
+    this.#changes++;
+    this.#isOver = false;
+    try {
+      this.#complete();
+    } catch (error) {
+      this.#isOver = true;
+      throw error;
+    }
+    this.#isChanging = false;
+  }
+
+  #complete(): void {
     const flog = readFlog(this.#memory, this.#found);
     const dangers = flog.problems.filter(isDangerous);
     if (dangers.length > 0) {
@@ -129,7 +143,6 @@ export class Arena {
       // What is bad of these the lane knows.
       for (const { oldBlock } of flog.lanes) this.#bad.delete(oldBlock);
     }
-    this.#isChanging = false;
   }
 
   /** A reader has come upon a change: what may go on leaves the map fit to be read. */
@@ -371,14 +384,13 @@ export class Arena {
     if (this.#table === undefined || this.#bad.size > 0) return false;
     const lanes = this.#lanes;
     const block = lanes.freeBlock(lane);
-    let before: number;
     try {
-      before = this.#table.exchange(sector, block, source, lanes.entryOffset(lane), lanes.sequence(lane));
+      const before = this.#table.exchange(sector, block, source, lanes.entryOffset(lane), lanes.sequence(lane));
+      if (before >= 0) lanes.swap(lane, before, false);
+      return before >= 0;
     } catch (error) {
       throw this.#fail(error);
     }
-    if (before >= 0) lanes.swap(lane, before, false);
-    return before >= 0;
   }
 
   /**

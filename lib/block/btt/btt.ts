@@ -13,6 +13,7 @@ import { Arena } from './arena.js';
 import { type BttReport, check, examine, look, mapBytes } from './check.js';
 import type { Discovery } from './discover.js';
 import { format } from './format.js';
+import { maybeFurtherUp } from './further-up.js';
 import { type BttInfo, describe } from './info.js';
 import { checkLines } from './lines.js';
 import {
@@ -323,9 +324,14 @@ export class Btt implements BlockDevice {
   /** Ends the device; the memory stays open. Closing twice is harmless. */
   close(): void {
     this.#limits.close();
-    // Called by the memory in the middle of a write, perhaps: that one ends before another may open it, and before this turn does.
-    if (this.#arenas.some(({ mayGoOn }) => mayGoOn)) queueMicrotask(() => this.#claim.end());
-    else this.#claim.end();
+    if (!this.#arenas.some(({ mayGoOn }) => mayGoOn)) {
+      this.#claim.end();
+      return;
+    }
+    // Called by the memory in the middle of a write, perhaps: that one ends before another may open it, and ends the claim itself.
+    queueMicrotask(() => {
+      if (!maybeFurtherUp()) this.#claim.end();
+    });
   }
 
   [Symbol.dispose](): void {
