@@ -184,6 +184,23 @@ describe('a change of a BTT that is interrupted', () => {
     });
   }
 
+  it('a memory whose readAsync throws at once keeps no block from being written to', async () => {
+    class Throwing extends PlainMemory {
+      readAsync(): Promise<void> {
+        throw new Interrupted();
+      }
+    }
+    const memory = new Throwing(32 * 1024);
+    formatSmall(memory, { sectorSize: SECTOR, nfree: 2 });
+    using btt = Btt.open(memory);
+    fill(btt, 1);
+    for (let lba = 0; lba < SECTORS; lba++) {
+      await assert.rejects(btt.readAsync(lba, Buffer.alloc(SECTOR)), Interrupted);
+    }
+    fill(btt, 100);
+    fill(btt, 200);
+  });
+
   it('an error of the memory itself before anything is committed leaves the object working', () => {
     const { memory } = prepared();
     using btt = Btt.open(memory);
