@@ -16,6 +16,19 @@ export const bufferOf = getter(arrays, 'buffer') as (this: Uint8Array) => ArrayB
 /** Where in its buffer an array begins, in bytes. */
 export const startOf = getter(arrays, 'byteOffset') as (this: Uint8Array) => number;
 
+const Bytes = Uint8Array;
+const { fill } = Bytes.prototype;
+
+/** A part of an array, on the same memory. An array's own `subarray` can run code of users', and return anything. */
+export function partOf(bytes: Uint8Array, begin: number, end: number): Uint8Array {
+  return new Bytes(bufferOf.call(bytes), startOf.call(bytes) + begin, end - begin);
+}
+
+/** Sets bytes of an array to 0, with no method of its own. */
+export function zeroPart(bytes: Uint8Array, begin: number, end: number): void {
+  fill.call(bytes, 0, begin, end);
+}
+
 /** How many bytes an ArrayBuffer has; 0 once they were transferred elsewhere. */
 export const sizeOf = getter(ArrayBuffer.prototype, 'byteLength') as (this: ArrayBuffer) => number;
 /** Where a runtime has ArrayBuffers that can be. */

@@ -403,7 +403,8 @@ export class VolatileArena implements Disposable {
   #wipeAll(): void {
     this.#drain();
     for (const { offset, buffer, freed } of this.#live.values()) {
-      if (freed || (buffer.deref()?.byteLength ?? 0) > 0) this.#wipe(offset, 'close');
+      const memory = buffer.deref();
+      if (freed || (memory !== undefined && sizeOf.call(memory) > 0)) this.#wipe(offset, 'close');
     }
   }
 

@@ -1,7 +1,7 @@
 /** An open arena: sectors are read through the map, and written to free blocks. */
 
 import type { BlockTable, BlockTableLayout } from '../../memory/block-table.js';
-import { lengthOf } from '../../memory/checks.js';
+import { lengthOf, partOf, zeroPart } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
 import { Region } from '../../memory/region.js';
 import { inputOutput } from '../block-errors.js';
@@ -9,6 +9,7 @@ import { isFault } from '../faults.js';
 import { completeWrites } from './complete.js';
 import type { FoundArena } from './discover.js';
 import { type FlogFindings, readFlog } from './flog-check.js';
+import { maybeFurtherUp } from './further-up.js';
 import { Lanes } from './lanes.js';
 import { FLOG_LANE, MAP_ENTRY } from './layout.js';
 import { blockOf, ERROR, half, isError, isZero, NORMAL, storeEntry, word, wordOffset, ZERO } from './map.js';
@@ -113,12 +114,25 @@ export class Arena {
   #lookAgain(): void {
     const change = this.#changes;
     queueMicrotask(() => {
-      if (this.#changes === change) this.#isOver = true;
+      if (this.#changes === change && !maybeFurtherUp()) this.#isOver = true;
     });
   }
 
   /** Completes a change that the end of a script interrupted. Not what may go on. */
   #resume(): void {
+    // A change itself, into which a memory that is somebody's may call.
+    this.#changes++;
+    this.#isOver = false;
+    try {
+      this.#complete();
+    } catch (error) {
+      this.#isOver = true;
+      throw error;
+    }
+    this.#isChanging = false;
+  }
+
+  #complete(): void {
     const flog = readFlog(this.#memory, this.#found);
     const dangers = flog.problems.filter(isDangerous);
     if (dangers.length > 0) {
@@ -129,7 +143,6 @@ export class Arena {
       // What is bad of these the lane knows.
       for (const { oldBlock } of flog.lanes) this.#bad.delete(oldBlock);
     }
-    this.#isChanging = false;
   }
 
   /** A reader has come upon a change: what may go on leaves the map fit to be read. */
@@ -176,7 +189,7 @@ export class Arena {
       const entry = this.#entry(first + i);
       const begin = at + i * size;
       if (isZero(entry)) {
-        target.fill(0, begin, begin + size);
+        zeroPart(target, begin, begin + size);
         i++;
         continue;
       }
@@ -184,7 +197,7 @@ export class Arena {
       let run = 1;
       while (i + run < count && this.#blockSize === size && this.#follows(first + i + run, block + run)) run++;
       const whole = begin === 0 && lengthOf.call(target) === run * size;
-      const piece = whole ? target : target.subarray(begin, begin + run * size);
+      const piece = whole ? target : partOf(target, begin, begin + run * size);
       this.#readBlocks(base + first + i, block, run, piece);
       i += run;
     }
@@ -253,7 +266,7 @@ export class Arena {
         continue;
       }
       const whole = begin === 0 && lengthOf.call(source) === size;
-      this.#writeOne(base, first + done, whole ? source : source.subarray(begin, begin + size));
+      this.#writeOne(base, first + done, whole ? source : partOf(source, begin, begin + size));
       done++;
     }
   }
@@ -320,7 +333,7 @@ export class Arena {
       if (!isFault(error) || count === 1) throw this.unreadable(sector, block, error);
       // One of them: which one is found by reading them one by one.
       for (let i = 0; i < count; i++) {
-        const piece = target.subarray(i * this.#sectorSize, (i + 1) * this.#sectorSize);
+        const piece = partOf(target, i * this.#sectorSize, (i + 1) * this.#sectorSize);
         this.#readBlocks(sector + i, block + i, 1, piece);
       }
     }
@@ -371,14 +384,13 @@ export class Arena {
     if (this.#table === undefined || this.#bad.size > 0) return false;
     const lanes = this.#lanes;
     const block = lanes.freeBlock(lane);
-    let before: number;
     try {
-      before = this.#table.exchange(sector, block, source, lanes.entryOffset(lane), lanes.sequence(lane));
+      const before = this.#table.exchange(sector, block, source, lanes.entryOffset(lane), lanes.sequence(lane));
+      if (before >= 0) lanes.swap(lane, before, false);
+      return before >= 0;
     } catch (error) {
       throw this.#fail(error);
     }
-    if (before >= 0) lanes.swap(lane, before, false);
-    return before >= 0;
   }
 
   /**
@@ -493,7 +505,7 @@ export class Arena {
       ) {
         run++;
       }
-      const piece = source.subarray(begin + i * size, begin + (i + run) * size);
+      const piece = partOf(source, begin + i * size, begin + (i + run) * size);
       try {
         this.#memory.write(this.#data + block * this.#blockSize, piece, 'flush');
       } catch (error) {

@@ -1,6 +1,7 @@
 /** A disk whose sectors are written whole or not at all: what Linux's BTT is to an NVDIMM (drivers/nvdimm/btt.c). */
 
 import { wrongValue } from '../../errors.js';
+import { partOf } from '../../memory/checks.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
 import { ownOptions } from '../../options.js';
@@ -12,6 +13,7 @@ import { Arena } from './arena.js';
 import { type BttReport, check, examine, look, mapBytes } from './check.js';
 import type { Discovery } from './discover.js';
 import { format } from './format.js';
+import { maybeFurtherUp } from './further-up.js';
 import { type BttInfo, describe } from './info.js';
 import { checkLines } from './lines.js';
 import {
@@ -237,7 +239,7 @@ export class Btt implements BlockDevice {
     const still = (): void => this.#limits.check('readAsync', 0, 0);
     let at = 0;
     for (const [arena, base, first, count] of this.#pieces(lba, length / this.#sectorSize)) {
-      const piece = target.subarray(at, at + count * this.#sectorSize);
+      const piece = partOf(target, at, at + count * this.#sectorSize);
       await readAhead({ memory: this.#memory, arena, base, sectorSize: this.#sectorSize, still, signal }, first, piece);
       at += piece.length;
     }
@@ -322,9 +324,14 @@ export class Btt implements BlockDevice {
   /** Ends the device; the memory stays open. Closing twice is harmless. */
   close(): void {
     this.#limits.close();
-    // Called by the memory in the middle of a write, perhaps: that one ends before another may open it, and before this turn does.
-    if (this.#arenas.some(({ mayGoOn }) => mayGoOn)) queueMicrotask(() => this.#claim.end());
-    else this.#claim.end();
+    if (!this.#arenas.some(({ mayGoOn }) => mayGoOn)) {
+      this.#claim.end();
+      return;
+    }
+    // Called by the memory in the middle of a write, perhaps: that one ends before another may open it, and ends the claim itself.
+    queueMicrotask(() => {
+      if (!maybeFurtherUp()) this.#claim.end();
+    });
   }
 
   [Symbol.dispose](): void {

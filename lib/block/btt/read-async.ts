@@ -38,10 +38,17 @@ async function readGroup(memory: AsyncMemory, reader: AsyncReader, first: number
       }
       const { offset, block } = place;
       arena.tracking.begin(block);
-      const job = memory.readAsync(offset, piece).catch((error: unknown) => {
-        throw arena.unreadable(base + sector, block, error);
-      });
-      jobs.push(job.finally(() => arena.tracking.end(block)));
+      // Also where somebody's memory throws at once, its block is let go.
+      const read = async (): Promise<void> => {
+        try {
+          await memory.readAsync(offset, piece);
+        } catch (error) {
+          throw arena.unreadable(base + sector, block, error);
+        } finally {
+          arena.tracking.end(block);
+        }
+      };
+      jobs.push(read());
     }
   } finally {
     // None may go on writing to the target once the promise has settled.

@@ -57,6 +57,26 @@ function callsOf(run: (btt: Btt) => void): number {
   return memory.calls;
 }
 
+/** A BTT in which a script was ended in the operation's call number `at` to the memory. */
+function interruptedAt(at: number, run: (btt: Btt) => void): { memory: InterruptedMemory; btt: Btt } {
+  for (;;) {
+    const { memory } = prepared();
+    const btt = Btt.open(memory);
+    fill(btt, 1);
+    let reached = false;
+    const endless = (): void => {
+      reached = true;
+      for (;;);
+    };
+    memory.arm({ at, run: endless });
+    endInside(() => run(btt));
+    memory.arm();
+    // Or the time was over before it came to that.
+    if (reached) return { memory, btt };
+    btt.close();
+  }
+}
+
 function sound(memory: Memory): void {
   const { problems } = Btt.check(memory);
   assert.deepEqual(
@@ -66,6 +86,8 @@ function sound(memory: Memory): void {
 }
 
 describe('a change of a BTT that is interrupted', () => {
+  const disk = onDisk();
+
   for (const [name, run] of Object.entries(OPERATIONS)) {
     it(`${name} that fails at any call to the memory: later writes work, or are refused until it is opened again`, () => {
       for (let at = 0, calls = callsOf(run); at < calls; at++) {
@@ -133,6 +155,52 @@ describe('a change of a BTT that is interrupted', () => {
     });
   }
 
+  for (const [what, made] of [
+    ['a Region', (): Memory => newRegion(disk('parts'), '128KiB')],
+    ['any other Memory', (): Memory => new PlainMemory(128 * 1024)],
+  ] as const) {
+    it(`runs no method of the array that it is given, on ${what}`, () => {
+      const memory = made();
+      formatSmall(memory, { sectorSize: SECTOR, nfree: 4 });
+      const btt = Btt.open(memory);
+      fill(btt, 1);
+      class Calling extends Uint8Array {
+        override subarray(begin?: number, end?: number): Calling {
+          fill(btt, 9000);
+          return new Calling(this.buffer, this.byteOffset + (begin ?? 0), (end ?? this.byteLength) - (begin ?? 0));
+        }
+        override fill(): this {
+          fill(btt, 9000);
+          return this;
+        }
+      }
+      btt.write(1, Calling.from(Buffer.concat([1, 2, 3].map((lba) => sectorOf(1000, lba, SECTOR)))));
+      assert.deepEqual(valuesOf(btt), [1, 1000, 1000, 1000, 5, 6]);
+      btt.read(1, new Calling(3 * SECTOR));
+      btt.read(0, new Calling(SECTOR));
+      assert.deepEqual(valuesOf(btt), [1, 1000, 1000, 1000, 5, 6]);
+      btt.close();
+      sound(memory);
+    });
+  }
+
+  it('a memory whose readAsync throws at once keeps no block from being written to', async () => {
+    class Throwing extends PlainMemory {
+      readAsync(): Promise<void> {
+        throw new Interrupted();
+      }
+    }
+    const memory = new Throwing(32 * 1024);
+    formatSmall(memory, { sectorSize: SECTOR, nfree: 2 });
+    using btt = Btt.open(memory);
+    fill(btt, 1);
+    for (let lba = 0; lba < SECTORS; lba++) {
+      await assert.rejects(btt.readAsync(lba, Buffer.alloc(SECTOR)), Interrupted);
+    }
+    fill(btt, 100);
+    fill(btt, 200);
+  });
+
   it('an error of the memory itself before anything is committed leaves the object working', () => {
     const { memory } = prepared();
     using btt = Btt.open(memory);
@@ -147,6 +215,75 @@ describe('a change of a BTT that is interrupted', () => {
 
 describe('a script that ends in the middle of a write to a BTT', () => {
   const file = onDisk();
+
+  it('leaves a write that the next one completes, which refuses whatever the memory writes to the BTT meanwhile', async () => {
+    let refused = 0;
+    const write = OPERATIONS['a write of a sector'] as (btt: Btt) => void;
+    for (let at = 0, calls = callsOf(write); at < calls; at += 3) {
+      for (let inner = 0, isInside = true; isInside; inner++) {
+        const { memory, btt } = interruptedAt(at, write);
+        throwsCode(() => fill(btt, 500), 'EIO');
+        await Promise.resolve();
+        isInside = false;
+        const callBack = (): void => {
+          isInside = true;
+          if (codeOf(() => fill(btt, 600)) === 'EIO') refused++;
+        };
+        memory.arm({ at: inner, run: callBack });
+        write(btt);
+        memory.arm();
+        fill(btt, 700);
+        assert.deepEqual(valuesOf(btt), [700, 701, 702, 703, 704, 705]);
+        btt.close();
+        sound(memory);
+      }
+    }
+    assert.ok(refused > 0);
+  });
+
+  for (const [name, callBack] of [
+    ['is not taken for one that was interrupted', (btt: Btt): void => fill(btt, 500)],
+    [
+      'keeps others from opening the BTT',
+      (btt: Btt, memory: Memory): void => {
+        btt.close();
+        Btt.open(memory);
+      },
+    ],
+  ] as const) {
+    it(`a write whose memory lets microtasks run in the middle of it ${name}`, (done) => {
+      // Not from a microtask, on top of which no others run.
+      setImmediate(() => {
+        try {
+          const write = OPERATIONS['a write of a sector'] as (btt: Btt) => void;
+          for (let at = 0, calls = callsOf(write); at < calls; at++) {
+            const { memory } = prepared();
+            const btt = Btt.open(memory);
+            fill(btt, 1);
+            let ran = false;
+            let code: string | undefined;
+            const turn = (): void => {
+              codeOf(() => callBack(btt, memory));
+              queueMicrotask(() => {
+                ran = true;
+              });
+              Reflect.apply(Reflect.get(process, '_tickCallback') as () => void, process, []);
+              code = codeOf(() => callBack(btt, memory));
+            };
+            memory.arm({ at, run: turn });
+            codeOf(() => write(btt));
+            assert.ok(ran);
+            assert.ok(code === 'EIO' || code === 'ERR_PMEM_BUSY', code);
+            btt.close();
+            sound(memory);
+          }
+          done();
+        } catch (error) {
+          done(error);
+        }
+      });
+    });
+  }
 
   it('leaves a BTT of any other Memory that works in a later turn of the event loop, and can be closed and opened', async () => {
     for (let round = 0; round < 20; round++) {
