@@ -313,7 +313,7 @@ export interface Native {
   /** Writes the line to stderr, the first time in the process that it is called; never waits. */
   sayOnce(line: string): void;
   /**
-   * The file behind an open loop device, as stat(2) has it: its device number, its inode number and, where it is a device node
+   * The file of an open loop device, as stat(2) has it: its device number, its inode number and, where it is a device node
    * itself, the number of that device, else 0; undefined for anything else, and for one without a file.
    */
   loopFile(fd: number): BigUint64Array | undefined;

@@ -6,7 +6,7 @@
 namespace pmem {
 
 // allocate(fd, offset, length, grows): reserves the file's blocks. What is there stays, and so does the size, unless it
-// may grow, up to the end of the range. Throws ENOSPC when they are not to be had. Ends however many signals come.
+// may grow, up to the end of the range. Throws ENOSPC when the disk has too few. Ends however many signals come.
 Napi::Value allocate(const Napi::CallbackInfo& info);
 
 // link(fd, path): gives a file that was opened without a name (O_TMPFILE) one. Needs /proc.

@@ -23,7 +23,7 @@ class Mapping;
 // Sets mappings aside for when others have used up what the kernel allows.
 void reserve_mappings();
 
-// In a handler, at this offset in the mapping. False: there is nothing to be had. `context` is the signal's.
+// In a handler, at this offset in the mapping. False: there is no memory for it. `context` is the signal's.
 bool replace_lost(Mapping* mapping, size_t offset, bool is_corrupt, const void* context);
 bool replace_read_only(Mapping* mapping, size_t offset, const void* context);
 

@@ -45,18 +45,18 @@ function filesWith(pattern: RegExp): string[] {
 }
 
 describe('the sources of the library', () => {
-  it('start other programs in two places only: by their whole path, and Node.js itself', () => {
+  it('start programs in two places only: one by its absolute path, and Node.js itself', () => {
     assert.deepEqual(filesWith(/child_process/), ['cli/demo/rounds.ts', 'devdax/programs.ts']);
     assert.deepEqual(filesWith(/\b(?:exec|execFile|spawn|fork)(?:Sync)?\(\s*['"`](?!\/)/), []);
   });
 
-  it('hand no array over as the arguments of a call: what media or the system decide can be too many', () => {
+  it('spread no array into a call: media or the system decide its length', () => {
     const found = sources().flatMap(([name, text]) => spreadCalls(text).map((line) => `${name}: ${line}`));
     assert.deepEqual(found, []);
     assert.deepEqual(filesWith(/\.apply\((?!choices)|fromCharCode\(\s*\.\.\./), ['memory/windows.ts']);
   });
 
-  it('write to the terminal in one place only, where text is made printable', () => {
+  it('write to the terminal in one place only, where control characters are escaped', () => {
     // It is handed the stream; nobody else writes to one.
     assert.deepEqual(filesWith(/process\.std(?:out|err)\.write|\bconsole\./), []);
     const writers = filesWith(/stream\.write\(/).filter((name) => name.startsWith('cli/'));

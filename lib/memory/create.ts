@@ -1,4 +1,4 @@
-/** Making the file behind a region, or taking one that is there: allocated, and durable before anything is promised. */
+/** Makes the file of a region, or takes one that is there: allocated, and durable before anything is promised. */
 
 import {
   closeSync,
@@ -142,7 +142,7 @@ export function giveBlocks(fd: number, path: string, size: number, sparse: boole
   });
 }
 
-/** Gives an empty file its size, at once: a file that has it has its blocks. It is never made shorter, whoever else is at it. */
+/** Gives an empty file its size, at once: a file that has it has its blocks. It is never truncated, whoever else uses it. */
 export function grow(fd: number, path: string, size: number): void {
   advised(path, size, () => {
     try {

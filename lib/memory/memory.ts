@@ -75,8 +75,8 @@ export interface Memory {
 
   /**
    * A zero-copy window. Nothing stored through it is durable before `persist`, or `flush` and `drain`. A power cut can tear
-   * it at any byte, `writeBigUInt64LE` and its like included: Node.js stores them byte by byte. Text that others may change
-   * meanwhile is for {@link readText}, not for the window's `toString`.
+   * it at any byte, `writeBigUInt64LE` and its like included: Node.js stores them byte by byte. Decode text that others may change
+   * by {@link readText}, not by the window's `toString`.
    */
   view(offset: number, length: number): Buffer;
 
@@ -86,8 +86,8 @@ export interface Memory {
   /**
    * The text in `length` bytes, decoded from a private copy that is made as guarded as by {@link read}. The way to text in memory
    * that another thread or process may change meanwhile: `toString`, a TextDecoder and their like on a {@link view} look at the
-   * bytes twice, and V8 writes past the end of the string where these have changed in between. Here it is at worst mixed of what
-   * was there before and after.
+   * bytes twice, and V8 writes past the end of the string where these have changed in between. Here it is at worst a mixture of
+   * old and new bytes.
    *
    * @param encoding any of a Buffer's, by default `'utf8'`
    * @throws TypeError `ERR_INVALID_ARG_VALUE` for an unknown encoding; Error `ERR_STRING_TOO_LONG` for more than a string can hold

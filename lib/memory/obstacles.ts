@@ -3,6 +3,7 @@
 import { release } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
+import { printable } from '../printable.js';
 import { formatSize } from '../units.js';
 import type { Backing, FileSystem } from './backing.js';
 import { isPartition } from './block-stack.js';
@@ -51,9 +52,18 @@ export function isUnflushable({ kind, device, below }: Backing): boolean {
   return kind === 'devdax' && devices.some(isVirtioPmem);
 }
 
-/** As a shell reads it. */
-function quoted(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+/**
+ * A path as an argument for a shell, in characters that a terminal shows: the command prints others in hexadecimal, which a shell
+ * would not read back. `$(…)` drops a line feed at the end, so a directory that ends in one gets `/.` after it.
+ */
+export function quoted(path: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(path)) return path;
+  if (printable(path) === path) return `'${path.replaceAll("'", "'\\''")}'`;
+  const octal = [...Buffer.from(path)].map((byte) => {
+    const one = String.fromCharCode(byte);
+    return /[\w@+=:,./-]/.test(one) ? one : `\\${byte.toString(8).padStart(3, '0')}`;
+  });
+  return `"$(printf '${octal.join('')}${path.endsWith('\n') ? '/.' : ''}')"`;
 }
 
 /** The node of a block device; sysfs writes a slash in its name as an exclamation mark. */

@@ -211,7 +211,7 @@ function isFull(error: unknown): boolean {
 
 /**
  * Opens, locks, creates if asked to, and maps. Whatever fails, a file that was to be made is not there: it gets its name when all
- * else is done. One that was there is never made shorter, nor removed: others may have it open.
+ * else is done. One that was there is never truncated or removed: others may have it open.
  */
 export function openMapping(path: string, options: CheckedOptions): OpenedMapping {
   // What can be refused before a file is made is.

@@ -521,7 +521,7 @@ export class Region implements Memory, Disposable {
 
   /**
    * What another thread of this process needs to {@link attach}. The lock is held until every thread has closed. From then on
-   * bytes can change while they are read: text is to be had by {@link readText}, not from a {@link view}.
+   * bytes can change while they are read: take text from {@link readText}, not from a {@link view}.
    */
   share(): RegionToken {
     this.#examine('share');

@@ -167,7 +167,7 @@ function remoteDevice(directory: string): string | undefined {
 
 const DELETED = ' (deleted)';
 
-/** The file behind a loop device, which may be deleted, or be seen by another name here than where it was set up. */
+/** The file of a loop device, which may be deleted, or be seen by another name here than where it was set up. */
 function belowLoop(host: Host, directory: string, level: number): Beneath {
   const name = basename(directory);
   const told = attribute(join(directory, 'loop'), 'backing_file');
@@ -185,7 +185,7 @@ function belowLoop(host: Host, directory: string, level: number): Beneath {
   if (mount !== undefined || !isAnonymous(device)) {
     return belowFileSystem(host, { mount, magic: undefined, device }, level + 1);
   }
-  return isNameless(told) ? forgets(`the file behind ${name} is kept in memory`) : unseen(name, told);
+  return isNameless(told) ? forgets(`the file of ${name} is kept in memory`) : unseen(name, told);
 }
 
 /** Without the right to ask the device there is the name of its file only, which may be another one's in another name space. */
@@ -194,14 +194,14 @@ function belowNamed(host: Host, directory: string, told: string, level: number):
   const status = look(told);
   if (status?.isBlockDevice() === true) return belowNumber(host, status.rdev, level);
   if (status?.isFile() === true && fits(directory, status.size)) return belowPath(host, told, status.dev, level);
-  if (isNameless(told)) return forgets(`the file behind ${name} is kept in memory`);
+  if (isNameless(told)) return forgets(`the file of ${name} is kept in memory`);
   const magic = told.endsWith(DELETED) ? magicOf(dirname(told)) : undefined;
-  if (magic !== undefined && VOLATILE_MAGIC.has(magic)) return forgets(`the file behind ${name} is kept in memory`);
+  if (magic !== undefined && VOLATILE_MAGIC.has(magic)) return forgets(`the file of ${name} is kept in memory`);
   return unseen(name, told);
 }
 
 function unseen(name: string, told: string): Beneath {
-  return unknown(`the file behind ${name}, ${told}, cannot be seen from here`);
+  return unknown(`the file of ${name}, ${told}, cannot be seen from here`);
 }
 
 /** Memory that was never in a directory: memfd_create(2), shmget(2). */

@@ -401,7 +401,7 @@ describe('writePartitionTable', () => {
       });
     }
 
-    it('adds a partition, makes one longer and gives names', () => {
+    it('adds, grows and names partitions', () => {
       const disk = newDisk();
       const table = writePartitionTable(disk, two);
       assert(table.label === 'gpt');
@@ -415,14 +415,14 @@ describe('writePartitionTable', () => {
       assert.equal(changed.partitions[1]?.sectorCount, longer.sectorCount);
     });
 
-    it('refuses a GPT of which neither copy is whole', () => {
+    it('refuses to replace a GPT of which neither copy is whole', () => {
       const memory = new LossyMemory(4 * MIB);
       writePartitionTable(PmemDisk.open(memory), { label: 'gpt', partitions: [{}] });
       for (const at of [512 + 60, 4 * MIB - 512 + 60]) memory.write(at, Buffer.from([1, 2, 3]));
       refuses(memory, { label: 'gpt', partitions: [{}] }, /the disk holds a GPT; force/);
     });
 
-    it('refuses a partition that the old table cannot list', () => {
+    it('refuses to replace a table that has a partition past the end of the disk', () => {
       const memory = new LossyMemory(4 * MIB);
       const old = writePartitionTable(PmemDisk.open(memory), { label: 'mbr', partitions: [{ size: '1MiB' }, {}] });
       // The second one reaches past the disk's end.

@@ -88,7 +88,7 @@ describe('pmem list', () => {
     ]);
   });
 
-  it('says below the table what is not known, and what is assumed', () => {
+  it('says below the table what is unknown or assumed', () => {
     const legacy: PmemDevice = { ...FSDAX, provider: 'e820', persistenceDomain: undefined, caveat: 'nobody knows' };
     const assumed: PmemDevice = { ...MEMORY, mode: 'devdax', path: '/dev/dax1.0', assumed: true };
     const [, first = '', second = ''] = deviceTable([legacy, assumed]);

@@ -52,23 +52,23 @@ function assertSeen(text: string): void {
   assert.doesNotMatch(text.replaceAll('\n', ''), UNSEEN, JSON.stringify(text));
 }
 
-describe('text from elsewhere', () => {
+describe('text of others, as pmem prints it', () => {
   const file = onTmpfs();
 
   for (const [name, [text, shown]] of Object.entries(HOSTILE)) {
-    it(`shows ${name} in hexadecimal`, () => {
+    it(`has ${name} in hexadecimal`, () => {
       assert.equal(printable(`x${text}y`), `x${shown}y`);
       assert.equal(printable(printable(`x${text}y`)), `x${shown}y`);
       assert.equal(rendered(`x${text}y`), `x${shown}y`);
     });
   }
 
-  it('keeps letters of all scripts, pictures and backslashes', () => {
+  it('keeps letters of all scripts, emoji and backslashes', () => {
     const text = 'é日本ｆｕｌｌ🙂עברית\\x1b e\u0301';
     assert.equal(printable(text), text);
   });
 
-  it('cannot forge what the command itself says to the terminal', () => {
+  it('cannot pass for a colour or a line end of the command itself', () => {
     const red = colours({ isTTY: true } as NodeJS.WriteStream).bad('x');
     // What another process of the command would say: its marks are others.
     const forged = control('\u001b[2J').replace(/[0-9a-f]{8}-/, '00000000-');
@@ -76,7 +76,7 @@ describe('text from elsewhere', () => {
     assert.equal(rendered(`${BREAK}${red}`).startsWith('\n'), true);
   });
 
-  it('is the same in JSON, with nothing in it that a terminal would obey', () => {
+  it('comes back from --json as it was, and holds no control character there', () => {
     const value = { [ALL]: [ALL, 'é\u{e0001}'] };
     const text = jsonText(value);
     assertSeen(text);
@@ -94,7 +94,7 @@ describe('text from elsewhere', () => {
     assertSeen(deviceJson(devices));
   });
 
-  it('in operands, options and names of files reaches neither stream as it is', async () => {
+  it('reaches neither stdout nor stderr raw from operands, options and names of files', async () => {
     const plain = file('plain');
     const path = file(NAME);
     Region.open(plain, { create: true, size: 8192 }).close();
@@ -117,14 +117,14 @@ describe('text from elsewhere', () => {
     }
   });
 
-  it('in a path that does not exist is told on one line', async () => {
+  it('stays on one line in the error of a path that does not exist', async () => {
     const { code, stderr } = await pmem(['info', `/nowhere/${NAME}`]);
     assert.equal(code, 1);
     assert.match(stderr, /^pmem: ENOENT: [^\n]*\\x1b\[2J[^\n]*\n$/);
     assertSeen(stderr);
   });
 
-  it('is clean in the message of an error and of its cause, and as it is in the property', () => {
+  it('is in hexadecimal in the message of an error and of its cause, and raw in the property', () => {
     const path = `/nowhere/${NAME}`;
     const error = thrown(() => Region.open(path));
     assert.doesNotMatch(error.message, UNSEEN);
@@ -136,7 +136,7 @@ describe('text from elsewhere', () => {
     assert.doesNotMatch(new PmemError('EIO', `EIO: ${ALL}`).message, UNSEEN);
   });
 
-  it('of a lock’s holder is its short name in the message, and its arguments in a property', async () => {
+  it('names the holder of a lock by its short name in the message, and has its arguments in a property', async () => {
     const path = file('held');
     const child = startChild(
       async (held) => {
@@ -161,7 +161,7 @@ describe('text from elsewhere', () => {
     assert.ok(holder?.command.startsWith('\u001b[2J'));
   });
 
-  it('of a process that holds a lock never brings its arguments into the message', async () => {
+  it('never has the arguments of the holder of a lock in the message', async () => {
     const path = file('arguments');
     const child = startChild(
       async (held) => {

@@ -15,13 +15,13 @@ describe('the progress bar of pmem dax copy', () => {
 
   const copied = (done: number, total?: number) => ({ phase: 'copy', done, total }) as const;
 
-  it('draws the first news at once, however young the process is', () => {
+  it('draws at once, however young the process is', () => {
     const drawn = bar();
     drawn.show(copied(1024));
     assert.deepEqual(written, ['<copied 1 KiB, 1000 KiB/s']);
   });
 
-  it('draws no more often than every 100 ms, and draws what was held back when it ends', () => {
+  it('draws at most every 100 ms, and draws the last state when it ends', () => {
     const drawn = bar();
     for (const [at, done] of [
       [1007, 1024],

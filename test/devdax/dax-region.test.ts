@@ -588,7 +588,7 @@ describe('DaxRegion', () => {
       assert.equal(region.availableSize, region.size);
     });
 
-    it('with zero does so on another thread, too, and tells how far it is', async () => {
+    it('with zero is overwritten on another thread by destroyAsync, which reports progress', async () => {
       const { path, region, instance } = filled();
       using _ = region;
       const seen: number[] = [];
@@ -601,7 +601,7 @@ describe('DaxRegion', () => {
       assert.deepEqual(seen, [3 * PAGE]);
     });
 
-    it('with zero is still there when it was given up, and can be destroyed then', async () => {
+    it('with zero is still there after an abort, and can be destroyed later', async () => {
       const path = file('large');
       writeFileSync(path, Buffer.alloc(32 * MIB, 0x55));
       using region = opened({}, path);
@@ -625,7 +625,7 @@ describe('DaxRegion', () => {
       region.close();
     });
 
-    it('takes zero for nothing but a boolean', async () => {
+    it('refuses a zero that is no boolean', async () => {
       const { region, instance } = filled();
       using _ = region;
       throwsCode(() => instance.destroy({ zero: 1 as never }), 'ERR_INVALID_ARG_TYPE');

@@ -10,7 +10,7 @@ import { type Beneath, belowDax, belowDescriptor, belowDevice } from '#dist/memo
 import { Machine, nvdimms } from '../support/machine.js';
 import { onDisk } from '../support/temp.js';
 
-describe('what is below', () => {
+describe('what is below a region', () => {
   const file = onDisk();
   let machine: Machine;
   beforeEach(() => {

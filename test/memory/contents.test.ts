@@ -34,7 +34,7 @@ class Bytes implements ReadableBytes {
   }
 }
 
-describe('what is on a memory', () => {
+describe('what a format would overwrite', () => {
   it('is nothing where the first and the last MiB are all 0x00 or all 0xFF', () => {
     for (const [head, tail] of [
       [0, 0],
@@ -93,7 +93,7 @@ describe('what is on a memory', () => {
     assert.equal(contentsOf(known), 'an XFS file system');
   });
 
-  it('is refused with what it is, or not at all', () => {
+  it('is named in the refusal, and blank memory is not refused', () => {
     const memory = new Bytes(SIZE);
     refuseUnlessBlank('mkfs', 'the disk', memory);
     memory.bytes.write('XFSB', 0, 'latin1');

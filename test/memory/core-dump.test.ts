@@ -97,7 +97,7 @@ describe('core dumps', () => {
     });
   }
 
-  it('are asked about with a boolean', () => {
+  it('are controlled by dontDump, which must be a boolean', () => {
     throwsCode(() => Region.open(file('x'), { dontDump: 1 as never }), 'ERR_INVALID_ARG_TYPE');
   });
 });

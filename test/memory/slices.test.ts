@@ -40,7 +40,7 @@ describe('slices', () => {
     assert.equal(region.view()[8192 + 130], 0);
   });
 
-  it('say where in a cache line they begin', () => {
+  it('have a lineOffset: where in a cache line they begin', () => {
     assert.equal(region.lineOffset, 0);
     assert.equal(region.slice(56).lineOffset, 56);
     assert.equal(region.slice(56).slice(8).lineOffset, 0);

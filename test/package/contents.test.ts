@@ -111,14 +111,14 @@ describe('the packed tarball', () => {
 
       const readelf = (...options: string[]) => succeed('readelf', ['--wide', ...options, pathOf(arch)], { cwd: root });
 
-      it('has its addresses of functions read-only once it is loaded (full RELRO)', () => {
+      it('is linked with full RELRO, and without an executable stack', () => {
         assert.match(readelf('--program-headers'), /^ *GNU_RELRO /m);
         assert.match(readelf('--dynamic'), /\(FLAGS\) .*BIND_NOW/);
         assert.match(readelf('--dynamic'), /\(FLAGS_1\) .*NOW/);
         assert.match(readelf('--program-headers'), /^ *GNU_STACK .* RW /m);
       });
 
-      it('looks after its stack, and after what the C library copies into it', () => {
+      it('is built with the stack protector and FORTIFY, and calls no strcpy', () => {
         const symbols = readelf('--dyn-syms');
         assert.match(symbols, / UND __stack_chk_fail\b/);
         assert.match(symbols, / UND __\w+_chk\b/); // FORTIFY

@@ -109,6 +109,8 @@ export const RECIPES = {
 
 export type TableName = keyof typeof RECIPES;
 
+const BLANK = Buffer.alloc(SECTOR);
+
 /** The sectors of 512 bytes that are not zeroes, in base64 up to their last byte that is none, by their numbers. */
 export type Sectors = Readonly<Record<string, string>>;
 
@@ -155,8 +157,9 @@ export function madeSectors(name: TableName, path: string): Sectors {
       readSync(fd, bytes, 0, bytes.length, at);
       for (let sector = 0; sector < bytes.length; sector += SECTOR) {
         const one = bytes.subarray(sector, sector + SECTOR);
+        if (one.equals(BLANK)) continue; // nearly all are, and looking at each byte takes a second for an image
         const end = one.findLastIndex((byte) => byte !== 0) + 1;
-        if (end > 0) found[String((at + sector) / SECTOR)] = one.subarray(0, end).toString('base64');
+        found[String((at + sector) / SECTOR)] = one.subarray(0, end).toString('base64');
       }
     }
     return found;

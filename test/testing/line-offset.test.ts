@@ -27,8 +27,8 @@ const TWO_WORDS: CrashOptions<bigint[], number> = {
   check: ([first = 0n, second = 0n]) => assert(first === second || first === second + 1n),
 };
 
-describe('memory that begins between cache lines', () => {
-  it('is explored as it lies: two words are torn apart only where a line ends between them', () => {
+describe('simulated memory that begins between cache lines', () => {
+  it('tears two words apart only where a line ends between them', () => {
     for (let lineOffset = 0; lineOffset < 64; lineOffset += 8) {
       const explore = (): unknown => exploreCrashes({ ...TWO_WORDS, lineOffset });
       if (lineOffset === 56) throwsCode(explore, 'ERR_PMEM_CRASH_CONSISTENCY');
@@ -36,7 +36,7 @@ describe('memory that begins between cache lines', () => {
     }
   });
 
-  it('has stories with its own offsets, and tokens that bring its images back', () => {
+  it('tells failures by its own offsets, and replays their images', () => {
     let found: CrashConsistencyError | undefined;
     try {
       exploreCrashes({ ...TWO_WORDS, lineOffset: 56 });
@@ -62,7 +62,7 @@ describe('memory that begins between cache lines', () => {
     assert.deepEqual([killed.length, survivors.length], [2, 0]);
   });
 
-  it('loses whole lines of its own', () => {
+  it('loses whole cache lines, counted from where it begins', () => {
     const cut = (lineOffset: number): bigint[] => {
       const memory = new SimulatedMemory(128, { lineOffset });
       assert.equal(memory.lineOffset, lineOffset);
@@ -95,7 +95,7 @@ describe('memory that begins between cache lines', () => {
     assert(words(4).has(`${'00'.repeat(4)}${'ff'.repeat(4)}`));
   });
 
-  it('takes words where they are aligned to the memory, and every range to its end', () => {
+  it('takes words aligned to its lines, and every range up to its end', () => {
     const memory: Memory = new SimulatedMemory(64, { lineOffset: 3 });
     memory.store64(5, 1n);
     assert.equal(memory.load64(5), 1n);

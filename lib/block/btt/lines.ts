@@ -15,7 +15,7 @@ export function checkLines(operation: string, memory: Memory): void {
   if (lineOffset === 0) return;
   const where =
     typeof lineOffset === 'number'
-      ? `begins ${lineOffset} bytes behind the beginning of a cache line`
+      ? `begins ${lineOffset} bytes into a cache line`
       : 'does not say where in a cache line it begins (lineOffset)';
   throw invalid(
     operation,

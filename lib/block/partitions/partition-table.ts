@@ -251,9 +251,8 @@ export interface WriteTableOptions {
  * Writes a new table; durable on return. Everything is checked before anything is stored. The partitions' contents are left alone.
  *
  * Without `force` it goes on a blank disk, whose first and last MiB are all 0x00 or all 0xFF, or in place of a table of the same
- * kind that can be read, and whose partitions are all kept: each begins where it began, and is no shorter. So partitions are added,
- * named and made longer without it; to take one away, to make it shorter and to change from an MBR to a GPT needs it, as does a
- * disk that is all one file system.
+ * kind that can be read, if all its partitions keep their place and do not shrink. So adding, naming and growing partitions needs no
+ * `force`; removing or shrinking one, changing from an MBR to a GPT, and a disk that is all one file system do.
  *
  * A table that {@link readPartitionTable} returned can be written, too, here or on another disk with the same size of sectors:
  * what it lists stays where it is, and keeps its number, type, name and GUID. Of an MBR the extended partition is laid out anew

@@ -10,7 +10,7 @@ async function run({ operands: [operand = ''], flags }: Arguments): Promise<numb
   const instance = instanceNamed(operand);
   const { name, size } = instance;
   if (!flags.has('yes')) {
-    const message = `'${name}', ${formatSize(size)}, is going to be destroyed, and what it holds is not to be had any more; say --yes to do it`;
+    const message = `'${name}', ${formatSize(size)}, is going to be destroyed, with its contents; say --yes to do it`;
     throw new PmemError('ERR_PMEM_NOT_CONFIRMED', message, { path: operand });
   }
   const zero = flags.has('zero');

@@ -12,8 +12,8 @@ export interface CopyOptions {
   /** A device, a file, or a stream to be read to its end; left out with `zero`. */
   readonly input?: string | Buffer | URL | Readable | undefined;
   /**
-   * A device, a file, or a stream, which is not ended. A file is made if it is not there, for this user only (0o600), and never made
-   * shorter. One that is there is taken only where no stranger can have put it; none is made through a symbolic link.
+   * A device, a file, or a stream, which is not ended. A file is made if it is not there, for this user only (0o600), and never
+   * truncated. One that is there is taken only where no stranger can have put it; none is made through a symbolic link.
    */
   readonly output: string | Buffer | URL | Writable;
   /** Bytes of the input that are left out. Default 0. */

@@ -54,7 +54,7 @@ describe('a BTT on memory that does not begin on a cache line', () => {
       const fresh = new SimulatedMemory(SIZE, { lineOffset });
       const there = lineOffset % 8 === 0 ? moved(lineOffset) : fresh;
       const expected = {
-        message: new RegExp(`begins ${lineOffset} bytes behind the beginning of a cache line.* multiple of 64`),
+        message: new RegExp(`begins ${lineOffset} bytes into a cache line.* multiple of 64`),
       };
       throwsCode(() => formatSmall(fresh), 'EINVAL', expected);
       assert(fresh.view(0, SIZE).every((byte) => byte === 0));
