@@ -2,7 +2,7 @@
 
 import { PmemError } from '../errors.js';
 import { type DaxDevice, daxDevices } from './dax-devices.js';
-import { assumedByEnvironment } from './durability.js';
+import { assumedByEnvironment, assumptionInEnvironment } from './durability.js';
 import { HOST, type Host } from './host.js';
 import { legacyCaveat } from './legacy-memory.js';
 import { type MountedDevice, mountPoints, mountTable } from './mounted-devices.js';
@@ -67,7 +67,7 @@ function caveatOf(directory: string, host: Host): string | undefined {
 
 /** The environment of a program that lists devices; where the addon cannot be loaded, nobody opens a region either. */
 function isAssumed(): boolean {
-  if ((process.env['PMEM_ASSUME_PERSISTENT'] ?? '') === '') return false;
+  if (assumptionInEnvironment() === '') return false;
   try {
     return assumedByEnvironment();
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import { NativeGranularity, native } from '../binding.js';
 import { PmemError } from '../errors.js';
+import { own } from '../options.js';
 import type { Backing } from './backing.js';
 import type { Below, Durability, Granularity } from './memory.js';
 import { isUnflushable, isVolatile, obstacles } from './obstacles.js';
@@ -21,6 +22,11 @@ export interface Evidence {
 
 const VARIABLE = 'PMEM_ASSUME_PERSISTENT';
 
+/** The value in the environment; empty where it is not set. `process.env` would answer with what `Object.prototype` has, too. */
+export function assumptionInEnvironment(): string {
+  return own(process.env, VARIABLE) ?? '';
+}
+
 /**
  * True when PMEM_ASSUME_PERSISTENT is `1`, which a line on stderr then says, once per process. Not set and empty are false; so is
  * everything in a process that has rights which whoever started it lacks (AT_SECURE).
@@ -28,7 +34,7 @@ const VARIABLE = 'PMEM_ASSUME_PERSISTENT';
  * @throws PmemError `ERR_PMEM_ENVIRONMENT` for any other value: `false` meant the opposite of what a lax reader makes of it
  */
 export function assumedByEnvironment(): boolean {
-  const value = process.env[VARIABLE] ?? '';
+  const value = assumptionInEnvironment();
   if (value === '' || native.isPrivileged()) return false;
   if (value !== '1') {
     throw new PmemError(

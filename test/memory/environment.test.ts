@@ -57,6 +57,18 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
     assert.equal(seen, false);
   });
 
+  it('is not what Object.prototype has by that name', async () => {
+    const seen = await childValue(
+      async (target: string) => {
+        const { Region } = await import('pmem');
+        Object.assign(Object.prototype, { PMEM_ASSUME_PERSISTENT: '1' });
+        return Region.open(target).durability.assumed;
+      },
+      [existing()],
+    );
+    assert.equal(seen, false);
+  });
+
   it('is told of on stderr once, whatever threads and regions there are', async () => {
     const { stderr, value } = await inChild(
       async (target: string) => {
