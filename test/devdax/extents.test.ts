@@ -6,7 +6,8 @@ import { FreeExtents, Layout, shrunk } from '#dist/devdax/extents.js';
 import { Random } from '../support/random.js';
 
 const ALIGN = 2 * 2 ** 20;
-const OPERATIONS = 100_000;
+/** A share; all of them by `FUZZ_COUNT=100000`. */
+const OPERATIONS = Number(process.env['FUZZ_COUNT'] ?? 25_000);
 const SEEDS = [1, 0x5eed, 20_261_121];
 
 /** Who owns each page of `align` bytes; written to be obvious, not fast. */
