@@ -9,6 +9,7 @@ import { childValue, inChild } from '../support/child.js';
 import { Machine } from '../support/machine.js';
 import { ROOT } from '../support/paths.js';
 import { needsRoot } from '../support/root.js';
+import { needsPlainBuild } from '../support/sanitizers.js';
 import { onDisk, onTmpfs } from '../support/temp.js';
 
 const LINE = /^pmem: PMEM_ASSUME_PERSISTENT=1: flushed stores are taken for durable/;
@@ -133,6 +134,7 @@ describe('a process with rights that whoever started it lacks (AT_SECURE)', () =
 
   it('honours no switch of the environment', function () {
     needsRoot(this);
+    needsPlainBuild(this);
     // A copy of Node.js that runs with another group's rights.
     const node = file('node');
     copyFileSync(process.execPath, node);

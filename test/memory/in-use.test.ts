@@ -24,6 +24,7 @@ import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { loopDevices, run } from '../support/loop.js';
 import { Machine } from '../support/machine.js';
 import { newRegion } from '../support/regions.js';
+import { needsPlainBuild } from '../support/sanitizers.js';
 import { onDisk, onTmpfs } from '../support/temp.js';
 
 const MIB = 2 ** 20;
@@ -237,7 +238,8 @@ describe('a block device that is in use', () => {
     Region.open(other, { allowInUse: true }).close();
   });
 
-  it('is found below a file without opening what else has the name of the loop device here', () => {
+  it('is found below a file without opening what else has the name of the loop device here', function () {
+    needsPlainBuild(this);
     const { device, image } = withFileSystem();
     const fifo = file('fifo');
     run('mkfifo', fifo);

@@ -20,6 +20,7 @@ import { throwsCode } from '../support/errors.js';
 import { ROOT } from '../support/paths.js';
 import { buildRefusingShim, opensIn } from '../support/refusing-shim.js';
 import { needsRoot } from '../support/root.js';
+import { needsPlainBuild } from '../support/sanitizers.js';
 import { onDisk } from '../support/temp.js';
 
 describe('what cannot be mapped', () => {
@@ -187,6 +188,7 @@ describe('without /proc', () => {
 
   it('files are made, opened, locked and explained all the same', function () {
     needsRoot(this);
+    needsPlainBuild(this);
     const [directory, result] = [file('directory'), file('result')];
     mkdirSync(directory);
     const program = `
