@@ -3,7 +3,8 @@
 import { closeSync, fdatasyncSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BlockDevice, Btt, formatSize, PmemDisk, Region } from 'pmem';
+import { formatSize, Region } from 'pmem';
+import { type BlockDevice, Btt, PmemDisk } from 'pmem/block';
 import { loadLibpmemblk } from './libpmemblk.js';
 import { type Batch, type CaseResult, type Contest, type Effort, measure, timed } from './measure.js';
 import type { SuiteContext } from './run.js';

@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { DaxDevice, formatSize, Region } from 'pmem';
+import { formatSize, Region } from 'pmem';
+import { DaxDevice } from 'pmem/devdax';
 import { type Daxio, loadDaxio } from './daxio.js';
 import { mountHugePages } from './huge-pages.js';
 import { type Batch, type CaseResult, type Contest, type Effort, measure, timed } from './measure.js';

@@ -2,14 +2,14 @@
 
 import { outOfRange, wrongType } from '../errors.js';
 import { booleanOption } from '../memory/checks.js';
+import { piecesOf } from '../memory/extents.js';
 import type { Memory } from '../memory/memory.js';
-import { piecesOf } from '../memory/pieces.js';
 import { ownOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { checkMemory } from './arguments.js';
-import { BadBlocks } from './bad-blocks.js';
-import { deviceBadBlocks, type MappedDevice } from './device-bad-blocks.js';
-import { MediaWriter } from './media-writer.js';
+import { BadBlocks } from './bad-blocks/bad-blocks.js';
+import { deviceBadBlocks, type MappedDevice } from './bad-blocks/device.js';
+import { MediaWriter } from './bad-blocks/media-writer.js';
 import type { SectorRange } from './sector-ranges.js';
 
 /** Options of `PmemDisk.open`. Sizes are bytes, or strings such as `'64KiB'`. */

@@ -3,14 +3,14 @@
 import { wrongValue } from '../errors.js';
 import type { Memory } from '../memory/memory.js';
 import { bytesOf, isFua, lengthsOf, listOf } from './arguments.js';
-import { BAD_BLOCK_UNIT, type BadBlocks, uncheckedRanges } from './bad-blocks.js';
-import type { BadRanges } from './bad-ranges.js';
+import { BAD_BLOCK_UNIT, type BadBlocks, uncheckedRanges } from './bad-blocks/bad-blocks.js';
+import type { BadRanges } from './bad-blocks/bad-ranges.js';
+import { badSectors, caught, isFault } from './bad-blocks/faults.js';
+import type { MediaWriter } from './bad-blocks/media-writer.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
 import { inputOutput, readOnlyDevice, sectors } from './block-errors.js';
 import { type CheckedDiskOptions, checkDiskOptions, type PmemDiskOptions } from './disk-options.js';
-import { badSectors, caught, isFault } from './faults.js';
 import { type Geometry, geometryOf } from './geometry.js';
-import type { MediaWriter } from './media-writer.js';
 import { SectorLimits } from './sector-limits.js';
 
 const SUPPORTS: BlockDeviceSupport = Object.freeze({

@@ -5,7 +5,7 @@ import type { BttReport } from '../block/btt/check.js';
 import { type BttSectorSize, type BttVersion, SECTOR_SIZES } from '../block/btt/layout.js';
 import { PmemError } from '../errors.js';
 import { contentsOf } from '../memory/contents.js';
-import { Region } from '../memory/region.js';
+import { Region } from '../memory/region/region.js';
 import { formatSize } from '../units.js';
 import { type Arguments, type Command, UsageError } from './command.js';
 import { print, printJson } from './output.js';

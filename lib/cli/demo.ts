@@ -1,9 +1,9 @@
 /** `pmem demo [PATH]`: crash a writer, check its records, measure. */
 
 import { PmemError } from '../errors.js';
-import { assumedByEnvironment } from '../memory/durability.js';
+import { assumedByEnvironment } from '../memory/durability/durability.js';
 import type { Durability } from '../memory/memory.js';
-import { Region } from '../memory/region.js';
+import { Region } from '../memory/region/region.js';
 import { type Arguments, type Command, UsageError } from './command.js';
 import { type Measurement, measure } from './demo/measure.js';
 import { crashRounds, killWriters, type Round, tearOnPurpose } from './demo/rounds.js';

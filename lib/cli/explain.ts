@@ -1,6 +1,6 @@
 /** `pmem explain PATH`: which durability, why, and what stands in the way of a better one. */
 
-import type { Explanation } from '../memory/explain.js';
+import type { Explanation } from '../memory/durability/explain.js';
 import type { Durability } from '../memory/memory.js';
 import { formatSize } from '../units.js';
 import type { Arguments, Command } from './command.js';

@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import type { FileSystem } from '../memory/backing.js';
 import { type CpuPaths, cpuPaths } from '../memory/cpu.js';
-import type { Explanation } from '../memory/explain.js';
+import type { Explanation } from '../memory/durability/explain.js';
 import { formatSize } from '../units.js';
 import type { Arguments, Command } from './command.js';
 import { explainPath, kindInWords } from './inspect.js';

@@ -1,7 +1,7 @@
 /** What `explain` finds, in the words of the command line. */
 
 import { PmemError } from '../errors.js';
-import { type Explanation, explain } from '../memory/explain.js';
+import { type Explanation, explain } from '../memory/durability/explain.js';
 import type { Durability } from '../memory/memory.js';
 
 /** What is at the path, and what one would get there; the error for a missing one speaks to users of the command. */

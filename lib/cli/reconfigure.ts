@@ -1,6 +1,10 @@
 /** `pmem reconfigure PATH --mode MODE`: a DAX device as ordinary memory, and back. */
 
-import { type DaxMode, type Reconfigured, reconfigure as reconfigureDevice } from '../devdax/reconfigure.js';
+import {
+  type DaxMode,
+  type Reconfigured,
+  reconfigure as reconfigureDevice,
+} from '../devdax/reconfigure/reconfigure.js';
 import { formatSize } from '../units.js';
 import { type Arguments, type Command, type Option, UsageError } from './command.js';
 import { print, printJson } from './output.js';

@@ -6,11 +6,11 @@
 import { type BigIntStats, closeSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type HeldLock, native } from '../binding.js';
+import type { Host } from '../linux/host.js';
 import { openDescriptor } from '../memory/backing.js';
-import type { Host } from '../memory/host.js';
-import { isLocked } from '../memory/locked.js';
+import { isLocked } from '../memory/lock/error.js';
 import type { Kernel } from './drivers.js';
-import { busy } from './region-errors.js';
+import { busy } from './region/errors.js';
 
 /** Bytes of a device. */
 const EVERYTHING = [0, Number.MAX_SAFE_INTEGER];

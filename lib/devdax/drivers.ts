@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { PmemError } from '../errors.js';
-import { daxDevices } from '../memory/dax-devices.js';
-import { HOST, type Host } from '../memory/host.js';
-import { ndRegion, resolve } from '../memory/sysfs.js';
-import { writeAttribute } from '../memory/sysfs-write.js';
-import { runSystemProgram } from './programs.js';
+import { daxDevices } from '../linux/dax/devices.js';
+import { HOST, type Host } from '../linux/host.js';
+import { runSystemProgram } from '../linux/programs.js';
+import { ndRegion, resolve } from '../linux/sysfs/read.js';
+import { writeAttribute } from '../linux/sysfs/write.js';
 
 /** The drivers of the bus. */
 export type DaxDriver = 'device_dax' | 'kmem';

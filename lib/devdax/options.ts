@@ -2,12 +2,12 @@
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { booleanOption } from '../memory/checks.js';
-import { assumedByEnvironment } from '../memory/durability.js';
-import { checkPermissions, DEFAULT_MODE } from '../memory/options.js';
+import { assumedByEnvironment } from '../memory/durability/durability.js';
+import { checkPermissions, DEFAULT_MODE } from '../memory/region/options.js';
 import { ownOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
-import { MapFlags } from './map-flags.js';
-import type { Attempt } from './rules.js';
+import { MapFlags } from './device/map-flags.js';
+import type { Attempt } from './device/rules.js';
 
 /** Options that every way of opening a device has. */
 export interface DaxSharedOptions {

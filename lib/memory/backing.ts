@@ -15,12 +15,12 @@ import { constants as osConstants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
-import { HOST, type Host } from './host.js';
-import type { FileIdentity } from './lock-holders.js';
-import { descriptorMount, findMount, type Mount, mountOfDevice } from './mounts.js';
-import { checkLinks, type Rule } from './strangers.js';
-import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, resolve, subsystem } from './sysfs.js';
-import { type Beneath, belowDax, belowDescriptor, belowDevice } from './volatility.js';
+import type { FileIdentity } from '../linux/holders.js';
+import { HOST, type Host } from '../linux/host.js';
+import { descriptorMount, findMount, type Mount, mountOfDevice } from '../linux/mounts.js';
+import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, resolve, subsystem } from '../linux/sysfs/read.js';
+import { type Beneath, belowDax, belowDescriptor, belowDevice } from '../linux/volatile-backing.js';
+import { checkLinks, type Rule } from './region/strangers.js';
 
 /**
  * `file`: a regular file; `devdax`: `/dev/daxX.Y`; `devmem`: `/dev/mem`; `pci`: a `resourceN` of a PCI device in sysfs;

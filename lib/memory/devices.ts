@@ -1,13 +1,13 @@
 /** Every persistent-memory device that sysfs knows: libnvdimm namespaces, legacy pmem, device-DAX. */
 
 import { PmemError } from '../errors.js';
-import { type DaxDevice, daxDevices } from './dax-devices.js';
-import { assumedByEnvironment, assumptionInEnvironment } from './durability.js';
-import { HOST, type Host } from './host.js';
-import { legacyCaveat } from './legacy-memory.js';
-import { type MountedDevice, mountPoints, mountTable } from './mounted-devices.js';
-import { type Namespace, type NamespaceMode, namespaces, regionFacts } from './namespaces.js';
-import { isVirtioPmem, isVolatileDax, ndRegion, providerOf } from './sysfs.js';
+import { type DaxDevice, daxDevices } from '../linux/dax/devices.js';
+import { HOST, type Host } from '../linux/host.js';
+import { legacyCaveat } from '../linux/legacy-memory.js';
+import { type MountedDevice, mountPoints, mountTable } from '../linux/mounted-devices.js';
+import { type Namespace, type NamespaceMode, namespaces, regionFacts } from '../linux/namespaces.js';
+import { isVirtioPmem, isVolatileDax, ndRegion, providerOf } from '../linux/sysfs/read.js';
+import { assumedByEnvironment, assumptionInEnvironment } from './durability/durability.js';
 
 /**
  * What the kernel makes of a piece of memory, in ndctl's and daxctl's words: `raw` and `fsdax` a block device that maps

@@ -1,17 +1,14 @@
 /** The contract that every layer is written against, whatever the memory is. */
 
+import type { Below } from '../linux/volatile-backing.js';
+
+export type { Below };
+
 /**
  * What a store needs before it survives a power cut: nothing but a fence (`byte`: the platform flushes the CPU caches,
  * eADR), write-back of its cache line (`cache-line`), or msync of its page (`page`).
  */
 export type Granularity = 'byte' | 'cache-line' | 'page';
-
-/**
- * What becomes at power-off of that which holds the bytes in the end, below file systems, partitions, device mapper, loop
- * devices and the like: `persistent` as far as the kernel and the platform say, `volatile`, or `unknown` where it cannot be seen
- * or nobody says.
- */
-export type Below = 'persistent' | 'volatile' | 'unknown';
 
 /** What a mapping needs to make stores durable, and why. */
 export interface Durability {

@@ -5,10 +5,10 @@
  * @packageDocumentation
  */
 
-export type { BlockDeviceMedia, BlockDeviceSetup, SuiteRunner } from './block-device-setup.js';
-export { blockDeviceSuite } from './block-device-suite.js';
-export { type CrashConsistencyDetails, CrashConsistencyError } from './crash-consistency-error.js';
-export { exploreCrashes } from './explore.js';
+export type { BlockDeviceMedia, BlockDeviceSetup, SuiteRunner } from './block-device/setup.js';
+export { blockDeviceSuite } from './block-device/suite.js';
+export { type CrashConsistencyDetails, CrashConsistencyError } from './crash/crash-consistency-error.js';
+export { exploreCrashes } from './crash/explore.js';
 export {
   exploreMutants,
   type KilledMutant,
@@ -16,6 +16,6 @@ export {
   type MutantOptions,
   type MutantReport,
   MutantSurvivedError,
-} from './mutants.js';
-export type { Crash, CrashContext, CrashOptions, CrashStatistics, Operation } from './options.js';
-export { type PowerCut, SimulatedMemory, type SimulatedMemoryOptions } from './simulated-memory.js';
+} from './crash/mutants.js';
+export type { Crash, CrashContext, CrashOptions, CrashStatistics, Operation } from './crash/options.js';
+export { type PowerCut, SimulatedMemory, type SimulatedMemoryOptions } from './crash/simulated-memory.js';

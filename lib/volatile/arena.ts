@@ -3,13 +3,14 @@
 import { isUint8Array } from 'node:util/types';
 import { Completion, EXTRA, HANDLE, LENGTH, mailbox, native, OFFSET, RESULT, STATUS } from '../binding.js';
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
+import { HOST, type Host } from '../linux/host.js';
 import { bufferOf, lengthOf, sizeOf } from '../memory/checks.js';
-import { HOST, type Host } from '../memory/host.js';
-import { knownSource, knownTarget } from '../memory/known-bytes.js';
-import { checkAsyncOptions } from '../memory/options.js';
-import { MOST_BUFFER_BYTES, mappedBuffer } from '../memory/windows.js';
+import { checkAsyncOptions } from '../memory/region/options.js';
+import { knownSource, knownTarget } from '../memory/region/source-cache.js';
+import { MOST_BUFFER_BYTES, mappedBuffer } from '../memory/region/windows.js';
 import { ownOptions } from '../options.js';
 import { formatSize, parseSize, type Size } from '../units.js';
+import { examine } from './check.js';
 import { collectGarbage } from './collect.js';
 import { nodeOfDevice } from './device-node.js';
 import { FreeSpace, GRANULE } from './free-space.js';
@@ -31,7 +32,6 @@ import {
   type PagePlacement,
   placementOf,
 } from './node-mapping.js';
-import { examine } from './soundness.js';
 
 /** Options of {@link VolatileArena.open}; either `node` or `device`. */
 export interface ArenaOptions extends NodeMapOptions {

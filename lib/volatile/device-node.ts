@@ -1,9 +1,9 @@
 /** Which node the memory of a DAX device became. */
 
 import { PmemError } from '../errors.js';
-import { daxDeviceNamed } from '../memory/dax-device-named.js';
-import type { Host } from '../memory/host.js';
-import { blockSize, hasAddress, memoryBlocks } from '../memory/memory-blocks.js';
+import { daxDeviceNamed } from '../linux/dax/named.js';
+import type { Host } from '../linux/host.js';
+import { blockSize, hasAddress, memoryBlocks } from '../linux/memory-blocks.js';
 import { memoryNodes } from './nodes.js';
 
 /**

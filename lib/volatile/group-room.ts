@@ -4,9 +4,9 @@
  */
 
 import { join, posix } from 'node:path';
-import type { Host } from '../memory/host.js';
-import { type Mount, parseMounts } from '../memory/mounts.js';
-import { attribute, numericAttribute } from '../memory/sysfs.js';
+import type { Host } from '../linux/host.js';
+import { type Mount, parseMounts } from '../linux/mounts.js';
+import { attribute, numericAttribute } from '../linux/sysfs/read.js';
 
 /** The group whose limit leaves least. */
 export interface GroupRoom {

@@ -3,7 +3,7 @@
 import { constants } from 'node:os';
 import { type Mapped, native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
-import type { Host } from '../memory/host.js';
+import type { Host } from '../linux/host.js';
 import { formatSize } from '../units.js';
 import { groupRoom } from './group-room.js';
 import type { CheckedMapOptions, NodeMapAsyncOptions } from './map-options.js';

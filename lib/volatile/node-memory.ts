@@ -2,13 +2,14 @@
 
 import { native } from '../binding.js';
 import { outOfRange, PmemError, wrongValue } from '../errors.js';
+import { HOST, type Host } from '../linux/host.js';
 import { rangeError, within } from '../memory/checks.js';
-import { HOST, type Host } from '../memory/host.js';
-import { knownSource, knownTarget } from '../memory/known-bytes.js';
-import { checkAsyncOptions } from '../memory/options.js';
-import { MOST_BUFFER_BYTES, Windows } from '../memory/windows.js';
+import { checkAsyncOptions } from '../memory/region/options.js';
+import { knownSource, knownTarget } from '../memory/region/source-cache.js';
+import { MOST_BUFFER_BYTES, Windows } from '../memory/region/windows.js';
 import { ownOptions } from '../options.js';
 import { formatSize, parseSize, type Size } from '../units.js';
+import { examine } from './check.js';
 import {
   ASYNC_OPTIONS,
   checkMapOptions,
@@ -24,7 +25,6 @@ import {
   type PagePlacement,
   placementOf,
 } from './node-mapping.js';
-import { examine } from './soundness.js';
 
 /** Options of {@link mapOnNode}. */
 export interface MapOnNodeOptions extends NodeMapOptions {

@@ -2,8 +2,8 @@
 
 import { join } from 'node:path';
 import { PmemError } from '../errors.js';
-import type { Host } from '../memory/host.js';
-import { attribute, numericAttribute } from '../memory/sysfs.js';
+import type { Host } from '../linux/host.js';
+import { attribute, numericAttribute } from '../linux/sysfs/read.js';
 
 function nodesDirectory(host: Host): string {
   return join(host.sys, 'devices', 'system', 'node');

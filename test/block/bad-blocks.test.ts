@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { BadBlocks, PmemDisk, PmemError, type SectorRange } from 'pmem';
+import { PmemError } from 'pmem';
+import { BadBlocks, PmemDisk, type SectorRange } from 'pmem/block';
 import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
@@ -356,7 +357,8 @@ describe('a disk on memory that is gone', () => {
     const seen = await childValue(
       async (path: string) => {
         const { truncateSync } = await import('node:fs');
-        const { PmemDisk, Region } = await import('pmem');
+        const { Region } = await import('pmem');
+        const { PmemDisk } = await import('pmem/block');
         const region = Region.open(path, { create: true, size: 65536, assumePersistent: true });
         const disk = PmemDisk.open(region, { start: 4096 });
         const outcomes: Record<string, string> = {};

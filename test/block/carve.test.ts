@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { carve, SubDisk } from 'pmem';
+import { carve, SubDisk } from 'pmem/block';
 import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 

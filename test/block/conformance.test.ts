@@ -1,4 +1,4 @@
-import { PmemDisk, SubDisk } from 'pmem';
+import { PmemDisk, SubDisk } from 'pmem/block';
 import { blockDeviceSuite } from 'pmem/testing';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { Random } from '../support/random.js';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { withMountedDisk } from 'ext2fs';
-import { type BlockDevice, openPartition, PmemDisk, writePartitionTable } from 'pmem';
+import { type BlockDevice, openPartition, PmemDisk, writePartitionTable } from 'pmem/block';
 import { diskOf } from '../support/ext4-on.js';
 import { FRESH_SIZE, freshExt4 } from '../support/fresh-ext4.js';
 import { makeImage } from '../support/images.js';

@@ -1,15 +1,15 @@
 /** Power cuts in the middle of writing a partition table, by every table that can be there before. */
 
 import assert from 'node:assert/strict';
+import type { Memory } from 'pmem';
 import {
-  type Memory,
   type NewGpt,
   type NewMbr,
   type PartitionTable,
   PmemDisk,
   readPartitionTable,
   writePartitionTable,
-} from 'pmem';
+} from 'pmem/block';
 import { exploreCrashes, SimulatedMemory } from 'pmem/testing';
 
 const SIZE = 2 ** 19;

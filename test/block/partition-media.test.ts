@@ -9,7 +9,7 @@ import {
   PmemDisk,
   readPartitionTable,
   writePartitionTable,
-} from 'pmem';
+} from 'pmem/block';
 import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { openPartition, type PartitionTable, PmemDisk, Region, readPartitionTable, writePartitionTable } from 'pmem';
+import { Region } from 'pmem';
+import { openPartition, type PartitionTable, PmemDisk, readPartitionTable, writePartitionTable } from 'pmem/block';
 import { throwsCode } from '../support/errors.js';
 import { edit, editHeader, IMAGES, IMAGES_4096, makeCrowdedGpt, makeImage } from '../support/images.js';
 import { LossyMemory } from '../support/lossy-memory.js';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Memory, PmemDisk, Region } from 'pmem';
+import { type Memory, Region } from 'pmem';
+import { PmemDisk } from 'pmem/block';
 import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { newRegion } from '../support/regions.js';

@@ -1,7 +1,8 @@
 /** The conformance suite is run on devices that are wrong in one thing each, and must notice. */
 
 import assert from 'node:assert/strict';
-import { type BlockDevice, type BlockDeviceSupport, type BlockWriteOptions, PmemDisk, type WriteMode } from 'pmem';
+import type { WriteMode } from 'pmem';
+import { type BlockDevice, type BlockDeviceSupport, type BlockWriteOptions, PmemDisk } from 'pmem/block';
 import { type BlockDeviceSetup, blockDeviceSuite } from 'pmem/testing';
 import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';

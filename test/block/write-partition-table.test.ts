@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { type NewGpt, type NewMbr, PmemDisk, Region, readPartitionTable, writePartitionTable } from 'pmem';
+import { Region } from 'pmem';
+import { type NewGpt, type NewMbr, PmemDisk, readPartitionTable, writePartitionTable } from 'pmem/block';
 import { codeOf, throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { newRegion } from '../support/regions.js';

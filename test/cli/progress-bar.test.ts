@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ProgressBar } from '#dist/cli/dax/progress-bar.js';
+import { ProgressBar } from '#dist/cli/progress-bar.js';
 
 describe('the progress bar of pmem dax copy', () => {
   let now = 0;

@@ -12,7 +12,8 @@ import fs, {
   writeFileSync,
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { DaxInstance, DaxRegion, type DaxRegionOptions, Region } from 'pmem';
+import { Region } from 'pmem';
+import { DaxInstance, DaxRegion, type DaxRegionOptions } from 'pmem/devdax';
 import { native } from '#dist/binding.js';
 import { endAtCall } from '../support/at-each-call.js';
 import { startChild } from '../support/child.js';
@@ -668,7 +669,7 @@ describe('DaxRegion', () => {
       const path = made();
       const other = startChild(
         async (target: string) => {
-          const { DaxRegion } = await import('pmem');
+          const { DaxRegion } = await import('pmem/devdax');
           const region = DaxRegion.open(target, { align: 4096, emulate: true });
           region.create({ size: 8192 });
           const last = region.create({ ranges: [{ start: 40960, end: 45055 }] });
@@ -701,7 +702,7 @@ describe('DaxRegion', () => {
       using region = opened({}, path);
       const instance = region.create({ size: PAGE });
       const attempt = async (target: string) => {
-        const { DaxRegion } = await import('pmem');
+        const { DaxRegion } = await import('pmem/devdax');
         try {
           DaxRegion.open(target, { align: 4096, emulate: true }).create({ size: 4096 });
           return 'created';
@@ -713,7 +714,7 @@ describe('DaxRegion', () => {
       instance.destroy();
       assert.equal(await inWorker(attempt, path), 'created');
       const worker = startWorker(async (target: string) => {
-        const { DaxRegion } = await import('pmem');
+        const { DaxRegion } = await import('pmem/devdax');
         const { parentPort } = await import('node:worker_threads');
         const all = DaxRegion.open(target, { align: 4096, emulate: true }).create();
         parentPort?.postMessage(all.name);

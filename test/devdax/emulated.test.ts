@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, DaxRegion, MapFlags, PmemDisk, Region } from 'pmem';
+import { Region } from 'pmem';
+import { PmemDisk } from 'pmem/block';
+import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, DaxRegion, MapFlags } from 'pmem/devdax';
 import { native } from '#dist/binding.js';
 import { inChild } from '../support/child.js';
 import { TAKEN, table } from '../support/dax-table.js';
@@ -362,7 +364,7 @@ describe('an emulated DAX device', () => {
       using device = open();
       using region = device.map({ length: '2MiB' });
       const other = async (path: string, offset: number) => {
-        const { DaxDevice: Device } = await import('pmem');
+        const { DaxDevice: Device } = await import('pmem/devdax');
         try {
           Device.open(path, { emulate: true }).map({ offset, length: '2MiB' });
           return 'mapped';
@@ -462,7 +464,7 @@ describe('an emulated DAX device', () => {
     it('where a page of the file is gone, that one is lost, and nothing that is still there', async () => {
       const path = sparse(file('gone'), 4 * MIB);
       const touch = async (name: string, megabyte: number) => {
-        const { DaxDevice: Device } = await import('pmem');
+        const { DaxDevice: Device } = await import('pmem/devdax');
         const { readFileSync: read, truncateSync: cut } = await import('node:fs');
         const region = Device.open(name, { emulate: true, align: '2MiB' }).map();
         const view = region.view();

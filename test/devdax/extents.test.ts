@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { Extent } from '#dist/devdax/dax-source.js';
-import { FreeExtents, Layout, shrunk } from '#dist/devdax/extents.js';
+import { FreeExtents, Layout, shrunk } from '#dist/devdax/region/allocations.js';
 import { Random } from '../support/random.js';
 
 const ALIGN = 2 * 2 ** 20;

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { DaxRegion } from 'pmem';
+import { DaxRegion } from 'pmem/devdax';
 import { type Running, startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { Random } from '../support/random.js';
@@ -22,7 +22,8 @@ type Wish = { readonly pages: [first: number, end: number][] } | { readonly grow
 /** In lines: a wish; answers `in`, `out` or what it found wrong. `leave`; answers `left`, or what it found wrong. */
 async function fighter(path: string, me: number, locking: boolean, binding: string): Promise<void> {
   const PAGE = 4096;
-  const { DaxRegion, Region } = await import('pmem');
+  const { Region } = await import('pmem');
+  const { DaxRegion } = await import('pmem/devdax');
   if (!locking) {
     const { native } = (await import(binding)) as typeof import('#dist/binding.js');
     const { lockAlone } = native;
@@ -93,7 +94,8 @@ async function fighter(path: string, me: number, locking: boolean, binding: stri
 async function runner(path: string, me: number, seed: number, times: number, random: string): Promise<void> {
   const PAGE = 4096;
   const PAGES = 32;
-  const { DaxRegion, Region } = await import('pmem');
+  const { Region } = await import('pmem');
+  const { DaxRegion } = await import('pmem/devdax');
   const { Random } = (await import(random)) as typeof import('../support/random.js');
   const numbers = new Random(seed);
   const memory = Region.open(path, { shared: true });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { truncateSync, writeFileSync } from 'node:fs';
-import { DaxDevice } from 'pmem';
+import { DaxDevice } from 'pmem/devdax';
 import { native } from '#dist/binding.js';
 import { throwsCode } from '../support/errors.js';
 import { mapsOf } from '../support/maps.js';

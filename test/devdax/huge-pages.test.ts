@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DaxDevice, DaxRegion } from 'pmem';
+import { DaxDevice, DaxRegion } from 'pmem/devdax';
 import { throwsCode } from '../support/errors.js';
 import { freePages, HUGE, hugeMemfd, hugeMemfds, hugePages, reservedPages } from '../support/huge-pages.js';
 import { mapsOf } from '../support/maps.js';

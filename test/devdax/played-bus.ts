@@ -17,9 +17,9 @@ import {
 import { basename, join } from 'node:path';
 import { PmemError } from 'pmem';
 import type { Kernel } from '#dist/devdax/drivers.js';
-import { FreeExtents, shrunk } from '#dist/devdax/extents.js';
-import { KernelRegion } from '#dist/devdax/kernel-region.js';
-import { daxBusRegions } from '#dist/memory/dax-regions.js';
+import { FreeExtents, shrunk } from '#dist/devdax/region/allocations.js';
+import { KernelRegion } from '#dist/devdax/region/kernel.js';
+import { daxBusRegions } from '#dist/linux/dax/regions.js';
 
 export const UNIT = 2 ** 21;
 const START = 2 ** 32;

@@ -13,9 +13,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DaxMode, type ReconfigureOptions, reconfigure } from 'pmem';
+import { type DaxMode, type ReconfigureOptions, reconfigure } from 'pmem/devdax';
 import { KERNEL, type Kernel, modprobe, needDriver } from '#dist/devdax/drivers.js';
-import { reconfigureBy } from '#dist/devdax/reconfigure.js';
+import { reconfigureBy } from '#dist/devdax/reconfigure/reconfigure.js';
 import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { nvdimms } from '../support/machine.js';

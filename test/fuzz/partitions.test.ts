@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
-import { openPartition, PmemDisk, readPartitionTable, writePartitionTable } from 'pmem';
+import { openPartition, PmemDisk, readPartitionTable, writePartitionTable } from 'pmem/block';
 import { PlainMemory } from '../support/plain-memory.js';
 import { Random } from '../support/random.js';
 

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decideDurability } from '#dist/memory/durability.js';
-import { legacyCaveat } from '#dist/memory/legacy-memory.js';
-import type { Mount } from '#dist/memory/mounts.js';
-import { type Beneath, belowDax, belowDescriptor, belowDevice } from '#dist/memory/volatility.js';
+import { legacyCaveat } from '#dist/linux/legacy-memory.js';
+import type { Mount } from '#dist/linux/mounts.js';
+import { type Beneath, belowDax, belowDescriptor, belowDevice } from '#dist/linux/volatile-backing.js';
+import { decideDurability } from '#dist/memory/durability/durability.js';
 import { Machine, nvdimms } from '../support/machine.js';
 import { onDisk } from '../support/temp.js';
 

@@ -20,7 +20,7 @@ import {
   Status,
   TAG,
 } from '#dist/binding.js';
-import type { BlockTable, BlockTableLayout } from '#dist/memory/block-table.js';
+import type { BlockTable, BlockTableLayout } from '#dist/memory/region/fast-sector.js';
 import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { newRegion } from '../support/regions.js';

@@ -1,7 +1,8 @@
 /** Memory that stays out of core dumps, as /proc/self/smaps tells: `dd` is MADV_DONTDUMP (proc(5)). */
 
 import assert from 'node:assert/strict';
-import { DaxDevice, Region } from 'pmem';
+import { Region } from 'pmem';
+import { DaxDevice } from 'pmem/devdax';
 import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { mapsOf } from '../support/maps.js';
@@ -74,7 +75,7 @@ describe('core dumps', () => {
       const flags = await childValue<[number, boolean], boolean[][]>(
         async (bytes, asked) => {
           const { readFileSync } = await import('node:fs');
-          const { VolatileArena, mapOnNode } = await import('pmem');
+          const { VolatileArena, mapOnNode } = await import('pmem/volatile');
           const flagsOf = () =>
             [...readFileSync('/proc/self/smaps', 'utf8').matchAll(/^Size: +(\d+) kB$[\s\S]*?^VmFlags: (.*)$/gm)]
               .filter(([, kib, names]) => Number(kib) * 1024 === bytes && names?.includes('dc') === true)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, statSync } from 'node:fs';
 import { native } from '#dist/binding.js';
-import { lockRange } from '#dist/memory/lock.js';
+import { lockRange } from '#dist/memory/lock/acquire.js';
 import { startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { needsRoot } from '../support/root.js';

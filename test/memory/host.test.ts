@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, mkdirSync, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Backing, inspect } from '#dist/memory/backing.js';
-import type { Host } from '#dist/memory/host.js';
-import { holders } from '#dist/memory/lock-holders.js';
-import { findMount, parseMounts } from '#dist/memory/mounts.js';
+import { holders } from '#dist/linux/holders.js';
+import type { Host } from '#dist/linux/host.js';
+import { findMount, parseMounts } from '#dist/linux/mounts.js';
 import {
   attribute,
   deviceNumber,
@@ -14,7 +13,8 @@ import {
   isVolatileDax,
   ndRegion,
   numericAttribute,
-} from '#dist/memory/sysfs.js';
+} from '#dist/linux/sysfs/read.js';
+import { type Backing, inspect } from '#dist/memory/backing.js';
 import { throwsCode } from '../support/errors.js';
 import { Machine } from '../support/machine.js';
 import { needsRoot } from '../support/root.js';

@@ -70,7 +70,7 @@ describe('hostile surroundings', () => {
       async (path: string) => {
         const { Region: One } = await import('pmem');
         const { Region: Two } = (await import(
-          `${process.cwd()}/dist/memory/region.js?again` as string
+          `${process.cwd()}/dist/memory/region/region.js?again` as string
         )) as typeof import('pmem');
         const one = One.open(path, { create: true, size: 4096, assumePersistent: true });
         const two = Two.open(path, { assumePersistent: true });

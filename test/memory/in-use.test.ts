@@ -17,8 +17,10 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { Btt, copyDevice, DaxDevice, DaxRegion, openPartition, PmemDisk, Region, writePartitionTable } from 'pmem';
-import { usesOf } from '#dist/memory/in-use.js';
+import { Region } from 'pmem';
+import { Btt, openPartition, PmemDisk, writePartitionTable } from 'pmem/block';
+import { copyDevice, DaxDevice, DaxRegion } from 'pmem/devdax';
+import { usesOf } from '#dist/memory/lock/in-use.js';
 import { startChild } from '../support/child.js';
 import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { loopDevices, run } from '../support/loop.js';

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { DaxRegion, Region } from 'pmem';
+import { Region } from 'pmem';
+import { DaxRegion } from 'pmem/devdax';
 import { childValue, startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { collected } from '../support/maps.js';
@@ -83,7 +84,7 @@ describe('the end of a lock', () => {
       const path = made();
       const child = startChild(
         async (target: string, fifo: string) => {
-          const { DaxRegion } = await import('pmem');
+          const { DaxRegion } = await import('pmem/devdax');
           const { open, openSync } = await import('node:fs');
           const region = DaxRegion.open(target, { align: 4096, emulate: true });
           const instance = region.create();
@@ -161,7 +162,7 @@ describe('the end of a lock', () => {
     const SEED = 20_261_122;
     const loops = {
       'creating and destroying instances': async ({ path, turns }: { path: string; turns: Int32Array }) => {
-        const { DaxRegion } = await import('pmem');
+        const { DaxRegion } = await import('pmem/devdax');
         const region = DaxRegion.open(path, { align: 4096, emulate: true });
         for (;;) {
           region.create({ size: 16384 }).destroy();
@@ -170,7 +171,7 @@ describe('the end of a lock', () => {
         }
       },
       'mapping a device': async ({ path, turns }: { path: string; turns: Int32Array }) => {
-        const { DaxDevice } = await import('pmem');
+        const { DaxDevice } = await import('pmem/devdax');
         const device = DaxDevice.open(path, { align: 4096, emulate: true });
         for (;;) {
           device.map({ length: 4096 }).close();
@@ -179,7 +180,7 @@ describe('the end of a lock', () => {
         }
       },
       'mapping an instance': async ({ path, turns }: { path: string; turns: Int32Array }) => {
-        const { DaxRegion } = await import('pmem');
+        const { DaxRegion } = await import('pmem/devdax');
         const region = DaxRegion.open(path, { align: 4096, emulate: true });
         const device = region.create().open();
         for (;;) {
@@ -197,7 +198,8 @@ describe('the end of a lock', () => {
         }
       },
       'all that has nothing to do with locks': async ({ path, turns }: { path: string; turns: Int32Array }) => {
-        const { mapOnNode, Region } = await import('pmem');
+        const { Region } = await import('pmem');
+        const { mapOnNode } = await import('pmem/volatile');
         const region = Region.open(path);
         type Claiming = { claim(operation: string, exclusive: boolean): object | string };
         for (;;) {

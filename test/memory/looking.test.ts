@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { copyDevice, DaxDevice, DaxRegion, explain, Region } from 'pmem';
+import { explain, Region } from 'pmem';
+import { copyDevice, DaxDevice, DaxRegion } from 'pmem/devdax';
 import { childValue, startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { ROOT } from '../support/paths.js';
@@ -37,7 +38,8 @@ describe('what cannot be mapped', () => {
     writeFileSync(log, '');
     const codes = await childValue(
       async (target: string) => {
-        const { DaxDevice, DaxRegion, explain, Region } = await import('pmem');
+        const { explain, Region } = await import('pmem');
+        const { DaxDevice, DaxRegion } = await import('pmem/devdax');
         const seen: string[] = [];
         const attempt = async (run: () => unknown) => {
           try {
@@ -192,7 +194,8 @@ describe('without /proc', () => {
     const [directory, result] = [file('directory'), file('result')];
     mkdirSync(directory);
     const program = `
-      const { DaxDevice, explain, Region } = await import('pmem');
+      const { explain, Region } = await import('pmem');
+      const { DaxDevice } = await import('pmem/devdax');
       const { writeFileSync, existsSync, readdirSync } = await import('node:fs');
       const codeOf = (run) => { try { run(); return 'none'; } catch (error) { return error.code; } };
       const [directory, result] = ${JSON.stringify([directory, result])};

@@ -14,7 +14,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DaxDevice, Region } from 'pmem';
+import { Region } from 'pmem';
+import { DaxDevice } from 'pmem/devdax';
 import { native } from '#dist/binding.js';
 import { childValue, inChild, startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
@@ -312,7 +313,8 @@ describe('a failing open with create', () => {
         const path = inDirectory(refuse.replaceAll(',', '-'));
         const [made, exclusive, second, device, failed] = await childValue(
           async (target: string) => {
-            const { DaxDevice, Region } = await import('pmem');
+            const { Region } = await import('pmem');
+            const { DaxDevice } = await import('pmem/devdax');
             const { existsSync, statSync } = await import('node:fs');
             const codeOf = (run: () => unknown) => {
               try {

@@ -1,23 +1,11 @@
 /** Options are own properties: what a property of `Object.prototype` says is no option, and what is inherited otherwise is refused. */
 
 import assert from 'node:assert/strict';
-import {
-  BadBlocks,
-  Btt,
-  carve,
-  copyDevice,
-  DaxDevice,
-  DaxRegion,
-  mapOnNode,
-  openPartition,
-  PmemDisk,
-  Region,
-  reconfigure,
-  SubDisk,
-  VolatileArena,
-  writePartitionTable,
-} from 'pmem';
+import { Region } from 'pmem';
+import { BadBlocks, Btt, carve, openPartition, PmemDisk, SubDisk, writePartitionTable } from 'pmem/block';
+import { copyDevice, DaxDevice, DaxRegion, reconfigure } from 'pmem/devdax';
 import { exploreCrashes, exploreMutants, SimulatedMemory } from 'pmem/testing';
+import { mapOnNode, VolatileArena } from 'pmem/volatile';
 import { childValue } from '../support/child.js';
 import { rejectsCode } from '../support/errors.js';
 import { onTmpfs } from '../support/temp.js';
@@ -102,7 +90,12 @@ describe('options', () => {
     Region.open(path, { create: true, size: 16 * 2 ** 20 }).close();
     const found = await childValue(
       async (there) => {
-        const pmem = await import('pmem');
+        const pmem = {
+          ...(await import('pmem')),
+          ...(await import('pmem/block')),
+          ...(await import('pmem/devdax')),
+          ...(await import('pmem/volatile')),
+        };
         const look = async () => {
           const facts: Record<string, unknown> = {};
           const note = async (name: string, run: () => unknown) => {

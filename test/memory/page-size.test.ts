@@ -34,7 +34,8 @@ describe('region.pageSize', () => {
     Region.open(path, { create: true, size: MIB }).close();
     const refused = await childValue(
       async (target: string) => {
-        const { DaxDevice, PmemError, Region } = await import('pmem');
+        const { PmemError, Region } = await import('pmem');
+        const { DaxDevice } = await import('pmem/devdax');
         const { closeSync, openSync } = await import('node:fs');
         const region = Region.open(target);
         const device = DaxDevice.open(target, { align: 4096, emulate: true });

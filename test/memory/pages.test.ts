@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { Region } from 'pmem';
-import { mappedPageSize, presentPages } from '#dist/memory/pages.js';
+import { mappedPageSize, presentPages } from '#dist/linux/pages.js';
 import { mapsOf } from '../support/maps.js';
 import { onDisk } from '../support/temp.js';
 

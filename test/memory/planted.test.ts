@@ -14,7 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { copyDevice, DaxDevice, Region } from 'pmem';
+import { Region } from 'pmem';
+import { copyDevice, DaxDevice } from 'pmem/devdax';
 import { pmem } from '../cli/run.js';
 import { throwsCode } from '../support/errors.js';
 import { NOBODY, needsRoot } from '../support/root.js';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { quoted } from '#dist/memory/obstacles.js';
+import { quoted } from '#dist/memory/durability/obstacles.js';
 import { printable } from '#dist/printable.js';
 
 describe('a path in a command that explain advises', () => {

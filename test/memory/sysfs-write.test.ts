@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { writeAttribute } from '#dist/memory/sysfs-write.js';
+import { writeAttribute } from '#dist/linux/sysfs/write.js';
 import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { NOBODY, needsRoot } from '../support/root.js';
@@ -44,7 +44,7 @@ describe('writing attributes of sysfs', () => {
     chmodSync(dirname(directory), 0o755);
     const message = await childValue(
       async (home: string, nobody: number, binding: string) => {
-        const { writeAttribute } = (await import(binding)) as typeof import('#dist/memory/sysfs-write.js');
+        const { writeAttribute } = (await import(binding)) as typeof import('#dist/linux/sysfs/write.js');
         process.setgid?.(nobody);
         process.setuid?.(nobody);
         try {
@@ -54,7 +54,7 @@ describe('writing attributes of sysfs', () => {
           return `${(error as Error).message}`;
         }
       },
-      [directory, NOBODY, import.meta.resolve('#dist/memory/sysfs-write.js')],
+      [directory, NOBODY, import.meta.resolve('#dist/linux/sysfs/write.js')],
     );
     assert.match(message, /^EACCES: .*create'\. Only root may write it/);
   });

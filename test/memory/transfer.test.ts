@@ -157,7 +157,7 @@ describe('transferred Buffers', () => {
           const { Worker } = await import('node:worker_threads');
           const source = `const { parentPort } = require('node:worker_threads');
             const transfer = ArrayBuffer.prototype.transfer;
-            import('pmem').then(async ({ Region, VolatileArena, mapOnNode }) => {
+            Promise.all([import('pmem'), import('pmem/volatile')]).then(async ([{ Region }, { VolatileArena, mapOnNode }]) => {
               const owner = (globalThis.kept = {
                 region: () => Region.open(${JSON.stringify(path)}, { create: true, size: 65536, assumePersistent: true }),
                 arena: () => VolatileArena.open({ node: 0, size: 65536 }),

@@ -15,7 +15,9 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { Btt, DaxRegion, type PmemError, Region } from 'pmem';
+import { type PmemError, Region } from 'pmem';
+import { Btt } from 'pmem/block';
+import { DaxRegion } from 'pmem/devdax';
 import { HANDLE, LENGTH, type MapRequest, mailbox, native, OFFSET, STATUS, Status } from '#dist/binding.js';
 import { planArena } from '#dist/block/btt/layout.js';
 import { onDisk } from '../support/temp.js';

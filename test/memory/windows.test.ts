@@ -3,7 +3,7 @@ import { constants } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { Region } from 'pmem';
 import { native } from '#dist/binding.js';
-import { Windows } from '#dist/memory/windows.js';
+import { Windows } from '#dist/memory/region/windows.js';
 import { codeOf } from '../support/errors.js';
 import { collected, mapsOf } from '../support/maps.js';
 import { Random } from '../support/random.js';

@@ -7,9 +7,7 @@ import { ROOT } from '../support/paths.js';
 import { run } from './npm.js';
 import { installed } from './packed.js';
 
-const CONSUMER = `import {
-  type Durability, type Explanation, explain, formatSize, type Memory, PmemError, Region, type RegionOptions, type RegionToken,
-} from 'pmem';
+const CONSUMER = `import { type Durability, type Explanation, explain, formatSize, type Memory, PmemError, Region, type RegionOptions, type RegionToken } from 'pmem';
 import {
   CrashConsistencyError, type CrashOptions, type CrashStatistics, exploreCrashes, exploreMutants, type MutantReport, SimulatedMemory,
 } from 'pmem/testing';

@@ -1,6 +1,7 @@
 /** A BTT that does things in the wrong order, which the crash explorer must notice. */
 
-import { Btt, type Memory } from 'pmem';
+import type { Memory } from 'pmem';
+import { Btt } from 'pmem/block';
 import { Arena } from '#dist/block/btt/arena.js';
 import { discover } from '#dist/block/btt/discover.js';
 import { readFlog } from '#dist/block/btt/flog-check.js';

@@ -1,7 +1,8 @@
 /** What power cuts do to a BTT: workloads for the explorer, and what may be found afterwards. */
 
 import assert from 'node:assert/strict';
-import { Btt, type BttFormatOptions, type BttSectorSize, type Memory } from 'pmem';
+import type { Memory } from 'pmem';
+import { Btt, type BttFormatOptions, type BttSectorSize } from 'pmem/block';
 import type { Crash, CrashContext, CrashOptions } from 'pmem/testing';
 import type { ArenaLimits } from '#dist/block/btt/layout.js';
 import { formatSmall } from './btt-images.js';

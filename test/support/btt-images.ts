@@ -4,7 +4,7 @@ import type { Memory } from 'pmem';
 import { format } from '#dist/block/btt/format.js';
 import type { ArenaLimits } from '#dist/block/btt/layout.js';
 import { type BttFormatOptions, checkFormatOptions } from '#dist/block/btt/options.js';
-import { atOnce } from '#dist/block/btt/work.js';
+import { atOnce } from '#dist/block/btt/steps.js';
 
 /** Always the same one, so that images are. */
 export const UUID = '6d9f1b1e-0c8a-4c0e-9d53-6a2f6c9b7a10';

@@ -1,7 +1,7 @@
 /** Damaged BTTs, and what must be true of all that is done to one. */
 
 import assert from 'node:assert/strict';
-import { Btt, type BttReport } from 'pmem';
+import { Btt, type BttReport } from 'pmem/block';
 import { checksum } from '#dist/block/btt/info-block.js';
 import { sectorOf } from './btt-crash.js';
 import { formatSmall, SMALL } from './btt-images.js';

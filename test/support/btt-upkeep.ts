@@ -1,11 +1,12 @@
 /** What power cuts do to formatting and repairing. */
 
 import assert from 'node:assert/strict';
-import { Btt, type BttInfo, type BttReport, type Memory } from 'pmem';
+import type { Memory } from 'pmem';
+import { Btt, type BttInfo, type BttReport } from 'pmem/block';
 import type { CrashOptions } from 'pmem/testing';
 import { check } from '#dist/block/btt/check.js';
 import { discover } from '#dist/block/btt/discover.js';
-import { atOnce } from '#dist/block/btt/work.js';
+import { atOnce } from '#dist/block/btt/steps.js';
 import { type BttWorkload, prepared, sectorOf } from './btt-crash.js';
 import { formatSmall, SMALL } from './btt-images.js';
 import { codeOf } from './errors.js';

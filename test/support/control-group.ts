@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseMounts } from '#dist/memory/mounts.js';
+import { parseMounts } from '#dist/linux/mounts.js';
 
 export interface ControlGroup {
   /** Where a process joins by writing its id. */

@@ -1,6 +1,6 @@
 /** Attempts to map a DAX device, as data: what the kernel answers to each, and what DaxDevice does. */
 
-import { MapFlags } from 'pmem';
+import { MapFlags } from 'pmem/devdax';
 
 /** How an attempt ends: mapped and readable at both ends, a signal on touch, or an errno. */
 export type Answer = 'ok' | 'SIGBUS' | `E${string}`;

@@ -1,7 +1,7 @@
 /** A block device as the disk of libext2fs. */
 
 import type { Disk } from 'ext2fs';
-import type { BlockDevice } from 'pmem';
+import type { BlockDevice } from 'pmem/block';
 
 /** Block devices take whole sectors, and the superblock is read alone, a part of one: its sectors are read and written around it. */
 export function diskOf(device: BlockDevice): Disk {

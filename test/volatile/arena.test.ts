@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ArenaOptions, type ArenaStatistics, mapOnNode, VolatileArena } from 'pmem';
+import { type ArenaOptions, type ArenaStatistics, mapOnNode, VolatileArena } from 'pmem/volatile';
 import { inChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { Machine, nvdimms } from '../support/machine.js';
@@ -316,7 +316,7 @@ describe('VolatileArena', () => {
             collections.push(options?.type ?? 'full');
             collect(options);
           }) as typeof globalThis.gc;
-          const { VolatileArena } = await import('pmem');
+          const { VolatileArena } = await import('pmem/volatile');
           const arena = VolatileArena.open({ node: 0, size: 65536 });
           const kept = arena.allocate(65536);
           const code = (error: NodeJS.ErrnoException) => error.code ?? '';
@@ -349,7 +349,7 @@ describe('VolatileArena', () => {
 
     it('can be collected without the flag', async () => {
       const { code, value, stderr } = await inChild(async () => {
-        const { VolatileArena } = await import('pmem');
+        const { VolatileArena } = await import('pmem/volatile');
         const arena = VolatileArena.open({ node: 0, size: 65536 });
         for (let i = 0; i < 10; i++) await arena.allocateAsync(65536);
         return `${arena.statistics().freedByCollection} ${typeof globalThis.gc}`;
@@ -453,7 +453,7 @@ describe('VolatileArena', () => {
 
   it('in a worker, which ends in the middle of everything', async () => {
     const lengths = await inWorker(async () => {
-      const { VolatileArena } = await import('pmem');
+      const { VolatileArena } = await import('pmem/volatile');
       const arena = VolatileArena.open({ node: 0, size: 2 ** 20 });
       const buffers = Array.from({ length: 10 }, () => arena.allocate(1000));
       arena.free(buffers[0] as Buffer, { reuse: 'collected' });

@@ -68,7 +68,7 @@ describe('memory of a node where the kernel does not answer', () => {
     writeFileSync(join(sys, 'devices', 'system', 'node', 'has_memory'), `${nodes}\n`);
     return childValue(
       async (sys: string, populate: boolean, inPieces: boolean) => {
-        const { mapOnNode, mapOnNodeAsync } = await import('pmem');
+        const { mapOnNode, mapOnNodeAsync } = await import('pmem/volatile');
         try {
           const map = (inPieces ? mapOnNodeAsync : mapOnNode) as typeof mapOnNodeAsync;
           const memory = await map({ node: 0, size: 8 * 4096, populate }, { sys, proc: '/proc' });

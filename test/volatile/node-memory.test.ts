@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type MapOnNodeAsyncOptions, type MapOnNodeOptions, mapOnNode, mapOnNodeAsync, NodeMemory, Region } from 'pmem';
+import { Region } from 'pmem';
+import {
+  type MapOnNodeAsyncOptions,
+  type MapOnNodeOptions,
+  mapOnNode,
+  mapOnNodeAsync,
+  NodeMemory,
+} from 'pmem/volatile';
 import { parseNodeList } from '#dist/volatile/nodes.js';
 import { inChild } from '../support/child.js';
 import { limitedGroup } from '../support/control-group.js';
@@ -298,7 +305,7 @@ describe('mapOnNode', () => {
         async (processes: string) => {
           const { writeFileSync } = await import('node:fs');
           writeFileSync(processes, String(process.pid));
-          const { mapOnNode, VolatileArena } = await import('pmem');
+          const { mapOnNode, VolatileArena } = await import('pmem/volatile');
           mapOnNode({ node: 0, size: '32MiB' }).close();
           const said = [
             () => mapOnNode({ node: 0, size: '512MiB' }),

@@ -1,11 +1,11 @@
 /** An open arena: sectors are read through the map, and written to free blocks. */
 
-import type { BlockTable, BlockTableLayout } from '../../memory/block-table.js';
 import { lengthOf, partOf, zeroPart } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
-import { Region } from '../../memory/region.js';
+import type { BlockTable, BlockTableLayout } from '../../memory/region/fast-sector.js';
+import { Region } from '../../memory/region/region.js';
+import { isFault } from '../bad-blocks/faults.js';
 import { inputOutput } from '../block-errors.js';
-import { isFault } from '../faults.js';
 import { completeWrites } from './complete.js';
 import type { FoundArena } from './discover.js';
 import { type FlogFindings, readFlog } from './flog-check.js';

@@ -12,6 +12,7 @@ import { SectorLimits } from '../sector-limits.js';
 import { Arena } from './arena.js';
 import { type BttReport, check, examine, look, mapBytes } from './check.js';
 import type { Discovery } from './discover.js';
+import { enter } from './exclusive.js';
 import { format } from './format.js';
 import { maybeFurtherUp } from './further-up.js';
 import { type BttInfo, describe } from './info.js';
@@ -30,8 +31,7 @@ import {
 } from './options.js';
 import { BttCorruptError, type BttProblem, isDangerous } from './problems.js';
 import { readAhead } from './read-async.js';
-import { enter } from './users.js';
-import { atOnce, inPieces } from './work.js';
+import { atOnce, inPieces } from './steps.js';
 
 const SUPPORTS: BlockDeviceSupport = Object.freeze({
   fua: true,

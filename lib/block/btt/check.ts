@@ -3,6 +3,7 @@
 import type { Memory } from '../../memory/memory.js';
 import { readOnlyDevice } from '../block-errors.js';
 import { type Discovery, discover, type FoundArena } from './discover.js';
+import { enter } from './exclusive.js';
 import { Findings, type FlogFindings, readFlog } from './flog-check.js';
 import { type ArenaLimits, type BttVersion, LIMITS, MAP_ENTRY, PAGE } from './layout.js';
 import { checkLines } from './lines.js';
@@ -12,8 +13,7 @@ import { type CheckedCheck, isReadOnly } from './options.js';
 import { type BttProblem, isDangerous, notFound, problem } from './problems.js';
 import { repair } from './repair.js';
 import { rewriteLogs } from './rewrite-log.js';
-import { enter } from './users.js';
-import type { Work } from './work.js';
+import type { Work } from './steps.js';
 
 /** What `Btt.check` found. */
 export interface BttReport {

@@ -1,7 +1,7 @@
 /** Reads an arena's flog, judges it, and says what recovery has to do. */
 
 import type { Memory } from '../../memory/memory.js';
-import { isFault } from '../faults.js';
+import { isFault } from '../bad-blocks/faults.js';
 import type { FoundArena } from './discover.js';
 import { type LaneState, laneState, type SecondSlot, secondSlotOf } from './flog.js';
 import { FLOG_LANE } from './layout.js';

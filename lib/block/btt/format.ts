@@ -5,14 +5,14 @@ import { refuseUnlessBlank } from '../../memory/contents.js';
 import type { Memory } from '../../memory/memory.js';
 import { readOnlyDevice } from '../block-errors.js';
 import { discover } from './discover.js';
+import { enter } from './exclusive.js';
 import { newLane } from './flog.js';
 import { encodeInfo, hasSignature, type InfoBlock } from './info-block.js';
 import { type ArenaLimits, arenaExtents, FLOG_LANE, LIMITS, PAGE, planArena, START } from './layout.js';
 import { checkLines } from './lines.js';
 import { tryRead } from './media.js';
 import { type CheckedFormat, isReadOnly } from './options.js';
-import { enter } from './users.js';
-import type { Work } from './work.js';
+import type { Work } from './steps.js';
 
 /** Cleared at a time. */
 const PIECE = 8 * 2 ** 20;

@@ -1,7 +1,7 @@
 /** Reading what may not be there. */
 
 import type { Memory } from '../../memory/memory.js';
-import { isFault } from '../faults.js';
+import { isFault } from '../bad-blocks/faults.js';
 
 /** Bytes of the memory, or undefined where they cannot be read, or where there is no memory. */
 export function tryRead(memory: Memory, offset: number, length: number): Buffer | undefined {

@@ -6,8 +6,8 @@ import { formatSize } from '../../units.js';
 import { sizeValue } from '../arguments.js';
 import { type Arguments, type Command, UsageError } from '../command.js';
 import { print, printJson } from '../output.js';
+import { ProgressBar } from '../progress-bar.js';
 import { BREAK, emit } from '../terminal.js';
-import { ProgressBar } from './progress-bar.js';
 
 const NAME = 'dax copy';
 

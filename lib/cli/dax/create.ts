@@ -1,6 +1,6 @@
 /** `pmem dax create`: a device of a region of the kernel. */
 
-import { DaxRegion, type DaxRegionFilter } from '../../devdax/dax-region.js';
+import { DaxRegion, type DaxRegionFilter } from '../../devdax/region/dax-region.js';
 import { formatSize } from '../../units.js';
 import { numberValue, sizeValue } from '../arguments.js';
 import type { Arguments, Command } from '../command.js';

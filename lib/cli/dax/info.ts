@@ -1,7 +1,7 @@
 /** `pmem dax info PATH`: one device, and what it guarantees. */
 
-import type { DaxDevice } from '../../devdax/dax-device.js';
-import type { DaxMapping } from '../../devdax/region-backend.js';
+import type { DaxDevice } from '../../devdax/device/dax-device.js';
+import type { DaxMapping } from '../../devdax/region/backend.js';
 import { formatSize } from '../../units.js';
 import { sizeValue } from '../arguments.js';
 import type { Arguments, Command } from '../command.js';

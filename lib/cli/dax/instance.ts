@@ -1,12 +1,12 @@
 /** The device of the kernel that an operand names. */
 
-import { DaxDevice } from '../../devdax/dax-device.js';
-import type { DaxInstance } from '../../devdax/dax-instance.js';
-import { DaxRegion } from '../../devdax/dax-region.js';
+import { DaxDevice } from '../../devdax/device/dax-device.js';
 import type { DaxOpenOptions } from '../../devdax/options.js';
+import type { DaxInstance } from '../../devdax/region/dax-instance.js';
+import { DaxRegion } from '../../devdax/region/dax-region.js';
 import { PmemError } from '../../errors.js';
-import { daxNameOf } from '../../memory/dax-device-named.js';
-import { HOST, type Host } from '../../memory/host.js';
+import { daxNameOf } from '../../linux/dax/named.js';
+import { HOST, type Host } from '../../linux/host.js';
 
 /** `/dev/dax0.0` for `dax0.0`; other paths as they are. */
 function devicePath(operand: string): string {

@@ -1,8 +1,8 @@
 /** `pmem dax list`: devices and regions of the DAX bus. */
 
-import { DaxRegion } from '../../devdax/dax-region.js';
+import { DaxRegion } from '../../devdax/region/dax-region.js';
+import { HOST, type Host } from '../../linux/host.js';
 import { listDevices, type PmemDevice } from '../../memory/devices.js';
-import { HOST, type Host } from '../../memory/host.js';
 import { formatSize } from '../../units.js';
 import { numberValue } from '../arguments.js';
 import type { Arguments, Command } from '../command.js';

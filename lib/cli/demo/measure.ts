@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { Region } from '../../memory/region.js';
+import { Region } from '../../memory/region/region.js';
 import { formatSize } from '../../units.js';
 import { HEADER_SIZE } from './record.js';
 import { AREA, type Workplace } from './workplace.js';

@@ -17,7 +17,7 @@
 
 import { PmemError } from '../../errors.js';
 import type { Memory } from '../../memory/memory.js';
-import type { Region } from '../../memory/region.js';
+import type { Region } from '../../memory/region/region.js';
 
 export const HEADER_SIZE = 4096;
 export const RECORD_SIZE = 192;

@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { PmemError } from '../../errors.js';
-import { Region } from '../../memory/region.js';
+import { Region } from '../../memory/region/region.js';
 import { capacity, makeRecord, place, RECORD_SIZE, type Scan, scan } from './record.js';
 
 /** What the rounds are run on. */

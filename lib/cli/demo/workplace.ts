@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { PmemError, systemError } from '../../errors.js';
 import { openDescriptor } from '../../memory/backing.js';
-import { Region } from '../../memory/region.js';
+import { Region } from '../../memory/region/region.js';
 import { HEADER_SIZE, MAGIC } from './record.js';
 
 /** Bytes after the header: what is measured on. */

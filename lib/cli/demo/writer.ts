@@ -6,7 +6,7 @@
  */
 
 import { readSync, writeSync } from 'node:fs';
-import { Region } from '../../memory/region.js';
+import { Region } from '../../memory/region/region.js';
 import { capacity, makeRecord, place, RECORD_SIZE, scan } from './record.js';
 
 const ACKNOWLEDGEMENTS = 3;

@@ -3,8 +3,8 @@
 import { dirname, join } from 'node:path';
 import { PmemDisk } from '../../block/pmem-disk.js';
 import { PmemError } from '../../errors.js';
-import { Region } from '../../memory/region.js';
-import { attribute, numericAttribute } from '../../memory/sysfs.js';
+import { attribute, numericAttribute } from '../../linux/sysfs/read.js';
+import { Region } from '../../memory/region/region.js';
 
 /** What the kernel says of a device's sectors, in bytes; of a file it says nothing, and all are the same. */
 export interface Topology {

@@ -4,13 +4,13 @@ import { constants } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { PmemError } from '../../errors.js';
 import { contentsOf } from '../../memory/contents.js';
-import { taken } from '../../memory/new-file.js';
-import { isTaken } from '../../memory/strangers.js';
+import { taken } from '../../memory/region/new-file.js';
+import { isTaken } from '../../memory/region/strangers.js';
+import { inPieces, PIECE, type Way } from './chunks.js';
 import { FileEnd, MemoryEnd } from './ends.js';
 import { type CheckedCopy, type CopyOptions, type CopyProgress, checkCopy } from './options.js';
-import { lookAt, type Outlook } from './outlook.js';
-import { inPieces, PIECE, type Way } from './pieces.js';
 import { type Plan, plan } from './plan.js';
+import { lookAt, type Outlook } from './probe-end.js';
 import { StreamInput, StreamOutput } from './streams.js';
 import { verifyAgain, verifySums } from './verify.js';
 

@@ -6,13 +6,13 @@ import { promisify } from 'node:util';
 import { type HeldLock, native } from '../../binding.js';
 import { systemError } from '../../errors.js';
 import { inspect, openMappable } from '../../memory/backing.js';
-import { syncDirectory, takeExisting } from '../../memory/create.js';
-import { refuseInUse } from '../../memory/in-use.js';
-import { lockRange } from '../../memory/lock.js';
+import { lockRange } from '../../memory/lock/acquire.js';
+import { refuseInUse } from '../../memory/lock/in-use.js';
 import type { WriteMode } from '../../memory/memory.js';
-import { taken } from '../../memory/new-file.js';
-import { DEFAULT_MODE, type RegionOptions } from '../../memory/options.js';
-import { Region } from '../../memory/region.js';
+import { syncDirectory, takeExisting } from '../../memory/region/create.js';
+import { taken } from '../../memory/region/new-file.js';
+import { DEFAULT_MODE, type RegionOptions } from '../../memory/region/options.js';
+import { Region } from '../../memory/region/region.js';
 
 const [closeFd, readFd, writeFd, syncFd] = [promisify(close), promisify(read), promisify(write), promisify(fsync)];
 

@@ -3,7 +3,7 @@
 import { Readable, Writable } from 'node:stream';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { booleanOption } from '../../memory/checks.js';
-import { checkAsyncOptions, checkPath } from '../../memory/options.js';
+import { checkAsyncOptions, checkPath } from '../../memory/region/options.js';
 import { ownOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
 

@@ -2,7 +2,7 @@
 
 import { outOfRange, PmemError } from '../../errors.js';
 import type { CheckedCopy } from './options.js';
-import type { Outlook } from './outlook.js';
+import type { Outlook } from './probe-end.js';
 
 /** What was made of the ends' sizes and the options. */
 export interface Plan {

@@ -7,7 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { PmemError, systemError, wrongType } from '../../errors.js';
 import { openSeen } from '../../memory/backing.js';
-import { isStream } from './outlook.js';
+import { isStream } from './probe-end.js';
 
 const ignore = (): void => {};
 

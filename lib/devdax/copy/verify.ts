@@ -2,7 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import { PmemError } from '../../errors.js';
-import { inPieces, PIECE, type Way } from './pieces.js';
+import { inPieces, PIECE, type Way } from './chunks.js';
 
 /** Fills the target from the place on; returns the bytes. */
 export type Reader = (at: number, target: Buffer) => Promise<number>;

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { Btt, type Memory, Region } from 'pmem';
+import { type Memory, Region } from 'pmem';
+import { Btt } from 'pmem/block';
 import { formatSmall } from '../../support/btt-images.js';
 import { rejectsCode, throwsCode } from '../../support/errors.js';
 import { PlainMemory } from '../../support/plain-memory.js';
@@ -77,7 +78,7 @@ describe('a BTT that is in use', () => {
     const first = region('thread');
     const source = `
       const { parentPort, workerData } = require('node:worker_threads');
-      import('pmem').then(({ Btt, Region }) => {
+      Promise.all([import('pmem'), import('pmem/block')]).then(([{ Region }, { Btt }]) => {
         const region = Region.attach(workerData);
         let btt = Btt.open(region);
         parentPort.on('message', () => {

@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict';
 import { statSync, truncateSync } from 'node:fs';
-import {
-  Btt,
-  BttCorruptError,
-  type BttFormatOptions,
-  type BttOpenOptions,
-  type Memory,
-  PmemError,
-  Region,
-  SubDisk,
-} from 'pmem';
+import { type Memory, PmemError, Region } from 'pmem';
+import { Btt, BttCorruptError, type BttFormatOptions, type BttOpenOptions, SubDisk } from 'pmem/block';
 import { SimulatedMemory } from 'pmem/testing';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall, SMALL, UUID } from '../../support/btt-images.js';

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { Btt, type BttArenaInfo, type BttProblemCode, type BttReport, PmemError } from 'pmem';
+import { PmemError } from 'pmem';
+import { Btt, type BttArenaInfo, type BttProblemCode, type BttReport } from 'pmem/block';
 import { check } from '#dist/block/btt/check.js';
 import { checksum } from '#dist/block/btt/info-block.js';
 import type { ArenaLimits } from '#dist/block/btt/layout.js';
-import { atOnce } from '#dist/block/btt/work.js';
+import { atOnce } from '#dist/block/btt/steps.js';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall, SMALL } from '../../support/btt-images.js';
 import { codeOf, throwsCode } from '../../support/errors.js';

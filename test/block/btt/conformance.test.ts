@@ -1,6 +1,6 @@
-import { Btt } from 'pmem';
+import { Btt } from 'pmem/block';
 import { type BlockDeviceMedia, SimulatedMemory } from 'pmem/testing';
-import { blockDeviceSuite } from '#dist/testing/block-device-suite.js';
+import { blockDeviceSuite } from '#dist/testing/block-device/suite.js';
 import { formatSmall, SMALL } from '../../support/btt-images.js';
 import { newRegion } from '../../support/regions.js';
 import { onDisk } from '../../support/temp.js';

@@ -1,7 +1,8 @@
 /** Which BTT it is where more than one has left its info blocks. */
 
 import assert from 'node:assert/strict';
-import { Btt, type BttProblemCode, type BttVersion, type Memory } from 'pmem';
+import type { Memory } from 'pmem';
+import { Btt, type BttProblemCode, type BttVersion } from 'pmem/block';
 import { encodeInfo, type InfoBlock, parseInfo } from '#dist/block/btt/info-block.js';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall } from '../../support/btt-images.js';

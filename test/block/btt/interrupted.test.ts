@@ -1,7 +1,8 @@
 /** Writes to a BTT that are ended at any point, or into which their own memory calls: the object works on, or refuses. */
 
 import assert from 'node:assert/strict';
-import { Btt, type Memory, PmemError } from 'pmem';
+import { type Memory, PmemError } from 'pmem';
+import { Btt } from 'pmem/block';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall } from '../../support/btt-images.js';
 import { endInside } from '../../support/ended-script.js';

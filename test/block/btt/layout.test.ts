@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Btt } from 'pmem';
+import { Btt } from 'pmem/block';
 import { SimulatedMemory } from 'pmem/testing';
 import { laneState, newLane, secondSlotOf } from '#dist/block/btt/flog.js';
 import { checksum, encodeInfo, parseInfo } from '#dist/block/btt/info-block.js';

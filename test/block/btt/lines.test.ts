@@ -1,7 +1,8 @@
 /** Memory that does not begin on a cache line: a slice made at any byte. */
 
 import assert from 'node:assert/strict';
-import { Btt, type Memory, type PmemError } from 'pmem';
+import type { Memory, PmemError } from 'pmem';
+import { Btt } from 'pmem/block';
 import { type CrashOptions, exploreCrashes, SimulatedMemory } from 'pmem/testing';
 import { exploration, prepared, randomRun, sectorOf } from '../../support/btt-crash.js';
 import { formatSmall } from '../../support/btt-images.js';

@@ -1,7 +1,8 @@
 /** A Region has a way of its own to single sectors: it does what any other Memory does by the calls of the contract. */
 
 import assert from 'node:assert/strict';
-import { Btt, type Memory } from 'pmem';
+import type { Memory } from 'pmem';
+import { Btt } from 'pmem/block';
 import { formatSmall } from '../../support/btt-images.js';
 import { childValue } from '../../support/child.js';
 import { PlainMemory } from '../../support/plain-memory.js';
@@ -88,7 +89,8 @@ describe('Btt on a Region', () => {
     const seen = await childValue(
       async (path: string) => {
         const { truncateSync } = await import('node:fs');
-        const { Btt: Device, Region } = await import('pmem');
+        const { Region } = await import('pmem');
+        const { Btt: Device } = await import('pmem/block');
         type Opened = InstanceType<typeof Region>;
         /** The region without its own way. */
         const plainly = (region: Opened): Opened =>

@@ -13,7 +13,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { mapOnNode, PmemDisk, Region } from 'pmem';
+import { Region } from 'pmem';
+import { PmemDisk } from 'pmem/block';
+import { mapOnNode } from 'pmem/volatile';
 import { throwsCode } from '../../support/errors.js';
 import { everything } from '../machines.js';
 import { place } from '../places.js';

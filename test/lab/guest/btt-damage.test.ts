@@ -1,7 +1,8 @@
 /** The same damage shown to ndctl and to us: what each says of it, and what is left of it once each has repaired it. */
 
 import assert from 'node:assert/strict';
-import { Btt, type BttArenaInfo, type BttProblemCode, type Region } from 'pmem';
+import type { Region } from 'pmem';
+import { Btt, type BttArenaInfo, type BttProblemCode } from 'pmem/block';
 import { checksum } from '#dist/block/btt/info-block.js';
 import { byKernel, namespaceUuid, ndctlApproves, withBareMemory } from '../inside/btt-namespace.js';
 import { everything } from '../machines.js';

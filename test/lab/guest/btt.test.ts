@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { Btt } from 'pmem';
+import { Btt } from 'pmem/block';
 import { Random } from '../../support/random.js';
 import { byKernel, namespace, namespaceUuid, run, withBareMemory } from '../inside/btt-namespace.js';
 import { everything } from '../machines.js';

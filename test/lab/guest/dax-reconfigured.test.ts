@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
-import { DaxDevice } from 'pmem';
+import { DaxDevice } from 'pmem/devdax';
 import { loadKernel } from '../../support/native.js';
 import { eadr } from '../machines.js';
 import { place } from '../places.js';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { basename } from 'node:path';
-import { DaxRegion } from 'pmem';
+import { DaxRegion } from 'pmem/devdax';
 import { throwsCode } from '../../support/errors.js';
 import { small } from '../machines.js';
 import { place } from '../places.js';

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DaxInstance, DaxRegion, Region } from 'pmem';
+import { Region } from 'pmem';
+import { type DaxInstance, DaxRegion } from 'pmem/devdax';
 import { childValue, startChild } from '../../support/child.js';
 import { throwsCode } from '../../support/errors.js';
 import { Random } from '../../support/random.js';
@@ -323,7 +324,7 @@ describe('a dynamic DAX region of the kernel', () => {
       async (nobody: number) => {
         process.setgid?.(nobody);
         process.setuid?.(nobody);
-        const { DaxRegion } = await import('pmem');
+        const { DaxRegion } = await import('pmem/devdax');
         const mine = DaxRegion.find();
         const codes: string[] = [];
         const [instance] = mine.instances;

@@ -9,7 +9,7 @@ import { closeSync, constants as fsConstants, openSync, rmSync, truncateSync, wr
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
-import { DaxDevice, MapFlags } from 'pmem';
+import { DaxDevice, MapFlags } from 'pmem/devdax';
 import { type Answer, FREE, type Row, TAKEN, table, type Verdict } from '../../support/dax-table.js';
 import { loadKernel } from '../../support/native.js';
 import { everything } from '../machines.js';

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { closeSync, constants, openSync } from 'node:fs';
 import { basename } from 'node:path';
-import { Btt, copyDevice, DaxDevice, PmemDisk, Region, writePartitionTable } from 'pmem';
+import { Region } from 'pmem';
+import { Btt, PmemDisk, writePartitionTable } from 'pmem/block';
+import { copyDevice, DaxDevice } from 'pmem/devdax';
 import { rejectsCode, throwsCode } from '../../support/errors.js';
 import { needsTool } from '../../support/tools.js';
 import { run } from '../inside/setup.js';

@@ -5,7 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { openPartition, type PartitionTable, PmemDisk, Region, readPartitionTable, writePartitionTable } from 'pmem';
+import { Region } from 'pmem';
+import { openPartition, type PartitionTable, PmemDisk, readPartitionTable, writePartitionTable } from 'pmem/block';
 import { everything } from '../machines.js';
 import { place } from '../places.js';
 

@@ -15,7 +15,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { DaxDevice, mapOnNode, mapOnNodeAsync, type Reconfigured, Region, reconfigure, VolatileArena } from 'pmem';
+import { Region } from 'pmem';
+import { DaxDevice, type Reconfigured, reconfigure } from 'pmem/devdax';
+import { mapOnNode, mapOnNodeAsync, VolatileArena } from 'pmem/volatile';
 import { throwsCode } from '../../support/errors.js';
 import { ROOT } from '../../support/paths.js';
 import { numa } from '../machines.js';
@@ -304,7 +306,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       const group = join(groups, 'limited');
       mkdirSync(group);
       writeFileSync(join(group, 'memory.max'), String(256 * MIB));
-      const source = `import { mapOnNode } from 'pmem';
+      const source = `import { mapOnNode } from 'pmem/volatile';
         mapOnNode({ node: 1, size: '32MiB' }).close();
         try {
           mapOnNode({ node: 1, size: '384MiB' });

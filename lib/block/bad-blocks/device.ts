@@ -1,0 +1,82 @@
+/** What the kernel knows of a device's bad sectors: the attribute `badblocks` (Documentation/ABI/testing/sysfs-block, sysfs-bus-nd). */
+
+import { dirname } from 'node:path';
+import { attribute, ndRegion, numericAttribute } from '../../linux/sysfs/read.js';
+import type { BackingKind } from '../../memory/backing.js';
+import type { ByteRange } from '../../memory/memory.js';
+import { BAD_BLOCK_UNIT, BadBlocks } from './bad-blocks.js';
+
+/** The part of a device that is mapped; a `Region` is one. */
+export interface MappedDevice {
+  readonly kind: BackingKind;
+  /** Its directory in sysfs. */
+  readonly device: string | undefined;
+  /** Where the mapping begins in the device, in bytes. */
+  readonly fileOffset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** The pieces of the device that it is made of, where there is more than one. */
+  readonly extents?: readonly ByteRange[];
+}
+
+/** A list and where the device begins in it, in bytes. */
+interface Source {
+  readonly text: string;
+  readonly origin: number;
+}
+
+/** A disk has the list itself; a partition begins somewhere in its disk's. */
+function ofBlockDevice(directory: string): Source | undefined {
+  const own = attribute(directory, 'badblocks');
+  if (own !== undefined) return { text: own, origin: 0 };
+  const start = numericAttribute(directory, 'start');
+  const text = attribute(dirname(directory), 'badblocks');
+  return text === undefined || start === undefined ? undefined : { text, origin: start * BAD_BLOCK_UNIT };
+}
+
+/** A DAX device has none, but its region has; where the device begins in it only root can know. */
+function ofDaxDevice(directory: string): Source | undefined {
+  const region = ndRegion(directory);
+  if (region === undefined) return undefined;
+  const text = attribute(region, 'badblocks');
+  const [begin, base] = [numericAttribute(directory, 'resource'), numericAttribute(region, 'resource')];
+  if (text === undefined) return undefined;
+  if (text === '') return { text, origin: 0 };
+  return begin === undefined || base === undefined ? undefined : { text, origin: begin - base };
+}
+
+function sourceOf({ kind, device }: MappedDevice): Source | undefined {
+  if (device === undefined) return undefined;
+  if (kind === 'block') return ofBlockDevice(device);
+  return kind === 'devdax' ? ofDaxDevice(device) : undefined;
+}
+
+/**
+ * The bad sectors that the kernel knows in the mapped part of a device, counted from the mapping's beginning; undefined
+ * where it does not tell (files, and DAX devices without root).
+ *
+ * They are lasting: a store through a mapping does not clear the media's error. The kernel clears it when the block device
+ * is written through its driver (which a disk does then, and `dd of=/dev/pmem0 oflag=direct`), when a DAX file's blocks are freed or written by
+ * write(2), and on request (`ndctl clear-errors`).
+ */
+export function deviceBadBlocks(device: MappedDevice): BadBlocks | undefined {
+  const source = sourceOf(device);
+  if (source === undefined) return undefined;
+  const { fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = device;
+  const listed = BadBlocks.parse(source.text);
+  const found = new BadBlocks();
+  let before = 0; // bytes of the pieces before
+  for (const { offset, length } of extents) {
+    const origin = source.origin + offset;
+    for (const { start, count } of listed) {
+      // A slice of a mapping may begin within a unit: then two of its own have a part of a bad one.
+      const begin = Math.max(start * BAD_BLOCK_UNIT - origin, 0);
+      const end = Math.min((start + count) * BAD_BLOCK_UNIT - origin, length);
+      if (begin >= end) continue;
+      const first = Math.floor((before + begin) / BAD_BLOCK_UNIT);
+      found.add(first, Math.ceil((before + end) / BAD_BLOCK_UNIT) - first, { lasting: true });
+    }
+    before += length;
+  }
+  return found;
+}

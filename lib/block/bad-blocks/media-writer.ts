@@ -1,0 +1,53 @@
+/** Writing a block device through its driver, which has the platform clear errors of the media; no store through a mapping does. */
+
+import { closeSync, constants, fdatasyncSync } from 'node:fs';
+import { native } from '../../binding.js';
+import { PmemError } from '../../errors.js';
+import { inspect, openSeen } from '../../memory/backing.js';
+import { piecesOf } from '../../memory/extents.js';
+import type { SectorRange } from '../sector-ranges.js';
+import { uncheckedRanges } from './bad-blocks.js';
+import { deviceBadBlocks, type MappedDevice } from './device.js';
+
+/** Writes a part of a block device as its driver does (pmem_do_write, drivers/nvdimm/pmem.c). */
+export class MediaWriter {
+  readonly #part: MappedDevice;
+  readonly #path: string;
+
+  constructor(part: MappedDevice, path: string) {
+    this.#part = part;
+    this.#path = path;
+  }
+
+  /**
+   * Durable on return. The mapping sees it: the kernel drops the pages from its cache.
+   *
+   * @param offset bytes from the part's beginning; a multiple of the device's logical block, as the length is
+   * @throws what open(2), pwrite(2) and fdatasync(2) do; ENODEV where the path leads to another device by now.
+   */
+  write(offset: number, source: Uint8Array): void {
+    const { device, fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = this.#part;
+    const path = this.#path;
+    const check = (seen: number): void => {
+      if (inspect(seen, path).device === device) return;
+      throw new PmemError('ENODEV', `ENODEV: '${path}' leads to another device than when it was mapped`, { path });
+    };
+    const fd = openSeen(path, { flags: constants.O_RDWR | constants.O_DIRECT, check });
+    try {
+      let done = 0;
+      for (const piece of piecesOf(extents, offset, source.length)) {
+        native.writeDirect(fd, piece.offset, source, done, piece.length);
+        done += piece.length;
+      }
+      fdatasyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** What is bad by now within a range, in units of 512 bytes from the part's beginning. */
+  badWithin(start: number, count: number): SectorRange[] {
+    const list = deviceBadBlocks(this.#part);
+    return list === undefined ? [] : uncheckedRanges(list).within(start, count);
+  }
+}

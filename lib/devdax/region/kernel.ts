@@ -1,0 +1,322 @@
+/**
+ * A region of the kernel's DAX bus, and its devices, driven through sysfs (Documentation/ABI/testing/sysfs-bus-dax) in the
+ * order in which daxctl does it: create, size, bind; unbind, size 0, delete.
+ */
+
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { PmemError } from '../../errors.js';
+import {
+  availableSize,
+  type DaxBusDevice,
+  type DaxBusMapping,
+  type DaxBusRegion,
+  daxBusDevices,
+  daxBusMappings,
+  daxBusResource,
+} from '../../linux/dax/regions.js';
+import { attribute, numericAttribute } from '../../linux/sysfs/read.js';
+import type { DaxSource, Extent } from '../dax-source.js';
+import { withUnused } from '../device-users.js';
+import { bind, driverOf, type Kernel, needDriver, unbind } from '../drivers.js';
+import { FreeExtents } from './allocations.js';
+import { type DaxMapping, type InstanceBackend, mappingsOf, type RegionBackend, type Wanted } from './backend.js';
+import { busy, empty, gone, isStatic, noSpace } from './errors.js';
+import { withRegion } from './lock.js';
+import { NewDevice, rangeText } from './new-device.js';
+
+const { ENODEV } = constants.errno;
+const MIB = 2 ** 20;
+/** The driver of devices that can be mapped, and of those that are ordinary memory. */
+const DEVDAX = 'device_dax';
+const KMEM = 'kmem';
+
+/** Neither the size nor what was before can be had: both reasons, and what the device is now. */
+function neither(error: unknown, second: unknown, { name, directory }: DaxBusDevice): PmemError {
+  const { code = 'ERR_PMEM_RECONFIGURE', message, errno, syscall } = error as PmemError;
+  const driver = driverOf(directory) === undefined ? ' and has no driver now' : '';
+  const size = numericAttribute(directory, 'size') ?? 0;
+  return new PmemError(
+    code,
+    `${message}. ${name} cannot be put back as it was either: it has ${size} bytes${driver} (${(second as Error).message})`,
+    { errno, syscall, path: directory, cause: error },
+  );
+}
+
+/** Of the bytes that it had, in its order, those behind the first so many: as the attribute `mapping` takes them. */
+function missing(pieces: readonly DaxBusMapping[], present: number): string[] {
+  return pieces.flatMap(({ pageOffset, start, end }) => {
+    const first = start + Math.max(present - 4096 * pageOffset, 0);
+    return first > end ? [] : [rangeText(first, end)];
+  });
+}
+
+class KernelInstance implements InstanceBackend {
+  readonly name: string;
+  readonly #number: number;
+  readonly #region: KernelRegion;
+
+  constructor(region: KernelRegion, { name, number }: DaxBusDevice) {
+    this.name = name;
+    this.#number = number;
+    this.#region = region;
+  }
+
+  /** As it stands now: daxctl may have been here. */
+  get #device(): DaxBusDevice | undefined {
+    return this.#region.devices().find(({ number }) => number === this.#number);
+  }
+
+  #there(operation: string): DaxBusDevice {
+    const device = this.#device;
+    if (device === undefined) throw gone(this.name, this.#node, operation);
+    return device;
+  }
+
+  get #node(): string {
+    return join(this.#region.kernel.nodes, this.name);
+  }
+
+  get exists(): boolean {
+    return this.#device !== undefined;
+  }
+
+  get size(): number {
+    return this.#device?.size ?? 0;
+  }
+
+  get align(): number {
+    return this.#device?.align ?? this.#region.align;
+  }
+
+  get mappings(): DaxMapping[] {
+    const device = this.#device;
+    return device === undefined ? [] : this.#region.mappings(device);
+  }
+
+  get inUse(): boolean {
+    return false; // found out in #idle, with the names of those who use it
+  }
+
+  resize(size: number): void {
+    const region = this.#region;
+    region.checkDynamic('resize');
+    region.alone(() => {
+      const device = this.#there('resize');
+      const more = size - device.size;
+      if (more === 0) return;
+      if (more > region.availableSize) throw noSpace(region.path, more, region.availableSize);
+      const pieces = daxBusMappings(device);
+      this.#takeAway(device, 'resized');
+      try {
+        region.kernel.write(device.directory, 'size', String(size));
+        if (device.driver !== undefined) region.bind(device);
+      } catch (error) {
+        const failure = this.#putBack(device, pieces);
+        throw failure === undefined ? error : neither(error, failure, device);
+      }
+    });
+  }
+
+  /** After a failed resize: the bytes that it had, and its driver. Returns what prevents it. */
+  #putBack(device: DaxBusDevice, pieces: readonly DaxBusMapping[]): unknown {
+    const { kernel } = this.#region;
+    try {
+      const now = this.#there('resize');
+      if (now.driver !== undefined && now.size !== device.size) unbind(kernel, now.directory);
+      if (now.size > device.size) kernel.write(device.directory, 'size', String(device.size));
+      // Those very bytes: by the size alone it would get the lowest that are free.
+      for (const range of missing(pieces, now.size)) kernel.write(device.directory, 'mapping', range);
+      if (this.size < device.size) kernel.write(device.directory, 'size', String(device.size));
+      if (device.driver !== undefined && device.size > 0) this.#region.bind(device);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  checkDestroy(): void {
+    this.#region.checkDynamic('destroy');
+    const device = this.#there('destroy');
+    this.#refuseMemory(device, 'destroyed');
+    const unused = () => {};
+    if (device.driver !== undefined) withUnused(this.#node, 'destroyed', this.#region.kernel, unused);
+  }
+
+  destroy(): void {
+    const region = this.#region;
+    region.checkDynamic('destroy');
+    region.alone(() => {
+      const device = this.#there('destroy');
+      this.#takeAway(device, 'destroyed');
+      region.kernel.write(device.directory, 'size', '0');
+      region.remove(device);
+    });
+  }
+
+  #refuseMemory({ driver }: DaxBusDevice, verb: string): void {
+    if (driver !== KMEM) return;
+    throw busy(this.name, this.#node, `is in use as ordinary memory; reconfigure it to devdax before it is ${verb}`);
+  }
+
+  /** Takes the device from its driver. */
+  #takeAway(device: DaxBusDevice, verb: string): void {
+    this.#refuseMemory(device, verb);
+    const { kernel } = this.#region;
+    if (device.driver !== undefined) withUnused(this.#node, verb, kernel, () => unbind(kernel, device.directory));
+  }
+
+  source(): DaxSource {
+    const { size, align } = this.#there('open');
+    if (size === 0) throw empty(this.name, this.#node);
+    return {
+      name: this.name,
+      path: this.#node,
+      extents: [{ offset: 0, length: size }],
+      align: align ?? this.#region.align,
+      emulated: false,
+      locked: false,
+    };
+  }
+}
+
+export class KernelRegion implements RegionBackend {
+  readonly real = true;
+  readonly kernel: Kernel;
+  readonly #facts: DaxBusRegion;
+
+  constructor(facts: DaxBusRegion, kernel: Kernel) {
+    this.#facts = facts;
+    this.kernel = kernel;
+  }
+
+  get id(): number {
+    return this.#facts.id;
+  }
+
+  get path(): string {
+    return this.#facts.directory;
+  }
+
+  get size(): number {
+    return this.#facts.size;
+  }
+
+  /** The kernel wants whole subsections of memory, 2 MiB, whatever pages it maps (alloc_is_aligned in drivers/dax/bus.c). */
+  get align(): number {
+    const { align = 2 * MIB, dynamic } = this.#facts;
+    return dynamic ? Math.max(align, 2 * MIB) : align;
+  }
+
+  get numaNode(): number | undefined {
+    return this.#facts.numaNode;
+  }
+
+  get targetNode(): number | undefined {
+    return this.#facts.targetNode;
+  }
+
+  get resource(): number | undefined {
+    return daxBusResource(this.kernel.host, this.#facts);
+  }
+
+  get start(): number | undefined {
+    return this.resource;
+  }
+
+  get availableSize(): number {
+    return this.#facts.dynamic ? availableSize(this.#facts) : 0;
+  }
+
+  /** Those with a size: the others are what the kernel and daxctl make devices of. */
+  get instances(): InstanceBackend[] {
+    return this.devices()
+      .filter(({ size }) => size > 0)
+      .map((device) => new KernelInstance(this, device));
+  }
+
+  devices(): DaxBusDevice[] {
+    return daxBusDevices(this.kernel.host, this.#facts);
+  }
+
+  mappings(device: DaxBusDevice): DaxMapping[] {
+    const found = daxBusMappings(device);
+    if (found.length > 0 || this.#facts.dynamic || device.resource === undefined) return found;
+    // Of a static one older kernels list none.
+    return mappingsOf([{ offset: device.resource, length: device.size }]);
+  }
+
+  checkDynamic(operation: string): void {
+    if (!this.#facts.dynamic) throw isStatic(this.path, operation);
+  }
+
+  create(wanted: Wanted): InstanceBackend {
+    this.checkDynamic('create');
+    needDriver(this.kernel, DEVDAX);
+    return this.alone(() => this.#create(wanted));
+  }
+
+  #create({ size, contiguous, ranges }: Wanted): InstanceBackend {
+    const available = this.availableSize;
+    if (size > available || available === 0) throw noSpace(this.path, size, available);
+    const pieces = ranges ?? (contiguous ? this.#contiguous(size) : undefined);
+    const { device, created } = this.#idleDevice();
+    const made = new NewDevice(this, device, created);
+    try {
+      if (pieces === undefined) made.resize(size);
+      else for (const piece of pieces) made.take(piece);
+      made.bind();
+    } catch (error) {
+      made.undo();
+      throw error;
+    }
+    return new KernelInstance(this, device);
+  }
+
+  /** Runs what changes devices of the region, while no other program of this package does. */
+  alone<T>(run: () => T): T {
+    return withRegion(this.path, this.kernel.patience, run);
+  }
+
+  /** Without udev, or where its policy differs, nobody else would bind it. */
+  bind({ directory }: DaxBusDevice): void {
+    // Somebody else may have been quicker: daxctl's new_id makes the driver take whatever is idle.
+    if (driverOf(directory) !== DEVDAX) bind(this.kernel, directory, DEVDAX);
+  }
+
+  /** The first device of a region stays, empty: the kernel deletes all but that one. */
+  remove({ name, number }: DaxBusDevice): void {
+    if (number > 0) this.kernel.write(join(this.path, 'dax_region'), 'delete', name);
+  }
+
+  /** An empty device that nobody serves, the lowest one; or a new one, which gets the lowest number that is free. */
+  #idleDevice(): { device: DaxBusDevice; created: boolean } {
+    const there = this.devices().find(({ size, driver }) => size === 0 && driver === undefined);
+    if (there !== undefined) return { device: there, created: false };
+    const before = new Set(this.devices().map(({ name }) => name));
+    this.kernel.write(join(this.path, 'dax_region'), 'create', '1');
+    const youngest = attribute(join(this.path, 'dax_region'), 'create');
+    const made = this.devices().find(({ name }) => name === youngest);
+    if (made !== undefined && !before.has(made.name)) return { device: made, created: true };
+    const message = `ENODEV: the kernel made a device in '${this.path}', but another program took it; try again`;
+    throw new PmemError('ENODEV', message, { errno: ENODEV, path: this.path });
+  }
+
+  #contiguous(size: number): readonly Extent[] {
+    const { start } = this;
+    if (start === undefined) {
+      const message = `EACCES: which addresses are free in '${this.path}' the kernel tells to root only; run as root, or without contiguous`;
+      throw new PmemError('EACCES', message, { path: this.path });
+    }
+    const free = new FreeExtents(start, this.size);
+    for (const device of this.devices()) {
+      const held = daxBusMappings(device).map((one) => ({ offset: one.start, length: one.end - one.start + 1 }));
+      free.replace([], held);
+    }
+    const found = free.contiguous(size);
+    if (found === undefined) throw noSpace(this.path, size, free.available, free.largest);
+    return found;
+  }
+
+  close(): void {}
+}

@@ -1,0 +1,120 @@
+/**
+ * A device of a region of the kernel while it is made: each step is read back, because programs that know nothing of our lock
+ * (daxctl) may have chosen the same empty device; and only what these steps are known to have done is undone.
+ */
+
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { PmemError } from '../../errors.js';
+import { type DaxBusDevice, type DaxBusMapping, daxBusMappings } from '../../linux/dax/regions.js';
+import type { Extent } from '../dax-source.js';
+import { driverOf, type Kernel, unbind } from '../drivers.js';
+import { notFree } from './errors.js';
+
+const { EBUSY } = constants.errno;
+
+/** What it needs of its region. */
+interface Region {
+  readonly path: string;
+  readonly kernel: Kernel;
+  devices(): DaxBusDevice[];
+  bind(device: DaxBusDevice): void;
+  remove(device: DaxBusDevice): void;
+}
+
+/** First and last byte, as the attribute `mapping` takes them. */
+export function rangeText(first: number, last: number): string {
+  return `${first.toString(16)}-${last.toString(16)}`;
+}
+
+/** Equal where both were told the same bytes in the same order. */
+function key(mappings: readonly DaxBusMapping[]): string {
+  return mappings.map(({ start, end }) => rangeText(start, end)).join();
+}
+
+export class NewDevice {
+  readonly #region: Region;
+  readonly #device: DaxBusDevice;
+  /** It was not there before. */
+  readonly #created: boolean;
+  /** Bytes that were written, and where the kernel put them. */
+  #size = 0;
+  #places = '';
+  #bound = false;
+
+  constructor(region: Region, device: DaxBusDevice, created: boolean) {
+    this.#region = region;
+    this.#device = device;
+    this.#created = created;
+  }
+
+  /** The lowest bytes that are free, as the kernel chooses them. */
+  resize(size: number): void {
+    this.#region.kernel.write(this.#device.directory, 'size', String(size));
+    this.#wrote(size);
+  }
+
+  /** Writes `mapping`: these very bytes. The kernel's answer to bytes that are not free is ENOMEM. */
+  take({ offset, length }: Extent): void {
+    const last = offset + length - 1;
+    try {
+      this.#region.kernel.write(this.#device.directory, 'mapping', rangeText(offset, last));
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ENOMEM') throw notFree(this.#region.path, offset, last);
+      throw error;
+    }
+    this.#wrote(this.#size + length);
+  }
+
+  /** From then on the kernel refuses every other size: what it has now it keeps. */
+  bind(): void {
+    this.#bound = driverOf(this.#device.directory) === undefined;
+    this.#region.bind(this.#device);
+    this.#expectOurs();
+  }
+
+  #now(): DaxBusDevice | undefined {
+    return this.#region.devices().find(({ name }) => name === this.#device.name);
+  }
+
+  #wrote(size: number): void {
+    this.#size = size;
+    const now = this.#now();
+    this.#places = now === undefined ? '' : key(daxBusMappings(now));
+    this.#expectOurs();
+  }
+
+  /** Whether it has the bytes that were written, and no others. */
+  #isOurs(now: DaxBusDevice | undefined): boolean {
+    return now !== undefined && now.size === this.#size && key(daxBusMappings(now)) === this.#places;
+  }
+
+  #expectOurs(): void {
+    const now = this.#now();
+    if (this.#isOurs(now)) return;
+    const { name } = this.#device;
+    const has = now === undefined ? 'is gone' : `has ${now.size} bytes, where ${this.#size} were written`;
+    throw new PmemError(
+      'EBUSY',
+      `EBUSY: ${name} ${has}: another program took the empty device at the same time, and is left with it; try again`,
+      { errno: EBUSY, path: join('/dev', name) },
+    );
+  }
+
+  /** Takes back what these steps did. What another program changed since is that program's. */
+  undo(): void {
+    const { kernel } = this.#region;
+    try {
+      const before = this.#now();
+      if (before === undefined || !this.#isOurs(before)) return;
+      if (before.driver !== undefined) {
+        if (!this.#bound) return;
+        unbind(kernel, before.directory);
+      }
+      if (this.#size > 0) kernel.write(before.directory, 'size', '0');
+      if (this.#created) this.#region.remove(before);
+    } catch {
+      // What went wrong before is what the user needs to know.
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/** Legacy persistent memory: what e820 calls type 12, or what `memmap=size!start` on the kernel's command line makes of any RAM. */
+
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Host } from './host.js';
+import { numericAttribute } from './sysfs/read.js';
+
+/** A range of `memmap=`. */
+interface Range {
+  readonly text: string;
+  readonly start: number;
+  readonly size: number;
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30, t: 40, p: 50, e: 60 };
+
+/** As the kernel reads sizes (lib/cmdline.c, memparse): decimal, 0x or octal, with K to E. */
+function memparse(text: string): number {
+  const [, digits = '', unit = ''] = /^(0x[0-9a-f]+|\d+)([kmgtpe]?)$/i.exec(text) ?? [];
+  const value = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  return value * 2 ** (UNITS[unit.toLowerCase()] ?? 0);
+}
+
+/** Every `size!start`; one `memmap=` may list several, with commas. */
+function rangesOf(commandLine: string): Range[] {
+  const lists = [...commandLine.matchAll(/(?:^|\s)"?memmap=(\S+)/g)].flatMap(([, list = '']) => list.split(','));
+  return lists.flatMap((text) => {
+    const [, size = '', start = ''] = /^([0-9a-z]+)!([0-9a-z]+)$/i.exec(text) ?? [];
+    return size === '' ? [] : [{ text, size: memparse(size), start: memparse(start) }];
+  });
+}
+
+function commandLine(host: Host): string | undefined {
+  try {
+    return readFileSync(join(host.proc, 'cmdline'), 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is to be said of a region that provider e820 brought: nothing but hearsay tells it from an NVDIMM. */
+export function legacyCaveat(host: Host, region: string): string {
+  const name = basename(region);
+  const line = commandLine(host);
+  const head = `${name} is legacy memory (e820), of which nobody says that it survives power-off`;
+  if (line === undefined)
+    return `${head}: ordinary RAM does not, and /proc/cmdline, which may call it that, cannot be read`;
+  const ranges = rangesOf(line);
+  const start = numericAttribute(region, 'resource');
+  const own = ranges.filter((one) => start === undefined || (one.start <= start && start < one.start + one.size));
+  if (own.length > 0) {
+    const made = own.map(({ text }) => `memmap=${text}`).join(' ');
+    return `${head}: the kernel's command line makes it (${made}), of ordinary RAM unless an NVDIMM is at that address`;
+  }
+  return `${head}: firmware reports it as type 12, and the kernel's command line does not make it`;
+}

@@ -1,0 +1,241 @@
+/** From a path and options to a mapping: look, lock, allocate, map, and decide what makes stores durable. */
+
+import { closeSync, constants, fstatSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
+import { type HeldLock, native } from '../../binding.js';
+import { outOfRange, PmemError, systemError } from '../../errors.js';
+import { type Backing, inspect, openDescriptor } from '../backing.js';
+import { probeSync } from '../durability/explain.js';
+import { lockRange } from '../lock/acquire.js';
+import { refuseInUse } from '../lock/in-use.js';
+import { fillNew, giveBlocks, grow, isStillThere, settle, sizeMismatch, takeExisting } from './create.js';
+import { adviceOnMap, demand, mapDescriptor, type OpenedMapping } from './map-descriptor.js';
+import { makeInPlace, NewFile } from './new-file.js';
+import type { CheckedOptions } from './options.js';
+import { isTaken } from './strangers.js';
+
+const { EINVAL } = osConstants.errno;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
+/** Offset and length as the kernel will accept them, or the refusal that it would give, or should have given. */
+function extent(
+  backing: Pick<Backing, 'path' | 'pageSize' | 'kind'>,
+  options: CheckedOptions,
+  size: number | undefined,
+): { offset: number; length: number } {
+  const { path, pageSize, kind } = backing;
+  const { offset } = options;
+  if (size === 0) {
+    throw new PmemError(
+      'EINVAL',
+      `EINVAL: '${path}' is empty, and nothing can be mapped; pass create: true and a size`,
+      { path },
+    );
+  }
+  if (offset % pageSize !== 0) {
+    const below = offset - (offset % pageSize);
+    const message = `EINVAL: offset ${offset} in '${path}' is not a multiple of its page size, ${pageSize}; nearest: ${below} and ${below + pageSize}`;
+    throw new PmemError('EINVAL', message, { errno: EINVAL, path });
+  }
+  if (size === undefined && options.length === undefined) {
+    throw new PmemError('EINVAL', `EINVAL: '${path}' has no end; say which bytes with offset and length`, { path });
+  }
+  const length = options.length ?? (size as number) - offset;
+  if (size !== undefined && (offset >= size || length > size - offset)) {
+    const limit = `within '${path}', which has ${size} bytes`;
+    throw outOfRange('options.offset + options.length', limit, offset + length);
+  }
+  if (kind === 'devdax' && length % pageSize !== 0) {
+    const message = `EINVAL: length ${length} on '${path}' is not a multiple of its alignment, ${pageSize}`;
+    throw new PmemError('EINVAL', message, { errno: EINVAL, path });
+  }
+  return { offset, length };
+}
+
+function lock(fd: number, backing: Backing, options: CheckedOptions, end: number): HeldLock | undefined {
+  if (options.shared) return undefined;
+  return lockRange(fd, backing, options.offset, end, !options.readOnly, options.allowInUse);
+}
+
+function defaultAlignment(length: number, pageSize: number): number {
+  const wanted = length >= 2 * GIB ? GIB : length >= 2 * MIB ? 2 * MIB : pageSize;
+  return Math.max(wanted, pageSize);
+}
+
+/** What is known of a file or device before it is mapped, and its lock. */
+interface Prepared {
+  readonly fd: number;
+  readonly backing: Backing;
+  readonly planned: { offset: number; length: number };
+  readonly probed: number;
+  readonly lock: HeldLock | undefined;
+  readonly populate: boolean;
+}
+
+/** When it throws, nothing is mapped, and the lock is given back. */
+function map({ fd, backing, planned, probed, lock: held, populate }: Prepared, options: CheckedOptions): OpenedMapping {
+  const alignment = options.align ?? defaultAlignment(planned.length, backing.pageSize);
+  return mapDescriptor({
+    fd,
+    backing,
+    extents: [planned],
+    pageSize: backing.pageSize,
+    alignment: Math.max(alignment, backing.pageSize),
+    mustAlign: options.align !== undefined,
+    address: 0,
+    smallPages: false,
+    readOnly: options.readOnly,
+    populate,
+    probed,
+    assumePersistent: options.assumePersistent,
+    granularity: options.granularity,
+    allowInUse: options.allowInUse,
+    dontDump: options.dontDump,
+    lock: held,
+  });
+}
+
+/** What follows a mapping that it depends on; when it throws, the mapping and its lock are gone again. */
+function finish<Result>(mapped: OpenedMapping, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    native.close(mapped.handle);
+    throw error;
+  }
+}
+
+/** What MAP_POPULATE does, and like it silent where memory has run out: there were no pages to bring in yet. */
+function populateLater({ handle, size, readOnly }: OpenedMapping, { populate }: CheckedOptions): void {
+  if (populate) native.populate(handle, 0, size, !readOnly);
+}
+
+/** Maps what is there. Undefined: it was deleted before it could be locked. */
+function openExisting(fd: number, path: string, options: CheckedOptions): OpenedMapping | undefined {
+  const before = inspect(fd, path);
+  const mayComplete = options.create && before.kind === 'file';
+  if (!mayComplete && options.size !== undefined && before.size !== undefined && before.size !== options.size) {
+    throw sizeMismatch(path, before.size, options.size);
+  }
+  // A file that is to be completed is locked by its future range, before anything is changed.
+  const planned = extent(before, options, mayComplete ? options.size : before.size);
+  const held = lock(fd, before, options, planned.offset + planned.length);
+  // From then on the lock is the mapping's.
+  let mapping = false;
+  try {
+    if (mayComplete && !isStillThere(fd, path)) {
+      if (held !== undefined) native.unlock(held);
+      return undefined;
+    }
+    const { size = 0 } = options;
+    // Refused before blocks are allocated.
+    if (!options.readOnly && !options.allowInUse) refuseInUse(before, held !== undefined);
+    const probed = probeSync(fd, before);
+    demand(before, probed, options);
+    if (mayComplete) giveBlocks(fd, path, size, options.sparse);
+    const backing: Backing = mayComplete ? { ...before, size: fstatSync(fd).size } : before;
+    const isEmpty = mayComplete && backing.size === 0;
+    mapping = true;
+    const populate = options.populate && !isEmpty;
+    const mapped = map({ fd, backing, planned, probed, lock: held, populate }, options);
+    if (!isEmpty) return mapped;
+    // The size is last: whatever was refused until now leaves the file as empty as it was.
+    finish(mapped, () => grow(fd, path, size));
+    populateLater(mapped, options);
+    return mapped;
+  } catch (error) {
+    if (!mapping && held !== undefined) native.unlock(held);
+    throw systemError(error, path, adviceOnMap(error, before));
+  }
+}
+
+/** Maps a file that is made for it. Undefined: something is at the path by now. */
+function openNew(path: string, options: CheckedOptions, file: NewFile): OpenedMapping | undefined | Obstacle {
+  const before = inspect(file.fd, path);
+  try {
+    return fillAndMap(path, options, file, before);
+  } catch (error) {
+    throw systemError(error, path, adviceOnMap(error, before));
+  }
+}
+
+function fillAndMap(
+  path: string,
+  options: CheckedOptions,
+  file: NewFile,
+  before: Backing,
+): OpenedMapping | undefined | Obstacle {
+  const { size = 0 } = options;
+  const planned = extent(before, options, size);
+  // Refused before blocks are allocated.
+  const probed = probeSync(file.fd, before);
+  demand(before, probed, options);
+  fillNew(file.fd, path, size, options.sparse);
+  if (!file.name()) return 'unnamed';
+  // Nobody else has it, but from the moment on that it has its name it is to be locked.
+  const held = lock(file.fd, before, options, planned.offset + planned.length);
+  const backing: Backing = { ...before, size };
+  const mapped = map({ fd: file.fd, backing, planned, probed, lock: held, populate: false }, options);
+  const naming = finish(mapped, () => file.publish());
+  if (naming !== 'done') {
+    native.close(mapped.handle);
+    return naming === 'taken' ? undefined : 'name';
+  }
+  finish(mapped, () => settle(file.fd, path));
+  populateLater(mapped, options);
+  return mapped;
+}
+
+/** What this file system, or a security module, does not let be done: making a file without a name; giving it one safely. */
+type Obstacle = 'unnamed' | 'name';
+
+function attemptNew(path: string, options: CheckedOptions, unnamed: boolean): OpenedMapping | undefined | Obstacle {
+  const file = NewFile.make(path, options.mode, unnamed);
+  if (file === undefined) return 'name';
+  try {
+    return openNew(path, options, file);
+  } catch (error) {
+    // Somebody who makes the same file may have had the room for it.
+    if (isFull(error) && !options.exclusive && isTaken(path)) return undefined;
+    throw error;
+  } finally {
+    file.drop();
+    file.close();
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return (error as { code?: string }).code === 'ENOSPC';
+}
+
+/**
+ * Opens, locks, creates if asked to, and maps. Whatever fails, a file that was to be made is not there: it gets its name when all
+ * else is done. One that was there is never truncated or removed: others may have it open.
+ */
+export function openMapping(path: string, options: CheckedOptions): OpenedMapping {
+  // What can be refused before a file is made is.
+  if (options.create) extent({ path, pageSize: native.pageSize(), kind: 'file' }, options, options.size);
+  let unnamed = true;
+  let { exclusive } = options;
+  for (;;) {
+    const fd = options.create
+      ? takeExisting(path, constants.O_RDWR, exclusive)
+      : openDescriptor(path, !options.readOnly);
+    exclusive = options.exclusive;
+    if (fd === undefined) {
+      const opened = attemptNew(path, options, unnamed);
+      if (typeof opened === 'object') return opened;
+      unnamed &&= opened !== 'unnamed';
+      // Empty, and from then on like any other that was there.
+      if (opened === 'name' && makeInPlace(path, options.mode)) exclusive = false;
+      continue;
+    }
+    try {
+      const opened = openExisting(fd, path, options);
+      if (opened !== undefined) return opened;
+    } finally {
+      closeSync(fd);
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/** What `Region.open` can be asked for, checked before anything is opened. */
+
+import { fileURLToPath } from 'node:url';
+import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import { ownOptions, readOptions } from '../../options.js';
+import { parseSize, type Size } from '../../units.js';
+import { type Assumption, assumedByEnvironment, isGranularity } from '../durability/durability.js';
+import type { Granularity } from '../memory.js';
+
+/** Options of `Region.open`. */
+export interface RegionOptions {
+  /**
+   * Size of the file in bytes: required to create one, and otherwise compared with what is there. An existing file is
+   * never made longer or shorter.
+   */
+  size?: Size;
+  /**
+   * Make the file when it is missing (or empty), with all its blocks allocated: a full disk is an error now and not a
+   * fault later. The new file and its directory entry are durable when `open` returns, for which its directory must be
+   * readable. It gets its name last: a crash, or whatever fails, leaves no part of one at the path. A crash may leave a file
+   * beside it, named `.pmem-` and 16 hexadecimal digits, which can be deleted; where the file system can neither rename nor
+   * link without replacing, a failing open leaves an empty file. A file that is there is taken only where no stranger can have
+   * put it (`EACCES`): where others can make files, it must belong to the effective user or the directory's owner. No file is
+   * made through a symbolic link (`ELOOP`).
+   */
+  create?: boolean;
+  /** With `create`: whatever is at the path already, `EEXIST`. Then the file is new, of this user, and has the mode asked for. */
+  exclusive?: boolean;
+  /**
+   * Permissions of a new file, of which the umask takes some away. Default 0o600: nobody else can read it, and who can read a file
+   * can lock it, and so keep everybody from opening it. A file that is there keeps the permissions that it has.
+   */
+  mode?: number;
+  /** Create without allocating blocks: a full disk then damages the region when a page is first stored into. */
+  sparse?: boolean;
+  /** Where the region begins in the file or device, in bytes; a multiple of the page size. Default 0. */
+  offset?: Size;
+  /** Length of the region in bytes. Default: up to the end. */
+  length?: Size;
+  /** Map for reading only. */
+  readOnly?: boolean;
+  /** The coarsest granularity that will do; anything coarser is refused with the reason. Default `'page'`. */
+  granularity?: Granularity;
+  /**
+   * `true`: treat stores that the CPU flushed as persistent although the kernel does not confirm it, to try the code on machines
+   * without such memory. On a file in the page cache that takes the place of the msync which would make it durable.
+   *
+   * `'msync'`: treat as persistent what an msync has handed over, where `durability.below` is `unknown` or `volatile`: you know
+   * that the disk below a container's overlay, or a server, keeps it. A persist stays the msync that it is.
+   *
+   * Default: whether `PMEM_ASSUME_PERSISTENT` is `1` in the environment (as `true`). Any other value but an empty one is
+   * refused (`ERR_PMEM_ENVIRONMENT`); in a process with more rights than its user (AT_SECURE) the variable is ignored.
+   */
+  assumePersistent?: boolean | 'msync';
+  /**
+   * Alignment of the virtual address relative to the offset, in bytes; a power of two. Default: 2 MiB, and 1 GiB for
+   * regions from 2 GiB, as far as the address space allows; when given, it is kept or `open` fails.
+   */
+  align?: Size;
+  /** Fault every page in before `open` returns. */
+  populate?: boolean;
+  /** Take no lock: other processes may map the same bytes, for writing too. Of a block device, claim nothing. */
+  shared?: boolean;
+  /**
+   * Store to a block device, or a file below a loop device, that is mounted, swap space, a part of md or device mapper, or claimed
+   * by another program: what is there is damaged, or overwrites what is stored here. Nothing else needs it, not even `force` of
+   * what makes formats. Default false: `EBUSY`.
+   */
+  allowInUse?: boolean;
+  /** Keep the memory out of core dumps (MADV_DONTDUMP), also what takes the place of pages that are gone. Default false. */
+  dontDump?: boolean;
+}
+
+/** Options with their defaults filled in. */
+export interface CheckedOptions {
+  readonly size: number | undefined;
+  readonly create: boolean;
+  readonly exclusive: boolean;
+  readonly mode: number;
+  readonly sparse: boolean;
+  readonly offset: number;
+  readonly length: number | undefined;
+  readonly readOnly: boolean;
+  readonly granularity: Granularity;
+  readonly assumePersistent: Assumption;
+  readonly align: number | undefined;
+  readonly populate: boolean;
+  readonly shared: boolean;
+  readonly allowInUse: boolean;
+  readonly dontDump: boolean;
+}
+
+const KNOWN: readonly (keyof RegionOptions)[] = [
+  'size',
+  'create',
+  'exclusive',
+  'mode',
+  'sparse',
+  'offset',
+  'length',
+  'readOnly',
+  'granularity',
+  'assumePersistent',
+  'align',
+  'populate',
+  'shared',
+  'allowInUse',
+  'dontDump',
+];
+
+/** Permissions of what is made where none are given: what is stored is nobody else's to read, nor to lock. */
+export const DEFAULT_MODE = 0o600;
+
+/** Permissions as chmod(2) takes them. */
+export function checkPermissions(mode: number): void {
+  if (!Number.isInteger(mode)) throw wrongType('options.mode', 'an integer', mode);
+  if (mode < 0 || mode > 0o7777) throw outOfRange('options.mode', 'permissions from 0 to 0o7777', mode);
+}
+
+function boolean(value: boolean | undefined, name: string, fallback = false): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
+  return value;
+}
+
+function assumption(value: boolean | 'msync' | undefined): Assumption {
+  if (value === undefined) return assumedByEnvironment();
+  if (value === 'msync' || typeof value === 'boolean') return value;
+  throw wrongType('options.assumePersistent', "a boolean or 'msync'", value);
+}
+
+function size(value: Size | undefined, name: string): number | undefined {
+  return value === undefined ? undefined : parseSize(value, `options.${name}`);
+}
+
+function positive(value: number | undefined, name: string): number | undefined {
+  if (value === 0) throw outOfRange(`options.${name}`, 'at least 1 byte', value);
+  return value;
+}
+
+/** What asynchronous work takes beside its own options. */
+interface Followed {
+  signal?: AbortSignal;
+  onProgress?: (bytes: number) => void;
+}
+
+/** Checks what the asynchronous copies and fills take, beside a mode; returns what is theirs of it. */
+export function checkAsyncOptions<Options extends Followed>(given: Options): Options {
+  const options = readOptions(given, ['signal', 'onProgress', 'mode']);
+  const { signal, onProgress } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw wrongType('options.signal', 'an AbortSignal', signal);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw wrongType('options.onProgress', 'a function', onProgress);
+  }
+  return options;
+}
+
+function decoded(path: Uint8Array): string {
+  const text = Buffer.from(path).toString();
+  if (!Buffer.from(text).equals(path)) throw wrongValue('path', 'UTF-8', path);
+  return text;
+}
+
+/** A path as node:fs takes it: a string, a Buffer or a file: URL. */
+export function checkPath(path: unknown): string {
+  let text: string;
+  if (typeof path === 'string') text = path;
+  else if (path instanceof URL) text = fileURLToPath(path);
+  else if (path instanceof Uint8Array) text = decoded(path);
+  else throw wrongType('path', 'a string, a Buffer or a file: URL', path);
+  if (text === '' || text.includes('\0')) throw wrongValue('path', 'not empty and without null bytes', text);
+  return text;
+}
+
+/** Checks types, ranges and combinations; nothing has been opened yet when it throws. */
+export function checkOptions(given: RegionOptions = {}): CheckedOptions {
+  const options = ownOptions(given, KNOWN);
+  const checked: CheckedOptions = {
+    size: positive(size(options.size, 'size'), 'size'),
+    create: boolean(options.create, 'create'),
+    exclusive: boolean(options.exclusive, 'exclusive'),
+    mode: options.mode ?? DEFAULT_MODE,
+    sparse: boolean(options.sparse, 'sparse'),
+    offset: size(options.offset, 'offset') ?? 0,
+    length: positive(size(options.length, 'length'), 'length'),
+    readOnly: boolean(options.readOnly, 'readOnly'),
+    granularity: options.granularity ?? 'page',
+    assumePersistent: assumption(options.assumePersistent),
+    align: size(options.align, 'align'),
+    populate: boolean(options.populate, 'populate'),
+    shared: boolean(options.shared, 'shared'),
+    allowInUse: boolean(options.allowInUse, 'allowInUse'),
+    dontDump: boolean(options.dontDump, 'dontDump'),
+  };
+  const { align, granularity, mode } = checked;
+  if (!isGranularity(granularity)) {
+    throw wrongValue('options.granularity', "'byte', 'cache-line' or 'page'", granularity);
+  }
+  checkPermissions(mode);
+  if (align !== undefined && (align === 0 || 2 ** Math.round(Math.log2(align)) !== align)) {
+    throw outOfRange('options.align', 'a power of two', options.align);
+  }
+  if (checked.create && checked.readOnly) throw wrongValue('options.create', 'left out with readOnly', true);
+  if (checked.exclusive && !checked.create) throw wrongValue('options.exclusive', 'given with create', true);
+  if (checked.create && checked.size === undefined) throw wrongType('options.size', 'given with create', undefined);
+  return checked;
+}

@@ -1,0 +1,110 @@
+/** Runs a workload once and writes down what it did and what it said. */
+
+import { PmemError, wrongType } from '../../errors.js';
+import type { CallSites } from './call-site.js';
+import type { Media, Placement } from './lines.js';
+import { ObservedMemory } from './observed-memory.js';
+import type { CheckedOptions, CrashContext, Operation } from './options.js';
+import { type Omission, Recorder } from './recorder.js';
+import { StoreLog } from './store-log.js';
+
+/** What a workload did and said. Marks in the log are in the order of these lists. */
+export interface RecordedWorkload<Detail> {
+  readonly log: StoreLog;
+  /** Offsets in the log are so much larger than in the memory. */
+  readonly lineOffset: number;
+  readonly operations: readonly Operation<Detail>[];
+  readonly acknowledged: readonly Detail[];
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** The functions of an exploration run in one go: what they do after they returned would belong to no crash point. */
+export function refusePromise(name: string, value: unknown): void {
+  if (!isThenable(value)) return;
+  // Nobody will look at how it ends.
+  const ignore = () => {};
+  value.then(ignore, ignore);
+  throw new PmemError(
+    'ERR_PMEM_ASYNC',
+    `${name} returned a promise, but crashes are explored in synchronous code only; memory itself is synchronous`,
+  );
+}
+
+class Context<Detail> implements CrashContext<Detail> {
+  readonly operations: Operation<Detail>[] = [];
+  readonly acknowledged: Detail[] = [];
+  readonly #recorder: Recorder;
+  #running: string | undefined;
+  #over = false;
+
+  constructor(recorder: Recorder) {
+    this.#recorder = recorder;
+  }
+
+  operation<Result>(name: string, run: () => Result, detail?: Detail): Result {
+    if (typeof name !== 'string') throw wrongType('name', 'a string', name);
+    if (typeof run !== 'function') throw wrongType('run', 'a function', run);
+    this.#refuseIfOver();
+    if (this.#running !== undefined) {
+      throw new PmemError(
+        'ERR_PMEM_NESTED_OPERATION',
+        `operation '${name}' begins within operation '${this.#running}'; let one end before the next, or mark only the outer one`,
+      );
+    }
+    this.#running = name;
+    this.operations.push({ index: this.operations.length, name, detail });
+    this.#recorder.mark('start');
+    let result: Result;
+    try {
+      result = run();
+    } finally {
+      this.#recorder.mark('end');
+      this.#running = undefined;
+    }
+    refusePromise(`operation '${name}'`, result);
+    return result;
+  }
+
+  acknowledge(value: Detail): void {
+    this.#refuseIfOver();
+    this.acknowledged.push(value);
+    this.#recorder.mark('acknowledge');
+  }
+
+  end(): void {
+    this.#recorder.lookAtViews();
+    this.#over = true;
+  }
+
+  #refuseIfOver(): void {
+    if (this.#over) throw new PmemError('ERR_PMEM_CLOSED', 'the workload is over; its context must not be kept');
+  }
+}
+
+/** @throws what setup or workload throw: they run without any power cut. */
+export function setUp(options: Pick<CheckedOptions<never, never>, 'setup' | keyof Placement>, media: Media): void {
+  if (options.setup === undefined) return;
+  const memory = new ObservedMemory(media, options);
+  refusePromise('setup', options.setup(memory));
+  ObservedMemory.revoke(memory);
+}
+
+export function recordWorkload<Detail>(
+  options: Pick<CheckedOptions<never, Detail>, 'workload' | keyof Placement>,
+  media: Media,
+  sites: CallSites,
+  omission: Omission | undefined,
+): RecordedWorkload<Detail> {
+  const log = new StoreLog();
+  const recorder = new Recorder(media, { log, sites, omission });
+  const memory = new ObservedMemory(media, options, recorder);
+  const context = new Context<Detail>(recorder);
+  refusePromise('workload', options.workload(memory, context));
+  context.end();
+  ObservedMemory.revoke(memory);
+  const { operations, acknowledged } = context;
+  return { log, lineOffset: options.lineOffset, operations, acknowledged };
+}
