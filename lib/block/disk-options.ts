@@ -1,10 +1,9 @@
 /** What `PmemDisk.open` can be asked for, checked before anything is used. */
 
 import { outOfRange, wrongType } from '../errors.js';
-import { booleanOption } from '../memory/checks.js';
 import { piecesOf } from '../memory/extents.js';
 import type { Memory } from '../memory/memory.js';
-import { ownOptions } from '../options.js';
+import { booleanOption, ownOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { checkMemory } from './arguments.js';
 import { BadBlocks } from './bad-blocks/bad-blocks.js';
@@ -84,6 +83,6 @@ export function checkDiskOptions(memory: Memory, given: PmemDiskOptions): Checke
   }
   if (size > left) throw outOfRange('options.size', `at most ${left}, what the memory has from ${start} on`, size);
   const ownReadOnly = 'readOnly' in memory && memory.readOnly === true;
-  const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || ownReadOnly;
+  const readOnly = booleanOption(options.readOnly, 'readOnly', false) || ownReadOnly;
   return { sectorSize, start, size, readOnly, ...mediaOf(memory, options.badBlocks, start, size) };
 }

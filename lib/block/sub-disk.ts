@@ -1,8 +1,7 @@
 /** A part of a block device as a block device of its own: what a partition is. */
 
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
-import { booleanOption } from '../memory/checks.js';
-import { ownOptions } from '../options.js';
+import { booleanOption, ownOptions } from '../options.js';
 import { bytesOf, checkDevice, isFua, lengthsOf, listOf, optionsOf } from './arguments.js';
 import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
 import { inputOutput, readOnlyDevice } from './block-errors.js';
@@ -58,7 +57,7 @@ export class SubDisk implements BlockDevice {
     if (!Number.isSafeInteger(count) || count < 1 || count > total - start) {
       throw outOfRange('options.count', `from 1 to ${total - start}, what the device has from ${start} on,`, count);
     }
-    const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || device.readOnly;
+    const readOnly = booleanOption(options.readOnly, 'readOnly', false) || device.readOnly;
     return new SubDisk(OPEN, device, start, count, readOnly);
   }
 

@@ -1,10 +1,9 @@
 /** What DAX devices can be asked for, checked before anything is opened or mapped. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
-import { booleanOption } from '../memory/checks.js';
 import { assumedByEnvironment } from '../memory/durability/durability.js';
 import { checkPermissions, DEFAULT_MODE } from '../memory/region/options.js';
-import { ownOptions } from '../options.js';
+import { booleanOption, ownOptions } from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { MapFlags } from './device/map-flags.js';
 import type { Attempt } from './device/rules.js';
@@ -107,10 +106,10 @@ function size(value: Size | undefined, name: string): number | undefined {
 
 function shared(options: DaxSharedOptions): CheckedShared {
   return {
-    emulate: booleanOption(options.emulate, 'emulate') ?? false,
-    readOnly: booleanOption(options.readOnly, 'readOnly') ?? false,
+    emulate: booleanOption(options.emulate, 'emulate', false),
+    readOnly: booleanOption(options.readOnly, 'readOnly', false),
     assumePersistent: booleanOption(options.assumePersistent, 'assumePersistent') ?? assumedByEnvironment(),
-    shared: booleanOption(options.shared, 'shared') ?? false,
+    shared: booleanOption(options.shared, 'shared', false),
   };
 }
 
@@ -127,8 +126,8 @@ export function checkOpenOptions(given: DaxOpenOptions = {}): CheckedOpen {
     align: size(options.align, 'align'),
     offset: size(options.offset, 'offset') ?? 0,
     size: size(options.size, 'size'),
-    create: booleanOption(options.create, 'create') ?? false,
-    exclusive: booleanOption(options.exclusive, 'exclusive') ?? false,
+    create: booleanOption(options.create, 'create', false),
+    exclusive: booleanOption(options.exclusive, 'exclusive', false),
     mode: options.mode ?? DEFAULT_MODE,
   };
   if (checked.size === 0) throw outOfRange('options.size', 'at least 1 byte', options.size);
@@ -202,7 +201,7 @@ export function checkMapOptions(
     address: addressOf(given.address, flags),
     populate:
       booleanOption(given.populate, 'populate') === true || (flags & (MapFlags.POPULATE | MapFlags.LOCKED)) !== 0,
-    dontDump: booleanOption(given.dontDump, 'dontDump') ?? false,
+    dontDump: booleanOption(given.dontDump, 'dontDump', false),
     onProgress,
     signal,
   };

@@ -86,9 +86,3 @@ export function wrongMode(mode: unknown): Error {
 export function checkMode(mode: WriteMode): void {
   if (mode !== 'store' && mode !== 'flush' && mode !== 'persist') throw wrongMode(mode);
 }
-
-/** A boolean option. */
-export function booleanOption(value: unknown, name: string): boolean | undefined {
-  if (value !== undefined && typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
-  return value;
-}

@@ -1,8 +1,7 @@
 /** The sectors that cannot be read. */
 
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption } from '../../memory/checks.js';
-import { ownOptions, readOptions } from '../../options.js';
+import { booleanOption, ownOptions, readOptions } from '../../options.js';
 import type { SectorRange } from '../sector-ranges.js';
 import { BadRanges } from './bad-ranges.js';
 

@@ -2,9 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
-import { ownOptions } from '../../options.js';
+import { booleanOption, ownOptions } from '../../options.js';
 import { checkMemory } from '../arguments.js';
 import { isGuid } from '../guid.js';
 import { NO_UUID } from './info-block.js';
@@ -116,8 +115,8 @@ export function checkFormatOptions(given: BttFormatOptions): CheckedFormat {
     nfree,
     uuid: uuidOption(options.uuid, 'uuid') ?? randomUUID(),
     parentUuid: uuidOption(options.parentUuid, 'parentUuid') ?? NO_UUID,
-    force: booleanOption(options.force, 'force') ?? false,
-    zeroed: booleanOption(options.zeroed, 'zeroed') ?? false,
+    force: booleanOption(options.force, 'force', false),
+    zeroed: booleanOption(options.zeroed, 'zeroed', false),
   };
 }
 
@@ -127,7 +126,7 @@ export function checkOpenOptions(
 ): { readOnly: boolean; verify: boolean | undefined } {
   checkMemory(memory);
   const options = ownOptions(given, ['readOnly', 'verify']);
-  const readOnly = (booleanOption(options.readOnly, 'readOnly') ?? false) || isReadOnly(memory);
+  const readOnly = booleanOption(options.readOnly, 'readOnly', false) || isReadOnly(memory);
   return { readOnly, verify: booleanOption(options.verify, 'verify') };
 }
 
@@ -135,8 +134,8 @@ export const CHECK_OPTIONS = ['repair', 'rewriteLog'] as const;
 
 export function checkCheckOptions(given: BttCheckOptions): CheckedCheck {
   const options = ownOptions(given, CHECK_OPTIONS);
-  const repair = booleanOption(options.repair, 'repair') ?? false;
-  const rewriteLog = booleanOption(options.rewriteLog, 'rewriteLog') ?? false;
+  const repair = booleanOption(options.repair, 'repair', false);
+  const rewriteLog = booleanOption(options.rewriteLog, 'rewriteLog', false);
   if (rewriteLog && !repair) throw wrongValue('options.rewriteLog', 'together with repair: true', rewriteLog);
   return { repair, rewriteLog };
 }

@@ -2,9 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption } from '../../memory/checks.js';
 import { greatest, least } from '../../numbers.js';
-import { ownOptions } from '../../options.js';
+import { booleanOption, ownOptions } from '../../options.js';
 import type { Size } from '../../units.js';
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput } from '../block-errors.js';

@@ -1,8 +1,7 @@
 /** Partition tables: what divides a disk. */
 
 import { PmemError, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption } from '../../memory/checks.js';
-import { ownOptions, readOptions } from '../../options.js';
+import { booleanOption, ownOptions, readOptions } from '../../options.js';
 import { checkDevice } from '../arguments.js';
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput, readOnlyDevice } from '../block-errors.js';

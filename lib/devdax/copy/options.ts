@@ -2,9 +2,8 @@
 
 import { Readable, Writable } from 'node:stream';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { booleanOption } from '../../memory/checks.js';
 import { checkAsyncOptions, checkPath } from '../../memory/region/options.js';
-import { ownOptions } from '../../options.js';
+import { booleanOption, ownOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
 
 /** Options of {@link copyDevice}. */
@@ -87,9 +86,9 @@ export function checkCopy(given: CopyOptions): CheckedCopy {
   if (onOverwrite !== undefined && typeof onOverwrite !== 'function') {
     throw wrongType('options.onOverwrite', 'a function', onOverwrite);
   }
-  const zero = booleanOption(options.zero, 'zero') ?? false;
-  const verify = booleanOption(options.verify, 'verify') ?? false;
-  const exclusive = booleanOption(options.exclusive, 'exclusive') ?? false;
+  const zero = booleanOption(options.zero, 'zero', false);
+  const verify = booleanOption(options.verify, 'verify', false);
+  const exclusive = booleanOption(options.exclusive, 'exclusive', false);
   const assumePersistent = booleanOption(options.assumePersistent, 'assumePersistent');
   if (emulate !== undefined && emulate !== 'input' && emulate !== 'output' && emulate !== 'both') {
     throw wrongValue('options.emulate', "'input', 'output' or 'both'", emulate);

@@ -3,8 +3,7 @@
 import { wrongValue } from '../../errors.js';
 import { daxDeviceNamed } from '../../linux/dax/named.js';
 import { autoOnline, blockSize, memoryBlocks } from '../../linux/memory-blocks.js';
-import { booleanOption } from '../../memory/checks.js';
-import { ownOptions } from '../../options.js';
+import { booleanOption, ownOptions } from '../../options.js';
 import { KERNEL, type Kernel } from '../drivers.js';
 import { modeOf, type SwitchOptions, toDevdax, toSystemRam } from './mode-switch.js';
 

@@ -2,11 +2,10 @@
 
 import { inspect } from 'node:util';
 import { outOfRange, wrongValue } from '../../errors.js';
-import { booleanOption } from '../../memory/checks.js';
 import type { WriteMode } from '../../memory/memory.js';
 import { checkAsyncOptions } from '../../memory/region/options.js';
 import type { Region } from '../../memory/region/region.js';
-import { ownOptions } from '../../options.js';
+import { booleanOption, ownOptions } from '../../options.js';
 import { formatSize, parseSize, type Size } from '../../units.js';
 import { type DaxDevice, openSource } from '../device/dax-device.js';
 import { multipleBelow } from '../nearest.js';
@@ -148,7 +147,7 @@ export class DaxInstance {
    */
   destroy(options: DaxDestroyOptions = {}): void {
     const { zero } = ownOptions(options, DESTROY_OPTIONS);
-    const isZeroed = booleanOption(zero, 'zero') ?? false;
+    const isZeroed = booleanOption(zero, 'zero', false);
     this.#check('destroy');
     this.#refuseBusy('destroyed');
     if (isZeroed) {
@@ -164,7 +163,7 @@ export class DaxInstance {
   async destroyAsync(options: DaxDestroyAsyncOptions = {}): Promise<void> {
     const { zero, ...given } = ownOptions(options, [...DESTROY_OPTIONS, 'signal', 'onProgress']);
     const followed = checkAsyncOptions(given);
-    const isZeroed = booleanOption(zero, 'zero') ?? false;
+    const isZeroed = booleanOption(zero, 'zero', false);
     followed.signal?.throwIfAborted();
     this.#check('destroy');
     this.#refuseBusy('destroyed');

@@ -5,9 +5,8 @@ import { constants } from 'node:os';
 import { outOfRange, PmemError, wrongType, wrongValue } from '../../errors.js';
 import { type DaxBusRegion, daxBusRegions } from '../../linux/dax/regions.js';
 import { HOST, type Host } from '../../linux/host.js';
-import { booleanOption } from '../../memory/checks.js';
 import { checkPath } from '../../memory/region/options.js';
-import { ownOptions, readOptions } from '../../options.js';
+import { booleanOption, ownOptions, readOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
 import { type Extent, sizeOf } from '../dax-source.js';
 import { KERNEL } from '../drivers.js';
@@ -261,7 +260,7 @@ export class DaxRegion implements Disposable {
   create(given: DaxCreateOptions = {}): DaxInstance {
     if (this.#closed) throw regionClosed(this.path, 'create');
     const options = ownOptions(given, ['size', 'contiguous', 'ranges']);
-    const contiguous = booleanOption(options.contiguous, 'contiguous') ?? false;
+    const contiguous = booleanOption(options.contiguous, 'contiguous', false);
     const ranges = options.ranges === undefined ? undefined : this.#ranges(options.ranges);
     const size = this.#wanted(options.size, ranges);
     return this.#instance(this.#backend.create({ size, contiguous, ranges }));

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import vm from 'node:vm';
+import {
+  booleanOption,
+  choiceOption,
+  functionOption,
+  integerOption,
+  jobOptions,
+  ownOptions,
+  powerOfTwoOption,
+  signalOption,
+  sizeOption,
+} from '#dist/options.js';
+import { throwsCode } from './support/errors.js';
+
+describe('options', () => {
+  it('are refused by name when they are not known', () => {
+    throwsCode(() => ownOptions({ sise: 1 }, ['size']), 'ERR_INVALID_ARG_VALUE');
+    for (const bad of [null, 1, 'text', [], undefined, () => 0]) {
+      throwsCode(() => ownOptions(bad as never, ['size']), 'ERR_INVALID_ARG_TYPE');
+    }
+  });
+
+  it('are read once each, and inherit nothing', () => {
+    let reads = 0;
+    const given = {
+      get size() {
+        reads++;
+        return 1;
+      },
+    };
+    const options = ownOptions(given, ['size']);
+    assert.equal(options.size, 1);
+    assert.equal(options.size, 1);
+    assert.equal(reads, 1);
+    assert.equal(Object.getPrototypeOf(options), null);
+    throwsCode(() => ownOptions(Object.create({ size: 1 }), ['size']), 'ERR_INVALID_ARG_VALUE');
+  });
+
+  it('that are booleans are true, false or absent', () => {
+    assert.equal(booleanOption(undefined, 'force'), undefined);
+    assert.equal(booleanOption(undefined, 'force', true), true);
+    assert.equal(booleanOption(false, 'force', true), false);
+    for (const bad of [0, 1, 'true', null, {}]) throwsCode(() => booleanOption(bad, 'force'), 'ERR_INVALID_ARG_TYPE');
+  });
+
+  it('that are sizes are whole bytes from the least on, or strings', () => {
+    assert.equal(sizeOption(undefined, 'size'), undefined);
+    assert.equal(sizeOption('2MiB', 'size', 1), 2 ** 21);
+    throwsCode(() => sizeOption(0, 'size', 1), 'ERR_OUT_OF_RANGE');
+    throwsCode(() => sizeOption(-1, 'size'), 'ERR_OUT_OF_RANGE');
+    throwsCode(() => sizeOption('2 parsecs', 'size'), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(() => sizeOption(null as never, 'size'), 'ERR_INVALID_ARG_TYPE');
+  });
+
+  it('that are alignments are powers of two', () => {
+    assert.equal(powerOfTwoOption('1GiB', 'align'), 2 ** 30);
+    assert.equal(powerOfTwoOption(1, 'align'), 1);
+    assert.equal(powerOfTwoOption(2 ** 52, 'align'), 2 ** 52);
+    for (const bad of [0, 3, 2 ** 52 + 1, '3KiB']) throwsCode(() => powerOfTwoOption(bad, 'align'), 'ERR_OUT_OF_RANGE');
+  });
+
+  it('that are numbers are whole and within their limits', () => {
+    assert.equal(integerOption(7, 'depth', 0, 7), 7);
+    assert(Object.is(integerOption(-0, 'depth', 0, 7), 0));
+    for (const bad of [-1, 8, 0.5, Number.NaN]) throwsCode(() => integerOption(bad, 'depth', 0, 7), 'ERR_OUT_OF_RANGE');
+    throwsCode(() => integerOption('7', 'depth', 0, 7), 'ERR_INVALID_ARG_TYPE');
+  });
+
+  it('that are one of several values name them all when refused', () => {
+    assert.equal(choiceOption(undefined, 'mode', ['store', 'flush', 'persist'], 'store'), 'store');
+    assert.equal(choiceOption('flush', 'mode', ['store', 'flush', 'persist'], 'store'), 'flush');
+    assert.throws(() => choiceOption('fulsh', 'mode', ['store', 'flush', 'persist'], 'store'), {
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: "options.mode must be 'store', 'flush' or 'persist'; got 'fulsh'",
+    });
+    throwsCode(() => choiceOption(1, 'mode', ['store'], 'store'), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(() => choiceOption(1024, 'sectorSize', [512, 4096], 512), 'ERR_INVALID_ARG_VALUE');
+  });
+
+  it('that are functions or signals are refused when they are something else', () => {
+    throwsCode(() => functionOption({} as never, 'onProgress'), 'ERR_INVALID_ARG_TYPE');
+    for (const bad of [{}, null, 'abort', { aborted: false }]) {
+      throwsCode(() => signalOption(bad), 'ERR_INVALID_ARG_TYPE');
+    }
+    throwsCode(() => jobOptions({ signal: 1 as never }), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(() => jobOptions({ onProgress: 1 as never }), 'ERR_INVALID_ARG_TYPE');
+  });
+
+  it('take a signal of another realm', () => {
+    const { signal } = new AbortController();
+    const foreign = vm.runInNewContext('Object.create(Object.prototype, own)', {
+      own: Object.fromEntries(
+        ['aborted', 'addEventListener', 'removeEventListener'].map((name) => [
+          name,
+          { value: (signal as never)[name], enumerable: true },
+        ]),
+      ),
+    });
+    assert.equal(signalOption(foreign), foreign);
+    assert.equal(signalOption(signal), signal);
+  });
+});
