@@ -1,5 +1,6 @@
 /** Coded errors: every failure of this package says what was asked, what the limit is, and the way out. */
 
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { printable } from './printable.js';
 
@@ -67,6 +68,14 @@ export class PmemError extends Error {
 /** The POSIX name of an error number: 13 gives `EACCES`. */
 export function errorName(errno: number): string {
   return errno > 0 ? getSystemErrorName(-errno) : 'EUNKNOWN';
+}
+
+/** POSIX names of errors that this package raises itself, as the kernel would. */
+export type PosixCode = Extract<keyof typeof constants.errno, string>;
+
+/** A {@link PmemError} with a POSIX code: `EINVAL: format: …`. The sentence names the value, the limit and the way out. */
+export function posixError(code: PosixCode, sentence: string, details: PmemErrorDetails = {}): PmemError {
+  return new PmemError(code, `${code}: ${sentence}`, { errno: constants.errno[code], ...details });
 }
 
 interface SystemError extends Error {
