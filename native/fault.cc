@@ -95,9 +95,10 @@ Mapping* find(uintptr_t address) {
 
 // ---- what the handler does -----------------------------------------------------------------------------------------
 
+constexpr uintptr_t kPage = 4096;
+
 // Faults are told by page, so whole pages count.
 bool within(const uint8_t* begin_byte, size_t length, const uint8_t* address) {
-  constexpr uintptr_t kPage = 4096;
   if (begin_byte == nullptr || length == 0) return false;
   const uintptr_t begin = reinterpret_cast<uintptr_t>(begin_byte) & ~(kPage - 1);
   const uintptr_t end = (reinterpret_cast<uintptr_t>(begin_byte) + length + kPage - 1) & ~(kPage - 1);
@@ -204,6 +205,21 @@ bool prepare() {
 }
 
 }  // namespace
+
+Fault first_fault() {
+  const GuardState& state = guard_state;
+  Fault fault = state.fault;
+  // Looking at corrupt memory again would be another hardware error, and which line is corrupt the hardware says.
+  if (fault.signal != SIGBUS || fault.code == BUS_MCEERR_AR) return fault;
+  const uint8_t* begin = within(state.memory, state.length, fault.address) ? state.memory : state.other;
+  const uintptr_t last = reinterpret_cast<uintptr_t>(fault.address) & ~(kPage - 1);
+  // A page that can be loaded, and not stored to, is gone as well: the last one is not asked.
+  while (reinterpret_cast<uintptr_t>(begin) < last && pmem_can_load(begin)) {
+    begin = reinterpret_cast<const uint8_t*>((reinterpret_cast<uintptr_t>(begin) | (kPage - 1)) + 1);
+  }
+  fault.address = begin;
+  return fault;
+}
 
 int watch(Mapping* mapping) {
   [[maybe_unused]] static const bool ready = prepare();

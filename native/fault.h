@@ -50,6 +50,10 @@ extern "C" bool pmem_can_load(const uint8_t* address);
 // After a jump out of the handler: what the kernel gives back when a handler returns.
 void restore_interrupted();
 
+// The fault that ended this thread's copy, at the first byte of the range that is gone. A copy may begin at its end, as
+// suits the CPU and the alignment; what callers are told must not depend on that.
+Fault first_fault();
+
 // A call of its own: a compiler that sees work inlined and calling nothing takes the way back for unreachable.
 template <typename Work>
 __attribute__((noinline)) void perform(uint8_t* memory, uint8_t* other, size_t length, Work work) {
@@ -68,7 +72,7 @@ __attribute__((noinline)) bool guarded(uint8_t* memory, uint8_t* other, size_t l
   // The handler runs with SA_NODEFER, so no signal mask has to be saved; the builtin stores three words.
   if (__builtin_setjmp(guard_state.jump) != 0) {
     restore_interrupted();
-    *fault = guard_state.fault;
+    *fault = first_fault();
     return false;
   }
   guard_state.armed = 1;

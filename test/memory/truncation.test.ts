@@ -154,6 +154,31 @@ describe('truncation under the mapping', () => {
     assert.deepEqual(seen, [...Array(4).fill('ERR_PMEM_FAULT'), 'done', 'done', 'done']);
   });
 
+  it('the error names the first byte that is gone, wherever in memory the copy begins', async () => {
+    const seen = await childValue(
+      async (path: string) => {
+        const { truncateSync } = await import('node:fs');
+        const { Region } = await import('pmem');
+        const region = Region.open(path, { create: true, size: 65536, assumePersistent: true });
+        truncateSync(path, 8192);
+        const memory = Buffer.alloc(65536);
+        const offsets = new Set<number | undefined>();
+        for (const length of [64, 300, 1024, 2048, 4096, 5000, 20000]) {
+          for (let at = 0; at < 4096; at += at < 160 ? 1 : 61) {
+            try {
+              region.read(8192 - Math.min(length - 1, 3072), memory.subarray(at, at + length));
+            } catch (error) {
+              offsets.add((error as { offset?: number }).offset);
+            }
+          }
+        }
+        return [...offsets];
+      },
+      [file('first')],
+    );
+    assert.deepEqual(seen, [8192]);
+  });
+
   it('many faults in many threads at once', async () => {
     const counts = await childValue(
       async (path: string) => {
