@@ -14,5 +14,6 @@ export { type Explanation, explain } from './memory/durability/explain.js';
 export type { Obstacle } from './memory/durability/obstacles.js';
 export type { Below, ByteRange, Durability, Granularity, Memory, WriteMode } from './memory/memory.js';
 export type { RegionOptions } from './memory/region/options.js';
-export { type AsyncOptions, type AsyncStoreOptions, Region, type RegionToken } from './memory/region/region.js';
+export { Region, type RegionToken } from './memory/region/region.js';
+export type { JobOptions, Progress } from './options.js';
 export { formatSize, parseSize, type Size } from './units.js';

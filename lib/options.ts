@@ -166,3 +166,8 @@ export function jobOptions(options: JobOptions): CheckedJob {
     onProgress: functionOption(options.onProgress, 'onProgress'),
   };
 }
+
+/** {@link JobOptions}, of which a call has no others. */
+export function checkJob(given: JobOptions = {}): CheckedJob {
+  return jobOptions(ownOptions(given, JOB_OPTIONS));
+}

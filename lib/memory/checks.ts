@@ -1,7 +1,8 @@
 /** The checks of arguments that every Memory makes, so that all refuse the same with the same code. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
-import type { WriteMode } from './memory.js';
+import { readOptions } from '../options.js';
+import type { ByteRange, WriteMode } from './memory.js';
 
 /** A getter as it was when this was loaded: what users put in its place, or on an object, is neither believed nor run. */
 function getter(prototype: object, name: string): ((this: unknown) => unknown) | undefined {
@@ -56,6 +57,27 @@ export function rangeError(offset: unknown, length: unknown, limit: number, what
   );
 }
 
+/** The length of a range that ends with the memory if none is given. What is wrong with either, {@link within} tells. */
+export function lengthFrom(offset: number, length: number | undefined, size: number): number {
+  return length === undefined && typeof offset === 'number' ? size - offset : (length as number);
+}
+
+/** The ranges given to `persistAll`; each property is read once. */
+export function checkRanges(ranges: readonly ByteRange[], limit: number, what: string): ByteRange[] {
+  checkRangeList(ranges);
+  return ranges.map((given, i) => {
+    const { offset, length } = readOptions(given, RANGE, `ranges[${i}]`);
+    if (!within(offset, length, limit)) throw rangeError(offset, length, limit, what);
+    return { offset, length };
+  });
+}
+
+const RANGE = ['offset', 'length'] as const;
+
+export function checkRangeList(ranges: unknown): asserts ranges is readonly ByteRange[] {
+  if (!Array.isArray(ranges)) throw wrongType('ranges', 'an array of { offset, length }', ranges);
+}
+
 /** The error for a word that is not aligned to the memory, whose byte 0 lies at `base` modulo 8. */
 export function misaligned(base: number, offset: number): RangeError {
   const residue = (8 - (base % 8)) % 8;
@@ -71,6 +93,12 @@ export function checkByte(byte: number): void {
 export function checkWord(value: bigint): void {
   if (typeof value !== 'bigint') throw wrongType('value', 'a bigint', value);
   if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw outOfRange('value', 'from 0n to 2n ** 64n - 1n', value);
+}
+
+/** The CRC of the bytes before, which a call continues. */
+export function checkSeed(seed: number): void {
+  if (isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff) return;
+  throw outOfRange('seed', 'an unsigned 32-bit integer', seed);
 }
 
 /** @throws TypeError for what is no encoding of a Buffer */

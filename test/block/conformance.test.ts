@@ -51,7 +51,7 @@ describe('conformance', () => {
     supports: SUPPORTS,
     create: () => {
       const region = newRegion(file('slice'), '256KiB');
-      const slice = region.slice('4KiB', '128KiB');
+      const slice = region.slice(4096, 128 * 1024);
       const open = (options: { readOnly: boolean }) => PmemDisk.open(slice, { start: 1536, size: '16KiB', ...options });
       return { open, release: () => region.close() };
     },

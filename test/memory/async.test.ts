@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Progress } from 'pmem';
 import { rejectsCode } from '../support/errors.js';
 import { Random } from '../support/random.js';
 import { newRegion } from '../support/regions.js';
@@ -16,9 +17,9 @@ describe('asynchronous copies and fills', () => {
     const source = Buffer.alloc(17 * MIB);
     for (let at = 0; at < source.length; at += 4096) source.set(content, at);
     for (const mode of ['store', 'flush', 'persist'] as const) {
-      await region.fillAsync(0, SIZE, 0xee, { mode });
+      await region.fillAsync(0, SIZE, 0xee, mode);
       assert(region.view().every((byte) => byte === 0xee));
-      await region.writeAsync(3, source, { mode });
+      await region.writeAsync(3, source, mode);
       assert.equal(region.view(3, source.length).compare(source), 0);
       assert.equal(region.view()[2], 0xee);
       assert.equal(region.view()[3 + source.length], 0xee);
@@ -33,13 +34,16 @@ describe('asynchronous copies and fills', () => {
     const region = newRegion(file('progress'), SIZE);
     const expected = [8 * MIB, 16 * MIB, 20 * MIB];
     for (const run of [
-      (onProgress: (bytes: number) => void) => region.fillAsync(0, SIZE, 1, { onProgress }),
-      (onProgress: (bytes: number) => void) => region.writeAsync(0, Buffer.alloc(SIZE), { onProgress }),
-      (onProgress: (bytes: number) => void) => region.readAsync(0, Buffer.alloc(SIZE), { onProgress }),
+      (onProgress: (progress: Progress) => void) => region.fillAsync(0, SIZE, 1, 'store', { onProgress }),
+      (onProgress: (progress: Progress) => void) => region.writeAsync(0, Buffer.alloc(SIZE), 'store', { onProgress }),
+      (onProgress: (progress: Progress) => void) => region.readAsync(0, Buffer.alloc(SIZE), { onProgress }),
     ]) {
-      const seen: number[] = [];
-      await run((bytes) => seen.push(bytes));
-      assert.deepEqual(seen, expected);
+      const seen: Progress[] = [];
+      await run((progress) => seen.push(progress));
+      assert.deepEqual(
+        seen,
+        expected.map((done) => ({ done, total: SIZE })),
+      );
     }
     region.close();
   });
@@ -47,15 +51,15 @@ describe('asynchronous copies and fills', () => {
   it('stop at a signal, between pieces, with its reason', async () => {
     const region = newRegion(file('signal'), SIZE);
     const early = AbortSignal.abort(new Error('no'));
-    await assert.rejects(region.fillAsync(0, SIZE, 1, { signal: early }), /^Error: no$/);
-    await assert.rejects(region.writeAsync(0, Buffer.alloc(8), { signal: early }), /^Error: no$/);
+    await assert.rejects(region.fillAsync(0, SIZE, 1, 'store', { signal: early }), /^Error: no$/);
+    await assert.rejects(region.writeAsync(0, Buffer.alloc(8), 'store', { signal: early }), /^Error: no$/);
     await assert.rejects(region.readAsync(0, Buffer.alloc(8), { signal: early }), /^Error: no$/);
     assert.equal(region.view()[0], 0);
     const controller = new AbortController();
-    const filling = region.fillAsync(0, SIZE, 1, {
+    const filling = region.fillAsync(0, SIZE, 1, 'store', {
       signal: controller.signal,
-      onProgress: (bytes) => {
-        if (bytes === 8 * MIB) controller.abort();
+      onProgress: ({ done }) => {
+        if (done === 8 * MIB) controller.abort();
       },
     });
     await assert.rejects(filling, { name: 'AbortError' });
@@ -73,7 +77,7 @@ describe('asynchronous copies and fills', () => {
       if (!ended) setImmediate(count);
     };
     setImmediate(count);
-    await region.fillAsync(0, SIZE, 1, { mode: 'persist' });
+    await region.fillAsync(0, SIZE, 1, 'persist');
     ended = true;
     assert(turns > 0);
     region.close();
@@ -81,7 +85,7 @@ describe('asynchronous copies and fills', () => {
 
   it('many at once on disjoint ranges', async () => {
     const region = newRegion(file('many'), 64 * 65536);
-    await Promise.all(Array.from({ length: 64 }, (_, i) => region.fillAsync(65536 * i, 65536, i, { mode: 'persist' })));
+    await Promise.all(Array.from({ length: 64 }, (_, i) => region.fillAsync(65536 * i, 65536, i, 'persist')));
     for (let i = 0; i < 64; i++) assert(region.view(65536 * i, 65536).every((byte) => byte === i));
     region.close();
   });
@@ -89,14 +93,14 @@ describe('asynchronous copies and fills', () => {
   it('zero bytes are soon done', async () => {
     const region = newRegion(file('zero'), 4096);
     await region.fillAsync(4096, 0);
-    await region.writeAsync(0, Buffer.alloc(0), { mode: 'persist' });
+    await region.writeAsync(0, Buffer.alloc(0), 'persist');
     await region.readAsync(4096, Buffer.alloc(0));
     region.close();
   });
 
   it('closing in between pieces ends them with ERR_PMEM_CLOSED', async () => {
     const region = newRegion(file('close'), SIZE);
-    await rejectsCode(region.fillAsync(0, SIZE, 1, { onProgress: () => region.close() }), 'ERR_PMEM_CLOSED');
+    await rejectsCode(region.fillAsync(0, SIZE, 1, 'store', { onProgress: () => region.close() }), 'ERR_PMEM_CLOSED');
   });
 
   it('what onProgress throws rejects', async () => {
@@ -104,7 +108,7 @@ describe('asynchronous copies and fills', () => {
     const fail = () => {
       throw new Error('mine');
     };
-    await assert.rejects(region.fillAsync(0, SIZE, 1, { onProgress: fail }), /^Error: mine$/);
+    await assert.rejects(region.fillAsync(0, SIZE, 1, 'store', { onProgress: fail }), /^Error: mine$/);
     region.close();
   });
 
@@ -112,7 +116,7 @@ describe('asynchronous copies and fills', () => {
     const region = newRegion(file('transferred'), SIZE);
     const source = Buffer.from(new ArrayBuffer(SIZE));
     const onProgress = () => void structuredClone(source.buffer, { transfer: [source.buffer as ArrayBuffer] });
-    await rejectsCode(region.writeAsync(0, source, { onProgress }), 'ERR_INVALID_ARG_VALUE');
+    await rejectsCode(region.writeAsync(0, source, 'store', { onProgress }), 'ERR_INVALID_ARG_VALUE');
     region.close();
   });
 

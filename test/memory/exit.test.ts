@@ -24,7 +24,7 @@ describe('the end of a process with open handles', () => {
     'by process.exit in the middle of asynchronous copies': async (path) => {
       const { Region } = await import('pmem');
       const region = Region.open(path, { create: true, size: 128 << 20, assumePersistent: true });
-      for (let i = 0; i < 8; i++) region.fillAsync(0, 128 << 20, i, { mode: 'persist' }).catch(() => {});
+      for (let i = 0; i < 8; i++) region.fillAsync(0, 128 << 20, i, 'persist').catch(() => {});
       setImmediate(() => process.exit(0));
     },
     'naturally, with asynchronous copies to wait for': async (path) => {

@@ -129,7 +129,7 @@ describe('explain', () => {
       for (const attempt of attempts) {
         throwsCode(attempt, 'ERR_PMEM_VOLATILE', { message: /assumePersistent: true/ });
       }
-      await assert.rejects(region.fillAsync(0, 4, 1, { mode: 'persist' }), { code: 'ERR_PMEM_VOLATILE' });
+      await assert.rejects(region.fillAsync(0, 4, 1, 'persist'), { code: 'ERR_PMEM_VOLATILE' });
       await assert.rejects(region.persistAsync(0, 4), { code: 'ERR_PMEM_VOLATILE' });
       // Refused before a byte is touched.
       assert.equal(region.view(0, 4).toString(), 'abcd');

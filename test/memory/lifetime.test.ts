@@ -32,7 +32,7 @@ describe('lifetime', () => {
         region.fillAsync(0, 64 << 20, 1),
         region.writeAsync(0, Buffer.alloc(64 << 20, 2)),
         region.readAsync(0, Buffer.alloc(64 << 20)),
-        region.writeAsync(0, region.view(0, 64 << 20), { mode: 'persist' }),
+        region.writeAsync(0, region.view(0, 64 << 20), 'persist'),
         region.readAsync(0, region.view(32 << 20, 32 << 20)),
       ].map((promise) =>
         promise.then(
@@ -168,7 +168,7 @@ describe('lifetime', () => {
           const bytes = Buffer.alloc(64 << 20, 1);
           const target64 = Buffer.alloc(64 << 20);
           for (const job of [
-            region.writeAsync(0, bytes, { mode: 'persist' }),
+            region.writeAsync(0, bytes, 'persist'),
             region.readAsync(0, target64),
             region.fillAsync(0, 64 << 20, 2),
             region.readAsync(0, region.view()),

@@ -80,7 +80,7 @@ describe('msync', () => {
         await step('write, flushed', () => region.write(8000, bytes, 'flush'));
         await step('drain after that write', () => region.drain());
         await step('fill, persisted', () => region.fill(12288, 4096, 1, 'persist'));
-        await step('fillAsync, persisted', () => region.fillAsync(12288, 4096, 1, { mode: 'persist' }));
+        await step('fillAsync, persisted', () => region.fillAsync(12288, 4096, 1, 'persist'));
         await step('persistAsync', () => region.persistAsync(100, 10));
         await step('slice', () => region.slice(5000, 100).persist(0, 1));
         await step('close', () => region.close());
@@ -154,8 +154,8 @@ describe('msync', () => {
       region.drain();
     },
     persistAll: (region) => region.persistAll([{ offset: 0, length: 8 }]),
-    'writeAsync, persisted': (region) => region.writeAsync(0, Buffer.alloc(8), { mode: 'persist' }),
-    'fillAsync, persisted': (region) => region.fillAsync(0, 8, 1, { mode: 'persist' }),
+    'writeAsync, persisted': (region) => region.writeAsync(0, Buffer.alloc(8), 'persist'),
+    'fillAsync, persisted': (region) => region.fillAsync(0, 8, 1, 'persist'),
     persistAsync: (region) => region.persistAsync(0, 8),
     'persist of a slice': (region) => region.slice(8, 8).persist(0, 8),
   };

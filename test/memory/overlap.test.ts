@@ -83,7 +83,7 @@ describe('overlapping ranges', () => {
       region.view().set(content);
       const expected = Buffer.from(content);
       expected.copyWithin(to, from, from + 20000);
-      await region.writeAsync(to, region.view(from, 20000), { mode: 'persist' });
+      await region.writeAsync(to, region.view(from, 20000), 'persist');
       assert(region.view().equals(expected));
     }
     region.close();

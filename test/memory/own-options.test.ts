@@ -13,9 +13,9 @@ import { onTmpfs } from '../support/temp.js';
 /** Every call that takes options, with an option that it knows. */
 const CALLS: Readonly<Record<string, [option: string, call: (options: never, region: Region) => unknown]>> = {
   'Region.open': ['readOnly', (options, { path }) => Region.open(path, options)],
-  'Region.writeAsync': ['mode', (options, region) => region.writeAsync(0, Buffer.alloc(8), options)],
+  'Region.writeAsync': ['signal', (options, region) => region.writeAsync(0, Buffer.alloc(8), 'store', options)],
   'Region.readAsync': ['signal', (options, region) => region.readAsync(0, Buffer.alloc(8), options)],
-  'Region.fillAsync': ['mode', (options, region) => region.fillAsync(0, 8, 0, options)],
+  'Region.fillAsync': ['signal', (options, region) => region.fillAsync(0, 8, 0, 'store', options)],
   'Region.persistAsync': ['signal', (options, region) => region.persistAsync(0, 8, options)],
   'Region.populateAsync': ['onProgress', (options, region) => region.populateAsync(0, 8, options)],
   'DaxDevice.open': ['emulate', (options, { path }) => DaxDevice.open(path, options)],

@@ -21,8 +21,8 @@ describe('region.pageSize', () => {
     using region = Region.open(file('slices'), { create: true, size: 8 * MIB });
     region.fill(0, 4096, 1);
     assert.equal(region.slice(0, 100).pageSize(), 4096);
-    assert.equal(region.slice('6MiB').pageSize(), undefined);
-    assert.equal(region.slice('4MiB', 0).pageSize(), undefined);
+    assert.equal(region.slice(6 * 2 ** 20).pageSize(), undefined);
+    assert.equal(region.slice(4 * 2 ** 20, 0).pageSize(), undefined);
     assert.equal(region.slice(100, 0).pageSize(), undefined);
     // Of the page beside it nobody has touched anything, though one entry of the page table could map both.
     assert.equal(region.slice(4096, 4096).pageSize(), undefined);

@@ -66,10 +66,10 @@ const DURABLE: Readonly<Record<string, Call>> = {
       { offset: at, length: 8 },
     ]),
   persistAsync: (region, at) => region.persistAsync(at, 8),
-  'writeAsync in mode persist': (region, at) => region.writeAsync(at, BYTES, { mode: 'persist' }),
-  'fillAsync in mode persist': (region, at) => region.fillAsync(at, 8, 1, { mode: 'persist' }),
+  'writeAsync in mode persist': (region, at) => region.writeAsync(at, BYTES, 'persist'),
+  'fillAsync in mode persist': (region, at) => region.fillAsync(at, 8, 1, 'persist'),
   'writeAsync in mode flush, and drain': async (region, at) => {
-    await region.writeAsync(at, BYTES, { mode: 'flush' });
+    await region.writeAsync(at, BYTES, 'flush');
     region.drain();
   },
   'persist of a slice': (region, at) => region.slice(at, 8).persist(0, 8),

@@ -51,7 +51,7 @@ async function useTruncated(path: string, size: number, left: number, assumed: b
         { offset: 16384, length: 8 },
       ]),
     readAsync: (region) => region.readAsync(16384, block),
-    writeAsync: (region) => region.writeAsync(16384, block, { mode: 'persist' }),
+    writeAsync: (region) => region.writeAsync(16384, block, 'persist'),
     fillAsync: (region) => region.fillAsync(16384, 4096),
     'read of a slice': (region) => region.slice(16384, 4096).read(10, block.subarray(0, 10)),
   };

@@ -1,6 +1,7 @@
 /** A Memory between another one and its user, that is called back at one of the calls. */
 
 import type { Durability, Memory, WriteMode } from 'pmem';
+import { DerivedMemory } from './derived-memory.js';
 
 /** At which call, from 0, and what happens before it is passed on; what that throws ends the call. */
 export interface Interruption {
@@ -13,13 +14,14 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-export class InterruptedMemory implements Memory {
+export class InterruptedMemory extends DerivedMemory {
   readonly #memory: Memory;
   #next: Interruption | undefined;
   /** Calls since {@link arm}. */
   calls = 0;
 
   constructor(memory: Memory) {
+    super();
     this.#memory = memory;
   }
 
@@ -41,7 +43,7 @@ export class InterruptedMemory implements Memory {
     return this.#memory.durability;
   }
 
-  view(offset: number, length: number): Buffer {
+  view(offset?: number, length?: number): Buffer {
     return this.#memory.view(offset, length);
   }
 
@@ -50,7 +52,7 @@ export class InterruptedMemory implements Memory {
     this.#memory.read(offset, target);
   }
 
-  readText(offset: number, length: number, encoding?: BufferEncoding): string {
+  override readText(offset: number, length: number, encoding?: BufferEncoding): string {
     this.#step();
     return this.#memory.readText(offset, length, encoding);
   }
@@ -85,7 +87,7 @@ export class InterruptedMemory implements Memory {
     this.#memory.drain();
   }
 
-  persist(offset: number, length: number): void {
+  override persist(offset: number, length: number): void {
     this.#step();
     this.#memory.persist(offset, length);
   }

@@ -1,6 +1,7 @@
 /** A Memory that loses what was not made durable, word by word, as a power cut may. */
 
-import type { Durability, Memory, WriteMode } from 'pmem';
+import type { Durability, WriteMode } from 'pmem';
+import { DerivedMemory } from './derived-memory.js';
 import type { Random } from './random.js';
 
 const WORD = 8;
@@ -12,7 +13,7 @@ interface Span {
 }
 
 /** Everything that it holds is in two Buffers: what programs see, and what is on the media. */
-export class LossyMemory implements Memory {
+export class LossyMemory extends DerivedMemory {
   readonly size: number;
   readonly durability: Durability = {
     granularity: 'cache-line',
@@ -34,12 +35,13 @@ export class LossyMemory implements Memory {
   #flushed: Span[] = [];
 
   constructor(contents: number | Buffer) {
+    super();
     this.#media = typeof contents === 'number' ? Buffer.alloc(contents) : Buffer.from(contents);
     this.#seen = Buffer.from(this.#media);
     this.size = this.#media.length;
   }
 
-  view(offset: number, length: number): Buffer {
+  view(offset = 0, length = this.size - offset): Buffer {
     this.calls.push('view');
     return this.#seen.subarray(offset, offset + length);
   }
@@ -47,12 +49,6 @@ export class LossyMemory implements Memory {
   read(offset: number, target: Uint8Array): void {
     this.calls.push('read');
     target.set(this.#seen.subarray(offset, offset + target.length));
-  }
-
-  readText(offset: number, length: number, encoding: BufferEncoding = 'utf8'): string {
-    const copy = Buffer.alloc(length);
-    this.read(offset, copy);
-    return copy.toString(encoding);
   }
 
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
@@ -85,7 +81,7 @@ export class LossyMemory implements Memory {
     this.#settle();
   }
 
-  persist(offset: number, length: number): void {
+  override persist(offset: number, length: number): void {
     this.calls.push('persist');
     this.#flushed.push({ offset, length });
     this.#settle();

@@ -1,6 +1,7 @@
 /** The least that a Memory can be: a Buffer that counts stores. For tests that make a great many. */
 
-import type { Durability, Memory } from 'pmem';
+import type { Durability } from 'pmem';
+import { DerivedMemory } from './derived-memory.js';
 
 const DURABILITY: Durability = {
   granularity: 'byte',
@@ -13,7 +14,7 @@ const DURABILITY: Durability = {
 };
 
 /** A range that is out of bounds throws an error without a code: nobody may ask for one. */
-export class PlainMemory implements Memory {
+export class PlainMemory extends DerivedMemory {
   readonly bytes: Buffer;
   readonly durability = DURABILITY;
   readonly lineOffset = 0;
@@ -21,6 +22,7 @@ export class PlainMemory implements Memory {
   stores = 0;
 
   constructor(size: number) {
+    super();
     this.bytes = Buffer.alloc(size);
   }
 
@@ -28,7 +30,7 @@ export class PlainMemory implements Memory {
     return this.bytes.length;
   }
 
-  view(offset: number, length: number): Buffer {
+  view(offset = 0, length = this.size - offset): Buffer {
     this.#check(offset, length);
     return this.bytes.subarray(offset, offset + length);
   }
@@ -36,12 +38,6 @@ export class PlainMemory implements Memory {
   read(offset: number, target: Uint8Array): void {
     this.#check(offset, target.length);
     target.set(this.bytes.subarray(offset, offset + target.length));
-  }
-
-  readText(offset: number, length: number, encoding: BufferEncoding = 'utf8'): string {
-    const copy = Buffer.alloc(length);
-    this.read(offset, copy);
-    return copy.toString(encoding);
   }
 
   write(offset: number, source: Uint8Array): void {
@@ -74,10 +70,6 @@ export class PlainMemory implements Memory {
   }
 
   drain(): void {}
-
-  persist(offset: number, length: number): void {
-    this.#check(offset, length);
-  }
 
   #check(offset: number, length: number): void {
     if (Number.isSafeInteger(offset) && offset >= 0 && length >= 0 && offset + length <= this.bytes.length) return;

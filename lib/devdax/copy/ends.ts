@@ -60,11 +60,11 @@ export class MemoryEnd {
 
   /** Copies in, durable on return where that is possible at all. */
   async write(at: number, source: Uint8Array): Promise<void> {
-    await this.#region.writeAsync(this.#base + at, source, { mode: this.#mode });
+    await this.#region.writeAsync(this.#base + at, source, this.#mode);
   }
 
   async zero(at: number, length: number): Promise<void> {
-    await this.#region.fillAsync(this.#base + at, length, 0, { mode: this.#mode });
+    await this.#region.fillAsync(this.#base + at, length, 0, this.#mode);
   }
 
   /** Makes durable what was stored through a view. */

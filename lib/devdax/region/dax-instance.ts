@@ -171,7 +171,11 @@ export class DaxInstance {
       this.#backend.checkDestroy();
       using device = this.#openToWipe();
       using memory = device.map();
-      await memory.fillAsync(0, memory.size, 0, { ...followed, mode: wipeMode(memory) });
+      const { signal, onProgress } = followed;
+      await memory.fillAsync(0, memory.size, 0, wipeMode(memory), {
+        ...(signal === undefined ? {} : { signal }),
+        ...(onProgress === undefined ? {} : { onProgress: ({ done }) => onProgress(done) }),
+      });
       followed.signal?.throwIfAborted();
     }
     this.#check('destroy');

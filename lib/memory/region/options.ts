@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { ownOptions, readOptions } from '../../options.js';
+import { functionOption, ownOptions, readOptions, signalOption } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
 import { type Assumption, assumedByEnvironment, isGranularity } from '../durability/durability.js';
 import type { Granularity } from '../memory.js';
@@ -138,22 +138,17 @@ function positive(value: number | undefined, name: string): number | undefined {
   return value;
 }
 
-/** What asynchronous work takes beside its own options. */
+/** What remains of callers with a shape of progress of their own. */
 interface Followed {
   signal?: AbortSignal;
   onProgress?: (bytes: number) => void;
 }
 
-/** Checks what the asynchronous copies and fills take, beside a mode; returns what is theirs of it. */
+/** Checks {@link Followed}; returns what is theirs of it. */
 export function checkAsyncOptions<Options extends Followed>(given: Options): Options {
   const options = readOptions(given, ['signal', 'onProgress', 'mode']);
-  const { signal, onProgress } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw wrongType('options.signal', 'an AbortSignal', signal);
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw wrongType('options.onProgress', 'a function', onProgress);
-  }
+  signalOption(options.signal);
+  functionOption(options.onProgress, 'onProgress');
   return options;
 }
 

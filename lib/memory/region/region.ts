@@ -20,14 +20,17 @@ import {
 } from '../../binding.js';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { mappedPageSize } from '../../linux/pages.js';
-import { readOptions } from '../../options.js';
-import { formatSize, parseSize, type Size } from '../../units.js';
+import { type CheckedJob, checkJob, type JobOptions, readOptions } from '../../options.js';
+import { formatSize } from '../../units.js';
 import type { BackingKind } from '../backing.js';
 import {
   bufferOf,
   checkByte,
   checkEncoding,
+  checkRangeList,
+  checkSeed,
   checkWord,
+  lengthFrom,
   lengthOf,
   rangeError,
   startOf,
@@ -43,7 +46,7 @@ import { closedError, failure, lastOutcome } from './failure.js';
 import { BlockTable, type BlockTableLayout } from './fast-sector.js';
 import type { KnownUse, OpenedMapping } from './map-descriptor.js';
 import { openMapping } from './open.js';
-import { checkAsyncOptions, checkOptions, checkPath, type RegionOptions } from './options.js';
+import { checkOptions, checkPath, type RegionOptions } from './options.js';
 import { knownSource, knownTarget } from './source-cache.js';
 import { MOST_BUFFER_BYTES, Windows } from './windows.js';
 
@@ -80,20 +83,6 @@ export interface RegionToken {
   readonly base: number;
   readonly size: number;
   readonly mapping: Omit<Shared, 'handle' | 'windows' | 'keeper' | 'closed' | 'ended'>;
-}
-
-/** Options of the asynchronous copies and fills. */
-export interface AsyncOptions {
-  /** Stops after the piece at work (8 MiB at most); the promise rejects with the signal's reason. */
-  signal?: AbortSignal;
-  /** Called after each piece with the bytes done so far. */
-  onProgress?: (bytes: number) => void;
-}
-
-/** Options of {@link Region.writeAsync} and {@link Region.fillAsync}. */
-export interface AsyncStoreOptions extends AsyncOptions {
-  /** How far the bytes are taken before the promise resolves. Default `'store'`. */
-  mode?: WriteMode;
 }
 
 /** One hop to the pool's threads costs some 20 µs; 8 MiB take a millisecond or more. */
@@ -269,11 +258,9 @@ export class Region implements Memory, Disposable {
    * @param offset in bytes, default 0
    * @param length in bytes, default up to the region's end; at most the longest Buffer (4 GiB on Node.js 20)
    */
-  view(offset: Size = 0, length?: Size): Buffer {
-    const start = typeof offset === 'number' ? offset : parseSize(offset, 'offset');
-    const count =
-      length === undefined ? this.#size - start : typeof length === 'number' ? length : parseSize(length, 'length');
-    if (!within(start, count, this.#limit)) this.#refuse('view', start, count);
+  view(offset = 0, length?: number): Buffer {
+    const count = lengthFrom(offset, length, this.#size);
+    if (!within(offset, count, this.#limit)) this.#refuse('view', offset, count);
     this.#examine('view');
     if (count > MOST_BUFFER_BYTES) {
       throw outOfRange(
@@ -282,7 +269,7 @@ export class Region implements Memory, Disposable {
         count,
       );
     }
-    return this.#shared.windows.buffer(this.#base + start, count);
+    return this.#shared.windows.buffer(this.#base + offset, count);
   }
 
   /** @inheritdoc */
@@ -403,7 +390,7 @@ export class Region implements Memory, Disposable {
 
   /** Makes all the ranges durable before it returns, waiting once: faster than a {@link persist} for each. */
   persistAll(ranges: readonly ByteRange[]): void {
-    if (!Array.isArray(ranges)) throw wrongType('ranges', 'an array of { offset, length }', ranges);
+    checkRangeList(ranges);
     const found = spareRanges ?? new Float64Array(2 * MOST_RANGES);
     spareRanges = undefined;
     const count = ranges.length;
@@ -434,28 +421,27 @@ export class Region implements Memory, Disposable {
     if (mailbox[STATUS] !== 0) throw this.#failure('persistAll');
   }
 
-  /**
-   * CRC32C (Castagnoli; RFC 3720, section 12.1) of the range, in hardware where the CPU can.
-   *
-   * @param crc of the bytes before, to continue it; an unsigned 32-bit integer, 0 to begin with
-   */
-  crc32c(offset: number, length: number, crc = 0): number {
-    if (!(Number.isInteger(crc) && crc >= 0 && crc <= 0xffff_ffff)) {
-      throw outOfRange('crc', 'an unsigned 32-bit integer', crc);
-    }
+  /** {@inheritDoc Memory.crc32c} In hardware where the CPU can. */
+  crc32c(offset: number, length: number, seed = 0): number {
+    checkSeed(seed);
     this.#aim('crc32c', offset, length);
-    mailbox[EXTRA] = crc;
+    mailbox[EXTRA] = seed;
     crc32c();
     if (mailbox[STATUS] !== 0) throw this.#failure('crc32c');
     return mailbox[RESULT] as number;
   }
 
   /** {@link write} on another thread. The source must be left alone, and its memory not transferred, until then. */
-  async writeAsync(offset: number, source: Uint8Array, given: AsyncStoreOptions = {}): Promise<void> {
+  async writeAsync(
+    offset: number,
+    source: Uint8Array,
+    mode: WriteMode = 'store',
+    given: JobOptions = {},
+  ): Promise<void> {
     if (!isUint8Array(source)) throw wrongType('source', 'a Buffer or Uint8Array', source);
     const length = lengthOf.call(source);
-    const options = checkAsyncOptions(given);
-    const completion = completionOf(options.mode ?? 'store');
+    const options = checkJob(given);
+    const completion = completionOf(mode);
     await this.#inPieces('writeAsync', offset, length, options, (at, count) => {
       if (lengthOf.call(source) !== length) throw wrongValue('source', 'left alone until the promise settles', source);
       const piece = new Uint8Array(bufferOf.call(source), startOf.call(source) + at, count);
@@ -464,10 +450,10 @@ export class Region implements Memory, Disposable {
   }
 
   /** {@link read} on another thread. The target must be left alone, and its memory not transferred, until then. */
-  async readAsync(offset: number, target: Uint8Array, given: AsyncOptions = {}): Promise<void> {
+  async readAsync(offset: number, target: Uint8Array, given: JobOptions = {}): Promise<void> {
     if (!isUint8Array(target)) throw wrongType('target', 'a Buffer or Uint8Array', target);
     const length = lengthOf.call(target);
-    const options = checkAsyncOptions(given);
+    const options = checkJob(given);
     await this.#inPieces('readAsync', offset, length, options, (at, count) => {
       if (lengthOf.call(target) !== length) throw wrongValue('target', 'left alone until the promise settles', target);
       const piece = new Uint8Array(bufferOf.call(target), startOf.call(target) + at, count);
@@ -476,10 +462,16 @@ export class Region implements Memory, Disposable {
   }
 
   /** {@link fill} on another thread. */
-  async fillAsync(offset: number, length: number, byte = 0, given: AsyncStoreOptions = {}): Promise<void> {
+  async fillAsync(
+    offset: number,
+    length: number,
+    byte = 0,
+    mode: WriteMode = 'store',
+    given: JobOptions = {},
+  ): Promise<void> {
     checkByte(byte);
-    const options = checkAsyncOptions(given);
-    const completion = completionOf(options.mode ?? 'store');
+    const options = checkJob(given);
+    const completion = completionOf(mode);
     await this.#inPieces('fillAsync', offset, length, options, (at, count) =>
       native.fillAsync(this.#handle, this.#base + offset + at, count, byte, completion),
     );
@@ -489,8 +481,8 @@ export class Region implements Memory, Disposable {
    * {@link persist} on another thread: for ranges so large that write-back or msync takes a while. Durable when the promise
    * resolves.
    */
-  async persistAsync(offset: number, length: number, given: AsyncOptions = {}): Promise<void> {
-    const options = checkAsyncOptions(given);
+  async persistAsync(offset: number, length: number, given: JobOptions = {}): Promise<void> {
+    const options = checkJob(given);
     await this.#inPieces('persistAsync', offset, length, options, (at, count) =>
       native.persistAsync(this.#handle, this.#base + offset + at, count),
     );
@@ -500,8 +492,8 @@ export class Region implements Memory, Disposable {
    * Brings the pages of the range in on another thread, so that touching them later costs no page faults: several times faster
    * than touching each. Changes no byte; of a sparse file it allocates the blocks.
    */
-  async populateAsync(offset: number, length: number, given: AsyncOptions = {}): Promise<void> {
-    const options = checkAsyncOptions(given);
+  async populateAsync(offset: number, length: number, given: JobOptions = {}): Promise<void> {
+    const options = checkJob(given);
     await this.#inPieces('populateAsync', offset, length, options, (at, count) =>
       native.populateAsync(this.#handle, this.#base + offset + at, count, !this.readOnly),
     );
@@ -511,12 +503,11 @@ export class Region implements Memory, Disposable {
    * A region on part of this one, sharing its mapping and lock. It ends with this region; closing the slice itself only
    * ends the slice, and leaves its Buffers alone.
    */
-  slice(offset: Size, length?: Size): Region {
-    const start = parseSize(offset, 'offset');
-    const count = length === undefined ? this.#size - start : parseSize(length, 'length');
-    if (!within(start, count, this.#limit)) this.#refuse('slice', start, count);
+  slice(offset: number, length?: number): Region {
+    const count = lengthFrom(offset, length, this.#size);
+    if (!within(offset, count, this.#limit)) this.#refuse('slice', offset, count);
     this.#examine('slice');
-    return new Region(OPEN, this.#shared, this.#base + start, count, true);
+    return new Region(OPEN, this.#shared, this.#base + offset, count, true);
   }
 
   /**
@@ -656,7 +647,7 @@ export class Region implements Memory, Disposable {
     operation: string,
     offset: number,
     length: number,
-    { signal, onProgress }: AsyncOptions,
+    { signal, onProgress }: CheckedJob,
     run: (at: number, count: number) => Promise<Outcome>,
   ): Promise<void> {
     if (!within(offset, length, this.#limit)) this.#refuse(operation, offset, length);
@@ -668,7 +659,7 @@ export class Region implements Memory, Disposable {
       const outcome = await run(at, count);
       if (outcome.status !== 0) throw this.#failure(operation, outcome, offset + at);
       at += count;
-      onProgress?.(at);
+      onProgress?.({ done: at, total: length });
     } while (at < length);
   }
 }

@@ -1,19 +1,24 @@
 /** Memory in an ArrayBuffer that tells somebody of everything done to it. */
 
 import { isUint8Array } from 'node:util/types';
+import { crc32c } from '../../crc32c.js';
 import { PmemError, wrongType } from '../../errors.js';
 import {
   checkByte,
   checkEncoding,
   checkMode,
+  checkRanges,
+  checkSeed,
   checkWord,
+  lengthFrom,
   lengthOf,
   misaligned,
   rangeError,
   within,
 } from '../../memory/checks.js';
-import type { Durability, Memory, WriteMode } from '../../memory/memory.js';
-import { type Media, type Placement, WORD } from './lines.js';
+import type { ByteRange, Durability, Memory, WriteMode } from '../../memory/memory.js';
+import { checkJob, type JobOptions } from '../../options.js';
+import { LINE, type Media, type Placement, WORD } from './lines.js';
 import type { StoreKind } from './store-log.js';
 
 /** Who is told. Ranges are checked, and empty ones are not announced. */
@@ -41,25 +46,36 @@ const DURABILITY: Durability = Object.freeze({
 
 /** Checks its arguments as a `Region` does, with the same errors. */
 export class ObservedMemory implements Memory {
-  /** In its cache line, where byte 0 lies: 0 to 63. */
+  /** Position of byte 0 in its cache line: 0 to 63. */
   readonly lineOffset: number;
+  readonly #media: Media;
   readonly #bytes: Buffer;
-  /** Is told of offsets from the line's beginning on. */
   readonly #observer: MemoryObserver | undefined;
-  /** The size, and -1 once revoked: one comparison then refuses every range. */
-  #limit: number;
+  /** What the observer knows as byte 0: it counts from the beginning of the whole memory's first line. */
+  readonly #base: number;
+  readonly #size: number;
+  /** The memory that this one is a slice of, or this one. */
+  readonly #whole: ObservedMemory;
+  /** Of the whole: its image is gone. */
+  #revoked = false;
 
-  /** @internal */
-  constructor({ bytes }: Media, { size, lineOffset }: Placement, observer?: MemoryObserver) {
-    this.lineOffset = lineOffset;
-    this.#bytes = bytes.subarray(lineOffset, lineOffset + size);
+  /**
+   * @internal
+   * @param whole for a slice: the memory that it is a part of; `lineOffset` may then exceed a line
+   */
+  constructor(media: Media, { size, lineOffset }: Placement, observer?: MemoryObserver, whole?: ObservedMemory) {
+    this.lineOffset = lineOffset % LINE;
+    this.#media = media;
+    this.#bytes = media.bytes.subarray(lineOffset, lineOffset + size);
     this.#observer = observer;
-    this.#limit = size;
+    this.#base = lineOffset;
+    this.#size = size;
+    this.#whole = whole ?? this;
   }
 
   /** Bytes. */
   get size(): number {
-    return this.#bytes.length;
+    return this.#size;
   }
 
   get durability(): Durability {
@@ -72,10 +88,11 @@ export class ObservedMemory implements Memory {
    * them perhaps torn between its bytes; of two stores to one word in between, only the second is seen. Costs a copy of the
    * window.
    */
-  view(offset: number, length: number): Buffer {
-    this.#aim(offset, length);
-    if (length > 0) this.#observer?.viewing(this.lineOffset + offset, length);
-    return this.#bytes.subarray(offset, offset + length);
+  view(offset = 0, length?: number): Buffer {
+    const count = lengthFrom(offset, length, this.#size);
+    this.#aim(offset, count);
+    if (count > 0) this.#observer?.viewing(this.#base + offset, count);
+    return this.#bytes.subarray(offset, offset + count);
   }
 
   /** @inheritdoc */
@@ -84,7 +101,7 @@ export class ObservedMemory implements Memory {
     const length = lengthOf.call(target);
     this.#aim(offset, length);
     if (length === 0) return;
-    this.#observer?.reading(this.lineOffset + offset, length);
+    this.#observer?.reading(this.#base + offset, length);
     // Not by a method or property of target, which may be its own.
     Uint8Array.prototype.set.call(target, this.#bytes.subarray(offset, offset + length));
   }
@@ -94,7 +111,7 @@ export class ObservedMemory implements Memory {
     this.#aim(offset, length);
     checkEncoding(encoding);
     if (length === 0) return '';
-    this.#observer?.reading(offset, length);
+    this.#observer?.reading(this.#base + offset, length);
     return this.#bytes.toString(encoding, offset, offset + length);
   }
 
@@ -105,9 +122,9 @@ export class ObservedMemory implements Memory {
     this.#aim(offset, length);
     checkMode(mode);
     if (length > 0) {
-      this.#observer?.storing(this.lineOffset + offset, length);
+      this.#observer?.storing(this.#base + offset, length);
       this.#bytes.set(source, offset);
-      this.#observer?.stored('write', this.lineOffset + offset, length);
+      this.#observer?.stored('write', this.#base + offset, length);
     }
     this.#complete(offset, length, mode);
   }
@@ -118,9 +135,9 @@ export class ObservedMemory implements Memory {
     checkByte(byte);
     checkMode(mode);
     if (length > 0) {
-      this.#observer?.storing(this.lineOffset + offset, length);
+      this.#observer?.storing(this.#base + offset, length);
       this.#bytes.fill(byte, offset, offset + length);
-      this.#observer?.stored('fill', this.lineOffset + offset, length);
+      this.#observer?.stored('fill', this.#base + offset, length);
     }
     this.#complete(offset, length, mode);
   }
@@ -128,7 +145,7 @@ export class ObservedMemory implements Memory {
   /** @inheritdoc */
   load64(offset: number): bigint {
     this.#aimWord(offset);
-    this.#observer?.reading(this.lineOffset + offset, WORD);
+    this.#observer?.reading(this.#base + offset, WORD);
     return this.#bytes.readBigUInt64LE(offset);
   }
 
@@ -136,15 +153,15 @@ export class ObservedMemory implements Memory {
   store64(offset: number, value: bigint): void {
     checkWord(value);
     this.#aimWord(offset);
-    this.#observer?.storing(this.lineOffset + offset, WORD);
+    this.#observer?.storing(this.#base + offset, WORD);
     this.#bytes.writeBigUInt64LE(value, offset);
-    this.#observer?.stored('store64', this.lineOffset + offset, WORD);
+    this.#observer?.stored('store64', this.#base + offset, WORD);
   }
 
   /** @inheritdoc */
   flush(offset: number, length: number): void {
     this.#aim(offset, length);
-    if (length > 0) this.#observer?.flushing(this.lineOffset + offset, length);
+    if (length > 0) this.#observer?.flushing(this.#base + offset, length);
   }
 
   /** @inheritdoc */
@@ -159,30 +176,98 @@ export class ObservedMemory implements Memory {
     this.#complete(offset, length, 'persist');
   }
 
+  /** @inheritdoc */
+  persistAll(ranges: readonly ByteRange[]): void {
+    this.#aim(0, 0);
+    for (const { offset, length } of checkRanges(ranges, this.#size, 'memory')) this.#complete(offset, length, 'flush');
+    this.drain();
+  }
+
+  /** @inheritdoc */
+  crc32c(offset: number, length: number, seed = 0): number {
+    checkSeed(seed);
+    this.#aim(offset, length);
+    if (length > 0) this.#observer?.reading(this.#base + offset, length);
+    return crc32c(this.#bytes.subarray(offset, offset + length), seed);
+  }
+
+  /** @inheritdoc */
+  slice(offset: number, length?: number): Memory {
+    const size = lengthFrom(offset, length, this.#size);
+    this.#aim(offset, size);
+    const placement = { size, lineOffset: this.#base + offset };
+    return new ObservedMemory(this.#media, placement, this.#observer, this.#whole);
+  }
+
+  // Asynchronous calls are done when they return: a workload has no other thread.
+
+  /** @inheritdoc */
+  async readAsync(offset: number, target: Uint8Array, options: JobOptions = {}): Promise<void> {
+    await this.#job(
+      options,
+      () => lengthOf.call(target),
+      () => this.read(offset, target),
+    );
+  }
+
+  /** @inheritdoc */
+  async writeAsync(offset: number, source: Uint8Array, mode?: WriteMode, options: JobOptions = {}): Promise<void> {
+    await this.#job(
+      options,
+      () => lengthOf.call(source),
+      () => this.write(offset, source, mode),
+    );
+  }
+
+  /** @inheritdoc */
+  async fillAsync(offset: number, length: number, byte = 0, mode?: WriteMode, options: JobOptions = {}): Promise<void> {
+    await this.#job(
+      options,
+      () => length,
+      () => this.fill(offset, length, byte, mode),
+    );
+  }
+
+  /** @inheritdoc */
+  async persistAsync(offset: number, length: number, options: JobOptions = {}): Promise<void> {
+    await this.#job(
+      options,
+      () => length,
+      () => this.persist(offset, length),
+    );
+  }
+
   /** @internal The image that this was is gone: every later call throws `ERR_PMEM_CLOSED`. */
   static revoke(memory: ObservedMemory): void {
-    memory.#limit = -1;
+    memory.#whole.#revoked = true;
+  }
+
+  async #job(options: JobOptions, length: () => number, run: () => void): Promise<void> {
+    const { signal, onProgress } = checkJob(options);
+    signal?.throwIfAborted();
+    run();
+    const total = length();
+    onProgress?.({ done: total, total });
   }
 
   #complete(offset: number, length: number, mode: WriteMode): void {
     if (mode === 'store') return;
-    if (length > 0) this.#observer?.flushing(this.lineOffset + offset, length);
+    if (length > 0) this.#observer?.flushing(this.#base + offset, length);
     if (mode === 'persist') this.#observer?.draining();
   }
 
   #aim(offset: number, length: number): void {
-    if (within(offset, length, this.#limit)) return;
-    if (this.#limit < 0) {
+    if (this.#whole.#revoked) {
       throw new PmemError(
         'ERR_PMEM_CLOSED',
         'this simulated memory is gone: setup, workload, recover and check get one of their own for each call, and must not keep it',
       );
     }
-    throw rangeError(offset, length, this.#limit, 'memory');
+    if (!within(offset, length, this.#size)) throw rangeError(offset, length, this.#size, 'memory');
   }
 
   #aimWord(offset: number): void {
     this.#aim(offset, WORD);
-    if ((this.lineOffset + offset) % WORD !== 0) throw misaligned(this.lineOffset, offset);
+    if ((this.#base + offset) % WORD !== 0) throw misaligned(this.lineOffset, offset);
   }
 }

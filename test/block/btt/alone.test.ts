@@ -63,7 +63,7 @@ describe('a BTT that is in use', () => {
       const btt = Btt.open(slice);
       assertNobodyElse(first);
       btt.close();
-      const [front, back] = [first.slice(0, '128KiB'), first.slice('128KiB')];
+      const [front, back] = [first.slice(0, 128 * 1024), first.slice(128 * 1024)];
       formatSmall(front, { force: true });
       formatSmall(back, { force: true });
       const one = Btt.open(front);

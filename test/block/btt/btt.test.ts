@@ -556,7 +556,7 @@ describe('Btt', () => {
         go = resolve;
       });
       class Slow extends PlainMemory {
-        async readAsync(offset: number, target: Uint8Array): Promise<void> {
+        override async readAsync(offset: number, target: Uint8Array): Promise<void> {
           await gate;
           this.read(offset, target);
         }

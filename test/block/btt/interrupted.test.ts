@@ -187,7 +187,7 @@ describe('a change of a BTT that is interrupted', () => {
 
   it('a memory whose readAsync throws at once keeps no block from being written to', async () => {
     class Throwing extends PlainMemory {
-      readAsync(): Promise<void> {
+      override readAsync(): Promise<void> {
         throw new Interrupted();
       }
     }

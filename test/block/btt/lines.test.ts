@@ -70,11 +70,20 @@ describe('a BTT on memory that does not begin on a cache line', () => {
 
   it('is not made on such a slice of a region, in whatever way it was cut', async () => {
     using region = newRegion(file('region'), '18MiB', { sparse: true });
-    for (const slice of [region.slice(56, '17MiB'), region.slice(4096).slice(100).slice(4, '17MiB')]) {
+    for (const slice of [
+      region.slice(56, 17 * 2 ** 20),
+      region
+        .slice(4096)
+        .slice(100)
+        .slice(4, 17 * 2 ** 20),
+    ]) {
       throwsCode(() => Btt.format(slice), 'EINVAL');
       await assert.rejects(Btt.formatAsync(slice), { code: 'EINVAL' });
     }
-    const slice = region.slice(4096).slice(100).slice(28, '17MiB');
+    const slice = region
+      .slice(4096)
+      .slice(100)
+      .slice(28, 17 * 2 ** 20);
     assert.equal(slice.lineOffset, 0);
     Btt.format(slice, { zeroed: true });
     using btt = Btt.open(slice);
