@@ -71,38 +71,38 @@ export interface HeldLock {
   readonly [HELD]: never;
 }
 
-/** What {@link Native.map} is asked for. All numbers are integers; none is checked again in C++ for sense. */
+/** What {@link Native.map} is asked for. C++ does not check whether the numbers make sense. A flag that is absent is false. */
 export interface MapRequest {
   fd: number;
-  offset: number;
+  /**
+   * Bytes of the file, mapped back to back in one range of addresses; all lengths but the last are multiples of `pageSize`. EINVAL
+   * where they do not fit together.
+   */
+  extents: readonly { readonly offset: number; readonly length: number }[];
+  /** Sum of the extents' lengths. */
   length: number;
   /** Unit in which the kernel maps this backing, in bytes. */
   pageSize: number;
   /** Of the virtual address, relative to the offset; a power of two. */
   alignment: number;
   /** Fail with ENOMEM rather than accept a lesser alignment. */
-  mustAlign: boolean;
+  mustAlign?: boolean;
+  /** Where to map; EEXIST when something is there. Absent or 0: anywhere. */
+  address?: number;
   writable: boolean;
   /** Ask for MAP_SYNC; where the kernel refuses it, map without. */
-  trySync: boolean;
-  populate: boolean;
+  trySync?: boolean;
+  populate?: boolean;
   /** Drain must read from the device (PCI). */
-  readBack: boolean;
-  /** A lock that moves into the mapping, where that comes about; what it was moved from is empty then. */
-  lock?: HeldLock | undefined;
-  /**
-   * Maps several pieces back to back in one range of addresses; `length` is their sum, and all but the last are multiples of
-   * `pageSize`. Without them, the one piece at `offset`. EINVAL where they do not fit together.
-   */
-  extents?: readonly { readonly offset: number; readonly length: number }[];
-  /** Where to map; EEXIST when something is there. 0: anywhere. */
-  address: number;
+  readBack?: boolean;
   /** No fault may bring in more than a page of the kernel's, whatever the file system could map at once. */
-  smallPages: boolean;
+  smallPages?: boolean;
   /** Keep it out of core dumps. */
   dontDump?: boolean;
   /** Set no huge pages aside: those of a shared mapping stay so until the file is truncated. For mappings that are only looked at. */
   noReserve?: boolean;
+  /** A lock that moves into the mapping if the call succeeds. The given one is empty then. */
+  lock?: HeldLock | undefined;
 }
 
 /** What {@link Native.mapNode} is asked for. All numbers are integers. */

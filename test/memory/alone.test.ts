@@ -152,21 +152,15 @@ describe('a lock that is alone', () => {
     assert(other !== undefined);
     const request = {
       fd,
-      offset: 0,
+      extents: [{ offset: 0, length: 2 * PAGE }],
       length: 2 * PAGE,
       pageSize: PAGE,
       alignment: PAGE,
-      mustAlign: false,
       writable: true,
-      trySync: false,
-      populate: false,
-      readBack: false,
       lock: other,
-      address: 0,
-      smallPages: false,
     };
     assert.notEqual(
-      refusal(() => native.map({ ...request, offset: 1 })),
+      refusal(() => native.map({ ...request, extents: [{ offset: 1, length: 2 * PAGE }] })),
       undefined,
     );
     assert.equal(native.lockUsers(lock), 2);

@@ -25,17 +25,10 @@ describe('a mapping of several extents', () => {
     try {
       return native.map({
         fd,
-        offset: extents[0]?.offset ?? 0,
         length,
         pageSize: PAGE,
         alignment: PAGE,
-        mustAlign: false,
         writable: true,
-        trySync: false,
-        populate: false,
-        readBack: false,
-        address: 0,
-        smallPages: false,
         extents,
         ...more,
       });

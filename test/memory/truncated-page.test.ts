@@ -292,17 +292,10 @@ describe('a file truncated within a page', () => {
       ];
       const request: MapRequest = {
         fd,
-        offset: 4 * PAGE,
         length: 3 * PAGE,
         pageSize: PAGE,
         alignment: PAGE,
-        mustAlign: false,
         writable: true,
-        trySync: false,
-        populate: false,
-        readBack: false,
-        address: 0,
-        smallPages: false,
         extents,
       };
       const { handle } = native.map(request);

@@ -21,17 +21,11 @@ describe('windows on regions larger than the longest Buffer', () => {
     const fd = openSync(path, 'r+');
     const { handle } = native.map({
       fd,
-      offset: 0,
+      extents: [{ offset: 0, length: size }],
       length: size,
       pageSize: 4096,
       alignment: 4096,
-      mustAlign: false,
       writable: true,
-      trySync: false,
-      populate: false,
-      readBack: false,
-      address: 0,
-      smallPages: false,
     });
     closeSync(fd);
     return { handle, close: () => native.close(handle) };

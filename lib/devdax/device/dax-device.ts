@@ -7,11 +7,11 @@ import { types } from 'node:util';
 import { type HeldLock, type Mapped, native, Status } from '../../binding.js';
 import { errorName, PmemError, systemError, wrongType, wrongValue } from '../../errors.js';
 import { numericAttribute } from '../../linux/sysfs/read.js';
-import { knowsMapSync } from '../../memory/durability/explain.js';
 import { piecesOf } from '../../memory/extents.js';
 import { lockRange } from '../../memory/lock/acquire.js';
 import { refuseInUse } from '../../memory/lock/in-use.js';
-import { adviceOnMap, mapDescriptor, type OpenedMapping } from '../../memory/region/map-descriptor.js';
+import type { ByteRange } from '../../memory/memory.js';
+import { type MapPlan, mapDescriptor, mapPlan, type OpenedMapping } from '../../memory/region/map-descriptor.js';
 import { checkPath } from '../../memory/region/options.js';
 import { Region } from '../../memory/region/region.js';
 import { greatest, least } from '../../numbers.js';
@@ -379,8 +379,8 @@ export class DaxDevice implements Disposable {
     const [offset, length] = [Number(checked.offset), Number(checked.length)];
     const { writable, dontDump } = checked;
     const [readOnly, address] = [!writable, Number(checked.address ?? 0n)];
-    const { backing, probed, how } = this.#opened;
-    const { align, extents, path, locked: held } = this.#source;
+    const { backing, probed } = this.#opened;
+    const { extents, path, locked: held } = this.#source;
     const pieces = piecesOf(extents, offset, length);
     const [first] = pieces;
     let lock = this.#useLock();
@@ -390,27 +390,28 @@ export class DaxDevice implements Disposable {
     try {
       // Instances hold their bytes since before, and claimed the device then.
       if (!readOnly && !held) refuseLocked(lock, () => refuseInUse(backing, lock !== undefined));
-      return mapDescriptor({
-        fd: this.#fd,
-        backing,
-        extents: pieces,
-        // Not the alignment: where a page is gone, no more than that one is lost.
-        pageSize: backing.pageSize,
-        alignment: align,
-        mustAlign: true,
-        address,
-        smallPages: mapsSmall(how, align),
-        readOnly,
-        populate: false,
-        probed,
-        assumePersistent: this.#options.assumePersistent,
-        granularity: 'page',
-        dontDump,
-        lock,
-      });
+      const plan = { ...this.#plan(pieces, !readOnly), address, dontDump, lock };
+      const { assumePersistent } = this.#options;
+      return mapDescriptor({ backing, probed, plan }, { assumePersistent, granularity: 'page', allowInUse: false });
     } catch (error) {
-      throw systemError(error, path, adviceOnMap(error, backing));
+      throw systemError(error, path);
     }
+  }
+
+  /** What every mapping of the device has in common. */
+  #plan(extents: readonly ByteRange[], writable: boolean): MapPlan {
+    const { backing, how } = this.#opened;
+    const { align } = this.#source;
+    return {
+      fd: this.#fd,
+      extents,
+      // Not the alignment: where a page is gone, no more than that one is lost.
+      pageSize: backing.pageSize,
+      alignment: align,
+      mustAlign: true,
+      smallPages: mapsSmall(how, align),
+      writable,
+    };
   }
 
   /** Of an instance: one more user of the lock on its bytes, which the mapping takes over. */
@@ -451,28 +452,11 @@ export class DaxDevice implements Disposable {
 
   /** The first page, without any lock and without huge pages being set aside. */
   #mapProbe(): Mapped {
-    const { backing, probed, how } = this.#opened;
-    const { align, extents, path } = this.#source;
-    const [first = { offset: 0 }] = extents;
-    try {
-      return native.map({
-        fd: this.#fd,
-        offset: first.offset,
-        length: align,
-        pageSize: align,
-        alignment: align,
-        mustAlign: true,
-        address: 0,
-        writable: !this.#readsProbe,
-        trySync: knowsMapSync(backing) && probed === 0,
-        populate: false,
-        readBack: false,
-        smallPages: mapsSmall(how, align),
-        noReserve: true,
-      });
-    } catch (error) {
-      throw systemError(error, path, adviceOnMap(error, backing));
-    }
+    const { backing, probed } = this.#opened;
+    const { align, extents } = this.#source;
+    const [{ offset } = { offset: 0 }] = extents;
+    const plan = { ...this.#plan([{ offset, length: align }], !this.#readsProbe), noReserve: true };
+    return mapPlan({ backing, probed, plan });
   }
 
   /** Verifies a mapping; throws where the guarantee is not given and not waived. */

@@ -1,7 +1,8 @@
 /** From an open descriptor to a mapping, and the decision of what makes stores durable there. */
 
 import { constants } from 'node:os';
-import { type HeldLock, type Mapped, native } from '../../binding.js';
+import { type Mapped, type MapRequest, native } from '../../binding.js';
+import { systemError } from '../../errors.js';
 import { formatSize } from '../../units.js';
 import type { Backing, BackingKind } from '../backing.js';
 import { deviceOf } from '../backing.js';
@@ -34,41 +35,29 @@ export interface OpenedMapping {
   readonly use: KnownUse;
 }
 
-/** What is mapped, and how. Nothing of it is checked again. */
+/** What C++ is asked for, without what follows from the backing. */
+export type MapPlan = Omit<MapRequest, 'length' | 'trySync' | 'readBack'>;
+
+/** A backing to be mapped. Nothing of it is checked again. */
 export interface DescriptorRequest {
-  readonly fd: number;
   readonly backing: Backing;
-  /** Of the file, in the order in which they follow each other in the mapping; multiples of `pageSize`. */
-  readonly extents: readonly ByteRange[];
-  /** Unit in which the kernel maps, in bytes. */
-  readonly pageSize: number;
-  /** Of the address, in bytes. */
-  readonly alignment: number;
-  /** Fail rather than accept a lesser alignment. */
-  readonly mustAlign: boolean;
-  /** Where to map; 0: anywhere. */
-  readonly address: number;
-  readonly smallPages: boolean;
-  readonly readOnly: boolean;
-  readonly populate: boolean;
   /** What a probe with MAP_SYNC came to: 0 or an errno. */
   readonly probed: number;
+  readonly plan: MapPlan;
+}
+
+/** What a region demands of its mapping. */
+export interface Demand {
   readonly assumePersistent: Assumption;
+  /** The coarsest that will do. */
   readonly granularity: Granularity;
-  readonly allowInUse?: boolean;
-  /** Keep it out of core dumps. */
-  readonly dontDump: boolean;
-  /** A lock that the mapping takes over. */
-  readonly lock: HeldLock | undefined;
+  readonly allowInUse: boolean;
 }
 
 const { ENOMEM, EOPNOTSUPP, EPERM, ETXTBSY } = constants.errno;
 
 /** What to do about an errno of mmap. */
-export function adviceOnMap(
-  error: unknown,
-  { kind, pageSize }: Pick<Backing, 'kind' | 'pageSize'>,
-): string | undefined {
+function adviceOnMap(error: unknown, { kind, pageSize }: Pick<Backing, 'kind' | 'pageSize'>): string | undefined {
   const { errno } = error as { errno?: number };
   if (errno === EPERM && kind === 'devmem') {
     return 'The range is System RAM, or lockdown or a missing CAP_SYS_RAWIO forbids it; reserve a range with memmap= on the kernel command line';
@@ -86,38 +75,37 @@ export function adviceOnMap(
 export function demand(
   backing: Backing,
   syncErrno: number,
-  { assumePersistent, granularity }: Pick<DescriptorRequest, 'assumePersistent' | 'granularity'>,
+  { assumePersistent, granularity }: Omit<Demand, 'allowInUse'>,
 ): Durability {
   const durability = decideDurability({ backing, syncErrno, assumePersistent });
   if (granularity === 'page' || satisfies(durability, granularity)) return durability;
   throw tooCoarse(backing, syncErrno, durability, granularity);
 }
 
-/** Maps. When it throws, nothing is mapped and the lock is given back. */
-export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
-  const { backing, probed, readOnly, extents, lock } = request;
-  const [first = { offset: 0, length: 0 }] = extents;
+/** Maps, and nothing else: the one way from a descriptor to C++. When it throws, the lock is where it was. */
+export function mapPlan({ backing, probed, plan }: DescriptorRequest): Mapped {
+  try {
+    return native.map({
+      ...plan,
+      length: plan.extents.reduce((sum, { length }) => sum + length, 0),
+      trySync: knowsMapSync(backing) && probed === 0,
+      readBack: backing.kind === 'pci',
+    });
+  } catch (error) {
+    throw systemError(error, backing.path, adviceOnMap(error, backing));
+  }
+}
+
+/** Maps, and decides what makes stores durable there. When it throws, nothing is mapped and the lock is given back. */
+export function mapDescriptor(request: DescriptorRequest, demanded: Demand): OpenedMapping {
+  const { backing, probed, plan } = request;
+  const { extents, lock } = plan;
+  const readOnly = !plan.writable;
   let mapped: Mapped | undefined;
   try {
-    mapped = native.map({
-      fd: request.fd,
-      offset: first.offset,
-      length: extents.reduce((sum, { length }) => sum + length, 0),
-      extents,
-      pageSize: request.pageSize,
-      alignment: request.alignment,
-      mustAlign: request.mustAlign,
-      writable: !readOnly,
-      trySync: knowsMapSync(backing) && probed === 0,
-      populate: request.populate,
-      readBack: backing.kind === 'pci',
-      lock,
-      address: request.address,
-      smallPages: request.smallPages,
-      dontDump: request.dontDump,
-    });
+    mapped = mapPlan(request);
     // What the mapping got counts, not what the probe was promised.
-    const durability = demand(backing, mapped.synchronous ? 0 : probed || EOPNOTSUPP, request);
+    const durability = demand(backing, mapped.synchronous ? 0 : probed || EOPNOTSUPP, demanded);
     native.setGranularity(mapped.handle, nativeGranularity(durability));
     return {
       path: backing.path,
@@ -127,17 +115,17 @@ export function mapDescriptor(request: DescriptorRequest): OpenedMapping {
       handle: mapped.handle,
       keeper: mapped.keeper,
       size: mapped.size,
-      fileOffset: first.offset,
+      fileOffset: extents[0]?.offset ?? 0,
       extents: extents.length > 1 ? extents : undefined,
       device: deviceOf(backing),
       use: {
         identity: backing.identity,
-        isClaimed: lock !== undefined && request.allowInUse !== true,
-        isAllowed: readOnly || request.allowInUse === true,
+        isClaimed: lock !== undefined && !demanded.allowInUse,
+        isAllowed: readOnly || demanded.allowInUse,
       },
     };
   } catch (error) {
-    // Of the mapping, the lock ends with it; else it is here, and nobody else gives it back.
+    // A mapping ends its lock with it. Without one, nobody else gives the lock back.
     if (mapped !== undefined) native.close(mapped.handle);
     else if (lock !== undefined) native.unlock(lock);
     throw error;

@@ -9,7 +9,7 @@ import { probeSync } from '../durability/explain.js';
 import { lockRange } from '../lock/acquire.js';
 import { refuseInUse } from '../lock/in-use.js';
 import { fillNew, giveBlocks, grow, isStillThere, settle, sizeMismatch, takeExisting } from './create.js';
-import { adviceOnMap, demand, mapDescriptor, type OpenedMapping } from './map-descriptor.js';
+import { demand, type MapPlan, mapDescriptor, type OpenedMapping } from './map-descriptor.js';
 import { makeInPlace, NewFile } from './new-file.js';
 import type { CheckedOptions } from './options.js';
 import { isTaken } from './strangers.js';
@@ -75,25 +75,20 @@ interface Prepared {
 
 /** When it throws, nothing is mapped, and the lock is given back. */
 function map({ fd, backing, planned, probed, lock: held, populate }: Prepared, options: CheckedOptions): OpenedMapping {
-  const alignment = options.align ?? defaultAlignment(planned.length, backing.pageSize);
-  return mapDescriptor({
+  const { pageSize } = backing;
+  const alignment = options.align ?? defaultAlignment(planned.length, pageSize);
+  const plan: MapPlan = {
     fd,
-    backing,
     extents: [planned],
-    pageSize: backing.pageSize,
-    alignment: Math.max(alignment, backing.pageSize),
+    pageSize,
+    alignment: Math.max(alignment, pageSize),
     mustAlign: options.align !== undefined,
-    address: 0,
-    smallPages: false,
-    readOnly: options.readOnly,
+    writable: !options.readOnly,
     populate,
-    probed,
-    assumePersistent: options.assumePersistent,
-    granularity: options.granularity,
-    allowInUse: options.allowInUse,
     dontDump: options.dontDump,
     lock: held,
-  });
+  };
+  return mapDescriptor({ backing, probed, plan }, options);
 }
 
 /** What follows a mapping that it depends on; when it throws, the mapping and its lock are gone again. */
@@ -146,7 +141,7 @@ function openExisting(fd: number, path: string, options: CheckedOptions): Opened
     return mapped;
   } catch (error) {
     if (!mapping && held !== undefined) native.unlock(held);
-    throw systemError(error, path, adviceOnMap(error, before));
+    throw systemError(error, path);
   }
 }
 
@@ -156,7 +151,7 @@ function openNew(path: string, options: CheckedOptions, file: NewFile): OpenedMa
   try {
     return fillAndMap(path, options, file, before);
   } catch (error) {
-    throw systemError(error, path, adviceOnMap(error, before));
+    throw systemError(error, path);
   }
 }
 
