@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Memory } from 'pmem';
 import { type CrashContext, type CrashOptions, exploreCrashes, exploreMutants, SimulatedMemory } from 'pmem/testing';
-import { throwsCode } from '../support/errors.js';
+import { rejectsCode, throwsCode } from '../support/errors.js';
 
 const SIZE = 4096;
 const TYPE = 'ERR_INVALID_ARG_TYPE';
@@ -23,7 +23,9 @@ const METHODS = {
   store64: ['number', 'word'],
   flush: ['number', 'number'],
   persist: ['number', 'number'],
-  view: ['number', 'number'],
+  crc32c: ['number', 'number', 'seed'],
+  view: ['optional', 'optional'],
+  slice: ['number', 'optional'],
 } as const satisfies Partial<Record<keyof Memory, readonly string[]>>;
 
 function all(values: readonly unknown[], code: string): [unknown, string][] {
@@ -32,6 +34,8 @@ function all(values: readonly unknown[], code: string): [unknown, string][] {
 
 const KINDS: Record<string, { good: unknown; bad: [unknown, string][] }> = {
   number: { good: 8, bad: [...all(BAD_NUMBERS, RANGE), ...all(NO_NUMBERS, TYPE)] },
+  optional: { good: 8, bad: [...all(BAD_NUMBERS, RANGE), ...all(NO_NUMBERS.slice(1), TYPE)] },
+  seed: { good: 1, bad: all([-1, 2 ** 32, 0.5, Number.NaN, null, '1', 1n, {}], RANGE) },
   bytes: { good: Buffer.alloc(8), bad: all(NO_BYTES, TYPE) },
   mode: { good: 'store', bad: all(NO_MODES, VALUE) },
   byte: { good: 1, bad: all([-1, 256, 0.5, Number.NaN, null, '1', 1n, {}], RANGE) },
@@ -64,6 +68,26 @@ describe('arguments of SimulatedMemory', () => {
       throwsCode(() => memory.store64(offset, 1n), RANGE, { message: /multiple of 8/ });
     }
     throwsCode(() => memory.load64(SIZE), RANGE);
+  });
+
+  it('persistAll refuses what a Region refuses', () => {
+    for (const ranges of [undefined, null, {}, [null], [1], [{}], [{ offset: 0 }], [{ offset: '0', length: 8 }]]) {
+      throwsCode(() => memory.persistAll(ranges as never), TYPE);
+    }
+    throwsCode(() => memory.persistAll([{ offset: SIZE, length: 1 }]), RANGE);
+  });
+
+  it('asynchronous calls reject what the others throw, and what is no option', async () => {
+    const bytes = Buffer.alloc(8);
+    await rejectsCode(memory.readAsync(SIZE, bytes), RANGE);
+    await rejectsCode(memory.writeAsync(0, 'text' as never), TYPE);
+    await rejectsCode(memory.writeAsync(0, bytes, { mode: 'persist' } as never), VALUE);
+    await rejectsCode(memory.fillAsync(0, 8, 256), RANGE);
+    await rejectsCode(memory.persistAsync(0, SIZE + 1), RANGE);
+    await rejectsCode(memory.persistAsync(0, 8, { mode: 'persist' } as never), VALUE);
+    await rejectsCode(memory.readAsync(0, bytes, { signal: {} as never }), TYPE);
+    const reason = new Error('enough');
+    await assert.rejects(memory.fillAsync(0, 8, 1, 'store', { signal: AbortSignal.abort(reason) }), reason);
   });
 
   it('accepts the borders', () => {
