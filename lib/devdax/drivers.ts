@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { PmemError } from '../errors.js';
-import { daxDevices } from '../linux/dax/devices.js';
+import { daxDevices, daxDriver } from '../linux/dax/devices.js';
 import { HOST, type Host } from '../linux/host.js';
 import { runSystemProgram } from '../linux/programs.js';
 import { ndRegion, resolve } from '../linux/sysfs/read.js';
@@ -41,12 +41,6 @@ export const KERNEL: Kernel = {
 
 function driverDirectory({ sys }: Host, driver: DaxDriver): string {
   return join(sys, 'bus', 'dax', 'drivers', driver);
-}
-
-/** The driver that serves the device now. */
-export function driverOf(device: string): string | undefined {
-  const target = resolve(join(device, 'driver'));
-  return target === undefined ? undefined : basename(target);
 }
 
 /**
@@ -94,7 +88,7 @@ export function unbind(kernel: Kernel, directory: string): void {
   const unnamed = attempt(() => kernel.write(driver, 'remove_id', name));
   if (unnamed !== undefined && basename(driver) !== 'device_dax') throw unnamed;
   kernel.write(driver, 'unbind', name);
-  if (driverOf(directory) !== undefined) {
+  if (daxDriver(directory) !== undefined) {
     throw new PmemError('EBUSY', `EBUSY: ${basename(driver)} keeps ${name}; the kernel's log may say why`, {
       path: directory,
     });
@@ -132,7 +126,7 @@ export function bind(kernel: Kernel, directory: string, driver: DaxDriver): void
   const name = basename(directory);
   const home = driverDirectory(kernel.host, driver);
   let reason = attempt(() => kernel.write(home, 'bind', name));
-  if (driverOf(directory) === driver) return;
+  if (daxDriver(directory) === driver) return;
   // ENODEV: it does not know the name. Any other reason it would have for a device that it knows, too.
   if (reason === undefined || (reason as { code?: string }).code === 'ENODEV') {
     const others = takenAlong(kernel.host, directory, driver);
@@ -140,10 +134,10 @@ export function bind(kernel: Kernel, directory: string, driver: DaxDriver): void
       throw new PmemError('EBUSY', `EBUSY: ${whyNotNamed(name, driver, others)}`, { path: directory });
     }
     const named = attempt(() => kernel.write(home, 'new_id', name));
-    if (driverOf(directory) === driver) return;
+    if (daxDriver(directory) === driver) return;
     // What went wrong then only `bind` tells.
     const bound = attempt(() => kernel.write(home, 'bind', name));
-    if (driverOf(directory) === driver) return;
+    if (daxDriver(directory) === driver) return;
     attempt(() => kernel.write(home, 'remove_id', name));
     reason = named ?? bound;
   }

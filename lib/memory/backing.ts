@@ -15,6 +15,7 @@ import { constants as osConstants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
+import { daxDeviceAt } from '../linux/dax/devices.js';
 import type { FileIdentity } from '../linux/holders.js';
 import { HOST, type Host } from '../linux/host.js';
 import { descriptorMount, findMount, type Mount, mountOfDevice } from '../linux/mounts.js';
@@ -233,11 +234,8 @@ function inspectCharacterDevice(
   if (device === undefined || subsystem(device) !== 'dax') {
     throw refusal(path, 'ENODEV', 'is a character device, but neither device-DAX nor /dev/mem');
   }
-  const size = numericAttribute(device, 'size');
-  const align = numericAttribute(device, 'align');
-  if (size === undefined || align === undefined) {
-    throw refusal(path, 'ENODEV', `does not tell its size and alignment in ${device}`);
-  }
+  const { size, align } = daxDeviceAt(device);
+  if (align === undefined) throw refusal(path, 'ENODEV', `does not tell its size and alignment in ${device}`);
   return { kind: 'devdax', size, pageSize: align, device, below: belowDax(host, device) };
 }
 

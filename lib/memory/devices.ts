@@ -1,7 +1,7 @@
 /** Every persistent-memory device that sysfs knows: libnvdimm namespaces, legacy pmem, device-DAX. */
 
 import { PmemError } from '../errors.js';
-import { type DaxDevice, daxDevices } from '../linux/dax/devices.js';
+import { type DaxBusDevice, daxDevices } from '../linux/dax/devices.js';
 import { HOST, type Host } from '../linux/host.js';
 import { legacyCaveat } from '../linux/legacy-memory.js';
 import { type MountedDevice, mountPoints, mountTable } from '../linux/mounted-devices.js';
@@ -76,7 +76,7 @@ function isAssumed(): boolean {
   }
 }
 
-function ofDax(dax: DaxDevice, host: Host, assumed: boolean): PmemDevice {
+function ofDax(dax: DaxBusDevice, host: Host, assumed: boolean): PmemDevice {
   const isMemory = dax.driver === 'kmem';
   const { region, provider, persistenceDomain } = regionFacts(dax.directory);
   const volatile = isMemory || isVolatileDax(dax.directory);
@@ -85,7 +85,7 @@ function ofDax(dax: DaxDevice, host: Host, assumed: boolean): PmemDevice {
     mode: isMemory ? 'system-ram' : 'devdax',
     path: isMemory || dax.driver === undefined ? undefined : `/dev/${dax.name}`,
     size: dax.size,
-    alignment: dax.alignment,
+    alignment: dax.align,
     sectorSize: undefined,
     blockDevice: undefined,
     charDevice: dax.name,
@@ -105,7 +105,7 @@ function ofDax(dax: DaxDevice, host: Host, assumed: boolean): PmemDevice {
 
 function ofNamespace(
   namespace: Namespace,
-  dax: DaxDevice | undefined,
+  dax: DaxBusDevice | undefined,
   mounted: MountedDevice[],
   host: Host,
   assumed: boolean,

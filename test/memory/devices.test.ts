@@ -242,13 +242,15 @@ describe('listDevices', () => {
     machine.onBus('nd', `${region}/namespace0.1`, '', { holder: 'btt0.1', size: 'much' });
     machine.onBus('nd', `${region}/btt0.1`, '', {});
     machine.onBus('nd', `${region}/namespace0.2`, '', { holder: 'pfn0.7', mode: 'quantum', size: GIB });
-    machine.onBus('dax', 'virtual/dax9.0', '');
+    machine.onBus('dax', 'virtual/dax8.0', '', { size: 'much' });
+    machine.onBus('dax', 'virtual/dax9.0', '', { size: GIB });
     symlinkSync(join(root, 'gone'), join(machine.host.sys, 'bus', 'nd', 'devices', 'namespace0.3'));
     const nothing = { ...EXPECTED, size: undefined, resource: undefined, enabled: false };
     assert.deepEqual(machine.list(), [
       {
         ...nothing,
         name: 'dax9.0',
+        size: GIB,
         mode: 'devdax',
         charDevice: 'dax9.0',
         sectorSize: undefined,

@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { types } from 'node:util';
 import { type HeldLock, type Mapped, native, Status } from '../../binding.js';
 import { errorName, PmemError, systemError, wrongType, wrongValue } from '../../errors.js';
-import { numericAttribute } from '../../linux/sysfs/read.js';
+import { daxDeviceAt } from '../../linux/dax/devices.js';
 import { piecesOf } from '../../memory/extents.js';
 import { lockRange } from '../../memory/lock/acquire.js';
 import { refuseInUse } from '../../memory/lock/in-use.js';
@@ -17,7 +17,6 @@ import { Region } from '../../memory/region/region.js';
 import { greatest, least } from '../../numbers.js';
 import { own } from '../../options.js';
 import { type DaxSource, sizeOf } from '../dax-source.js';
-import { driverOf } from '../drivers.js';
 import {
   type CheckedMap,
   type CheckedShared,
@@ -349,8 +348,7 @@ export class DaxDevice implements Disposable {
     const { backing, facts } = this.#opened;
     const { align, whole } = this.#source;
     const opened = { size: backing.size ?? Number.POSITIVE_INFINITY, pageSize: backing.pageSize };
-    const now = this.#geometryNow();
-    const driver = backing.kind === 'devdax' && backing.device !== undefined ? driverOf(backing.device) : facts.driver;
+    const { driver, ...now } = this.#now();
     const fits = now.size >= this.#end && align % now.pageSize === 0 && driver === facts.driver;
     const isSame = now.size === opened.size && now.pageSize === opened.pageSize;
     if (fits && (isSame || (backing.kind === 'file' && whole !== true))) return;
@@ -366,13 +364,15 @@ export class DaxDevice implements Disposable {
     return greatest(this.#source.extents.map(({ offset, length }) => offset + length));
   }
 
-  /** Of what the kernel does not tell, as it was. */
-  #geometryNow(): { size: number; pageSize: number } {
-    const { kind, device, size = Number.POSITIVE_INFINITY, pageSize } = this.#opened.backing;
-    if (kind === 'file') return { size: fstatSync(this.#fd).size, pageSize };
-    if (kind !== 'devdax' || device === undefined) return { size, pageSize };
-    const [sizeNow = size, pageSizeNow = pageSize] = ['size', 'align'].map((name) => numericAttribute(device, name));
-    return { size: sizeNow, pageSize: pageSizeNow };
+  /** Size, alignment and driver as they are now; what the kernel does not tell, as it was. */
+  #now(): { size: number; pageSize: number; driver: string | undefined } {
+    const { backing, facts } = this.#opened;
+    const { kind, device, size = Number.POSITIVE_INFINITY, pageSize } = backing;
+    const { driver } = facts;
+    if (kind === 'file') return { size: fstatSync(this.#fd).size, pageSize, driver };
+    if (kind !== 'devdax' || device === undefined) return { size, pageSize, driver };
+    const now = daxDeviceAt(device);
+    return { size: now.align === undefined ? size : now.size, pageSize: now.align ?? pageSize, driver: now.driver };
   }
 
   #mapNow(checked: CheckedMap): OpenedMapping {

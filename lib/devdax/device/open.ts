@@ -8,7 +8,6 @@ import { ndRegion } from '../../linux/sysfs/read.js';
 import { type Backing, inspect, linkTo, numaNode, openAgain, openDescriptor } from '../../memory/backing.js';
 import { probeSync } from '../../memory/durability/explain.js';
 import type { DaxSource } from '../dax-source.js';
-import { driverOf } from '../drivers.js';
 import type { CheckedOpen, CheckedShared } from '../options.js';
 import { type FaultKind, faultKind } from './granularity.js';
 import { type MadeFile, makeFile, type Ways } from './make-file.js';
@@ -45,13 +44,13 @@ function factsOf(backing: Backing): DeviceFacts {
       driver: undefined,
     };
   }
-  const { resource, numaNode: node, targetNode } = daxDeviceAt(device);
+  const { resource, numaNode: node, targetNode, driver } = daxDeviceAt(device);
   return {
     resource,
     numaNode: node,
     targetNode,
     region: basename(ndRegion(device) ?? dirname(device)),
-    driver: driverOf(device),
+    driver,
   };
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { PmemError } from '../../errors.js';
-import type { DaxDevice } from '../../linux/dax/devices.js';
+import { type DaxBusDevice, daxDriver } from '../../linux/dax/devices.js';
 import type { Host } from '../../linux/host.js';
 import {
   autoOnline,
@@ -17,7 +17,7 @@ import {
 import { ndRegion } from '../../linux/sysfs/read.js';
 import { formatSize } from '../../units.js';
 import { useOf } from '../device-users.js';
-import { bind, driverOf, type Kernel, needDriver, takenAlong, unbind, whyNotNamed } from '../drivers.js';
+import { bind, type Kernel, needDriver, takenAlong, unbind, whyNotNamed } from '../drivers.js';
 
 /** What is wanted, checked. */
 export interface SwitchOptions {
@@ -29,7 +29,7 @@ export interface SwitchOptions {
 
 /** In the words of daxctl; `undefined` is a device without a driver. */
 export function modeOf(directory: string): 'devdax' | 'system-ram' | undefined {
-  const driver = driverOf(directory);
+  const driver = daxDriver(directory);
   return driver === undefined ? undefined : driver === 'kmem' ? 'system-ram' : 'devdax';
 }
 
@@ -42,14 +42,14 @@ function namesOf(blocks: readonly MemoryBlock[]): string {
 }
 
 /** Which mode the device is left in, for the end of a message. */
-function leftIn({ name, directory }: DaxDevice): string {
+function leftIn({ name, directory }: DaxBusDevice): string {
   const mode = modeOf(directory);
   if (mode !== undefined) return `${name} is in mode ${mode}`;
   return `${name} has no driver now, and cannot be used until 'pmem reconfigure ${name} --mode devdax' succeeds`;
 }
 
 /** The error of a step, with what became of the device. */
-function failed(error: unknown, step: string, outcome: string, device: DaxDevice): PmemError {
+function failed(error: unknown, step: string, outcome: string, device: DaxBusDevice): PmemError {
   const { code = 'ERR_PMEM_RECONFIGURE', message, errno, syscall, path } = error as PmemError;
   return new PmemError(code, `${message}. It happened in ${step}; ${outcome}`, {
     errno,
@@ -59,12 +59,12 @@ function failed(error: unknown, step: string, outcome: string, device: DaxDevice
   });
 }
 
-function refuse(code: string, message: string, { name }: DaxDevice): never {
+function refuse(code: string, message: string, { name }: DaxBusDevice): never {
   throw new PmemError(code, `${code}: ${message}. Nothing was changed`, { path: `/dev/${name}` });
 }
 
 /** Force is not for this: whoever has the device gets SIGBUS, and Linux 6.1 panics once it is closed there. */
-function refuseUsed(device: DaxDevice, host: Host): void {
+function refuseUsed(device: DaxBusDevice, host: Host): void {
   const use = useOf(`/dev/${device.name}`, host);
   if (use === undefined) return;
   refuse('EBUSY', `${device.name} ${use}, which would lose its memory. Close it there, in every thread`, device);
@@ -78,17 +78,16 @@ function conflicts(policy: string | undefined, { online, movable }: SwitchOption
 }
 
 /** Everything that can be known to fail, or to be regretted, before the device is touched. */
-function checkBefore(device: DaxDevice, options: SwitchOptions, { host }: Kernel): void {
+function checkBefore(device: DaxBusDevice, options: SwitchOptions, { host }: Kernel): void {
   const { name, size, targetNode, directory } = device;
   if (targetNode === undefined) refuse('EINVAL', `${name} has no target node, so its memory cannot become one`, device);
   const unit = blockSize(host);
   if (unit === undefined)
     refuse('ENOTSUP', 'the kernel cannot add memory while it runs (CONFIG_MEMORY_HOTPLUG)', device);
   if (hasAddress(device) && wholeBlocks(device, unit) === 0) {
-    const have = size === undefined ? '' : ` of its ${formatSize(size)}`;
     refuse(
       'ENOSPC',
-      `the kernel adds memory in aligned blocks of ${formatSize(unit)}, and ${name} has none${have}`,
+      `the kernel adds memory in aligned blocks of ${formatSize(unit)}, and ${name} has none of its ${formatSize(size)}`,
       device,
     );
   }
@@ -106,17 +105,16 @@ function checkBefore(device: DaxDevice, options: SwitchOptions, { host }: Kernel
   const others = ndRegion(directory) === undefined ? [] : takenAlong(host, directory, 'kmem');
   if (others.length > 0) refuse('EBUSY', whyNotNamed(name, 'kmem', others), device);
   if (!options.destroyData) {
-    const all = size === undefined ? 'all' : formatSize(size);
     throw new PmemError(
       'ERR_PMEM_NOT_CONFIRMED',
-      `${name}, ${all} of it, is going to be ordinary memory, and what it holds is lost; pass destroyData: true (--yes) to do it`,
+      `${name}, ${formatSize(size)} of it, is going to be ordinary memory, and what it holds is lost; pass destroyData: true (--yes) to do it`,
       { path: `/dev/${name}` },
     );
   }
 }
 
 /** Brings what is offline online. Throws for the first block that the kernel refuses. */
-function online(device: DaxDevice, movable: boolean, kernel: Kernel): void {
+function online(device: DaxBusDevice, movable: boolean, kernel: Kernel): void {
   const state = movable ? 'online_movable' : 'online_kernel';
   for (const block of memoryBlocks(device, kernel.host)) {
     if (block.online) continue;
@@ -133,7 +131,7 @@ function online(device: DaxDevice, movable: boolean, kernel: Kernel): void {
 }
 
 /** To ordinary memory. */
-export function toSystemRam(device: DaxDevice, options: SwitchOptions, kernel: Kernel): void {
+export function toSystemRam(device: DaxBusDevice, options: SwitchOptions, kernel: Kernel): void {
   const { directory } = device;
   if (modeOf(directory) !== 'system-ram') {
     checkBefore(device, options, kernel);
@@ -159,7 +157,7 @@ export function toSystemRam(device: DaxDevice, options: SwitchOptions, kernel: K
 }
 
 /** Gives a device that lost its driver half-way back to the one that it had. */
-function goBack({ directory }: DaxDevice, kernel: Kernel, before: 'devdax' | 'system-ram' | undefined): void {
+function goBack({ directory }: DaxBusDevice, kernel: Kernel, before: 'devdax' | 'system-ram' | undefined): void {
   if (before === undefined || modeOf(directory) !== undefined) return;
   try {
     bind(kernel, directory, before === 'devdax' ? 'device_dax' : 'kmem');
@@ -180,13 +178,13 @@ function bringBack(taken: readonly MemoryBlock[], kernel: Kernel): void {
 }
 
 /** `, with 2 of 3 blocks online` */
-function onlineOf(device: DaxDevice, { host }: Kernel): string {
+function onlineOf(device: DaxBusDevice, { host }: Kernel): string {
   const now = memoryBlocks(device, host);
   return `, with ${now.filter(({ online }) => online).length} of ${now.length} blocks online`;
 }
 
 /** Takes the blocks offline; when the kernel refuses one, those before it are brought back. Returns what it took. */
-function offline(device: DaxDevice, blocks: readonly MemoryBlock[], kernel: Kernel): MemoryBlock[] {
+function offline(device: DaxBusDevice, blocks: readonly MemoryBlock[], kernel: Kernel): MemoryBlock[] {
   const taken: MemoryBlock[] = [];
   // Backwards: a zone is best made smaller at its end.
   for (const block of [...blocks].reverse()) {
@@ -211,7 +209,7 @@ function offline(device: DaxDevice, blocks: readonly MemoryBlock[], kernel: Kern
 }
 
 /** Back to a device; returns how many blocks were taken offline for it. */
-export function toDevdax(device: DaxDevice, { force }: SwitchOptions, kernel: Kernel): number {
+export function toDevdax(device: DaxBusDevice, { force }: SwitchOptions, kernel: Kernel): number {
   const { directory, name } = device;
   const before = modeOf(directory);
   if (before === 'devdax') return 0;

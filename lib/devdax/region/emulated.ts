@@ -4,8 +4,7 @@ import { type BigIntStats, closeSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type HeldLock, native } from '../../binding.js';
 import { PmemError, systemError } from '../../errors.js';
-import { node } from '../../linux/sysfs/nodes.js';
-import { numericAttribute } from '../../linux/sysfs/read.js';
+import { type DaxBusDevice, daxDeviceAt } from '../../linux/dax/devices.js';
 import { type Backing, inspect, numaNode, openDescriptor } from '../../memory/backing.js';
 import { isLocked, lockedError } from '../../memory/lock/error.js';
 import { claimedError, isClaimed, refuseInUse } from '../../memory/lock/in-use.js';
@@ -76,14 +75,15 @@ function extentOf(backing: Backing, align: number, { offset, size }: EmulatedOpt
   return { offset, length };
 }
 
-function targetNode({ kind, device }: Backing): number | undefined {
-  return kind === 'devdax' && device !== undefined ? node(device, 'target_node') : undefined;
+/** What the kernel tells of a device; undefined of anything else that a region is made of. */
+function daxBusDevice({ kind, device }: Backing): DaxBusDevice | undefined {
+  return kind === 'devdax' && device !== undefined ? daxDeviceAt(device) : undefined;
 }
 
 /** The physical address of the bytes at the offset. */
-function resource({ kind, device }: Backing, offset: number): number | undefined {
-  if (kind === 'devmem') return offset;
-  const start = kind === 'devdax' && device !== undefined ? numericAttribute(device, 'resource') : undefined;
+function resource(backing: Backing, offset: number): number | undefined {
+  if (backing.kind === 'devmem') return offset;
+  const start = daxBusDevice(backing)?.resource;
   return start === undefined ? undefined : start + offset;
 }
 
@@ -204,7 +204,7 @@ export class EmulatedRegion implements RegionBackend {
       this.start = offset;
       this.kind = backing.kind;
       this.numaNode = numaNode(backing);
-      this.targetNode = targetNode(backing);
+      this.targetNode = daxBusDevice(backing)?.targetNode;
       this.resource = resource(backing, offset);
       this.layout = new Layout(offset, length);
       this.#identity = backing.identity;

@@ -7,18 +7,17 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { PmemError } from '../../errors.js';
 import {
-  availableSize,
   type DaxBusDevice,
   type DaxBusMapping,
-  type DaxBusRegion,
-  daxBusDevices,
   daxBusMappings,
-  daxBusResource,
-} from '../../linux/dax/regions.js';
-import { attribute, numericAttribute } from '../../linux/sysfs/read.js';
+  daxDeviceAt,
+  daxDriver,
+} from '../../linux/dax/devices.js';
+import { availableSize, type DaxBusRegion, daxBusDevices, daxBusResource } from '../../linux/dax/regions.js';
+import { attribute } from '../../linux/sysfs/read.js';
 import type { DaxSource, Extent } from '../dax-source.js';
 import { withUnused } from '../device-users.js';
-import { bind, driverOf, type Kernel, needDriver, unbind } from '../drivers.js';
+import { bind, type Kernel, needDriver, unbind } from '../drivers.js';
 import { FreeExtents } from './allocations.js';
 import { type DaxMapping, type InstanceBackend, mappingsOf, type RegionBackend, type Wanted } from './backend.js';
 import { busy, empty, gone, isStatic, noSpace } from './errors.js';
@@ -34,11 +33,11 @@ const KMEM = 'kmem';
 /** Neither the size nor what was before can be had: both reasons, and what the device is now. */
 function neither(error: unknown, second: unknown, { name, directory }: DaxBusDevice): PmemError {
   const { code = 'ERR_PMEM_RECONFIGURE', message, errno, syscall } = error as PmemError;
-  const driver = driverOf(directory) === undefined ? ' and has no driver now' : '';
-  const size = numericAttribute(directory, 'size') ?? 0;
+  const { driver, size } = daxDeviceAt(directory);
+  const unserved = driver === undefined ? ' and has no driver now' : '';
   return new PmemError(
     code,
-    `${message}. ${name} cannot be put back as it was either: it has ${size} bytes${driver} (${(second as Error).message})`,
+    `${message}. ${name} cannot be put back as it was either: it has ${size} bytes${unserved} (${(second as Error).message})`,
     { errno, syscall, path: directory, cause: error },
   );
 }
@@ -281,7 +280,7 @@ export class KernelRegion implements RegionBackend {
   /** Without udev, or where its policy differs, nobody else would bind it. */
   bind({ directory }: DaxBusDevice): void {
     // Somebody else may have been quicker: daxctl's new_id makes the driver take whatever is idle.
-    if (driverOf(directory) !== DEVDAX) bind(this.kernel, directory, DEVDAX);
+    if (daxDriver(directory) !== DEVDAX) bind(this.kernel, directory, DEVDAX);
   }
 
   /** The first device of a region stays, empty: the kernel deletes all but that one. */

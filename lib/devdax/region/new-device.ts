@@ -6,9 +6,9 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { PmemError } from '../../errors.js';
-import { type DaxBusDevice, type DaxBusMapping, daxBusMappings } from '../../linux/dax/regions.js';
+import { type DaxBusDevice, type DaxBusMapping, daxBusMappings, daxDriver } from '../../linux/dax/devices.js';
 import type { Extent } from '../dax-source.js';
-import { driverOf, type Kernel, unbind } from '../drivers.js';
+import { type Kernel, unbind } from '../drivers.js';
 import { notFree } from './errors.js';
 
 const { EBUSY } = constants.errno;
@@ -68,7 +68,7 @@ export class NewDevice {
 
   /** From then on the kernel refuses every other size: what it has now it keeps. */
   bind(): void {
-    this.#bound = driverOf(this.#device.directory) === undefined;
+    this.#bound = daxDriver(this.#device.directory) === undefined;
     this.#region.bind(this.#device);
     this.#expectOurs();
   }
