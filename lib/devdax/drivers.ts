@@ -5,8 +5,9 @@ import { basename, join } from 'node:path';
 import { PmemError } from '../errors.js';
 import { daxDevices, daxDriver } from '../linux/dax/devices.js';
 import { HOST, type Host } from '../linux/host.js';
+import { ndRegion } from '../linux/nvdimm/regions.js';
 import { runSystemProgram } from '../linux/programs.js';
-import { ndRegion, resolve } from '../linux/sysfs/read.js';
+import { resolve } from '../linux/sysfs/read.js';
 import { writeAttribute } from '../linux/sysfs/write.js';
 
 /** The drivers of the bus. */

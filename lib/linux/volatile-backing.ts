@@ -5,18 +5,11 @@ import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
 import { isPartition, loopFile } from './block-stack.js';
 import type { Host } from './host.js';
-import { legacyCaveat } from './legacy-memory.js';
 import { findMount, type Mount, mountOfDevice } from './mounts.js';
+import { legacyCaveat } from './nvdimm/legacy-memory.js';
+import { nvdimmRegionOf } from './nvdimm/regions.js';
 import { children } from './sysfs/nodes.js';
-import {
-  attribute,
-  deviceDirectory,
-  deviceNumber,
-  isVolatileRegion,
-  ndRegion,
-  providerOf,
-  resolve,
-} from './sysfs/read.js';
+import { attribute, deviceDirectory, deviceNumber, resolve } from './sysfs/read.js';
 
 /**
  * What becomes at power-off of that which holds the bytes in the end, below file systems, partitions, device mapper, loop
@@ -146,11 +139,10 @@ function walkDevice(host: Host, directory: string, level: number): Beneath {
 
 /** Memory of libnvdimm, whichever device makes it usable. */
 function belowMemory(host: Host, directory: string): Beneath | undefined {
-  const region = ndRegion(directory);
+  const region = nvdimmRegionOf(directory);
   if (region === undefined) return undefined;
-  if (isVolatileRegion(region))
-    return forgets(`${basename(region)} is volatile memory, as the platform says`, [directory]);
-  const caveat = providerOf(region) === 'e820' ? legacyCaveat(host, region) : undefined;
+  if (region.volatile) return forgets(`${region.name} is volatile memory, as the platform says`, [directory]);
+  const caveat = legacyCaveat(host, region);
   if (caveat !== undefined) return unknown(caveat, [directory]);
   return { state: 'persistent', why: undefined, devices: [directory] };
 }

@@ -19,7 +19,8 @@ import { daxDeviceAt } from '../linux/dax/devices.js';
 import type { FileIdentity } from '../linux/holders.js';
 import { HOST, type Host } from '../linux/host.js';
 import { descriptorMount, findMount, type Mount, mountOfDevice } from '../linux/mounts.js';
-import { deviceDirectory, deviceNumber, ndRegion, numericAttribute, resolve, subsystem } from '../linux/sysfs/read.js';
+import { ndRegion } from '../linux/nvdimm/regions.js';
+import { deviceDirectory, deviceNumber, numericAttribute, resolve, subsystem } from '../linux/sysfs/read.js';
 import { type Beneath, belowDax, belowDescriptor, belowDevice } from '../linux/volatile-backing.js';
 import { checkLinks, type Rule } from './region/strangers.js';
 

@@ -3,10 +3,10 @@
 import { PmemError } from '../errors.js';
 import { type DaxBusDevice, daxDevices } from '../linux/dax/devices.js';
 import { HOST, type Host } from '../linux/host.js';
-import { legacyCaveat } from '../linux/legacy-memory.js';
 import { type MountedDevice, mountPoints, mountTable } from '../linux/mounted-devices.js';
-import { type Namespace, type NamespaceMode, namespaces, regionFacts } from '../linux/namespaces.js';
-import { isVirtioPmem, isVolatileDax, ndRegion, providerOf } from '../linux/sysfs/read.js';
+import { legacyCaveat } from '../linux/nvdimm/legacy-memory.js';
+import { type Namespace, type NamespaceMode, namespaces } from '../linux/nvdimm/namespaces.js';
+import { isVirtioPmem, isVolatileDax, nvdimmRegionOf } from '../linux/nvdimm/regions.js';
 import { assumedByEnvironment, assumptionInEnvironment } from './durability/durability.js';
 
 /**
@@ -59,12 +59,6 @@ export interface PmemDevice {
 
 const UNFLUSHABLE = 'virtio-pmem as device-DAX: nothing can send the flush request that makes stores durable';
 
-/** What is said of all the memory of a region, if the device lies in one. */
-function caveatOf(directory: string, host: Host): string | undefined {
-  const region = ndRegion(directory);
-  return region !== undefined && providerOf(region) === 'e820' ? legacyCaveat(host, region) : undefined;
-}
-
 /** The environment of a program that lists devices; where the addon cannot be loaded, nobody opens a region either. */
 function isAssumed(): boolean {
   if (assumptionInEnvironment() === '') return false;
@@ -78,7 +72,7 @@ function isAssumed(): boolean {
 
 function ofDax(dax: DaxBusDevice, host: Host, assumed: boolean): PmemDevice {
   const isMemory = dax.driver === 'kmem';
-  const { region, provider, persistenceDomain } = regionFacts(dax.directory);
+  const region = nvdimmRegionOf(dax.directory);
   const volatile = isMemory || isVolatileDax(dax.directory);
   return {
     name: dax.name,
@@ -89,11 +83,11 @@ function ofDax(dax: DaxBusDevice, host: Host, assumed: boolean): PmemDevice {
     sectorSize: undefined,
     blockDevice: undefined,
     charDevice: dax.name,
-    region,
-    provider: provider ?? dax.provider,
-    persistenceDomain,
+    region: region?.name,
+    provider: region?.provider ?? dax.provider,
+    persistenceDomain: region?.persistenceDomain,
     volatile,
-    caveat: volatile ? undefined : isVirtioPmem(dax.directory) ? UNFLUSHABLE : caveatOf(dax.directory, host),
+    caveat: volatile ? undefined : isVirtioPmem(dax.directory) ? UNFLUSHABLE : region && legacyCaveat(host, region),
     assumed: assumed && !isMemory && (volatile || isVirtioPmem(dax.directory)),
     numaNode: dax.numaNode,
     targetNode: dax.targetNode,
@@ -110,7 +104,7 @@ function ofNamespace(
   host: Host,
   assumed: boolean,
 ): PmemDevice {
-  const { name, region, provider, persistenceDomain, block } = namespace;
+  const { name, region, block } = namespace;
   const device = dax === undefined ? undefined : ofDax(dax, host, assumed);
   const volatile = device?.volatile ?? isVolatileDax(namespace.holder);
   const mode = device?.mode ?? namespace.mode;
@@ -119,15 +113,15 @@ function ofNamespace(
     mode,
     path: device === undefined ? block && `/dev/${block.name}` : device.path,
     size: device?.size ?? namespace.size,
-    alignment: device?.alignment ?? namespace.alignment,
+    alignment: device?.alignment ?? namespace.align,
     sectorSize: mode === 'devdax' || mode === 'system-ram' ? undefined : namespace.sectorSize,
     blockDevice: block?.name,
     charDevice: device?.charDevice,
-    region,
-    provider,
-    persistenceDomain,
+    region: region?.name,
+    provider: region?.provider,
+    persistenceDomain: region?.persistenceDomain,
     volatile,
-    caveat: device === undefined ? (volatile ? undefined : caveatOf(namespace.holder, host)) : device.caveat,
+    caveat: device === undefined ? (volatile ? undefined : region && legacyCaveat(host, region)) : device.caveat,
     assumed: device?.assumed ?? (assumed && block !== undefined),
     numaNode: namespace.numaNode ?? device?.numaNode,
     targetNode: namespace.targetNode ?? device?.targetNode,

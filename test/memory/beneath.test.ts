@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { legacyCaveat } from '#dist/linux/legacy-memory.js';
 import type { Mount } from '#dist/linux/mounts.js';
+import { legacyCaveat } from '#dist/linux/nvdimm/legacy-memory.js';
+import { nvdimmRegionOf } from '#dist/linux/nvdimm/regions.js';
 import { type Beneath, belowDax, belowDescriptor, belowDevice } from '#dist/linux/volatile-backing.js';
 import { decideDurability } from '#dist/memory/durability/durability.js';
 import { Machine, nvdimms } from '../support/machine.js';
@@ -139,16 +140,17 @@ describe('what is below a region', () => {
 
     it('device mapper on legacy memory has its caveat, and names what the command line makes', () => {
       machine.device('platform/e820_pmem/ndbus1', { provider: 'e820' });
-      const region = machine.device('platform/e820_pmem/ndbus1/region4', { resource: '0x100000000' });
+      const directory = machine.device('platform/e820_pmem/ndbus1/region4', { resource: '0x100000000' });
       const pmem = machine.device('platform/e820_pmem/ndbus1/region4/namespace4.0/block/pmem4');
       const below = belowDevice(machine.host, made('virtual/block/dm-1', pmem));
       assert.equal(below.state, 'unknown');
       assert.deepEqual(below.devices, [pmem]);
       const told = (line: string) => {
         writeFileSync(join(machine.host.proc, 'cmdline'), line);
-        return legacyCaveat(machine.host, region);
+        const region = nvdimmRegionOf(directory);
+        return (region && legacyCaveat(machine.host, region)) ?? '';
       };
-      assert.match(below.why ?? '', /\/proc\/cmdline, which may call it that, cannot be read/);
+      assert.match(below.why ?? '', /\/proc\/cmdline, which may show that it is RAM, cannot be read/);
       for (const own of ['4G!4G', '0x100000000!0x100000000', '4194304K!4096m', '1G!3G,2G!4G']) {
         const shown = own.split(',').at(-1);
         assert(told(`quiet memmap=${own} x`).includes(`(memmap=${shown})`), told(`quiet memmap=${own} x`));

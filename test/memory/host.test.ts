@@ -6,14 +6,8 @@ import { join } from 'node:path';
 import { holders } from '#dist/linux/holders.js';
 import type { Host } from '#dist/linux/host.js';
 import { findMount, parseMounts } from '#dist/linux/mounts.js';
-import {
-  attribute,
-  deviceNumber,
-  isVirtioPmem,
-  isVolatileDax,
-  ndRegion,
-  numericAttribute,
-} from '#dist/linux/sysfs/read.js';
+import { isVirtioPmem, isVolatileDax, ndRegion } from '#dist/linux/nvdimm/regions.js';
+import { attribute, deviceNumber, numericAttribute } from '#dist/linux/sysfs/read.js';
 import { type Backing, inspect } from '#dist/memory/backing.js';
 import { throwsCode } from '../support/errors.js';
 import { Machine } from '../support/machine.js';

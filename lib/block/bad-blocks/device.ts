@@ -1,7 +1,8 @@
 /** What the kernel knows of a device's bad sectors: the attribute `badblocks` (Documentation/ABI/testing/sysfs-block, sysfs-bus-nd). */
 
 import { dirname } from 'node:path';
-import { attribute, ndRegion, numericAttribute } from '../../linux/sysfs/read.js';
+import { ndRegion } from '../../linux/nvdimm/regions.js';
+import { attribute, numericAttribute } from '../../linux/sysfs/read.js';
 import type { BackingKind } from '../../memory/backing.js';
 import type { ByteRange } from '../../memory/memory.js';
 import { BAD_BLOCK_UNIT, BadBlocks } from './bad-blocks.js';

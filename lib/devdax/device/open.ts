@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { native } from '../../binding.js';
 import { daxDeviceAt } from '../../linux/dax/devices.js';
-import { ndRegion } from '../../linux/sysfs/read.js';
+import { ndRegion } from '../../linux/nvdimm/regions.js';
 import { type Backing, inspect, linkTo, numaNode, openAgain, openDescriptor } from '../../memory/backing.js';
 import { probeSync } from '../../memory/durability/explain.js';
 import type { DaxSource } from '../dax-source.js';

@@ -14,7 +14,7 @@ import {
   memoryBlocks,
   wholeBlocks,
 } from '../../linux/memory-blocks.js';
-import { ndRegion } from '../../linux/sysfs/read.js';
+import { ndRegion } from '../../linux/nvdimm/regions.js';
 import { formatSize } from '../../units.js';
 import { useOf } from '../device-users.js';
 import { bind, type Kernel, needDriver, takenAlong, unbind, whyNotNamed } from '../drivers.js';

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../../binding.js';
 import { systemError } from '../../errors.js';
-import { attribute, ndRegion } from '../../linux/sysfs/read.js';
+import { ndRegion } from '../../linux/nvdimm/regions.js';
+import { attribute } from '../../linux/sysfs/read.js';
 import type { BackingKind } from '../backing.js';
 import type { Durability } from '../memory.js';
 

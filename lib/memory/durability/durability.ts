@@ -2,7 +2,7 @@
 
 import { NativeGranularity, native } from '../../binding.js';
 import { PmemError } from '../../errors.js';
-import { attribute, ndRegion } from '../../linux/sysfs/read.js';
+import { persistenceDomainOf } from '../../linux/nvdimm/regions.js';
 import { own } from '../../options.js';
 import type { Backing } from '../backing.js';
 import type { Below, Durability, Granularity } from '../memory.js';
@@ -51,10 +51,7 @@ export function assumedByEnvironment(): boolean {
 export function persistenceDomain({ device, fileSystem, below }: Backing): string | undefined {
   const own = device ?? fileSystem?.device;
   const devices = below?.devices.length ? below.devices : own === undefined ? [] : [own];
-  const domains = devices.map((one) => {
-    const region = ndRegion(one);
-    return region === undefined ? undefined : attribute(region, 'persistence_domain');
-  });
+  const domains = devices.map(persistenceDomainOf);
   return domains.includes(undefined) ? undefined : (domains.find((domain) => domain !== 'cpu_cache') ?? domains[0]);
 }
 

@@ -1,9 +1,10 @@
-/** Legacy persistent memory: what e820 calls type 12, or what `memmap=size!start` on the kernel's command line makes of any RAM. */
+/** Legacy persistent memory: type 12 of the e820 table, or any RAM that `memmap=size!start` on the kernel's command line names. */
 
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import type { Host } from './host.js';
-import { numericAttribute } from './sysfs/read.js';
+import { join } from 'node:path';
+import type { Host } from '../host.js';
+import { numericAttribute } from '../sysfs/read.js';
+import type { NvdimmRegion } from './regions.js';
 
 /** A range of `memmap=`. */
 interface Range {
@@ -38,16 +39,21 @@ function commandLine(host: Host): string | undefined {
   }
 }
 
-/** What is to be said of a region that provider e820 brought: nothing but hearsay tells it from an NVDIMM. */
-export function legacyCaveat(host: Host, region: string): string {
-  const name = basename(region);
-  const line = commandLine(host);
+/**
+ * Why it is unknown whether a region's memory survives power-off, a clause; undefined of regions of which the platform tells.
+ * Provider e820 reports NVDIMMs and ordinary RAM alike.
+ */
+export function legacyCaveat(host: Host, { name, directory, provider }: NvdimmRegion): string | undefined {
+  if (provider !== 'e820') return undefined;
   const head = `${name} is legacy memory (e820), of which nobody says that it survives power-off`;
-  if (line === undefined)
-    return `${head}: ordinary RAM does not, and /proc/cmdline, which may call it that, cannot be read`;
-  const ranges = rangesOf(line);
-  const start = numericAttribute(region, 'resource');
-  const own = ranges.filter((one) => start === undefined || (one.start <= start && start < one.start + one.size));
+  const line = commandLine(host);
+  if (line === undefined) {
+    return `${head}: ordinary RAM does not, and /proc/cmdline, which may show that it is RAM, cannot be read`;
+  }
+  const start = numericAttribute(directory, 'resource');
+  const own = rangesOf(line).filter(
+    (one) => start === undefined || (one.start <= start && start < one.start + one.size),
+  );
   if (own.length > 0) {
     const made = own.map(({ text }) => `memmap=${text}`).join(' ');
     return `${head}: the kernel's command line makes it (${made}), of ordinary RAM unless an NVDIMM is at that address`;

@@ -1,29 +1,25 @@
-/** Namespaces of libnvdimm: Documentation/ABI/testing/sysfs-bus-nvdimm, and the personalities that claim them. */
+/** Namespaces of libnvdimm, and the personalities (BTT, PFN, DAX) that claim them: Documentation/ABI/testing/sysfs-bus-nvdimm. */
 
-import { basename, dirname, join } from 'node:path';
-import type { Host } from './host.js';
-import { children, type Entry, node } from './sysfs/nodes.js';
-import { attribute, ndRegion, numericAttribute, resolve } from './sysfs/read.js';
+import { dirname, join } from 'node:path';
+import type { Host } from '../host.js';
+import { children, type Entry, node } from '../sysfs/nodes.js';
+import { attribute, numericAttribute, resolve } from '../sysfs/read.js';
+import { type NvdimmRegion, nvdimmRegionOf } from './regions.js';
 
-/** ndctl's word for what serves a namespace. */
+/** ndctl's names of the modes of a namespace. */
 export type NamespaceMode = 'raw' | 'sector' | 'fsdax' | 'devdax';
 
-/** What the libnvdimm region says that a device lies in; nothing outside of one. */
-export interface RegionFacts {
-  readonly region: string | undefined;
-  readonly provider: string | undefined;
-  readonly persistenceDomain: string | undefined;
-}
-
-/** One namespace, with what its personality (BTT, PFN or DAX) makes of it. */
-export interface Namespace extends RegionFacts {
+/** One namespace, with what its personality tells. */
+export interface Namespace {
   readonly name: string;
+  /** The region that the namespace is a part of. */
+  readonly region: NvdimmRegion | undefined;
   readonly mode: NamespaceMode | undefined;
   readonly size: number | undefined;
-  readonly alignment: number | undefined;
+  readonly align: number | undefined;
   readonly sectorSize: number;
   readonly block: Entry | undefined;
-  /** Directory of whoever serves the memory: the personality, or the namespace itself. */
+  /** Directory of the device that serves the memory: the personality, else the namespace itself. */
   readonly holder: string;
   readonly numaNode: number | undefined;
   readonly targetNode: number | undefined;
@@ -31,7 +27,7 @@ export interface Namespace extends RegionFacts {
   readonly enabled: boolean;
 }
 
-/** The kernel's words for the modes, which differ from ndctl's. */
+/** The kernel's names of the modes, and ndctl's. */
 const MODES: Readonly<Record<string, NamespaceMode>> = {
   raw: 'raw',
   safe: 'sector',
@@ -39,7 +35,7 @@ const MODES: Readonly<Record<string, NamespaceMode>> = {
   dax: 'devdax',
 };
 
-/** The mode that a claim amounts to, by the name of the personality: `btt0.1`. */
+/** The mode of a claimed namespace, by the name of its personality: `btt0.1`. */
 const CLAIMS: Readonly<Record<string, NamespaceMode>> = { btt: 'sector', pfn: 'fsdax', dax: 'devdax' };
 
 function modeOf(directory: string, claim: string | undefined): NamespaceMode | undefined {
@@ -47,23 +43,11 @@ function modeOf(directory: string, claim: string | undefined): NamespaceMode | u
   return told ?? CLAIMS[/^[a-z]+/.exec(claim ?? '')?.[0] ?? ''];
 }
 
-/** Of a list such as `[512] 520 528 4096`, the one in use; else a plain number. The kernel's default is 512. */
+/** The attribute is a list with the size in use marked, `[512] 520 528 4096`, or one number. The kernel's default is 512. */
 function sectorSizeOf(directory: string): number {
   const text = attribute(directory, 'sector_size') ?? '';
   const size = Number(/\[(\d+)\]/.exec(text)?.[1] ?? text);
   return Number.isInteger(size) && size > 0 ? size : 512;
-}
-
-/** The facts of the region around a device's directory. */
-export function regionFacts(directory: string): RegionFacts {
-  const region = ndRegion(directory);
-  if (region === undefined) return { region, provider: undefined, persistenceDomain: undefined };
-  const domain = attribute(region, 'persistence_domain');
-  return {
-    region: basename(region),
-    provider: attribute(dirname(region), 'provider'),
-    persistenceDomain: domain === '' ? undefined : domain,
-  };
 }
 
 /** The namespace's own node, else its region's. */
@@ -78,11 +62,11 @@ function inspect(bus: string, { name, directory }: Entry): Namespace {
   const server = personality ?? directory;
   return {
     name,
-    ...regionFacts(directory),
+    region: nvdimmRegionOf(directory),
     mode: modeOf(directory, claim),
-    // A personality takes room for its own records, and tells what is left only while it is enabled.
+    // A personality keeps records of its own in the namespace, and tells the remaining size only while it is enabled.
     size: numericAttribute(server, 'size') ?? numericAttribute(directory, 'size'),
-    alignment: numericAttribute(server, 'align'),
+    align: numericAttribute(server, 'align'),
     sectorSize: sectorSizeOf(server),
     block: children(join(server, 'block'), /./)[0],
     holder: server,
@@ -94,8 +78,8 @@ function inspect(bus: string, { name, directory }: Entry): Namespace {
 }
 
 /**
- * The namespaces that have any memory. Left out: the empty ones that wait to be created, and windows of BLK mode (kernels
- * before 5.18), which are no memory that could be mapped.
+ * The namespaces that have memory. Left out are empty ones, of which new namespaces are made, and those of BLK mode (kernels before
+ * 5.18), whose memory cannot be mapped.
  */
 export function namespaces(host: Host): Namespace[] {
   const bus = join(host.sys, 'bus', 'nd', 'devices');
