@@ -1,17 +1,66 @@
-/** Who could hold a lock: the kernel does not name the owner of an open-file-description lock (fcntl(2), F_OFD_GETLK). */
+/** Which processes have a file or device open, mapped or locked: proc(5), /proc/[pid]/fd, fdinfo, maps and map_files. */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LockHolder } from '../errors.js';
 import { HOST, type Host } from './host.js';
+import { type FileIdentity, identityAt, isSameFile } from './identity.js';
+import { linkAt, namesIn, statusAt, textAt } from './look.js';
 
-/** Which file or device is meant, as stat(2) tells. A device is what its number says, whatever node it was opened by. */
-export interface FileIdentity {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  /** Of a device its number and kind. */
-  readonly rdev?: bigint;
-  readonly mode?: bigint;
+/** A process that has a file open or mapped. */
+export interface FileUser {
+  readonly pid: number;
+  /** The process is this one. */
+  readonly isSelf: boolean;
+  /** Open descriptors. */
+  readonly descriptors: number;
+  readonly isMapped: boolean;
+}
+
+/** Names of the processes in this /proc. */
+function processNames(host: Host): string[] {
+  return namesIn(host.proc).filter((name) => /^\d+$/.test(name));
+}
+
+/** This process's number in this /proc; in the /proc of another PID namespace it is not `process.pid`. */
+function ownName(host: Host): string {
+  return linkAt(join(host.proc, 'self')) ?? String(process.pid);
+}
+
+/** The inodes of the process's descriptors that are open on the file, one for each: a device can have several nodes. */
+function inodesOf(home: string, identity: FileIdentity): string[] {
+  const directory = join(home, 'fd');
+  return namesIn(directory).flatMap((name) => {
+    const status = statusAt(join(directory, name));
+    return status !== undefined && isSameFile(identity, status) ? [String(status.ino)] : [];
+  });
+}
+
+/**
+ * Whether the process has a shared mapping of the file. The links in map_files tell exactly, to root only; the path in maps tells of
+ * a file with one name.
+ */
+function maps(home: string, path: string, identity: FileIdentity | undefined): boolean {
+  const text = textAt(join(home, 'maps')) ?? '';
+  for (const [, addresses = '', name] of text.matchAll(/^(\S+) ..[-x]s \S+ \S+ \d+ *(.*)$/gm)) {
+    if (name === path) return true;
+    const status = identity === undefined ? undefined : statusAt(join(home, 'map_files', addresses));
+    if (identity !== undefined && status !== undefined && isSameFile(identity, status)) return true;
+  }
+  return false;
+}
+
+/** The processes that have the file at the path open or mapped, by pid, as far as this user may see. */
+export function fileUsers(path: string, host: Host = HOST): FileUser[] {
+  const identity = identityAt(path);
+  const own = ownName(host);
+  return processNames(host)
+    .map((name) => {
+      const home = join(host.proc, name);
+      const descriptors = identity === undefined ? 0 : inodesOf(home, identity).length;
+      return { pid: Number(name), isSelf: name === own, descriptors, isMapped: maps(home, path, identity) };
+    })
+    .filter(({ descriptors, isMapped }) => descriptors > 0 || isMapped)
+    .sort((a, b) => a.pid - b.pid);
 }
 
 /** On one line, and short: arguments can be whole programs. */
@@ -20,79 +69,43 @@ function shortened(cmdline: string): string {
   return line.length > 60 ? `${line.slice(0, 60)}…` : line;
 }
 
-const KIND = 0o170000n;
-
-function isSame(one: FileIdentity, other: FileIdentity): boolean {
-  if (one.dev === other.dev && one.ino === other.ino) return true;
-  const { rdev = 0n, mode = 0n } = one;
-  return rdev !== 0n && rdev === other.rdev && (mode & KIND) === ((other.mode ?? 0n) & KIND);
+function otherProcesses(host: Host, fits: (home: string) => boolean): LockHolder[] {
+  const own = ownName(host);
+  return processNames(host).flatMap((name) => {
+    const home = join(host.proc, name);
+    if (name === own || !fits(home)) return [];
+    const [comm, cmdline] = [textAt(join(home, 'comm')), textAt(join(home, 'cmdline'))];
+    // Gone meanwhile.
+    if (comm === undefined || cmdline === undefined) return [];
+    return [{ pid: Number(name), name: comm.replace(/\n$/, ''), command: shortened(cmdline) }];
+  });
 }
 
-/** The inodes by which a process has the file open: one, but for a device with several nodes. */
-function inodesOf(directory: string, identity: FileIdentity): Set<string> {
-  const found = new Set<string>();
-  for (const name of readdirSync(directory)) {
-    try {
-      const status = statSync(join(directory, name), { bigint: true });
-      if (isSame(identity, status)) found.add(String(status.ino));
-    } catch {
-      // Closed meanwhile.
-    }
-  }
-  return found;
-}
-
-/** Whether a descriptor's locks, as proc(5) tells them in fdinfo, touch the bytes; the owner is the process itself. */
-function hasLocked(directory: string, inodes: ReadonlySet<string>, begin: number, end: number): boolean {
-  for (const name of readdirSync(directory)) {
-    let text: string;
-    try {
-      text = readFileSync(join(directory, name), 'utf8');
-    } catch {
-      continue; // closed meanwhile
-    }
-    for (const [, inode = '', first, last] of text.matchAll(/^lock:.* [0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+|EOF)$/gm)) {
-      const until = last === 'EOF' ? Number.POSITIVE_INFINITY : Number(last) + 1;
-      if (inodes.has(inode) && Number(first) < end && until > begin) return true;
-    }
-  }
-  return false;
-}
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return []; // no /proc, no names
-  }
-}
-
-function processes(host: Host, fits: (directory: string) => boolean): LockHolder[] {
-  const found: LockHolder[] = [];
-  for (const name of entries(host.proc)) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    try {
-      const home = join(host.proc, name);
-      if (!fits(home)) continue;
-      const comm = readFileSync(join(home, 'comm'), 'utf8').replace(/\n$/, '');
-      found.push({ pid, name: comm, command: shortened(readFileSync(join(home, 'cmdline'), 'utf8')) });
-    } catch {
-      // Gone, or another user's.
-    }
-  }
-  return found;
-}
-
-/** Other processes that have this file open, as far as this user may see. */
+/** Other processes that have the file open, as far as this user may see. */
 export function holders(identity: FileIdentity, host: Host = HOST): LockHolder[] {
-  return processes(host, (directory) => inodesOf(join(directory, 'fd'), identity).size > 0);
+  return otherProcesses(host, (home) => inodesOf(home, identity).length > 0);
 }
 
-/** Those of them that have a lock on some of the bytes, by what the kernel tells of their descriptors. */
+/** Whether a lock of one of the process's descriptors touches bytes `[begin, end)`. Of such a descriptor fdinfo lists the locks. */
+function hasLocked(home: string, inodes: readonly string[], begin: number, end: number): boolean {
+  const directory = join(home, 'fdinfo');
+  return namesIn(directory).some((name) => {
+    const text = textAt(join(directory, name)) ?? '';
+    const locks = text.matchAll(/^lock:.* [0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+|EOF)$/gm);
+    return [...locks].some(([, inode = '', first, last]) => {
+      const until = last === 'EOF' ? Number.POSITIVE_INFINITY : Number(last) + 1;
+      return inodes.includes(inode) && Number(first) < end && until > begin;
+    });
+  });
+}
+
+/**
+ * Other processes that have a lock on some of the bytes, as far as this user may see. The kernel does not name the owner of an
+ * open-file-description lock (fcntl(2), F_OFD_GETLK).
+ */
 export function lockHolders(identity: FileIdentity, begin: number, end: number, host: Host = HOST): LockHolder[] {
-  return processes(host, (directory) => {
-    const inodes = inodesOf(join(directory, 'fd'), identity);
-    return inodes.size > 0 && hasLocked(join(directory, 'fdinfo'), inodes, begin, end);
+  return otherProcesses(host, (home) => {
+    const inodes = inodesOf(home, identity);
+    return inodes.length > 0 && hasLocked(home, inodes, begin, end);
   });
 }

@@ -16,8 +16,8 @@ import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
 import { PmemError, systemError } from '../errors.js';
 import { daxDeviceAt } from '../linux/dax/devices.js';
-import type { FileIdentity } from '../linux/holders.js';
 import { HOST, type Host } from '../linux/host.js';
+import { type FileIdentity, identityOf } from '../linux/identity.js';
 import { descriptorMount, findMount, type Mount, mountOfDevice } from '../linux/mounts.js';
 import { ndRegion } from '../linux/nvdimm/regions.js';
 import { deviceDirectory, deviceNumber, numericAttribute, resolve, subsystem } from '../linux/sysfs/read.js';
@@ -326,8 +326,7 @@ function refuseKernels(type: number, path: string): void {
 /** What the open descriptor is. Directories, pipes and sockets are refused (`EISDIR`, `ENODEV`). */
 export function inspect(fd: number, path: string, host: Host = HOST): Backing {
   const status = fstatSync(fd, { bigint: true });
-  const { dev, ino, rdev, mode } = status;
-  const identity = status.isFile() ? { dev, ino } : { dev, ino, rdev, mode };
+  const identity = identityOf(status);
   const number = deviceNumber(status.rdev);
   if (status.isDirectory()) throw refusal(path, 'EISDIR', 'is a directory; name a file in it');
   if (status.isCharacterDevice()) {

@@ -6,9 +6,10 @@ import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { Region } from 'pmem';
 import { DaxDevice, DaxRegion } from 'pmem/devdax';
-import { useOf, usersOf, withUnused } from '#dist/devdax/device-users.js';
+import { useOf, withUnused } from '#dist/devdax/device-users.js';
 import type { Kernel } from '#dist/devdax/drivers.js';
-import { HOST } from '#dist/linux/host.js';
+import { fileUsers } from '#dist/linux/holders.js';
+import { HOST, type Host } from '#dist/linux/host.js';
 import { startChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { needsRoot } from '../support/root.js';
@@ -32,6 +33,10 @@ async function holding(path: string, mapped: boolean, check: (pid: number) => vo
 }
 
 const MIB = 2 ** 20;
+
+function usersOf(path: string, host: Host): number[] {
+  return fileUsers(path, host).map(({ pid }) => pid);
+}
 
 describe('users of a device', () => {
   const name = onDisk();

@@ -2,7 +2,8 @@
 
 import { constants } from 'node:os';
 import { PmemError } from '../../errors.js';
-import { type FileIdentity, holders, lockHolders } from '../../linux/holders.js';
+import { holders, lockHolders } from '../../linux/holders.js';
+import type { FileIdentity } from '../../linux/identity.js';
 
 const { EAGAIN, EBUSY } = constants.errno;
 

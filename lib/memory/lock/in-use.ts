@@ -17,8 +17,9 @@ import {
   loopFile,
   MOST_LEVELS,
 } from '../../linux/block-stack.js';
-import { type FileIdentity, holders } from '../../linux/holders.js';
+import { holders } from '../../linux/holders.js';
 import { HOST, type Host } from '../../linux/host.js';
+import type { FileIdentity } from '../../linux/identity.js';
 import { type Mount, parseMounts, unescapeOctal } from '../../linux/mounts.js';
 import { attribute, deviceNumber } from '../../linux/sysfs/read.js';
 import type { Backing } from '../backing.js';
