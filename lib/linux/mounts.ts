@@ -1,14 +1,14 @@
-/** The file system a file lies on: proc(5), /proc/[pid]/mountinfo. */
+/** Mounts, and the mount that a file lies on: proc(5), /proc/[pid]/mountinfo. */
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Host } from './host.js';
+import { textAt } from './look.js';
 
 /** One line of mountinfo. */
 export interface Mount {
   /** `259:0`. */
   readonly device: string;
-  /** What of the file system is mounted: `/`, or a directory in it. */
+  /** The directory of the file system that is mounted: `/`, or one below. */
   readonly root: string;
   readonly mountPoint: string;
   /** `ext4`, `xfs`, `tmpfs`. */
@@ -18,7 +18,7 @@ export interface Mount {
   readonly options: readonly string[];
 }
 
-/** Spaces and the like are written as `\040`. */
+/** Text in which /proc writes white space and backslashes as `\040`. */
 export function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
@@ -46,31 +46,29 @@ export function parseMounts(text: string): Mount[] {
   return mounts;
 }
 
-function table(host: Host): string | undefined {
-  try {
-    return readFileSync(join(host.proc, 'self', 'mountinfo'), 'utf8');
-  } catch {
-    return undefined;
-  }
+/** The text of a process's mountinfo. */
+function tableText(host: Host, process: string): string | undefined {
+  return textAt(join(host.proc, process, 'mountinfo'));
 }
 
-/** The mounts of a file system, the last one of which is what its number stands for. */
+/** All mounts of a process's mount namespace, this process's by default; none without /proc. */
+export function mountTable(host: Host, process = 'self'): Mount[] {
+  return parseMounts(tableText(host, process) ?? '');
+}
+
+/** The last mount of a file system, given its device number `259:0`. */
 export function mountOfDevice(host: Host, device: string): Mount | undefined {
-  return parseMounts(table(host) ?? '').findLast((mount) => mount.device === device);
+  return mountTable(host).findLast((mount) => mount.device === device);
 }
 
 /**
- * The mount through which a descriptor was opened, exactly: by the number that the kernel tells of it. Undefined where it does
- * not tell, `'elsewhere'` where the mount is not in this process's table (another name space's, or no longer mounted).
+ * The mount through which a descriptor was opened, by its `mnt_id`. Undefined where the kernel does not tell that; `'elsewhere'`
+ * where this process's table does not have the mount: it is another namespace's, or unmounted.
  */
 export function descriptorMount(host: Host, fd: number): Mount | 'elsewhere' | undefined {
-  let id: string | undefined;
-  try {
-    id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(join(host.proc, 'self', 'fdinfo', String(fd)), 'utf8'))?.[1];
-  } catch {
-    return undefined;
-  }
-  const text = id === undefined ? undefined : table(host);
+  const facts = textAt(join(host.proc, 'self', 'fdinfo', String(fd)));
+  const id = facts === undefined ? undefined : /^mnt_id:\s*(\d+)$/m.exec(facts)?.[1];
+  const text = id === undefined ? undefined : tableText(host, 'self');
   if (text === undefined) return undefined;
   const at = text.startsWith(`${id} `) ? 0 : text.indexOf(`\n${id} `) + 1;
   if (at === 0 && !text.startsWith(`${id} `)) return 'elsewhere';
@@ -78,9 +76,9 @@ export function descriptorMount(host: Host, fd: number): Mount | 'elsewhere' | u
   return parseMounts(text.slice(at, end < 0 ? undefined : end))[0];
 }
 
-/** The mount that holds a file: by device number, and where that is anonymous (overlay, btrfs) by the longest path. */
+/** The mount of a file: by its device number; where that is anonymous (overlay, btrfs), by the longest mount point above the path. */
 export function findMount(host: Host, device: string, path: string): Mount | undefined {
-  const mounts = parseMounts(table(host) ?? '');
+  const mounts = mountTable(host);
   const holds = (mount: Mount) =>
     mount.mountPoint === '/' || path === mount.mountPoint || path.startsWith(`${mount.mountPoint}/`);
   const longest = (found: Mount | undefined, mount: Mount) =>

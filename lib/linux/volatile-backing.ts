@@ -3,7 +3,8 @@
 import { type BigIntStats, closeSync, constants, openSync, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
-import { isPartition, loopFile } from './block-stack.js';
+import { loopFile, loopFilePath } from './blockdev/loop.js';
+import { isPartition, queueOf } from './blockdev/stack.js';
 import type { Host } from './host.js';
 import { findMount, type Mount, mountOfDevice } from './mounts.js';
 import { legacyCaveat } from './nvdimm/legacy-memory.js';
@@ -51,7 +52,7 @@ const REMOTE: ReadonlySet<string> = new Set([
   ...['virtiofs', 'vboxsf', 'vmhgfs', 'prl_fs', 'hostfs', 'fuse', 'fuseblk', 'beegfs', 'gpfs', 'glusterfs'],
 ]);
 
-/** Deeper stacks than this are nobody's. */
+/** File systems and devices below each other are followed to this depth. */
 const MOST_LEVELS = 16;
 
 /** Whether the type, as the kernel names it, is of a file system that lives in memory only. */
@@ -176,7 +177,7 @@ const DELETED = ' (deleted)';
 /** The file of a loop device, which may be deleted, or be seen by another name here than where it was set up. */
 function belowLoop(host: Host, directory: string, level: number): Beneath {
   const name = basename(directory);
-  const told = attribute(join(directory, 'loop'), 'backing_file');
+  const told = loopFilePath(directory);
   if (told === undefined) return unknown(`${name} does not tell its file`, [directory]);
   const exact = loopFile(directory);
   if (exact === undefined) return belowNamed(host, directory, told, level);
@@ -328,8 +329,7 @@ function sealed(below: Beneath, mount: Mount | undefined, own: () => readonly st
 }
 
 function writesThrough(directory: string): boolean {
-  const queue = isPartition(directory) ? dirname(directory) : directory;
-  return attribute(join(queue, 'queue'), 'write_cache') === 'write through';
+  return attribute(queueOf(directory), 'write_cache') === 'write through';
 }
 
 function belowBtrfs(host: Host, { mount, fd }: FileSystemPlace, level: number): Beneath {

@@ -1,9 +1,10 @@
 /** Every persistent-memory device that sysfs knows: libnvdimm namespaces, legacy pmem, device-DAX. */
 
 import { PmemError } from '../errors.js';
+import { mountPoints } from '../linux/blockdev/mounts.js';
 import { type DaxBusDevice, daxDevices } from '../linux/dax/devices.js';
 import { HOST, type Host } from '../linux/host.js';
-import { type MountedDevice, mountPoints, mountTable } from '../linux/mounted-devices.js';
+import { type Mount, mountTable } from '../linux/mounts.js';
 import { legacyCaveat } from '../linux/nvdimm/legacy-memory.js';
 import { type Namespace, type NamespaceMode, namespaces } from '../linux/nvdimm/namespaces.js';
 import { isVirtioPmem, isVolatileDax, nvdimmRegionOf } from '../linux/nvdimm/regions.js';
@@ -100,7 +101,7 @@ function ofDax(dax: DaxBusDevice, host: Host, assumed: boolean): PmemDevice {
 function ofNamespace(
   namespace: Namespace,
   dax: DaxBusDevice | undefined,
-  mounted: MountedDevice[],
+  mounts: readonly Mount[],
   host: Host,
   assumed: boolean,
 ): PmemDevice {
@@ -126,7 +127,7 @@ function ofNamespace(
     numaNode: namespace.numaNode ?? device?.numaNode,
     targetNode: namespace.targetNode ?? device?.targetNode,
     resource: device?.resource ?? namespace.resource,
-    mountPoints: block === undefined ? [] : mountPoints(block.directory, mounted),
+    mountPoints: block === undefined ? [] : mountPoints(block.directory, mounts),
     enabled: namespace.enabled && (device?.enabled ?? true),
   };
 }
@@ -145,12 +146,12 @@ const ORDER = new Intl.Collator('en', { numeric: true });
  */
 export function listDevices(host: Host = HOST): PmemDevice[] {
   const unclaimed = daxDevices(host);
-  const mounted = mountTable(host);
+  const mounts = mountTable(host);
   const assumed = isAssumed();
   const devices = namespaces(host).map((namespace) => {
     const own = unclaimed.findIndex((dax) => dax.directory.startsWith(`${namespace.holder}/`));
     const [dax] = own < 0 ? [] : unclaimed.splice(own, 1);
-    return ofNamespace(namespace, dax, mounted, host, assumed);
+    return ofNamespace(namespace, dax, mounts, host, assumed);
   });
   return [...devices, ...unclaimed.map((dax) => ofDax(dax, host, assumed))].sort((a, b) =>
     ORDER.compare(a.name, b.name),

@@ -20,7 +20,7 @@ import { Worker } from 'node:worker_threads';
 import { Region } from 'pmem';
 import { Btt, openPartition, PmemDisk, writePartitionTable } from 'pmem/block';
 import { copyDevice, DaxDevice, DaxRegion } from 'pmem/devdax';
-import { usesOf } from '#dist/memory/lock/in-use.js';
+import { usesOf } from '#dist/linux/blockdev/uses.js';
 import { startChild } from '../support/child.js';
 import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { loopDevices, run } from '../support/loop.js';

@@ -1,11 +1,12 @@
 /** Why a backing is not mapped with MAP_SYNC, and what would change that. */
 
 import { release } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { native } from '../../binding.js';
-import { isPartition } from '../../linux/block-stack.js';
+import { mountPoints } from '../../linux/blockdev/mounts.js';
+import { isPartition, queueOf } from '../../linux/blockdev/stack.js';
 import { HOST, type Host } from '../../linux/host.js';
-import { mountPoints, mountTable } from '../../linux/mounted-devices.js';
+import { mountTable } from '../../linux/mounts.js';
 import { type Namespace, namespaces } from '../../linux/nvdimm/namespaces.js';
 import { isVirtioPmem, isVolatileDax } from '../../linux/nvdimm/regions.js';
 import { attribute } from '../../linux/sysfs/read.js';
@@ -112,14 +113,9 @@ function ofVirtio(name: string, { kind, device }: Pick<Backing, 'kind' | 'device
   };
 }
 
-/** The queue's attributes belong to the whole disk, not to its partitions. */
-function queue(device: string): string {
-  return join(isPartition(device) ? dirname(device) : device, 'queue');
-}
-
 /** Whether the block device can hand out its memory; undefined where the kernel does not say. */
 export function deviceHasDax(device: string): boolean | undefined {
-  const value = attribute(queue(device), 'dax');
+  const value = attribute(queueOf(device), 'dax');
   return value === undefined ? undefined : value === '1';
 }
 

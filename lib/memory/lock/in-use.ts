@@ -3,221 +3,16 @@
  * kernel lets whoever has the device open store to it all the same, under what is mounted.
  */
 
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename } from 'node:path';
 import { native } from '../../binding.js';
 import { type LockHolder, PmemError } from '../../errors.js';
-import {
-  above,
-  holdersOf,
-  isPartition,
-  type LoopFile,
-  loopDevices,
-  loopFile,
-  MOST_LEVELS,
-} from '../../linux/block-stack.js';
+import { type BlockDevice, relatives } from '../../linux/blockdev/stack.js';
+import { type DeviceUse, loopUses, rdevOf, usesOf } from '../../linux/blockdev/uses.js';
 import { holders } from '../../linux/holders.js';
-import { HOST, type Host } from '../../linux/host.js';
-import type { FileIdentity } from '../../linux/identity.js';
-import { type Mount, parseMounts, unescapeOctal } from '../../linux/mounts.js';
-import { attribute, deviceNumber } from '../../linux/sysfs/read.js';
 import type { Backing } from '../backing.js';
 
 const { EBUSY } = constants.errno;
-
-/** What occupies a device: `is mounted at '/srv'`. */
-export interface DeviceUse {
-  /** The device that it occupies: the one asked for, or what lies on it or below: `loop0p1`. */
-  readonly device: string;
-  readonly is: string;
-}
-
-interface BlockDirectory {
-  readonly directory: string;
-  readonly name: string;
-  /** `259:0`. */
-  readonly number: string;
-}
-
-function blockDirectory(directory: string): BlockDirectory[] {
-  const number = attribute(directory, 'dev');
-  return number === undefined ? [] : [{ directory, name: basename(directory), number }];
-}
-
-/** The device, what is made of it, and of a partition the disk, but not that one's other partitions. */
-function relatives(directory: string): BlockDirectory[] {
-  const disk = isPartition(directory) ? dirname(directory) : undefined;
-  const besides = disk === undefined ? [] : [disk, ...holdersOf(disk).flatMap((one) => above(one))];
-  return [...new Set([...above(directory), ...besides])].flatMap(blockDirectory);
-}
-
-function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return otherwise;
-  }
-}
-
-function link(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-function names(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-/** Mounts, and in which process's mount namespace they are seen; undefined: in this one's. */
-interface MountsSeen {
-  readonly pid: number | undefined;
-  readonly mounts: readonly Mount[];
-}
-
-/** The mounts of this namespace, and those of others as far as this user may look at their processes. */
-function everybodysMounts(host: Host): MountsSeen[] {
-  const found = [
-    { pid: undefined, mounts: parseMounts(readOr(join(host.proc, 'self', 'mountinfo'), '')) },
-  ] as MountsSeen[];
-  const seen = new Set([link(join(host.proc, 'self', 'ns', 'mnt')), undefined]);
-  for (const name of names(host.proc)) {
-    if (!/^\d+$/.test(name)) continue;
-    const namespace = link(join(host.proc, name, 'ns', 'mnt'));
-    if (seen.has(namespace)) continue;
-    seen.add(namespace);
-    found.push({ pid: Number(name), mounts: parseMounts(readOr(join(host.proc, name, 'mountinfo'), '')) });
-  }
-  return found;
-}
-
-/** The device that a path leads to, `259:0`; undefined where it does not lead to one. */
-function numberAt(path: string): string | undefined {
-  try {
-    const status = statSync(path, { bigint: true });
-    return status.isBlockDevice() ? deviceNumber(status.rdev) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A file system with a device number of its own (btrfs) names its block device as the source. */
-function isOn({ device, source }: Mount, { number, name }: BlockDirectory): boolean {
-  if (device === number) return true;
-  if (!device.startsWith('0:') || !source.startsWith('/')) return false;
-  return source === `/dev/${name}` || numberAt(source) === number;
-}
-
-function mountsOf(device: BlockDirectory, seen: readonly MountsSeen[]): string[] {
-  for (const { pid, mounts } of seen) {
-    const points = new Set(mounts.filter((mount) => isOn(mount, device)).map(({ mountPoint }) => `'${mountPoint}'`));
-    const where = pid === undefined ? '' : ` in the mount namespace of process ${pid}`;
-    if (points.size > 0) return [`is mounted at ${[...points].join(' and ')}${where}`];
-  }
-  return [];
-}
-
-/** Drivers of file systems tell of their devices whoever has mounted them: /sys/fs/ext4/sda1, /sys/fs/btrfs/UUID/devices/sda1. */
-function fileSystemsOn({ name }: BlockDirectory, host: Host): string[] {
-  const drivers = join(host.sys, 'fs');
-  const devicesOf = (driver: string) => {
-    const entries = names(join(drivers, driver));
-    return driver === 'btrfs' ? entries.flatMap((uuid) => names(join(drivers, driver, uuid, 'devices'))) : entries;
-  };
-  return ['ext4', 'xfs', 'btrfs', 'f2fs', 'nilfs2', 'erofs']
-    .filter((driver) => devicesOf(driver).includes(name))
-    .map((driver) => `has a mounted ${driver} file system, at a place that cannot be seen from here`);
-}
-
-/** proc(5), /proc/swaps: the path, with octal escapes. */
-function swapPaths(host: Host): string[] {
-  const lines = readOr(join(host.proc, 'swaps'), '').split('\n').slice(1);
-  return lines.map((line) => unescapeOctal(line.split(/\s/)[0] ?? '')).filter((path) => path !== '');
-}
-
-function isSwap({ name, number }: BlockDirectory, paths: readonly string[]): boolean {
-  return paths.some((path) => path === `/dev/${name}` || numberAt(path) === number);
-}
-
-function holdersIn({ directory }: BlockDirectory): string[] {
-  return holdersOf(directory).map((holder) => {
-    const mapped = attribute(join(holder, 'dm'), 'name');
-    const kind = mapped !== undefined ? `device mapper's ${mapped}, ` : '';
-    return `is a part of ${kind}/dev/${basename(holder)}`;
-  });
-}
-
-interface Sight {
-  readonly host: Host;
-  readonly mounts: readonly MountsSeen[];
-  readonly swaps: readonly string[];
-}
-
-function look(host: Host): Sight {
-  return { host, mounts: everybodysMounts(host), swaps: swapPaths(host) };
-}
-
-function usesIn(directory: string, sight: Sight, levels: number): DeviceUse[] {
-  if (levels === 0) return [];
-  const { host, mounts, swaps } = sight;
-  return relatives(directory).flatMap((device) => {
-    const mounted = mountsOf(device, mounts);
-    const found = [
-      ...(mounted.length > 0 ? mounted : fileSystemsOn(device, host)),
-      ...(isSwap(device, swaps) ? ['is swap space'] : []),
-      ...holdersIn(device),
-    ].map((is) => ({ device: device.name, is }));
-    const dev = rdevOf(device.number);
-    const isThis = (loop: string) => loopsOver(loop, (status) => status.rdev === dev, host);
-    return [
-      ...found,
-      ...loopDevices(host)
-        .filter(isThis)
-        .flatMap((loop) => usesIn(loop, sight, levels - 1)),
-    ];
-  });
-}
-
-/** Who uses the block device with this directory in sysfs, as far as it can be seen from here. */
-export function usesOf(directory: string, host: Host = HOST): DeviceUse[] {
-  return usesIn(directory, look(host), MOST_LEVELS);
-}
-
-/** `259:0` as stat(2) has it. */
-function rdevOf(number: string): bigint {
-  const [major = 0n, minor = 0n] = number.split(':').map(BigInt);
-  return ((major & 0xfffn) << 8n) | (minor & 0xffn) | ((minor & ~0xffn) << 12n) | ((major & ~0xfffn) << 32n);
-}
-
-/** By what the driver says of the file, which has no name any more, or another one from here; else by the name that it had. */
-function loopsOver(loop: string, is: (file: LoopFile) => boolean, host: Host): boolean {
-  const told = host === HOST ? loopFile(loop) : undefined;
-  if (told !== undefined) return is(told);
-  const path = attribute(join(loop, 'loop'), 'backing_file');
-  if (path === undefined) return false;
-  try {
-    const status = statSync(path, { bigint: true });
-    return is({ dev: status.dev, ino: status.ino, rdev: status.isBlockDevice() ? status.rdev : 0n });
-  } catch {
-    return false;
-  }
-}
-
-/** How the loop devices are used that have the file, or block device, below them. */
-export function loopUses({ dev, ino, rdev }: FileIdentity, host: Host = HOST): DeviceUse[] {
-  const is = (file: LoopFile) =>
-    rdev === undefined || rdev === 0n ? file.dev === dev && file.ino === ino : file.rdev === rdev;
-  return loopDevices(host)
-    .filter((loop) => loopsOver(loop, is, host))
-    .flatMap((loop) => usesIn(loop, look(host), MOST_LEVELS));
-}
 
 /** At most so many are named. */
 const MOST_NAMED = 3;
@@ -250,7 +45,7 @@ export function refuseInUse({ path, kind, device, identity }: Asked, isClaimed: 
 }
 
 /** Other processes that have it open; which of them has it claimed the kernel does not tell. */
-function processesAt(devices: readonly BlockDirectory[]): LockHolder[] {
+function processesAt(devices: readonly BlockDevice[]): LockHolder[] {
   const found = new Map<number, LockHolder>();
   for (const { number } of devices) {
     const identity = { dev: -1n, ino: -1n, rdev: rdevOf(number), mode: BigInt(0o060000) };
@@ -259,7 +54,7 @@ function processesAt(devices: readonly BlockDirectory[]): LockHolder[] {
   return [...found.values()];
 }
 
-function claimedHere(devices: readonly BlockDirectory[], own: string): string | undefined {
+function claimedHere(devices: readonly BlockDevice[], own: string): string | undefined {
   const numbers = native.claimedDevices();
   const claimed = new Set(numbers.flatMap((major, i) => (i % 2 === 0 ? [`${major}:${numbers[i + 1]}`] : [])));
   const found = devices.find(({ name, number }) => name !== own && claimed.has(number));
