@@ -1,6 +1,6 @@
 /** Looks at files and directories that need not be there: the answer is then undefined or empty, not an error. */
 
-import { type BigIntStats, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { type BigIntStats, readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs';
 
 function attempt<T>(look: () => T): T | undefined {
   try {
@@ -13,6 +13,11 @@ function attempt<T>(look: () => T): T | undefined {
 /** stat(2). */
 export function statusAt(path: string): BigIntStats | undefined {
   return attempt(() => statSync(path, { bigint: true }));
+}
+
+/** The number of the type of the path's file system: statfs(2). */
+export function magicAt(path: string): number | undefined {
+  return attempt(() => statfsSync(path).type);
 }
 
 /** A file's text. */

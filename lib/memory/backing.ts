@@ -21,7 +21,9 @@ import { type FileIdentity, identityOf } from '../linux/identity.js';
 import { descriptorMount, findMount, type Mount, mountOfDevice } from '../linux/mounts.js';
 import { ndRegion } from '../linux/nvdimm/regions.js';
 import { deviceDirectory, deviceNumber, numericAttribute, resolve, subsystem } from '../linux/sysfs/read.js';
-import { type Beneath, belowDax, belowDescriptor, belowDevice } from '../linux/volatile-backing.js';
+import { belowDescriptor, belowDevice } from '../linux/volatile-backing/below.js';
+import { belowDax } from '../linux/volatile-backing/device.js';
+import type { Media } from '../linux/volatile-backing/media.js';
 import { checkLinks, type Rule } from './region/strangers.js';
 
 /**
@@ -54,7 +56,7 @@ export interface Backing {
   readonly pageSize: number;
   readonly fileSystem: FileSystem | undefined;
   /** What holds the bytes in the end; undefined of physical memory and PCI devices, of which nobody tells. */
-  readonly below?: Beneath;
+  readonly below?: Media;
   /** Of a device: its directory below /sys/devices. */
   readonly device: string | undefined;
   readonly identity: FileIdentity;
@@ -285,7 +287,7 @@ function fileSystemOf(
   path: string,
   dev: bigint,
   { type, bsize }: { readonly type: number; readonly bsize: number },
-): { fileSystem: FileSystem | undefined; below: Beneath } {
+): { fileSystem: FileSystem | undefined; below: Media } {
   const mount = mountOf(host, fd, path, dev);
   const below = belowDescriptor(host, fd, mount, dev, type);
   if (mount === undefined) return { fileSystem: undefined, below };

@@ -1,6 +1,6 @@
 /** The contract that every layer is written against, whatever the memory is. */
 
-import type { Below } from '../linux/volatile-backing.js';
+import type { Below } from '../linux/volatile-backing/media.js';
 import type { JobOptions } from '../options.js';
 
 export type { Below };

@@ -371,6 +371,7 @@ describe('reconfigure', () => {
       const device = join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.0');
       for (const [i, start] of [33 * BLOCK, 35 * BLOCK].entries()) {
         mkdirSync(join(device, `mapping${i}`));
+        writeFileSync(join(device, `mapping${i}`, 'page_offset'), `0x${((i * BLOCK) / 4096).toString(16)}\n`);
         writeFileSync(join(device, `mapping${i}`, 'start'), `0x${start.toString(16)}\n`);
         writeFileSync(join(device, `mapping${i}`, 'end'), `0x${(start + BLOCK - 1).toString(16)}\n`);
       }

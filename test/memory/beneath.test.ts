@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import type { Mount } from '#dist/linux/mounts.js';
 import { legacyCaveat } from '#dist/linux/nvdimm/legacy-memory.js';
 import { nvdimmRegionOf } from '#dist/linux/nvdimm/regions.js';
-import { type Beneath, belowDax, belowDescriptor, belowDevice } from '#dist/linux/volatile-backing.js';
+import { belowDescriptor, belowDevice } from '#dist/linux/volatile-backing/below.js';
+import { belowDax } from '#dist/linux/volatile-backing/device.js';
+import type { Media } from '#dist/linux/volatile-backing/media.js';
 import { decideDurability } from '#dist/memory/durability/durability.js';
 import { Machine, nvdimms } from '../support/machine.js';
 import { onDisk } from '../support/temp.js';
@@ -164,7 +166,7 @@ describe('what is below a region', () => {
   describe('file systems', () => {
     const EXT4 = 0xef53;
 
-    function on(mount: Partial<Mount> | undefined, device = 0n, magic = EXT4): Beneath {
+    function on(mount: Partial<Mount> | undefined, device = 0n, magic = EXT4): Media {
       const whole = { device: '0:99', root: '/', mountPoint: '/mnt', type: 'x', source: 'none', options: [], ...mount };
       return belowDescriptor(machine.host, -1, mount === undefined ? undefined : whole, device, magic);
     }

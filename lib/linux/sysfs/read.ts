@@ -36,6 +36,11 @@ export function deviceNumber(device: bigint): string {
   return `${major}:${minor}`;
 }
 
+/** Whether the number is of a file system without a block device of its own: it has none, or several. */
+export function isAnonymous(device: bigint): boolean {
+  return deviceNumber(device).startsWith('0:');
+}
+
 /** The device's directory below /sys/devices, for `259:0`. */
 export function deviceDirectory(host: Host, type: 'block' | 'char', number: string): string | undefined {
   return resolve(join(host.sys, 'dev', type, number));

@@ -10,7 +10,7 @@ import { mountTable } from '../../linux/mounts.js';
 import { type Namespace, namespaces } from '../../linux/nvdimm/namespaces.js';
 import { isVirtioPmem, isVolatileDax } from '../../linux/nvdimm/regions.js';
 import { attribute } from '../../linux/sysfs/read.js';
-import { isVolatileType, serverOf } from '../../linux/volatile-backing.js';
+import { isVolatileType, serverOf } from '../../linux/volatile-backing/types.js';
 import { printable } from '../../printable.js';
 import { formatSize } from '../../units.js';
 import type { Backing, FileSystem } from '../backing.js';
