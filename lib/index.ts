@@ -5,8 +5,7 @@
  */
 
 export { type LockHolder, PmemError, type PmemErrorDetails } from './errors.js';
-export type { Host } from './linux/host.js';
-export type { Backing, BackingKind, FileSystem } from './memory/backing.js';
+export type { BackingKind, FileSystem } from './memory/backing.js';
 export { type CpuPaths, cpuPaths } from './memory/cpu.js';
 export { type DeviceMode, listDevices, type PmemDevice } from './memory/devices.js';
 export type { DeepFlush } from './memory/durability/deep-flush.js';

@@ -1,4 +1,4 @@
-/** Where the kernel tells about itself; tests point it at a copy of another machine's. */
+/** Mount points of sysfs and proc. Tests pass directories in which they play another machine. */
 export interface Host {
   readonly sys: string;
   readonly proc: string;

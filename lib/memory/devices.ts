@@ -1,4 +1,4 @@
-/** Every persistent-memory device that sysfs knows: libnvdimm namespaces, legacy pmem, device-DAX. */
+/** The persistent-memory devices in sysfs: libnvdimm namespaces, legacy memory, device-DAX. */
 
 import { PmemError } from '../errors.js';
 import { mountPoints } from '../linux/blockdev/mounts.js';
@@ -11,22 +11,22 @@ import { isVirtioPmem, isVolatileDax, nvdimmRegionOf } from '../linux/nvdimm/reg
 import { assumedByEnvironment, assumptionInEnvironment } from './durability/durability.js';
 
 /**
- * What the kernel makes of a piece of memory, in ndctl's and daxctl's words: `raw` and `fsdax` a block device that maps
- * (`fsdax` with what DMA needs), `sector` a block device whose sectors are never torn (BTT), `devdax` a character device
- * that only maps, `system-ram` ordinary memory.
+ * The use of a device, in ndctl's and daxctl's words. `raw` and `fsdax`: a block device that can be mapped, `fsdax` also for DMA.
+ * `sector`: a block device whose sectors are never torn (BTT). `devdax`: a character device, for mapping only. `system-ram`:
+ * ordinary memory.
  */
 export type DeviceMode = NamespaceMode | 'system-ram';
 
-/** One device; what the kernel does not tell is undefined. */
+/** One device. A property is undefined where the kernel does not tell, and where it does not apply. */
 export interface PmemDevice {
   /** In sysfs: `namespace0.0`, or `dax2.0` for memory that belongs to no namespace. */
   readonly name: string;
   readonly mode: DeviceMode | undefined;
-  /** What to open, where there is such a thing: `/dev/pmem0`, `/dev/dax1.0`. */
+  /** The file to open: `/dev/pmem0`, `/dev/dax1.0`; undefined of devices without one. */
   readonly path: string | undefined;
   /** Usable bytes. */
   readonly size: number | undefined;
-  /** Bytes: the unit of mapping that the device was configured for. */
+  /** Bytes: the page size that the device was configured for. */
   readonly alignment: number | undefined;
   /** Bytes; of block devices only. */
   readonly sectorSize: number | undefined;
@@ -36,31 +36,34 @@ export interface PmemDevice {
   readonly charDevice: string | undefined;
   /** Of libnvdimm: `region0`. */
   readonly region: string | undefined;
-  /** Who brought the memory: `ACPI.NFIT`, `e820` (legacy and memmap=), `virtio-pmem`, `CXL`, `hmem`. */
+  /** The driver that reported the memory: `ACPI.NFIT`, `e820` (legacy and memmap=), `virtio-pmem`, `CXL`, `hmem`. */
   readonly provider: string | undefined;
   /** `cpu_cache` (eADR) or `memory_controller` (ADR). */
   readonly persistenceDomain: string | undefined;
-  /** The memory forgets at power-off, or is used as if it did. */
+  /** The memory loses its contents at power-off, or is in use as ordinary memory. */
   readonly volatile: boolean;
-  /** Why it is not known whether the memory survives power-off, where that is so (provider `e820`), or why nothing stored here can be made durable (`virtio-pmem` in mode `devdax`). */
+  /**
+   * Why it is unknown whether the contents survive power-off (provider `e820`), or why stores cannot be made durable (`virtio-pmem` in
+   * mode `devdax`); undefined of other devices.
+   */
   readonly caveat: string | undefined;
-  /** PMEM_ASSUME_PERSISTENT=1 makes regions on it take flushed stores for durable, which the kernel does not confirm. */
+  /** PMEM_ASSUME_PERSISTENT=1 applies: regions on the device take flushed stores for durable, which the kernel does not confirm. */
   readonly assumed: boolean;
-  /** The node that the memory is near to. */
+  /** The NUMA node nearest to the memory. */
   readonly numaNode: number | undefined;
-  /** The node that the memory becomes in mode `system-ram`. */
+  /** The NUMA node that the memory becomes in mode `system-ram`. */
   readonly targetNode: number | undefined;
   /** Physical address; the kernel tells it to root only. */
   readonly resource: number | undefined;
-  /** Where file systems on the device, its partitions or what is stacked on it are mounted. */
+  /** Mount points of file systems on the device, its partitions and devices made of these. */
   readonly mountPoints: readonly string[];
-  /** Whether a driver serves it. */
+  /** Whether a driver serves the device. */
   readonly enabled: boolean;
 }
 
 const UNFLUSHABLE = 'virtio-pmem as device-DAX: nothing can send the flush request that makes stores durable';
 
-/** The environment of a program that lists devices; where the addon cannot be loaded, nobody opens a region either. */
+/** Whether PMEM_ASSUME_PERSISTENT applies. Without the addon it does not: no region can be opened. */
 function isAssumed(): boolean {
   if (assumptionInEnvironment() === '') return false;
   try {
@@ -138,13 +141,17 @@ const ORDER = new Intl.Collator('en', { numeric: true });
 /**
  * The persistent-memory devices of this machine, in any mode, mounted or not, by name: libnvdimm namespaces (NVDIMMs, CXL
  * persistent memory, legacy e820 ranges and `memmap=`, virtio-pmem) and device-DAX memory that belongs to no namespace
- * (memory that firmware set apart, CXL volatile memory). Idle placeholders without any size are left out. Needs no
- * privileges and not even the addon, and opens no device.
+ * (memory that firmware set apart, CXL volatile memory). Devices without memory, of which the kernel makes new ones, are left out.
+ * Opens no device, and needs neither privileges nor the addon.
  *
  * @throws PmemError `ERR_PMEM_ENVIRONMENT` when PMEM_ASSUME_PERSISTENT is neither 1 nor empty
- * @param host where the kernel tells about itself; another machine's copy in tests
  */
-export function listDevices(host: Host = HOST): PmemDevice[] {
+export function listDevices(): PmemDevice[] {
+  return devicesOf(HOST);
+}
+
+/** {@link listDevices} of any machine. */
+export function devicesOf(host: Host): PmemDevice[] {
   const unclaimed = daxDevices(host);
   const mounts = mountTable(host);
   const assumed = isAssumed();

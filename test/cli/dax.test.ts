@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Host } from 'pmem';
 import { findInstance, instanceNamed } from '#dist/cli/dax/instance.js';
 import { listed } from '#dist/cli/dax/list.js';
+import type { Host } from '#dist/linux/host.js';
 import { throwsCode } from '../support/errors.js';
 import { Machine, nvdimms } from '../support/machine.js';
 import { onDisk } from '../support/temp.js';

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { listDevices, type PmemDevice } from 'pmem';
+import { devicesOf } from '#dist/memory/devices.js';
 import { labelled, Machine, nvdimms } from '../support/machine.js';
 
 const GIB = 2 ** 30;
@@ -48,7 +49,7 @@ describe('listDevices', () => {
   });
 
   it('finds nothing where there is not even a bus, nor /proc', () => {
-    assert.deepEqual(listDevices({ sys: join(root, 'none'), proc: join(root, 'none') }), []);
+    assert.deepEqual(devicesOf({ sys: join(root, 'none'), proc: join(root, 'none') }), []);
   });
 
   it('finds what this machine has', () => {

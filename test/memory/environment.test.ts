@@ -117,8 +117,8 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
     const list = (value: string) =>
       childValue(
         async (sys: string, proc: string) => {
-          const { listDevices } = await import('pmem');
-          return listDevices({ sys, proc }).map(({ name, assumed }) => `${name} ${assumed}`);
+          const { devicesOf } = await import('#dist/memory/devices.js');
+          return devicesOf({ sys, proc }).map(({ name, assumed }) => `${name} ${assumed}`);
         },
         [machine.host.sys, machine.host.proc],
         { env: { PMEM_ASSUME_PERSISTENT: value } },

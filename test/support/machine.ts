@@ -2,7 +2,9 @@
 
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type Host, listDevices, type PmemDevice } from 'pmem';
+import type { PmemDevice } from 'pmem';
+import type { Host } from '#dist/linux/host.js';
+import { devicesOf } from '#dist/memory/devices.js';
 
 const GIB = 2 ** 30;
 
@@ -48,7 +50,7 @@ export class Machine {
 
   /** What the library makes of it. */
   list(): PmemDevice[] {
-    return listDevices(this.host);
+    return devicesOf(this.host);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { DaxRegion } from '../../devdax/region/dax-region.js';
 import { HOST, type Host } from '../../linux/host.js';
-import { listDevices, type PmemDevice } from '../../memory/devices.js';
+import { devicesOf, type PmemDevice } from '../../memory/devices.js';
 import { formatSize } from '../../units.js';
 import { numberValue } from '../arguments.js';
 import type { Arguments, Command } from '../command.js';
@@ -103,7 +103,7 @@ export function listed({ flags, values }: Pick<Arguments, 'flags' | 'values'>, h
     const none = 'The kernel has no DAX region that fits.';
     return { json: regions.map(regionJson), columns: REGIONS, rows: regions.map(regionRow), none };
   }
-  const devices = listDevices(host).filter(
+  const devices = devicesOf(host).filter(
     (device) =>
       device.charDevice !== undefined &&
       (numaNode ?? device.numaNode) === device.numaNode &&
