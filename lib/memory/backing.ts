@@ -1,30 +1,19 @@
 /** What is at a path: a file, a device-DAX character device, physical memory, a PCI BAR or a block device. */
 
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  openSync,
-  realpathSync,
-  type StatsFs,
-  statfsSync,
-} from 'node:fs';
-import { constants as osConstants } from 'node:os';
+import { constants, existsSync, fstatSync, realpathSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
-import { PmemError, systemError } from '../errors.js';
+import { type PmemError, posixError, systemError } from '../errors.js';
 import { daxDeviceAt } from '../linux/dax/devices.js';
 import { HOST, type Host } from '../linux/host.js';
 import { type FileIdentity, identityOf } from '../linux/identity.js';
 import { descriptorMount, findMount, type Mount, mountOfDevice } from '../linux/mounts.js';
 import { ndRegion } from '../linux/nvdimm/regions.js';
+import { fileSystemStatus, openSeen, type Way } from '../linux/open.js';
 import { deviceDirectory, deviceNumber, numericAttribute, resolve, subsystem } from '../linux/sysfs/read.js';
 import { belowDescriptor, belowDevice } from '../linux/volatile-backing/below.js';
 import { belowDax } from '../linux/volatile-backing/device.js';
 import type { Media } from '../linux/volatile-backing/media.js';
-import { checkLinks, type Rule } from './region/strangers.js';
 
 /**
  * `file`: a regular file; `devdax`: `/dev/daxX.Y`; `devmem`: `/dev/mem`; `pci`: a `resourceN` of a PCI device in sysfs;
@@ -85,74 +74,6 @@ const OF_THE_KERNEL: ReadonlyMap<number, string> = new Map([
 
 const TO_MAKE = 'To make a new file, pass create: true and a size';
 
-/** open(2): the path is looked up, and nothing is opened: no driver hears of it, and no FIFO's writer. */
-const O_PATH = 0o10000000;
-/** How often a path may lead elsewhere between looking and opening, where /proc is not there to open what was seen. */
-const MOST_LOOKS = 100;
-
-/** How {@link openSeen} opens. */
-export interface Way {
-  /** Of open(2). */
-  readonly flags: number;
-  /** Throws where it is not to be opened; the descriptor is good for fstat only. */
-  readonly check: (seen: number) => void;
-  /** Which links may lead there. */
-  readonly links?: Rule;
-}
-
-/** Opened for a look: what the path leads to, by links that may be followed. */
-function look(path: string, links: Rule | undefined): number {
-  const seen = openSync(path, O_PATH | constants.O_NOFOLLOW);
-  if (!fstatSync(seen).isSymbolicLink()) return seen;
-  closeSync(seen);
-  checkLinks(path, links);
-  return openSync(path, O_PATH);
-}
-
-function hasName(fd: number): boolean {
-  try {
-    return lstatSync(linkTo(fd)).isSymbolicLink();
-  } catch {
-    return false;
-  }
-}
-
-/** Opens the very file that was seen; without /proc what has its path now, or nothing where that is another one. */
-function reopen(seen: number, path: string, flags: number): number | undefined {
-  let fd: number;
-  try {
-    fd = openSync(linkTo(seen), flags);
-  } catch (error) {
-    if (hasName(seen)) throw error;
-    fd = openSync(path, flags | constants.O_NOCTTY);
-  }
-  const [was, is] = [fstatSync(seen, { bigint: true }), fstatSync(fd, { bigint: true })];
-  if (was.dev === is.dev && was.ino === is.ino && was.rdev === is.rdev) return fd;
-  closeSync(fd);
-  return undefined;
-}
-
-/**
- * Looks at what is there, without opening it, and opens only what passes the check: opening alone answers a FIFO's writer, starts a
- * watchdog or rewinds a tape.
- *
- * @throws what node:fs does, and the check; ESTALE where the path leads elsewhere each time
- */
-export function openSeen(path: string, { flags, check, links }: Way): number {
-  for (let looks = 0; looks < MOST_LOOKS; looks++) {
-    const seen = look(path, links);
-    try {
-      check(seen);
-      const fd = reopen(seen, path, flags | constants.O_NONBLOCK);
-      if (fd !== undefined) return fd;
-    } finally {
-      closeSync(seen);
-    }
-  }
-  const { ESTALE } = osConstants.errno;
-  throw new PmemError('ESTALE', `ESTALE: '${path}' leads to another file each time`, { errno: ESTALE, path });
-}
-
 /** Opens what can be mapped, and nothing else; neither truncates nor creates. */
 export function openDescriptor(path: string, writable: boolean, whereMissing = TO_MAKE): number {
   return openMappable(path, writable ? constants.O_RDWR : constants.O_RDONLY, { whereMissing });
@@ -177,36 +98,6 @@ export function openMappable(
   }
 }
 
-/** A path of what a descriptor is open on, whatever has its name now. */
-export function linkTo(fd: number): string {
-  return `/proc/self/fd/${fd}`;
-}
-
-/** A descriptor of its own on what another one is open on, which has this path, or had. */
-export function openAgain(fd: number, path: string, writable: boolean): number {
-  try {
-    const flags = (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK;
-    const own = reopen(fd, path, flags);
-    if (own !== undefined) return own;
-  } catch (error) {
-    throw systemError(error, path);
-  }
-  const { ESTALE } = osConstants.errno;
-  throw new PmemError('ESTALE', `ESTALE: '${path}' is another file by now`, { errno: ESTALE, path });
-}
-
-/** fstatfs(2), which node:fs has not. Without /proc, of the path, or of the directory that it is going to be in. */
-export function fileSystemStatus(fd: number, path: string): StatsFs {
-  for (const where of [linkTo(fd), path]) {
-    try {
-      return statfsSync(where);
-    } catch {
-      // The next one.
-    }
-  }
-  return statfsSync(dirname(path));
-}
-
 function adviceOnOpen(code: string | undefined, path: string, writable: boolean): string | undefined {
   switch (code) {
     case 'EACCES':
@@ -224,7 +115,7 @@ function adviceOnOpen(code: string | undefined, path: string, writable: boolean)
 }
 
 function refusal(path: string, code: 'EISDIR' | 'ENODEV' | 'ENXIO', sentence: string): PmemError {
-  return new PmemError(code, `${code}: '${path}' ${sentence}`, { errno: osConstants.errno[code], path });
+  return posixError(code, `'${path}' ${sentence}`, { path });
 }
 
 function inspectCharacterDevice(

@@ -3,7 +3,8 @@
 import { closeSync, constants, fdatasyncSync } from 'node:fs';
 import { native } from '../../binding.js';
 import { PmemError } from '../../errors.js';
-import { inspect, openSeen } from '../../memory/backing.js';
+import { openSeen } from '../../linux/open.js';
+import { inspect } from '../../memory/backing.js';
 import { piecesOf } from '../../memory/extents.js';
 import type { SectorRange } from '../sector-ranges.js';
 import { uncheckedRanges } from './bad-blocks.js';

@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { PmemError, systemError, wrongType } from '../../errors.js';
-import { openSeen } from '../../memory/backing.js';
+import { openSeen } from '../../linux/open.js';
 import { isStream } from './probe-end.js';
 
 const ignore = (): void => {};

@@ -16,8 +16,9 @@ import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { native } from '../../binding.js';
 import { PmemError, systemError } from '../../errors.js';
+import { fileSystemStatus, linkTo } from '../../linux/open.js';
 import { formatSize } from '../../units.js';
-import { fileSystemStatus, linkTo, openMappable } from '../backing.js';
+import { openMappable } from '../backing.js';
 import { taken } from './new-file.js';
 import { danglingLink, isTaken, refusePlanted } from './strangers.js';
 

@@ -9,7 +9,7 @@ import { constants as osConstants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { native } from '../../binding.js';
 import { errorName, PmemError, systemError } from '../../errors.js';
-import { linkTo } from '../backing.js';
+import { linkTo } from '../../linux/open.js';
 
 const { EEXIST, EISDIR, ESTALE } = osConstants.errno;
 /** open(2): a file of the directory's file system, without a name. */
