@@ -8,33 +8,36 @@
           {
             "sources": [
               "native/addon.cc",
-              "native/addresses.cc",
-              "native/async.cc",
-              "native/blocks.cc",
-              "native/claims.cc",
+              "native/arch/cpu.cc",
               "native/compat.cc",
-              "native/context.cc",
-              "native/copy.cc",
-              "native/cpu.cc",
-              "native/crc32c.cc",
-              "native/durable.cc",
-              "native/environment.cc",
-              "native/errors.cc",
-              "native/fast.cc",
-              "native/fault.cc",
-              "native/file_identity.cc",
-              "native/files.cc",
-              "native/handlers.cc",
-              "native/handles.cc",
-              "native/interrupted.cc",
-              "native/locks.cc",
-              "native/mapping.cc",
-              "native/numa.cc",
-              "native/pages.cc",
-              "native/range_lock.cc",
-              "native/stand_in.cc"
+              "native/guard/fault.cc",
+              "native/guard/handlers.cc",
+              "native/guard/stand_in.cc",
+              "native/guard/thread_state.cc",
+              "native/mapping/claims.cc",
+              "native/mapping/mapping.cc",
+              "native/mapping/reservation.cc",
+              "native/node/array_buffers.cc",
+              "native/node/async.cc",
+              "native/node/context.cc",
+              "native/node/errors.cc",
+              "native/node/fast.cc",
+              "native/node/files.cc",
+              "native/node/handles.cc",
+              "native/node/locks.cc",
+              "native/node/numa.cc",
+              "native/node/pages.cc",
+              "native/node/process.cc",
+              "native/store/blocks.cc",
+              "native/store/copy.cc",
+              "native/store/crc32c.cc",
+              "native/store/durable.cc",
+              "native/store/populate.cc",
+              "native/system/environment.cc",
+              "native/system/file_identity.cc",
+              "native/system/range_lock.cc"
             ],
-            "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+            "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
             # The last: in a worker that is being terminated nothing can be thrown any more, which is nothing to die of.
             "defines": [
               "NAPI_VERSION=8",
@@ -63,8 +66,28 @@
             },
             "variables": { "sanitize%": "" },
             "conditions": [
-              ["target_arch=='x64'", { "sources": ["native/copy_x86.cc"] }],
-              ["target_arch=='arm64'", { "sources": ["native/copy_arm64.cc"] }]
+              [
+                "target_arch=='x64'",
+                {
+                  "sources": [
+                    "native/arch/x86_64/can_load.cc",
+                    "native/arch/x86_64/features.cc",
+                    "native/arch/x86_64/kernels.cc",
+                    "native/arch/x86_64/registers.cc"
+                  ]
+                }
+              ],
+              [
+                "target_arch=='arm64'",
+                {
+                  "sources": [
+                    "native/arch/arm64/can_load.cc",
+                    "native/arch/arm64/features.cc",
+                    "native/arch/arm64/kernels.cc",
+                    "native/arch/arm64/registers.cc"
+                  ]
+                }
+              ]
             ]
           },
           { "type": "none" }

@@ -1,77 +1,29 @@
 /**
- * The addon's typed face: the one place that loads it, and the contract of each of its functions. Everything here is
- * internal; policy is in the floors above.
+ * The addon's typed face: the one place that loads it, and the one place that states what each of its functions does.
+ *
+ * Everything here is internal: policy is in the floors above. Numbers are integers. C++ checks handles and ranges again, because
+ * memory safety must not depend on TypeScript; it does not check whether a request makes sense.
  */
 
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { PmemError } from './errors.js';
+import { SLOTS } from './mailbox.js';
 
-/** Places of the mailbox, a Float64Array through which hot calls pass numbers: native/context.h has the same. */
-export const HANDLE = 0;
-export const OFFSET = 1;
-export const LENGTH = 2;
-/** Completion of a store, count of ranges, or the CRC so far. */
-export const EXTRA = 3;
-/** 0, a positive errno, or one of {@link Status}. */
-export const STATUS = 4;
-export const FAULT_SIGNAL = 5;
-/** Where it happened, in bytes from the mapping's start. */
-export const FAULT_OFFSET = 6;
-/** The CRC; the byte to fill with; after a fault its si_code, after damage its {@link Damage}. */
-export const RESULT = 7;
-/** Place of the 64-bit word in {@link words}. */
-export const WORD = 8;
-/** First of the pairs of offset and length. */
-export const RANGES = 9;
-export const MOST_RANGES = 256;
-/** In place of ranges, where an entry of a table is. */
-export const ENTRY = 9;
-/** What the entry is more than the number of its block, and how many blocks there are: {@link halves}. */
-export const TAG = 10;
-/** Bytes from block to block. */
-export const STRIDE = 11;
-/** Where the record of an exchange goes: 16 bytes. */
-export const RECORD = 12;
-/** Which entry it is, for the record: the low half. */
-export const INDEX = 13;
-/** The block to exchange for, and a number for the record: {@link halves}. */
-export const BLOCK = 14;
-/** Becomes 1 when a word of the record may have been stored. */
-export const BEGUN = 15;
-/** Where in an ArrayBuffer the bytes begin that are copied from or to. */
-export const AT = 16;
+export * from './mailbox.js';
 
-/** How an operation ended, beside 0 and positive errnos: native/durable.h. */
-export const Status = { closed: -1, range: -2, fault: -3, damaged: -4, readOnly: -5, volatile: -6 } as const;
-
-/** Why a mapping can no longer be trusted: native/mapping.h. */
-export const Damage = {
-  lostPage: 1,
-  readOnlyViolated: 2,
-  syncFailed: 3,
-  corruptPage: 4,
-  truncated: 5,
-  unknownSize: 6,
-} as const;
-
-/** What a store needs to survive a power cut: native/mapping.h. */
-export const NativeGranularity = { byte: 0, 'cache-line': 1, page: 2, never: 3 } as const;
-
-/** How far a store is taken before the call returns: native/durable.h. */
-export const Completion = { store: 0, flush: 1, persist: 2 } as const;
-
-declare const HELD: unique symbol;
-
-/**
- * One user of a lock on ranges of a file: until it is given to {@link Native.map} or {@link Native.unlock}, is collected, or its
- * thread ends, wherever that one is stopped. Empty from then on; whatever is done with an empty one is harmless.
- */
-export interface HeldLock {
-  readonly [HELD]: never;
+/** An open handle of this thread on a mapping. */
+export interface Mapped {
+  handle: number;
+  /** Closes the handle when it is collected. */
+  keeper: object;
+  /** The kernel granted MAP_SYNC. */
+  synchronous: boolean;
+  /** Bytes. */
+  size: number;
 }
 
-/** What {@link Native.map} is asked for. C++ does not check whether the numbers make sense. A flag that is absent is false. */
+/** What {@link MappingCalls.map} is asked for. C++ does not check whether the numbers make sense. A flag that is absent is false. */
 export interface MapRequest {
   fd: number;
   /**
@@ -81,7 +33,7 @@ export interface MapRequest {
   extents: readonly { readonly offset: number; readonly length: number }[];
   /** Sum of the extents' lengths. */
   length: number;
-  /** Unit in which the kernel maps this backing, in bytes. */
+  /** Unit in which the kernel maps this backing. */
   pageSize: number;
   /** Of the virtual address, relative to the offset; a power of two. */
   alignment: number;
@@ -97,49 +49,47 @@ export interface MapRequest {
   readBack?: boolean;
   /** No fault may bring in more than a page of the kernel's, whatever the file system could map at once. */
   smallPages?: boolean;
-  /** Keep it out of core dumps. */
+  /** Keep the memory out of core dumps. */
   dontDump?: boolean;
-  /** Set no huge pages aside: those of a shared mapping stay so until the file is truncated. For mappings that are only looked at. */
+  /** Reserve no huge pages: a shared mapping's reservation lasts until the file is truncated. For mappings that are only looked at. */
   noReserve?: boolean;
   /** A lock that moves into the mapping if the call succeeds. The given one is empty then. */
   lock?: HeldLock | undefined;
 }
 
-/** What {@link Native.mapNode} is asked for. All numbers are integers. */
+/** What {@link NodeCalls.mapNode} is asked for. Lengths are bytes. */
 export interface NodeMapRequest {
   length: number;
-  /** Bytes of a page. */
   pageSize: number;
   /** Of the virtual address; a power of two. */
   alignment: number;
-  /** `pageSize` is that of huge pages, which were set aside (hugetlb). */
+  /** `pageSize` is a size of huge pages (hugetlb). */
   hugePages: boolean;
-  /** -1: leave it to the kernel. */
+  /** -1: any. */
   node: number;
   /** Every page gets memory now: of the node while it has some, else of others. */
   populate: boolean;
-  /** That is left to populateAsync and bindNode, piece by piece. */
+  /** `populateAsync` and `bindNode` will do that later, chunk by chunk. */
   later: boolean;
-  /** Keep it out of core dumps. */
+  /** Keep the memory out of core dumps. */
   dontDump: boolean;
-}
-
-/** An open handle of this thread on a mapping. */
-export interface Mapped {
-  handle: number;
-  /** Closes the handle when it is collected. */
-  keeper: object;
-  /** MAP_SYNC was granted. */
-  synchronous: boolean;
-  /** Bytes. */
-  size: number;
 }
 
 /** An ArrayBuffer on mapped memory. */
 export interface MappedBuffer {
   buffer: ArrayBuffer;
-  /** What detaching needs to know of it. */
+  /** The addon's record of it, for the other calls. */
   view: object;
+}
+
+declare const HELD: unique symbol;
+
+/**
+ * One user of a lock on ranges of a file, until it is given to {@link MappingCalls.map} or {@link LockCalls.unlock}, is collected,
+ * or its thread ends at any point. Empty from then on; every call on an empty one is harmless.
+ */
+export interface HeldLock {
+  readonly [HELD]: never;
 }
 
 /** How an asynchronous operation ended; the fields are those of the mailbox. */
@@ -150,171 +100,182 @@ export interface Outcome {
   offset?: number;
 }
 
-/** What the addon found in the CPU, and chose. */
+/** The paths that the addon uses on this CPU. */
 export interface CpuPaths {
   /** Instruction that writes a cache line back. */
   flush: 'clwb' | 'clflushopt' | 'clflush' | 'dc cvap' | 'dc cvac';
-  /** Registers that bulk stores use. */
+  /** Registers of bulk stores. */
   copy: 'avx512' | 'avx' | 'sse2' | 'generic';
+  /** How CRC32C is computed. */
   crc32c: 'instruction' | 'table';
-  /** Bytes. */
+  /** Bytes that one flush instruction writes back. */
   cacheLine: number;
-  /** Durable copies of at least this many bytes bypass the cache. */
-  streamingThreshold: number;
-  /** A setting in the environment that this CPU cannot honour. */
+  /** Durable copies of at least this many bytes use non-temporal stores, which bypass the cache. */
+  nontemporalThreshold: number;
+  /** Environment variable with a value that this CPU does not support, or null. */
   refused: string | null;
 }
 
-/** The functions of the addon. Hot ones take their arguments from, and leave their outcome in, the mailbox. */
-export interface Native {
+/** Hot calls: arguments and outcome are in the mailbox, and nothing is allocated. */
+export interface HotCalls {
   mailbox: ArrayBuffer;
 
+  /** Starts the write-back of LENGTH bytes at OFFSET. */
   flush(): void;
+  /** Waits until everything flushed before is durable. Fails if the file does not contain it any more. */
   drain(): void;
+  /** flush, then drain. */
   persist(): void;
   /** Flushes EXTRA ranges from RANGES on; does not drain. */
   flushRanges(): void;
-  /** Copies all of source in, to OFFSET, up to the completion in EXTRA. */
+  /** Copies all of source to OFFSET, up to the completion in EXTRA. */
   write(source: Uint8Array): void;
-  /** As write, of LENGTH bytes of an ArrayBuffer from AT on: takes less time to find. */
+  /** As write, from LENGTH bytes of an ArrayBuffer at AT: the bytes are found in a third of the time. */
   writePart(source: ArrayBuffer): void;
-  /** Copies out from OFFSET, filling target. */
+  /** Fills target from OFFSET. */
   read(target: Uint8Array): void;
-  /** As read, filling LENGTH bytes of an ArrayBuffer from AT on. */
+  /** As read, to LENGTH bytes of an ArrayBuffer at AT. */
   readPart(target: ArrayBuffer): void;
-  /** Fills with the byte in RESULT up to the completion in EXTRA. */
+  /** Fills LENGTH bytes at OFFSET with the byte in RESULT, up to the completion in EXTRA. */
   fill(): void;
-  /** From OFFSET to WORD. */
+  /** From OFFSET to WORD, in one access. */
   load64(): void;
-  /** From WORD to OFFSET. */
+  /** From WORD to OFFSET, in one access. */
   store64(): void;
+  /** Continues the CRC32C in EXTRA over LENGTH bytes at OFFSET; to RESULT. */
+  crc32c(): void;
+
   /**
-   * Fills target with the beginning of the block that the entry at ENTRY names. Blocks begin at OFFSET, and are a STRIDE apart. An
-   * entry that names none is a range error.
+   * Fills target from the start of the block that the entry at ENTRY names. The first block is at OFFSET, the next STRIDE bytes
+   * later. A range error where the entry names no block.
    */
   readBlock(target: Uint8Array): void;
-  /** As readBlock, filling LENGTH bytes of an ArrayBuffer from AT on. */
+  /** As readBlock, to LENGTH bytes of an ArrayBuffer at AT. */
   readBlockPart(target: ArrayBuffer): void;
   /**
    * 1. Copies all of source to the block in the low half of BLOCK, and makes it durable.
-   * 2. Stores two words to RECORD, and makes them durable: INDEX and the block that the entry at ENTRY names; the halves of BLOCK.
-   * 3. Lets the entry name the low half of BLOCK, and starts its write-back.
+   * 2. Stores two words at RECORD, and makes them durable: INDEX and the block that the entry at ENTRY names; the halves of BLOCK.
+   * 3. Stores the low half of BLOCK into the entry, and starts its write-back.
    *
-   * RESULT is the block that the entry named; one that names none is a range error, before 1. BEGUN must be 0.
+   * RESULT is the block that the entry named. A range error, before step 1, where it names none. BEGUN must be 0.
    */
   exchangeBlock(source: Uint8Array): void;
-  /** As exchangeBlock, of LENGTH bytes of an ArrayBuffer from AT on. */
+  /** As exchangeBlock, from LENGTH bytes of an ArrayBuffer at AT. */
   exchangeBlockPart(source: ArrayBuffer): void;
-  /** Continues the CRC in EXTRA over the range; to RESULT. */
-  crc32c(): void;
+}
 
+/** Mappings and their handles. */
+export interface MappingCalls {
   /** Throws the errno of mmap or madvise. */
   map(request: MapRequest): Mapped;
+  /** Decides once, before the first store, what makes stores durable: one of `NativeGranularity`. */
   setGranularity(handle: number, granularity: number): void;
   /** msync of the whole mapping; throws its errno. */
   syncAll(handle: number): void;
-  /** The number by which other threads attach. */
+  /** The number by which other threads of the process attach. */
   identify(handle: number): number;
+  /** A handle of this thread on the same mapping; undefined where its last handle is closed. */
   attach(identity: number): Mapped | undefined;
+  /** The range is unmapped when the last ArrayBuffer and job on it are gone, too. */
   close(handle: number): void;
+  /** Where the mapping begins in this process's memory; 0 when it is closed. */
+  addressOf(handle: number): number;
+}
+
+/** ArrayBuffers on mapped memory. */
+export interface BufferCalls {
   /**
-   * With `pieces`, {@link takePieces} tells the offset once nobody can know the addresses any more. In a worker what another
-   * thread got of the memory must be told apart when the worker ends, which costs a little.
+   * With a list from {@link collectedList}, the offset is added to it once nobody can know the addresses any more. In a worker,
+   * memory that was transferred to another thread stays when the worker ends; telling it apart costs a little.
    */
-  arrayBuffer(handle: number, offset: number, length: number, pieces?: object, inWorker?: boolean): MappedBuffer;
-  /** Empties the ArrayBuffer, which holds the mapping no longer; nothing if its memory was transferred elsewhere. */
+  arrayBuffer(handle: number, offset: number, length: number, collected?: object, inWorker?: boolean): MappedBuffer;
+  /** Empties the ArrayBuffer, which holds the mapping no longer. Does nothing if its memory was transferred. */
   detach(buffer: ArrayBuffer, view: object): void;
   /** The memory is about to move to an ArrayBuffer that can go to another thread, and outlive this one. */
   moves(view: object): void;
+  /** An empty list for {@link arrayBuffer}. */
+  collectedList(): object;
+  /** The offsets added since the last call, or undefined. */
+  takeCollected(list: object): number[] | undefined;
+  /** The allocation was freed by hand: its offset is not to be added. */
+  leaveCollected(view: object): void;
+}
+
+/** Pages and addresses. */
+export interface PageCalls {
   /**
-   * Claims bytes of the file towards everybody in this process, other threads and other handles too: the claim, which is held
-   * until it is collected, given to unclaim, the handle is closed or the thread ends. Or what is in the way, as a boolean:
-   * whether that is exclusive.
+   * Faults in every page that has a byte of the range, for storing where asked to; no byte changes. Returns 0, an errno or one of
+   * `Status`.
+   */
+  populate(handle: number, offset: number, length: number, writable: boolean): number;
+  /** Takes the pages out of the mapping; their bytes stay, and the next touch is a fault. Returns 0 or an errno. */
+  unpopulate(handle: number, offset: number, length: number): number;
+  /** Bytes in the range of addresses that pages of 2 MiB or more map; -1 where the kernel does not tell (before 6.7). */
+  hugePages(address: number, length: number): number;
+  /** The errno of mapping something at the address: EEXIST when it is taken; 0: it was free a moment ago. */
+  probeAddress(address: number, length: number): number;
+}
+
+/** Operations on a thread of the pool. Each holds the mapping and the array until it ends. The array must not be detached meanwhile. */
+export interface AsyncCalls {
+  writeAsync(handle: number, offset: number, source: Uint8Array, completion: number): Promise<Outcome>;
+  readAsync(handle: number, offset: number, target: Uint8Array): Promise<Outcome>;
+  fillAsync(handle: number, offset: number, length: number, byte: number, completion: number): Promise<Outcome>;
+  persistAsync(handle: number, offset: number, length: number): Promise<Outcome>;
+  populateAsync(handle: number, offset: number, length: number, writable: boolean): Promise<Outcome>;
+}
+
+/**
+ * Locks between processes, and claims between threads. Ranges are `[begin, end, begin, end, …]`, in bytes.
+ *
+ * A lock that cannot be had throws EAGAIN where another process holds the range, and EBUSY where a lock of this process excludes
+ * it, both with `begin` and `end` of what is held. Exclusive locks on a block device claim the whole device (open(2), O_EXCL), once
+ * for the process: EBUSY with the syscall `open` where the kernel or another process has claimed it.
+ */
+export interface LockCalls {
+  /** Locks the range towards other processes; threads of this one share it. `leavesClaim`: do not claim a block device. */
+  lock(fd: number, begin: number, end: number, exclusive: boolean, leavesClaim?: boolean): HeldLock;
+  /** Locks the ranges towards everybody, this process included: all or none. */
+  lockAlone(fd: number, ranges: readonly number[]): HeldLock;
+  /** `[major, minor, major, minor, …]` of the block devices that this process has claimed. */
+  claimedDevices(): number[];
+  /** The lock has these ranges from now on; if it throws, those it had. EBADF for an empty one. */
+  changeLock(lock: HeldLock, ranges: readonly number[]): void;
+  /** One more user of the lock; undefined for an empty one. */
+  retainLock(lock: HeldLock): HeldLock | undefined;
+  /**
+   * Count of the lock's users: such objects, and mappings. A mapping counts as long as it has handles or jobs; under a lock of
+   * {@link lockAlone}, as long as its memory can be reached, wherever that was transferred.
+   */
+  lockUsers(lock: HeldLock): number;
+  /** One user less; the last one releases the ranges. */
+  unlock(lock: HeldLock): void;
+  /**
+   * Claims bytes of the file towards everybody in this process, other threads and other handles included. The claim is held until
+   * it is collected, given to {@link unclaim}, the handle is closed or the thread ends. Returns a boolean where another claim is in
+   * the way: whether that one is exclusive.
    */
   claim(handle: number, offset: number, length: number, exclusive: boolean): object | boolean;
   unclaim(claim: object): void;
-  /** A place where {@link arrayBuffer} notes what garbage collection gave back. */
-  pieces(): object;
-  /** The offsets noted since it was asked last. */
-  takePieces(pieces: object): number[] | undefined;
-  /** It was given back by hand, and is not to be noted. */
-  keepPiece(view: object): void;
-  /** Anonymous memory of a NUMA node; throws the errno of mmap, mbind or madvise. */
-  mapNode(request: NodeMapRequest): Mapped;
-  /** Pages that are there are moved to the node, or stay where they are; those to come are of the node. Throws the errno of mbind. */
-  bindNode(handle: number, offset: number, length: number, node: number): void;
-  /** Pairs of a node and how many pages of the range are on it; node -1: not touched yet. Throws the errno of move_pages. */
-  pagesByNode(handle: number, offset: number, length: number, askKernel: boolean): number[];
-  /**
-   * Locks the range towards other processes; threads of this one share it. Throws EAGAIN when another process holds it, EBUSY
-   * when somebody in this process is to be alone with it, both with `begin` and `end` of what is held there.
-   *
-   * An exclusive lock on a block device claims all of the device (open(2), O_EXCL), once for this process, until its last such
-   * lock is gone: EBUSY with the syscall `open` when the kernel or another process has it claimed. `leavesClaim`: without.
-   */
-  lock(fd: number, begin: number, end: number, exclusive: boolean, leavesClaim?: boolean): HeldLock;
-  /**
-   * Locks `[begin, end, begin, end, …]` towards everybody, this process included; all or nothing. Claims, and throws, as
-   * {@link lock}.
-   */
-  lockAlone(fd: number, ranges: readonly number[]): HeldLock;
-  /** `[major, minor, major, minor, …]` of the block devices that this process has claimed by its locks. */
-  claimedDevices(): number[];
-  /** Other ranges for the same lock from now on; when it throws, as {@link lock}, it is as it was. EBADF for an empty one. */
-  changeLock(lock: HeldLock, ranges: readonly number[]): void;
-  /** One more user of it; undefined for an empty one. */
-  retainLock(lock: HeldLock): HeldLock | undefined;
-  /**
-   * Users of the lock: such objects, and mappings. A mapping counts as long as it has handles or jobs under way; under a lock that
-   * is to be alone, as long as its memory can be reached, wherever that was transferred.
-   */
-  lockUsers(lock: HeldLock): number;
-  /** One user less; the last one gives the ranges back. */
-  unlock(lock: HeldLock): void;
-  /**
-   * Reserves a file's blocks, leaving its size, or making it grow up to their end; throws ENOSPC or EOPNOTSUPP. Ends however many
-   * signals come.
-   */
+}
+
+/** Files and devices. All system calls are repeated when signals interrupt them. */
+export interface FileCalls {
+  /** Allocates a file's blocks; its contents stay. The size stays, or grows to the end of the range. Throws ENOSPC or EOPNOTSUPP. */
   allocate(fd: number, offset: number, length: number, grows: boolean): void;
-  /** Gives a file that has no name (O_TMPFILE) this one; throws EEXIST, and ENOENT without /proc. */
+  /** Names a file that was opened without a name (O_TMPFILE). Throws EEXIST, and ENOENT without /proc. */
   link(fd: number, path: string): void;
-  /** Renames to what is not there; throws EEXIST, and EINVAL where the file system has no such call. */
+  /** Renames to a path that does not exist. Throws EEXIST, and EINVAL where the file system has no such call. */
   renameNew(from: string, to: string): void;
   /** Writes bytes of the source to a descriptor opened with O_DIRECT; throws the errno of pwrite. */
   writeDirect(fd: number, offset: number, source: Uint8Array, begin: number, length: number): void;
   /** 0 when the kernel grants MAP_SYNC on the range, else the errno. */
   probeSync(fd: number, offset: number, length: number): number;
-  pageSize(): number;
-  cpu(): CpuPaths;
-
-  writeAsync(handle: number, offset: number, source: Uint8Array, completion: number): Promise<Outcome>;
-  readAsync(handle: number, offset: number, target: Uint8Array): Promise<Outcome>;
-  fillAsync(handle: number, offset: number, length: number, byte: number, completion: number): Promise<Outcome>;
-  persistAsync(handle: number, offset: number, length: number): Promise<Outcome>;
-
-  /** Where the mapping begins in this process's memory; 0 when it is closed. */
-  addressOf(handle: number): number;
-  /** Faults the pages in, for storing where asked to, and changes nothing in them. 0, an errno or one of {@link Status}. */
-  populate(handle: number, offset: number, length: number, writable: boolean): number;
-  populateAsync(handle: number, offset: number, length: number, writable: boolean): Promise<Outcome>;
-  /** Takes the pages out of the mapping, not off the media: the next touch is a fault. 0 or an errno. */
-  unpopulate(handle: number, offset: number, length: number): number;
-  /** Bytes in the range of addresses that pages of 2 MiB or more hold; -1 where the kernel does not tell (before 6.7). */
-  hugePages(address: number, length: number): number;
-  /** The errno of mapping something at the address: EEXIST when it is taken; 0: it was free a moment ago. */
-  probeAddress(address: number, length: number): number;
-  /** Page faults of this thread so far. */
-  threadFaults(): number;
   /** The seals of a memfd (fcntl(2), F_GET_SEALS); 0 of any other file. */
   seals(fd: number): number;
-
-  /** Whether the process has rights that whoever started it lacks (AT_SECURE): its environment is then not to be trusted. */
-  isPrivileged(): boolean;
-  /** Writes the line to stderr, the first time in the process that it is called; never waits. */
-  sayOnce(line: string): void;
   /**
-   * The file of an open loop device, as stat(2) has it: its device number, its inode number and, where it is a device node
-   * itself, the number of that device, else 0; undefined for anything else, and for one without a file.
+   * The file behind an open loop device, as stat(2) has it: device number, inode number and, where it is a device node itself, that
+   * device's number, else 0. Undefined where there is none.
    */
   loopFile(fd: number): BigUint64Array | undefined;
   /** The UUID of the btrfs that the open file is on, as /sys/fs/btrfs has it; undefined elsewhere. */
@@ -323,6 +284,41 @@ export interface Native {
   xfsReflink(fd: number): boolean | undefined;
 }
 
+/** Ordinary memory of a NUMA node. */
+export interface NodeCalls {
+  /** Throws the errno of mmap, mbind or madvise. */
+  mapNode(request: NodeMapRequest): Mapped;
+  /** Moves the pages that are there to the node where it has room; later pages come from it. Throws the errno of mbind. */
+  bindNode(handle: number, offset: number, length: number, node: number): void;
+  /** Pairs of a node and how many pages of the range are on it; node -1: not touched yet. Throws the errno of move_pages. */
+  pagesByNode(handle: number, offset: number, length: number, askKernel: boolean): number[];
+}
+
+/** This process and its CPU. */
+export interface ProcessCalls {
+  cpu(): CpuPaths;
+  /** Bytes in a page of this kernel. */
+  pageSize(): number;
+  /** Page faults of this thread so far. */
+  threadFaults(): number;
+  /** Whether the process has rights that its parent lacks (AT_SECURE): its environment is then not to be trusted. */
+  isPrivileged(): boolean;
+  /** Writes the line to stderr at the first call in the process. Never waits: drops what cannot be written at once. */
+  sayOnce(line: string): void;
+}
+
+/** The functions of the addon. */
+export interface Native
+  extends HotCalls,
+    MappingCalls,
+    BufferCalls,
+    PageCalls,
+    AsyncCalls,
+    LockCalls,
+    FileCalls,
+    NodeCalls,
+    ProcessCalls {}
+
 const SUPPORTED = 'Linux on x86-64 or arm64';
 
 function unsupported(): PmemError | undefined {
@@ -330,7 +326,7 @@ function unsupported(): PmemError | undefined {
   if (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) return undefined;
   return new PmemError(
     'ERR_PMEM_UNSUPPORTED_PLATFORM',
-    `pmem works on ${SUPPORTED}; this is ${platform} on ${arch}. Importing it is harmless, opening a region is not possible.`,
+    `pmem works on ${SUPPORTED}; this is ${platform} on ${arch}. Importing it is harmless; opening a region is not possible.`,
   );
 }
 
@@ -368,14 +364,14 @@ function load(): Native {
   if (setting !== null) {
     throw new PmemError(
       'ERR_PMEM_CPU_PATH',
-      `${setting}=${process.env[setting]} in the environment asks for what this CPU does not have, or is no such thing. ` +
-        `Unset it to use the best path there is.`,
+      `${setting}=${process.env[setting]} in the environment is not a value that this CPU supports. ` +
+        `Unset it to use the best path that the CPU has.`,
     );
   }
   return native;
 }
 
-/** Where the addon cannot be loaded, importing works and every call throws the reason. */
+/** Where the addon cannot be loaded, importing succeeds and every call throws the reason. */
 function loadOrExplain(): Native {
   try {
     return load();
@@ -383,7 +379,7 @@ function loadOrExplain(): Native {
     const fail = (): never => {
       throw reason;
     };
-    const mailbox = new ArrayBuffer(8 * (RANGES + 2 * MOST_RANGES));
+    const mailbox = new ArrayBuffer(8 * SLOTS);
     const there = { mailbox } as unknown as Native;
     return new Proxy(there, { get: (target, name) => Reflect.get(target, name) ?? fail });
   }
@@ -391,8 +387,10 @@ function loadOrExplain(): Native {
 
 /** The addon. */
 export const native: Native = loadOrExplain();
+
+/** The mailbox, by slots of mailbox.ts. */
 export const mailbox = new Float64Array(native.mailbox);
-/** The mailbox's bytes as unsigned 64-bit integers, for {@link WORD}. */
+/** The mailbox's bytes as unsigned 64-bit integers, for `WORD`. */
 export const words = new BigUint64Array(native.mailbox);
 /** The mailbox's bytes as halves of slots, the low one first. */
 export const halves = new Uint32Array(native.mailbox);

@@ -1,15 +1,16 @@
 // The list of what JavaScript can call; contracts are in lib/binding.ts.
 #include <napi.h>
 
-#include "async.h"
-#include "context.h"
-#include "environment.h"
-#include "fast.h"
-#include "files.h"
-#include "handles.h"
-#include "locks.h"
-#include "numa.h"
-#include "pages.h"
+#include "node/array_buffers.h"
+#include "node/async.h"
+#include "node/context.h"
+#include "node/fast.h"
+#include "node/files.h"
+#include "node/handles.h"
+#include "node/locks.h"
+#include "node/numa.h"
+#include "node/pages.h"
+#include "node/process.h"
 
 namespace {
 
@@ -45,9 +46,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"moves", pmem::moves},
       {"claim", pmem::claim},
       {"unclaim", pmem::unclaim},
-      {"pieces", pmem::pieces},
-      {"takePieces", pmem::take_pieces},
-      {"keepPiece", pmem::keep_piece},
+      {"collectedList", pmem::collected_list},
+      {"takeCollected", pmem::take_collected},
+      {"leaveCollected", pmem::leave_collected},
       {"mapNode", pmem::map_node},
       {"bindNode", pmem::bind_node},
       {"pagesByNode", pmem::pages_by_node},

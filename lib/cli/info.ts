@@ -24,8 +24,8 @@ function fileSystemInWords({ type, mountPoint, blockSize, options }: FileSystem)
 }
 
 function cpuInWords(cpu: Omit<CpuPaths, 'refused'>): string {
-  const streaming = `streaming stores from ${cpu.streamingThreshold} B on`;
-  return `flush ${cpu.flush}, copy ${cpu.copy}, ${streaming}, CRC32C by ${cpu.crc32c}, cache line of ${cpu.cacheLine} B`;
+  const nontemporal = `non-temporal stores from ${cpu.nontemporalThreshold} B on`;
+  return `flush ${cpu.flush}, copy ${cpu.copy}, ${nontemporal}, CRC32C by ${cpu.crc32c}, cache line of ${cpu.cacheLine} B`;
 }
 
 function durabilityInWords({ durability }: Explanation): string {

@@ -6,7 +6,7 @@ export type { CpuPaths };
 
 /**
  * The instructions that this process flushes, copies and checksums with: the best that the CPU and the operating system
- * have, or what `PMEM_FLUSH`, `PMEM_COPY`, `PMEM_CRC32C` and `PMEM_MOVNT_THRESHOLD` ask for.
+ * have, or what `PMEM_FLUSH`, `PMEM_COPY`, `PMEM_CRC32C` and `PMEM_NONTEMPORAL_THRESHOLD` ask for.
  */
 export function cpuPaths(): Omit<CpuPaths, 'refused'> {
   const { refused, ...paths } = native.cpu();

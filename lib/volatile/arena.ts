@@ -140,7 +140,7 @@ export class VolatileArena implements Disposable {
   readonly #wipes: boolean;
   readonly #space: FreeSpace;
   readonly #live = new Map<number, Piece>();
-  readonly #notes = native.pieces();
+  readonly #notes = native.collectedList();
   #pending = 0;
   #waiting = 0;
   #allocations = 0;
@@ -278,7 +278,7 @@ export class VolatileArena implements Disposable {
     piece.freed = true;
     this.#freedByHand++;
     if (reuse === 'now') {
-      native.keepPiece(piece.view);
+      native.leaveCollected(piece.view);
       this.#wipe(piece.offset, 'free');
       this.#live.delete(piece.offset);
       this.#space.give(piece.offset);
@@ -410,7 +410,7 @@ export class VolatileArena implements Disposable {
 
   /** Takes back what nobody can know the addresses of any more. */
   #drain(): void {
-    const offsets = native.takePieces(this.#notes);
+    const offsets = native.takeCollected(this.#notes);
     if (offsets === undefined) return;
     this.#givenBack += offsets.length;
     for (const offset of offsets) {

@@ -155,7 +155,7 @@ describe('a process with rights that whoever started it lacks (AT_SECURE)', () =
       PMEM_FLUSH: 'none of these',
       PMEM_COPY: 'none of these',
       PMEM_CRC32C: 'none of these',
-      PMEM_MOVNT_THRESHOLD: '12345',
+      PMEM_NONTEMPORAL_THRESHOLD: '12345',
     };
     const { stdout, stderr } = spawnSync(node, ['--input-type=module', '--eval', program], {
       cwd: ROOT,

@@ -30,8 +30,8 @@ async function compareWithModel(path: string, seed: number, rounds: number): Pro
   const { cpuPaths, Region } = await import('pmem');
   let paths: string;
   try {
-    const { flush, copy, streamingThreshold } = cpuPaths();
-    paths = `${flush} ${copy} ${streamingThreshold}`;
+    const { flush, copy, nontemporalThreshold } = cpuPaths();
+    paths = `${flush} ${copy} ${nontemporalThreshold}`;
   } catch (error) {
     return { paths: String((error as NodeJS.ErrnoException).code), mismatch: '' };
   }
@@ -109,7 +109,7 @@ describe('kernels', () => {
         const outcomes = await Promise.all(
           THRESHOLDS.map((threshold) =>
             childValue(compareWithModel, [file('model'), SEED, 300], {
-              env: { PMEM_FLUSH: flush, PMEM_COPY: copy, PMEM_MOVNT_THRESHOLD: threshold },
+              env: { PMEM_FLUSH: flush, PMEM_COPY: copy, PMEM_NONTEMPORAL_THRESHOLD: threshold },
             }),
           ),
         );
@@ -134,14 +134,14 @@ describe('kernels', () => {
 
   it('the best paths are taken without being asked for', async () => {
     const outcome = await childValue(compareWithModel, [file('best'), SEED + 1, 500]);
-    assert.deepEqual(outcome, { paths: `${best.flush} ${best.copy} ${best.streamingThreshold}`, mismatch: '' });
+    assert.deepEqual(outcome, { paths: `${best.flush} ${best.copy} ${best.nontemporalThreshold}`, mismatch: '' });
     assert(best.cacheLine >= 16 && Number.isInteger(Math.log2(best.cacheLine)));
   });
 
   it('empty settings are no settings', async () => {
-    const env = { PMEM_FLUSH: '', PMEM_COPY: '', PMEM_CRC32C: '', PMEM_MOVNT_THRESHOLD: '' };
+    const env = { PMEM_FLUSH: '', PMEM_COPY: '', PMEM_CRC32C: '', PMEM_NONTEMPORAL_THRESHOLD: '' };
     const { paths } = await childValue(compareWithModel, [file('empty'), SEED, 1], { env });
-    assert.equal(paths, `${best.flush} ${best.copy} ${best.streamingThreshold}`);
+    assert.equal(paths, `${best.flush} ${best.copy} ${best.nontemporalThreshold}`);
   });
 
   const impossible: [string, string][] = [
@@ -151,12 +151,12 @@ describe('kernels', () => {
     ['PMEM_COPY', 'avx1024'],
     ['PMEM_COPY', 'sse2 '],
     ['PMEM_CRC32C', 'fast'],
-    ['PMEM_MOVNT_THRESHOLD', 'many'],
-    ['PMEM_MOVNT_THRESHOLD', '-1'],
-    ['PMEM_MOVNT_THRESHOLD', ' -1'],
-    ['PMEM_MOVNT_THRESHOLD', '1.5'],
-    ['PMEM_MOVNT_THRESHOLD', '64KiB'],
-    ['PMEM_MOVNT_THRESHOLD', '99999999999999999999999'],
+    ['PMEM_NONTEMPORAL_THRESHOLD', 'many'],
+    ['PMEM_NONTEMPORAL_THRESHOLD', '-1'],
+    ['PMEM_NONTEMPORAL_THRESHOLD', ' -1'],
+    ['PMEM_NONTEMPORAL_THRESHOLD', '1.5'],
+    ['PMEM_NONTEMPORAL_THRESHOLD', '64KiB'],
+    ['PMEM_NONTEMPORAL_THRESHOLD', '99999999999999999999999'],
   ];
   for (const [name, value] of impossible) {
     it(`${name}=${value} is refused with ERR_PMEM_CPU_PATH by everything but the import`, async () => {

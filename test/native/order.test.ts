@@ -62,7 +62,7 @@ describe('the order in which other threads see stores', () => {
         this.skip();
       }
       const orders = await childValue(ordersOf, [buildNative('steps'), file(copy)], {
-        env: { PMEM_COPY: copy, PMEM_MOVNT_THRESHOLD: '256' },
+        env: { PMEM_COPY: copy, PMEM_NONTEMPORAL_THRESHOLD: '256' },
       });
       assert.deepEqual(orders, {
         'write in mode flush': 'sfw',

@@ -47,7 +47,7 @@ describe('the packed tarball', () => {
   });
 
   it('holds what a build from source needs', () => {
-    const sources = readdirSync(join(ROOT, 'native')).filter((name) => /\.(cc|h|cjs)$/.test(name));
+    const sources = filesOf(join(ROOT, 'native'));
     assert.deepEqual(
       files.filter((name) => name.startsWith('native/')),
       sources.map((name) => `native/${name}`).sort(),

@@ -16,10 +16,10 @@ const TRANSFERS = ['transfer', 'transferToFixedLength'].flatMap((name) => {
 
 /**
  * An ArrayBuffer on mapped memory, which lets the addon know when the memory moves to one that is not known here
- * (ArrayBuffer.prototype.transfer). The range lies within the mapping; for `pieces` see {@link native}.
+ * (ArrayBuffer.prototype.transfer). The range lies within the mapping; for `collected` see {@link native}.
  */
-export function mappedBuffer(handle: number, offset: number, length: number, pieces?: object): MappedBuffer {
-  const mapped = native.arrayBuffer(handle, offset, length, pieces, !isMainThread);
+export function mappedBuffer(handle: number, offset: number, length: number, collected?: object): MappedBuffer {
+  const mapped = native.arrayBuffer(handle, offset, length, collected, !isMainThread);
   for (const [name, method] of TRANSFERS) {
     const value = function (this: unknown, ...args: unknown[]): unknown {
       native.moves(mapped.view);

@@ -56,9 +56,9 @@ export function maskInLine(store: StoreEvent, line: number): number {
 /**
  * Whether every word of a store is kept or lost as a whole.
  *
- * `store64` is one store (`store64` in native/durable.cc), and so is a write of 1, 2, 4 or 8 bytes that is aligned to its
- * length. Longer ones are memmove and memset, or stream whole lines with a memmove at either end (native/copy.cc and
- * copy_x86.cc), and those of glibc 2.36, run one instruction at a time with AVX-512, keep aligned words whole if the range
+ * `store64` is one store (`store64` in native/store/durable.cc), and so is a write of 1, 2, 4 or 8 bytes that is aligned to its
+ * length. Longer ones are memmove and memset, or stream whole lines with a memmove at either end (native/store/copy.cc and
+ * native/arch), and those of glibc 2.36, run one instruction at a time with AVX-512, keep aligned words whole if the range
  * begins and ends at a word: vectors then begin and end at words. Otherwise they do not. 3, 5, 6 and 7 bytes are two stores;
  * vectors that are not aligned split words; and as the last vector is stored out of turn, and counted from the end of the range,
  * 100 bytes at an aligned offset tear a full word in the middle. `rep movsb`, for some KiB, promises nothing (Intel SDM,

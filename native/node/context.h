@@ -1,0 +1,124 @@
+// What one Node environment (the main thread, or a worker) shares with its JavaScript: the mailbox through which hot
+// calls pass numbers, and the open handles.
+#ifndef PMEM_NODE_CONTEXT_H_
+#define PMEM_NODE_CONTEXT_H_
+
+#include <node_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "arch/arch.h"
+#include "node/mailbox.h"
+#include "store/durable.h"
+#include "system/range_lock.h"
+
+namespace pmem {
+
+// A lock that JavaScript holds by an object: given back when that is collected or its environment ends.
+struct KeptLock {
+  HeldLock lock;
+  KeptLock* next = nullptr;
+  KeptLock** link = nullptr;  // what points to this one in its environment's list; null: in none any more
+};
+
+class Context {
+ public:
+  // Null when memory is short. Destroyed when the environment ends and the last keeper is collected.
+  static Context* create(napi_env env);
+
+  void retain() { references_++; }
+  void release();
+
+  // Environment teardown: gives every open handle back, and every lock.
+  void close_all();
+
+  // Locks are counted here too, because nobody is told of an object that could not be made, and a worker can be stopped
+  // at any moment between taking a lock and mapping with it.
+  void keep(KeptLock* kept);
+  static void forget(KeptLock* kept);  // twice is harmless
+
+  double add(Mapping* mapping);   // takes over one reference and one handle
+  Mapping* find(double handle) {  // null: closed
+    const Entry* found = entry(handle);
+    return found == nullptr ? nullptr : found->mapping;
+  }
+  Mapping* remove(double handle);  // the caller takes them over again
+  double slot(Mailbox::Slot slot) const { return mailbox_[slot]; }
+  const double* ranges() const { return mailbox_ + Mailbox::kRanges; }
+  uint64_t word() const;
+  void set_word(uint64_t value);
+  // Halves of a slot: low is 0, high is 1.
+  uint32_t half(Mailbox::Slot slot, size_t which) const;
+  void set_begun() { mailbox_[Mailbox::kBegun] = 1; }
+  void set_result(double value) { mailbox_[Mailbox::kResult] = value; }
+
+  // The range named by offset and length, checked against the handle's mapping.
+  int span(double offset, double length, Span* span) {
+    span->mapping = find(mailbox_[Mailbox::kHandle]);
+    return span->mapping == nullptr ? kClosed : range(offset, length, span);
+  }
+
+  // The same in the span's mapping.
+  static int range(double offset, double length, Span* span) {
+    if (!to_size(offset, &span->offset) || !to_size(length, &span->length)) return kRange;
+    const size_t size = span->mapping->length();
+    return span->offset <= size && span->length <= size - span->offset ? kOk : kRange;
+  }
+
+  // Where in an ArrayBuffer the bytes begin; false where it is no place.
+  bool at(size_t* at) const { return to_size(slot(Mailbox::kAt), at); }
+
+  // Leaves the outcome of an operation for JavaScript.
+  void report(int status, const Mapping* mapping, const Fault& fault) {
+    mailbox_[Mailbox::kStatus] = status;
+    if (status != kOk) report_details(status, mapping, fault);
+  }
+
+  napi_ref mailbox_reference() const { return mailbox_reference_; }
+
+ private:
+  struct Entry {
+    Mapping* mapping;
+    uint32_t generation;
+  };
+
+  Context() = default;
+  ~Context() = default;
+  void report_details(int status, const Mapping* mapping, const Fault& fault);
+
+  // NaN, negative, fractional and huge numbers are refused: they do not survive the way to an integer and back.
+  static bool to_size(double value, size_t* result) {
+    const int64_t integer = truncate_to_int64(value);
+    *result = static_cast<size_t>(integer);
+    return integer >= 0 && static_cast<double>(integer) == value;
+  }
+
+  // A handle is a number: its place in the table, and above that how often the place was used before.
+  static constexpr uint32_t kPlaceBits = 20;
+  static constexpr uint32_t kMostPlaces = 1u << kPlaceBits;
+
+  Entry* entry(double handle) {
+    size_t number;
+    if (!to_size(handle, &number)) return nullptr;
+    const size_t place = number & (kMostPlaces - 1);
+    if (place >= entries_.size()) return nullptr;
+    Entry& found = entries_[place];
+    return found.mapping != nullptr && found.generation == number >> kPlaceBits ? &found : nullptr;
+  }
+
+  uint32_t references_ = 1;  // touched on the JavaScript thread only
+  double* mailbox_ = nullptr;
+  napi_ref mailbox_reference_ = nullptr;
+  std::vector<Entry> entries_;
+  std::vector<uint32_t> free_;
+  KeptLock* locks_ = nullptr;
+};
+
+// Where a fault happened, as an offset in the mapping; -1: not there, but in the array that was copied from or to.
+double offset_of(const Mapping* mapping, const Fault& fault);
+
+}  // namespace pmem
+
+#endif  // PMEM_NODE_CONTEXT_H_

@@ -1,0 +1,17 @@
+#ifndef PMEM_NODE_ERRORS_H_
+#define PMEM_NODE_ERRORS_H_
+
+#include <napi.h>
+
+namespace pmem {
+
+// An Error with errno and syscall, to be thrown; lib/errors.ts turns it into a PmemError that names the path and the
+// way out.
+Napi::Error errno_error(Napi::Env env, int error, const char* syscall);
+
+// Throws it.
+void throw_errno(Napi::Env env, int error, const char* syscall);
+
+}  // namespace pmem
+
+#endif  // PMEM_NODE_ERRORS_H_
