@@ -60,6 +60,6 @@ describe('the sources of the library', () => {
     // It is handed the stream; nobody else writes to one.
     assert.deepEqual(filesWith(/process\.std(?:out|err)\.write|\bconsole\./), []);
     const writers = filesWith(/stream\.write\(/).filter((name) => name.startsWith('cli/'));
-    assert.deepEqual(writers, ['cli/terminal.ts']);
+    assert.deepEqual(writers, ['cli/terminal/emit.ts']);
   });
 });

@@ -1,6 +1,8 @@
 /** What a command of `pmem` is made of. */
 
-/** An option of a command, as node:util's parseArgs takes it, and for the help. */
+import type { Arguments } from './arguments.js';
+
+/** An option of a command, as node:util's parseArgs takes it, and as the help shows it. */
 export interface Option {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
@@ -9,51 +11,46 @@ export interface Option {
   readonly help: string;
 }
 
-/** What the user wrote, checked against the command's options and operands. */
-export interface Arguments {
-  readonly operands: readonly string[];
-  /** Options of type boolean that were given. */
-  readonly flags: ReadonlySet<string>;
-  /** Options of type string that were given. */
-  readonly values: ReadonlyMap<string, string>;
-}
+export type Options = Readonly<Record<string, Option>>;
 
-/** One command. */
+/** A command, loaded when it is asked for. */
 export interface Command {
-  /** Of a command in a group: `dax list`. */
-  readonly name: string;
-  /**
-   * The operands as the help shows them: `PATH`, `[PATH]`, `PATH...` (one or more), nothing, or what to do and where, which
-   * the command checks itself.
-   */
-  readonly operands: string;
-  /** One line, for the list of commands. */
-  readonly summary: string;
-  /** Paragraphs. */
+  /** Paragraphs of the help. */
   readonly description: readonly string[];
-  readonly options: Readonly<Record<string, Option>>;
-  /** Of an option that was given more than once; elsewhere that is refused, for nobody knows which was meant. */
+  readonly options: Options;
+  /** Command lines for the help. */
+  readonly examples?: readonly string[];
+  /** What exit code 1 means beside a failure. */
+  readonly alsoFails?: string;
+  /** The last one of an option that is given several times counts. Elsewhere repeating an option is refused as ambiguous. */
   readonly lastCounts?: boolean;
-  /** Resolves with the exit code. */
+  /** Returns the exit code. */
   run(args: Arguments): number | Promise<number>;
 }
 
-/** Commands about one thing: `pmem dax list`. Their names are of both words. */
+/** A command in the table of commands: all that the list of commands shows. Most commands need little of the library, so each is loaded alone. */
+export interface CommandEntry {
+  readonly name: string;
+  /** Operands as the help shows them: nothing, `PATH`, `[PATH]`, or `PATH...` for one or more. */
+  readonly operands: string;
+  /** One line. */
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** Commands about one thing: `pmem dax list`. */
 export interface CommandGroup {
   readonly name: string;
   readonly summary: string;
-  /** Paragraphs. */
+  /** Paragraphs of the help. */
   readonly description: readonly string[];
-  readonly commands: Commands<Command>;
+  readonly commands: readonly CommandEntry[];
 }
 
-/** Commands by the word that they are called by: each is loaded when it is needed, for most need little of the library. */
-export type Commands<Kind> = Readonly<Record<string, () => Promise<Kind>>>;
-
-/** The command line itself is wrong: exit code 2. */
+/** The command line is wrong: exit code 2. */
 export class UsageError extends Error {
-  /** The command concerned, if it is known. */
-  readonly command: string | undefined;
+  /** The command whose help to read: `dax list`. The dispatcher knows it. */
+  command: string | undefined;
 
   constructor(message: string, command?: string) {
     super(message);

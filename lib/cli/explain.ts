@@ -3,10 +3,11 @@
 import type { Explanation } from '../memory/durability/explain.js';
 import type { Durability } from '../memory/memory.js';
 import { formatSize } from '../units.js';
-import type { Arguments, Command } from './command.js';
+import type { Arguments } from './arguments.js';
+import type { Command } from './command.js';
 import { explainPath, granularityInWords } from './inspect.js';
-import { print, printJson } from './output.js';
-import { colours, indented, wrap } from './style.js';
+import { print, printJson } from './terminal/output.js';
+import { colours, indented, wrap } from './terminal/style.js';
 
 const MEANING: Readonly<Record<Durability['granularity'], string>> = {
   byte: 'A store is durable as soon as a fence has ordered it: persist costs next to nothing.',
@@ -19,23 +20,30 @@ const MEANING: Readonly<Record<Durability['granularity'], string>> = {
 function headline({ durability }: Explanation): string {
   if (durability.volatile) return 'nothing stored here is durable';
   const { granularity, assumed, below } = durability;
-  const unknown = below === 'unknown' ? ', unless what is below forgets, which is unknown' : '';
+  const unknown = below === 'unknown' ? ', if the memory below keeps its bytes at power-off, which is unknown' : '';
   const confirmed = assumed ? ', assumed and not confirmed by the kernel' : unknown;
   return `${granularityInWords(granularity)} (granularity '${granularity}')${confirmed}`;
 }
 
 function meaning({ durability }: Explanation): string {
-  if (durability.volatile)
-    return 'A store survives the end of the process, but not power-off; persist throws rather than pretend.';
+  if (durability.volatile) return 'A store survives the end of the process, but not power-off. So persist throws.';
   const pages = `Pages of ${formatSize(durability.pageSize)}.`;
-  const sync = durability.mapSync ? ' The kernel keeps the metadata of the file durable too (MAP_SYNC).' : '';
+  const sync = durability.mapSync ? " The kernel keeps the file's metadata durable too (MAP_SYNC)." : '';
   return `${MEANING[durability.granularity]} ${pages}${sync}`;
 }
 
-function run({ operands: [path = ''], flags }: Arguments): number {
+function withoutObstacles({ volatile, assumed, below }: Durability): string {
+  if (volatile) return 'Nothing makes this path durable: the memory itself loses its bytes at power-off.';
+  if (assumed) return 'The kernel cannot confirm this durability; you assert it.';
+  if (below === 'unknown') return 'No obstacle to a better durability is known.';
+  return 'There is no obstacle to a better durability.';
+}
+
+function run(args: Arguments): number {
+  const { path } = args;
   const found = explainPath(path);
   const { durability, obstacles, kind } = found;
-  if (flags.has('json')) {
+  if (args.has('json')) {
     printJson({ path, kind, durability, obstacles });
     return 0;
   }
@@ -46,10 +54,10 @@ function run({ operands: [path = ''], flags }: Arguments): number {
   print(indented(meaning(found), 2));
   print();
   if (obstacles.length === 0) {
-    print(`  ${wrap(withoutObstacles(durability), 2)}`);
+    print(indented(withoutObstacles(durability), 2));
     return 0;
   }
-  print('In the way of better:');
+  print('Obstacles to a better durability:');
   for (const { code, cause, remedy, commands } of obstacles) {
     print();
     print(`  ${bold(code)}`);
@@ -61,22 +69,12 @@ function run({ operands: [path = ''], flags }: Arguments): number {
   return 0;
 }
 
-function withoutObstacles(durability: Durability): string {
-  if (durability.volatile) return 'There is no way to a better one here: the memory itself forgets.';
-  if (!durability.assumed && durability.below === 'unknown')
-    return 'Nothing stands in the way of better, as far as is known.';
-  if (durability.assumed) return 'The kernel cannot confirm it; whoever names the path vouches for it.';
-  return 'Nothing stands in the way of better.';
-}
-
 export const explainCommand: Command = {
-  name: 'explain',
-  operands: 'PATH',
-  summary: 'the durability there, why, and the way to a better one',
   description: [
-    'Says in plain words which durability a region on PATH would have and why, and names everything that stands in the way of a better one, each with its way out. Changes nothing. The exit code is 0 whatever the answer.',
+    'Says in plain words which durability a region on PATH has, why, and what stands in the way of a better one, each obstacle with its way out. Changes nothing. A path that is not durable is no failure.',
     'PMEM_ASSUME_PERSISTENT=1 in the environment counts, as it does for programs.',
   ],
-  options: { json: { type: 'boolean', help: 'print { path, kind, durability, obstacles } for scripts' } },
+  options: { json: { type: 'boolean', help: 'print { path, kind, durability, obstacles } as JSON for scripts' } },
+  examples: ['pmem explain /mnt/pmem', 'pmem explain /dev/dax0.0 --json'],
   run,
 };

@@ -1,30 +1,27 @@
 /** What the user reads when something went wrong, and the exit code. */
 
+import { types } from 'node:util';
 import { PmemError } from '../errors.js';
 import { UsageError } from './command.js';
-import { colours } from './style.js';
-import { BREAK, emit } from './terminal.js';
+import { BREAK, emit } from './terminal/emit.js';
+import { colours } from './terminal/style.js';
 
-/** The command line was wrong. */
-const USAGE = 2;
 /** The command failed. */
 const FAILED = 1;
-
-function codeOf(error: Error): string | undefined {
-  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
+/** The command line was wrong. */
+const USAGE = 2;
 
 function inLines(text: string): string {
   return text.replaceAll('\n', BREAK);
 }
 
 function text(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = codeOf(error);
-  // An error without a code is one of ours, not the user's: the place is what matters.
+  if (!types.isNativeError(error)) return String(error);
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  // An error without a code is a defect of ours: the place of it matters.
   if (code === undefined) return inLines(error.stack ?? error.message);
   const told = error.message.includes(code) ? error.message : `${code}: ${error.message}`;
-  // The ends of lines in our own errors are meant: see PmemError.
+  // A PmemError has line ends only where they are meant.
   return error instanceof PmemError ? inLines(told) : told;
 }
 
@@ -43,4 +40,9 @@ export function report(error: unknown): number {
   const more = error.command === undefined ? 'pmem --help' : `pmem help ${error.command}`;
   emit(process.stderr, `See '${more}'.${BREAK}`);
   return USAGE;
+}
+
+/** The error of a command that destroys something and was not told `--yes`. `what` says what would happen. */
+export function notConfirmed(what: string, path: string): PmemError {
+  return new PmemError('ERR_PMEM_NOT_CONFIRMED', `${what}; say --yes to do it`, { path });
 }

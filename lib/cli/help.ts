@@ -1,10 +1,10 @@
 /** The help texts. */
 
-import { HELP } from './arguments.js';
-import type { Command, CommandGroup, Option } from './command.js';
-import { colours, wrap } from './style.js';
-import { pairs } from './table.js';
-import { BREAK } from './terminal.js';
+import type { Command, CommandEntry, CommandGroup, Option } from './command.js';
+import { HELP } from './options.js';
+import { BREAK } from './terminal/emit.js';
+import { colours, wrap } from './terminal/style.js';
+import { pairs } from './terminal/table.js';
 
 function listed(entries: readonly (readonly [string, string])[]): string[] {
   return pairs(entries).map(([name, text]) => `  ${name}  ${wrap(text, name.length + 4)}`);
@@ -14,21 +14,25 @@ function optionName(name: string, { short, value }: Option): string {
   return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
 }
 
-function entry(command: Command | CommandGroup): readonly [string, string] {
-  const what = 'commands' in command ? 'COMMAND' : command.operands;
-  return [`${command.name} ${what}`.trim(), command.summary];
+function entry(one: CommandEntry | CommandGroup, group = ''): readonly [string, string] {
+  const what = 'commands' in one ? 'COMMAND' : one.operands;
+  return [`${group}${one.name} ${what}`.trim(), one.summary];
+}
+
+function paragraphs(texts: readonly string[]): string[] {
+  return texts.flatMap((text) => [wrap(text), '']);
 }
 
 /** What `pmem --help` shows. */
-export function generalHelp(commands: readonly (Command | CommandGroup)[]): string {
+export function generalHelp(commands: readonly (CommandEntry | CommandGroup)[]): string {
   const { bold } = colours();
   return [
-    'Persistent memory: what a path offers, and whether it keeps its promises.',
+    wrap('Persistent memory: shows what a path offers, and proves that it keeps what was persisted.'),
     '',
     `${bold('Usage:')} pmem COMMAND [OPTIONS]`,
     '',
     bold('Commands:'),
-    ...listed(commands.map(entry)),
+    ...listed(commands.map((one) => entry(one))),
     '',
     bold('Options:'),
     ...listed([
@@ -36,28 +40,36 @@ export function generalHelp(commands: readonly (Command | CommandGroup)[]): stri
       ['-V, --version', 'show the version'],
     ]),
     '',
-    "'pmem help COMMAND' tells more about a command. Exit codes: 0 done, 1 failed,",
-    '2 wrong usage.',
+    bold('Exit codes:'),
+    ...listed([
+      ['0', 'done'],
+      ['1', 'failed: a message is on stderr, or the help of the command says what else it means'],
+      ['2', 'wrong usage: nothing was done'],
+      ['141', 'the reader of the output left'],
+    ]),
+    '',
+    wrap("'pmem help COMMAND' tells more about a command. Try 'pmem demo' first: it needs no hardware and no options."),
   ].join(BREAK);
 }
 
 /** What `pmem GROUP --help` shows. */
-export function groupHelp({ name, description }: CommandGroup, commands: readonly Command[]): string {
+export function groupHelp({ name, description, commands }: CommandGroup): string {
   const { bold } = colours();
   return [
     `${bold('Usage:')} pmem ${name} COMMAND [OPTIONS]`,
     '',
-    ...description.flatMap((paragraph) => [wrap(paragraph), '']),
+    ...paragraphs(description),
     bold('Commands:'),
-    ...listed(commands.map(entry)),
+    ...listed(commands.map((one) => entry(one, `${name} `))),
     '',
-    `'pmem help ${name} COMMAND' tells more about a command.`,
+    wrap(`'pmem help ${name} COMMAND' tells more about a command.`),
   ].join(BREAK);
 }
 
-/** What `pmem COMMAND --help` shows. */
-export function commandHelp({ name, operands, description, options }: Command): string {
+/** What `pmem COMMAND --help` shows; `name` has the group's name in it. */
+export function commandHelp(name: string, { operands }: CommandEntry, command: Command): string {
   const { bold } = colours();
+  const { description, options, examples = [], alsoFails } = command;
   const entries = Object.entries({ ...options, help: HELP }).map(
     ([option, about]) => [optionName(option, about), about.help] as const,
   );
@@ -65,8 +77,17 @@ export function commandHelp({ name, operands, description, options }: Command): 
   return [
     `${bold('Usage:')} ${usage}`,
     '',
-    ...description.flatMap((paragraph) => [wrap(paragraph), '']),
+    ...paragraphs(description),
     bold('Options:'),
     ...listed(entries),
+    '',
+    // Never broken: they are there to be copied.
+    ...(examples.length === 0 ? [] : [bold('Examples:'), ...examples.map((line) => `  ${line}`), '']),
+    bold('Exit codes:'),
+    ...listed([
+      ['0', 'done'],
+      ['1', alsoFails === undefined ? 'failed' : `failed, or ${alsoFails}`],
+      ['2', 'wrong usage'],
+    ]),
   ].join(BREAK);
 }

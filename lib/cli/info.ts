@@ -5,16 +5,17 @@ import type { FileSystem } from '../memory/backing.js';
 import { type CpuPaths, cpuPaths } from '../memory/cpu.js';
 import type { Explanation } from '../memory/durability/explain.js';
 import { formatSize } from '../units.js';
-import type { Arguments, Command } from './command.js';
+import type { Arguments } from './arguments.js';
+import type { Command } from './command.js';
 import { explainPath, kindInWords } from './inspect.js';
-import { print, printJson } from './output.js';
-import { colours, wrap } from './style.js';
-import { pairs } from './table.js';
+import { JSON_OBJECT } from './options.js';
+import { printJson } from './terminal/output.js';
+import { printFacts } from './terminal/table.js';
 
 const UNKNOWN = '-';
 
 function exactSize({ size: bytes, kind }: Explanation): string {
-  if (bytes === undefined) return kind === 'devmem' ? 'without end' : UNKNOWN;
+  if (bytes === undefined) return kind === 'devmem' ? 'unlimited' : UNKNOWN;
   const size = formatSize(bytes);
   return bytes < 1024 ? size : `${size} (${bytes} bytes)`;
 }
@@ -35,16 +36,16 @@ function durabilityInWords({ durability }: Explanation): string {
   return `${granularity}${mapSync ? ', MAP_SYNC' : ''}${assumed ? ', assumed' : ''}${beneath}`;
 }
 
-function run({ operands: [path = ''], flags }: Arguments): number {
+function run(args: Arguments): number {
+  const { path } = args;
   const found = explainPath(path);
   const cpu = cpuPaths();
-  if (flags.has('json')) {
+  if (args.has('json')) {
     printJson({ ...found, cpu });
     return 0;
   }
   const { device, fileSystem } = found;
-  const { bold } = colours();
-  const facts = pairs([
+  printFacts([
     ['path', path],
     ['kind', kindInWords(found.kind)],
     ['size', exactSize(found)],
@@ -57,17 +58,14 @@ function run({ operands: [path = ''], flags }: Arguments): number {
     ['', found.durability.reason],
     ['CPU', cpuInWords(cpu)],
   ]);
-  for (const [name, value] of facts) print(`${bold(name)}  ${wrap(value, name.length + 2)}`);
   return 0;
 }
 
 export const info: Command = {
-  name: 'info',
-  operands: 'PATH',
-  summary: 'what is there: kind, size, device, durability, CPU',
   description: [
-    'Shows what is at PATH (a file, /dev/daxX.Y, /dev/mem, a PCI resourceN, a block device), which durability a region on it would have, and by which instructions this CPU flushes, copies and checksums. Changes nothing.',
+    'Shows what is at PATH (a file, /dev/daxX.Y, /dev/mem, a PCI resourceN, a block device), the durability of a region on it, and the instructions by which this CPU flushes, copies and checksums. Changes nothing.',
   ],
-  options: { json: { type: 'boolean', help: 'print an object for scripts; what is not known is null' } },
+  options: { json: JSON_OBJECT },
+  examples: ['pmem info /dev/pmem0', 'pmem info /mnt/pmem/file --json'],
   run,
 };

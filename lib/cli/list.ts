@@ -3,15 +3,16 @@
 import { listDevices, type PmemDevice } from '../memory/devices.js';
 import { printableJson } from '../printable.js';
 import { formatSize } from '../units.js';
-import type { Arguments, Command } from './command.js';
-import { print } from './output.js';
-import { colours, wrap } from './style.js';
-import { type Column, table } from './table.js';
-import { emitRaw } from './terminal.js';
+import type { Arguments } from './arguments.js';
+import type { Command } from './command.js';
+import { emitRaw } from './terminal/emit.js';
+import { print } from './terminal/output.js';
+import { wrap } from './terminal/style.js';
+import { type Column, printTable, table } from './terminal/table.js';
 
 const UNKNOWN = '-';
 
-/** Under ndctl's and daxctl's names where they have one; what does not apply is left out, as they do. */
+/** Names are those of ndctl and daxctl where they have one. As there, what does not apply is left out. */
 function asNdctl(device: PmemDevice): Record<string, unknown> {
   return {
     dev: device.name,
@@ -78,10 +79,10 @@ function row(device: PmemDevice): string[] {
 }
 
 const NONE = [
-  'The kernel knows of no persistent memory on this machine. Ways to some:',
-  'Any file will do to begin with: Region.open(path, { create: true, size }); persist is then an msync. For the fast path, a file in /dev/shm with assumePersistent: true.',
+  'The kernel knows of no persistent memory on this machine. Ways to get some:',
+  'Any file will do to begin with: Region.open(path, { create: true, size }); persist is an msync there. For the fast path, take a file in /dev/shm with assumePersistent: true.',
   "NVDIMMs or CXL memory without a namespace: 'ndctl create-namespace -m fsdax', then a file system on it, mounted with '-o dax'; or '-m devdax' for a /dev/daxX.Y.",
-  "Ordinary RAM in its place: 'memmap=4G!12G' on the kernel's command line turns the 4 GiB from 12 GiB on into /dev/pmem0, which works as on an NVDIMM but forgets at power-off.",
+  "Ordinary RAM: 'memmap=4G!12G' on the kernel's command line turns the 4 GiB from 12 GiB on into /dev/pmem0. It works as on an NVDIMM, but loses its bytes at power-off.",
 ];
 
 /** The table's lines, heading first. */
@@ -89,13 +90,13 @@ export function deviceTable(devices: readonly PmemDevice[]): string[] {
   return table(COLUMNS, devices.map(row));
 }
 
-/** What is to be said below the table. */
+/** Remarks below the table. */
 export function deviceRemarks(devices: readonly PmemDevice[]): string[] {
   const caveats = devices.flatMap(({ name, caveat }) => (caveat === undefined ? [] : [`${name}: ${caveat}.`]));
   if (!devices.some(({ assumed }) => assumed)) return caveats;
   return [
     ...caveats,
-    'assumed: PMEM_ASSUME_PERSISTENT=1 takes flushed stores for durable, which the kernel does not confirm.',
+    'assumed: PMEM_ASSUME_PERSISTENT=1 takes flushed bytes for durable, which the kernel does not confirm.',
   ];
 }
 
@@ -104,17 +105,14 @@ export function deviceJson(devices: readonly PmemDevice[]): string {
   return printableJson(JSON.stringify(devices.map(asNdctl), undefined, 2));
 }
 
-function run({ flags }: Arguments): number {
+function run(args: Arguments): number {
   const devices = listDevices();
-  if (flags.has('json')) {
+  if (args.has('json')) {
     emitRaw(process.stdout, `${deviceJson(devices)}\n`);
   } else if (devices.length === 0) {
     for (const [i, text] of NONE.entries()) print(i === 0 ? wrap(text) : `  - ${wrap(text, 4)}`);
   } else {
-    const { bold } = colours();
-    const [heading = '', ...rows] = deviceTable(devices);
-    print(bold(heading));
-    for (const line of rows) print(line);
+    printTable(COLUMNS, devices.map(row));
     const remarks = deviceRemarks(devices);
     if (remarks.length > 0) print();
     for (const remark of remarks) print(wrap(remark));
@@ -123,15 +121,12 @@ function run({ flags }: Arguments): number {
 }
 
 export const list: Command = {
-  name: 'list',
-  operands: '',
-  summary: 'every persistent-memory device that the kernel knows',
   description: [
-    'Lists libnvdimm namespaces (NVDIMMs, CXL, legacy memory and memmap=, virtio-pmem) and device-DAX memory, whatever its mode: raw, sector, fsdax, devdax or system-ram. Reads sysfs only, opens no device and needs no privileges.',
-    'NODE is the NUMA node near the memory, in mode system-ram the one that it became. PERSISTENCE says what survives power-off: cpu_cache (eADR), memory_controller (ADR), volatile for memory that forgets, unknown for legacy memory (e820, memmap=), - where the kernel does not tell; assumed where PMEM_ASSUME_PERSISTENT=1 counts.',
+    'Lists the namespaces of libnvdimm (NVDIMMs, CXL, legacy memory and memmap=, virtio-pmem) and device-DAX memory in every mode: raw, sector, fsdax, devdax or system-ram. Reads sysfs only, opens no device and needs no privileges.',
+    'NODE is the NUMA node near the memory; in mode system-ram, the node that the memory became. PERSISTENCE is what survives power-off: cpu_cache (eADR), memory_controller (ADR), volatile (nothing), unknown (legacy memory: e820, memmap=), - (the kernel does not tell). "assumed" follows where PMEM_ASSUME_PERSISTENT=1 counts.',
   ],
   options: {
-    json: { type: 'boolean', help: "print an array for scripts, with ndctl's and daxctl's names; [] if there is none" },
+    json: { type: 'boolean', help: "print a JSON array for scripts, with ndctl's and daxctl's names; [] for nothing" },
   },
   run,
 };

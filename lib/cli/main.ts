@@ -3,7 +3,7 @@
 
 import { dispatch } from './dispatch.js';
 import { report } from './failure.js';
-import { quietWhenClosed } from './output.js';
+import { quietWhenClosed } from './terminal/output.js';
 
 quietWhenClosed();
 try {

@@ -1,4 +1,4 @@
-/** What somebody who mistyped a word could have meant. */
+/** The known word nearest to a mistyped one. */
 
 /** Edits (insert, delete, replace, swap neighbours) from one word to another: the optimal string alignment distance. */
 export function distance(a: string, b: string): number {
@@ -16,7 +16,7 @@ export function distance(a: string, b: string): number {
   return at(a.length, b.length);
 }
 
-/** The known word nearest to the given one, if any is near enough to be meant: one that it abbreviates, or a few edits away. */
+/** The known word that `word` abbreviates, or that is a few edits away; undefined if there is none. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const abbreviated = known.filter((one) => word.length > 1 && one.startsWith(word));
   if (abbreviated.length > 0) return abbreviated[0];
@@ -28,7 +28,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best?.one;
 }
 
-/** ` Did you mean 'list'?`, or nothing. */
+/** `. Did you mean 'list'?`, or `''`. */
 export function didYouMean(word: string, known: readonly string[], prefix = ''): string {
   const found = nearest(word, known);
   return found === undefined ? '' : `. Did you mean '${prefix}${found}'?`;

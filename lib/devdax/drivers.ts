@@ -115,7 +115,7 @@ export function whyNotNamed(name: string, driver: DaxDriver, others: readonly st
   const [have, them] = others.length === 1 ? ['has', 'it'] : ['have', 'each of them'];
   return (
     `to give ${name} to ${driver} the kernel has to be told its name, and may then give it ${others.join(', ')} too, which ${have} no driver. ` +
-    `Give ${them} one first: 'pmem reconfigure ${others[0]} --mode devdax'`
+    `Give ${them} one first: 'pmem dax reconfigure ${others[0]} --mode devdax'`
   );
 }
 

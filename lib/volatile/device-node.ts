@@ -19,7 +19,7 @@ export function nodeOfDevice(device: string, host: Host): number {
     const mode = driver === undefined ? 'has no driver' : 'is in mode devdax';
     throw new PmemError(
       'ERR_PMEM_MODE',
-      `${name} ${mode}, and an arena needs ordinary memory: 'pmem reconfigure ${name} --mode system-ram', which destroys what the device holds`,
+      `${name} ${mode}, and an arena needs ordinary memory: 'pmem dax reconfigure ${name} --mode system-ram', which destroys what the device holds`,
       { path: device },
     );
   }
@@ -32,7 +32,7 @@ export function nodeOfDevice(device: string, host: Host): number {
   if (!isOnline || !memoryNodes(host).includes(targetNode)) {
     throw new PmemError(
       'ERR_PMEM_NODE',
-      `${name} is NUMA node ${targetNode}, and none of its memory is online: 'daxctl online-memory ${name}', or 'pmem reconfigure ${name} --mode system-ram' once more`,
+      `${name} is NUMA node ${targetNode}, and none of its memory is online: 'daxctl online-memory ${name}', or 'pmem dax reconfigure ${name} --mode system-ram' once more`,
       { path: device },
     );
   }

@@ -39,7 +39,7 @@ export function checkNode(node: number, host: Host): void {
   const others = nodes.length === 0 ? 'none has' : `with memory: ${nodes.join(', ')}`;
   throw new PmemError(
     'ERR_PMEM_NODE',
-    `NUMA node ${node} ${why}; ${others}. Memory of a DAX device makes a node of its own in mode system-ram: 'pmem reconfigure'`,
+    `NUMA node ${node} ${why}; ${others}. Memory of a DAX device makes a node of its own in mode system-ram: 'pmem dax reconfigure'`,
   );
 }
 

@@ -21,7 +21,7 @@ describe('pmem dax copy', () => {
     return path;
   }
 
-  it('copies, verifies, and says what it did', async () => {
+  it('copies, verifies, and reports bytes and speed', async () => {
     const output = file(Buffer.alloc(2 ** 20));
     const words = ['dax', 'copy', '-i', file(bytes), '-o', output, '-s', '4KiB', '--emulate', 'output', '--verify'];
     const { code, stdout, stderr } = await pmem(words);
@@ -39,7 +39,7 @@ describe('pmem dax copy', () => {
     assert(Number.isFinite(seconds) && seconds >= 0);
   });
 
-  it('says what it overwrites on a device, and nothing where that is blank', async () => {
+  it('warns of what it overwrites on a device that is not blank', async () => {
     const output = file(Buffer.alloc(2 ** 21));
     const words = ['dax', 'copy', '-i', file(bytes), '-o', output, '--emulate', 'output'];
     assert.equal((await pmem(words)).stderr, '');
@@ -62,7 +62,7 @@ describe('pmem dax copy', () => {
   });
 
   for (const from of ['stdin', 'a FIFO']) {
-    it(`is done when it has its bytes, though ${from} stays open`, async () => {
+    it(`ends when it has --length bytes, although ${from} stays open`, async () => {
       const device = file(Buffer.alloc(8192));
       const fifo = name('fifo');
       execFileSync('mkfifo', [fifo]);
@@ -81,7 +81,7 @@ describe('pmem dax copy', () => {
     });
   }
 
-  it('prints for scripts to stderr where the bytes go to stdout', () => {
+  it('prints JSON to stderr where the bytes go to stdout', () => {
     const words = ['dax', 'copy', '-i', file(bytes), '--emulate', 'input', '--json'];
     const { stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words]);
     assert(stdout.equals(bytes));
@@ -89,7 +89,7 @@ describe('pmem dax copy', () => {
   });
 
   // When it is drawn is the matter of progress-bar.test.ts; what is drawn last depends on no clock.
-  it('draws a bar on a terminal, and ends its line whatever comes', function () {
+  it('draws a bar on a terminal, and ends the line of the bar even if it fails', function () {
     needsTool(this, 'script');
     const device = file(Buffer.alloc(2 ** 20));
     const onTerminal = (words: string) =>
@@ -105,7 +105,7 @@ describe('pmem dax copy', () => {
     assert.match(unknown, /copied 1 MiB, [^\n]*\/s\r\n[^\n]*ENOSPC/);
   });
 
-  it('zeroes', async () => {
+  it('stores zeroes with --zero', async () => {
     const device = file(bytes);
     const words = ['dax', 'copy', '--zero', '-o', device, '-s', '10', '-l', '20', '--emulate', 'output'];
     assert.match((await pmem(words)).stdout, /^20 B \(20 bytes\) zeroed/);
@@ -136,8 +136,8 @@ describe('pmem dax copy', () => {
   }
 });
 
-describe('pmem: commands in a group', () => {
-  it('are listed, and told about', async () => {
+describe('pmem: a group of commands', () => {
+  it('lists its commands, and has help for each', async () => {
     const { code, stdout } = await pmem(['dax', '--help']);
     assert.equal(code, 0);
     assert.match(stdout, /Usage: pmem dax COMMAND/);
@@ -148,7 +148,7 @@ describe('pmem: commands in a group', () => {
 
   for (const [words, message] of [
     [['dax'], /dax needs a command/],
-    [['dax', 'cop'], /unknown command 'dax cop'. Did you mean 'copy'\?/],
+    [['dax', 'cop'], /unknown command 'dax cop'. Did you mean 'dax copy'\?/],
     [['dax', '--json'], /options come after the command/],
     [['help', 'dax', 'copy', 'more'], /unexpected argument 'more'/],
     [['help', 'dax', 'nonsense'], /unknown command 'dax nonsense'/],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Arguments } from '#dist/cli/arguments.js';
 import { findInstance, instanceNamed } from '#dist/cli/dax/instance.js';
 import { listed } from '#dist/cli/dax/list.js';
 import type { Host } from '#dist/linux/host.js';
@@ -27,9 +28,9 @@ describe('pmem dax', () => {
       return machine.host;
     }
     const asked = (flags: string[], values: Record<string, string> = {}, host = played()) =>
-      listed({ flags: new Set(flags), values: new Map(Object.entries(values)) }, host);
+      listed(new Arguments([], flags, Object.entries(values)), host);
 
-    it('has the devices of the bus, with what daxctl calls them', () => {
+    it('shows the devices of the bus under the names that daxctl gives them', () => {
       const { json, rows } = asked([]);
       const names = json.map(({ chardev, path, mode, size, align }) => [chardev, path, mode, size, align]);
       assert.deepEqual(names, [
@@ -41,14 +42,14 @@ describe('pmem dax', () => {
       assert.deepEqual(rows[1], ['dax4.0', '-', 'system-ram', '1 GiB', '2 MiB', 'hmem', '0', '2']);
     });
 
-    it('has those that are near to a node, or became one', () => {
+    it('shows only the devices near a NUMA node, or of a target node', () => {
       const chardevs = (values: Record<string, string>) => asked([], values).json.map(({ chardev }) => chardev);
       assert.deepEqual(chardevs({ 'numa-node': '1' }), ['dax0.0']);
       assert.deepEqual(chardevs({ 'target-node': '2' }), ['dax4.0', 'dax4.1']);
       assert.deepEqual(chardevs({ 'numa-node': '1', 'target-node': '2' }), []);
     });
 
-    it('has the regions, with what is available in them', () => {
+    it('shows the regions, with the memory available in them', () => {
       const { json, rows } = asked(['regions']);
       const [region] = json;
       assert.deepEqual([json.length, region?.['id'], region?.['available_size']], [1, 4, 5 * GIB]);
@@ -56,22 +57,20 @@ describe('pmem dax', () => {
       assert.deepEqual(asked(['regions'], { 'target-node': '3' }).rows, []);
     });
 
-    it('prints it, and says so where there is nothing', async () => {
+    it('prints the devices as JSON, and a sentence for none', async () => {
       const there = await pmem(['dax', 'list', '--json']);
       assert.equal(there.code, 0);
       assert.deepEqual(
         JSON.parse(there.stdout),
-        JSON.parse(
-          JSON.stringify(listed({ flags: new Set(), values: new Map() }).json, (_, value: unknown) => value ?? null),
-        ),
+        JSON.parse(JSON.stringify(listed(new Arguments([], [], [])).json, (_, value: unknown) => value ?? null)),
       );
       assert.equal((await pmem(['dax', 'list', '-n', '4711', '--json'])).stdout, '[]\n');
-      assert.match((await pmem(['dax', 'list', '-n', '4711'])).stdout, /no DAX device that fits; 'pmem list'/);
-      assert.match((await pmem(['dax', 'list', '-R', '-n', '4711'])).stdout, /no DAX region that fits/);
+      assert.match((await pmem(['dax', 'list', '-n', '4711'])).stdout, /no such DAX device; 'pmem list'/);
+      assert.match((await pmem(['dax', 'list', '-R', '-n', '4711'])).stdout, /no such DAX region/);
     });
   });
 
-  describe('the device that an operand names', () => {
+  describe('an operand', () => {
     function played(): Host {
       const machine = new Machine(name('played'));
       machine.device('platform/hmem.0/dax_region', { id: 0, size: 2 ** 30, align: 2 ** 21, available_size: 2 ** 29 });
@@ -80,7 +79,7 @@ describe('pmem dax', () => {
       return machine.host;
     }
 
-    it('is that of its name, or of the device at the path', () => {
+    it('names the device of its name, or the device at its path', () => {
       const host = played();
       const link = name('link');
       symlinkSync('/dev/null', link); // as the kernel numbers dax0.1 here
@@ -89,7 +88,7 @@ describe('pmem dax', () => {
       }
     });
 
-    it('is never that of a file of the same name', () => {
+    it('never names a device by a file of the same name', () => {
       const host = played();
       const directory = name('backup');
       mkdirSync(directory);
@@ -101,7 +100,7 @@ describe('pmem dax', () => {
     });
   });
 
-  it('tells what a file would be as a device', async () => {
+  it('info shows what a file would be as a device', async () => {
     const path = name('file');
     writeFileSync(path, '');
     truncateSync(path, 10 * 2 ** 20);

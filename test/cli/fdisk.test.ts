@@ -7,7 +7,7 @@ import { printable } from '#dist/printable.js';
 import { IMAGES, IMAGES_4096, makeCrowdedGpt, makeImage } from '../support/images.js';
 import { ROOT } from '../support/paths.js';
 import { onTmpfs } from '../support/temp.js';
-import { needsTool, runTool, succeedTool } from '../support/tools.js';
+import { needsTool, runTool } from '../support/tools.js';
 import { pmem } from './run.js';
 
 /** Both programs print the same, byte for byte, on both streams. */
@@ -88,25 +88,6 @@ describe('pmem fdisk -l', () => {
       }
     });
 
-    it('labels of Sun and SGI, without their partitions', async function () {
-      needsTool(this, 'sfdisk');
-      for (const kind of ['sun', 'sgi']) {
-        const path = file(kind);
-        makeImage(path, 2 ** 23);
-        succeedTool('sfdisk', ['-q', path], `label: ${kind}\n`);
-        assert.match(
-          await same(['-l', path]),
-          new RegExp(`Geometry: .*\nUnits: .*\n.*\n.*\nDisklabel type: ${kind}\n$`),
-        );
-        succeedTool('sfdisk', ['-q', path], `label: ${kind}\nsize=4M\n`);
-        const theirs = runTool('fdisk', ['-l', path]).stdout;
-        const { code, stdout, stderr } = await pmem(['fdisk', '-l', path]);
-        assert.equal(code, 0);
-        assert.ok(theirs.startsWith(stdout) && theirs.length > stdout.length, theirs);
-        assert.match(stderr, new RegExp(`^Partitions of a ${kind} label are not listed here`));
-      }
-    });
-
     it('several images, some of which are not there', async () => {
       const [one, two] = [file('one'), file('two')];
       IMAGES['a GPT']?.(one);
@@ -181,7 +162,7 @@ describe('pmem fdisk -l', () => {
     assert.match(rows.at(-1) ?? '', /131072 +163841 +163841 +1 +512B Linux filesystem$/);
   });
 
-  it('wants to be told to list, and a path', async () => {
+  it('wants --list and a path', async () => {
     const path = file('image');
     makeImage(path, 512);
     const silent = await pmem(['fdisk', path]);
@@ -196,7 +177,7 @@ describe('pmem fdisk -l', () => {
     }
   });
 
-  it('is the same for --list, and for a path beside it', async () => {
+  it('takes --list and --sector-size, and a relative path', async () => {
     const path = file('image');
     makeImage(path, 4096);
     const name = basename(path);

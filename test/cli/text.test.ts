@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { formatTime } from '#dist/cli/demo/text.js';
-import { colours, wrap } from '#dist/cli/style.js';
 import { distance, nearest } from '#dist/cli/suggest.js';
-import { table } from '#dist/cli/table.js';
-import { rendered } from '#dist/cli/terminal.js';
+import { rendered } from '#dist/cli/terminal/emit.js';
+import { colours, wrap } from '#dist/cli/terminal/style.js';
+import { table } from '#dist/cli/terminal/table.js';
 
 describe('cli: text', () => {
   it('counts edits, a swap of neighbours as one', () => {

@@ -5,6 +5,10 @@ import { ROOT } from '../support/paths.js';
 import { pmem } from './run.js';
 
 const COMMANDS = ['info', 'explain', 'list', 'fdisk', 'demo'];
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  btt: ['format', 'check', 'info'],
+  dax: ['list', 'info', 'create', 'destroy', 'reconfigure', 'copy'],
+};
 const ESCAPE = String.fromCharCode(27);
 
 /** Every line fits into 80 columns. */
@@ -19,7 +23,9 @@ describe('pmem: help', () => {
       assert.equal(code, 0);
       assert.equal(stderr, '');
       assert.match(stdout, /Usage: pmem COMMAND/);
-      for (const command of COMMANDS) assert.match(stdout, new RegExp(`^  ${command}\\b`, 'm'));
+      for (const command of [...COMMANDS, ...Object.keys(GROUPS)])
+        assert.match(stdout, new RegExp(`^  ${command}\\b`, 'm'));
+      assert.match(stdout, /^Exit codes:\n {2}0 {4}done\n {2}1 /m);
       fits(stdout);
     });
   }
@@ -35,6 +41,7 @@ describe('pmem: help', () => {
       assert.match(first.stdout, new RegExp(`^Usage: pmem ${command}\\b`));
       if (command !== 'fdisk') assert.match(first.stdout, /--json /);
       assert.match(first.stdout, /-h, --help /);
+      assert.match(first.stdout, /^Exit codes:\n {2}0 {2}done\n {2}1 {2}failed.*\n {2}2 {2}wrong usage$/m);
       fits(first.stdout);
       assert.deepEqual(second, first);
       assert.deepEqual(third, first);
@@ -58,6 +65,18 @@ describe('pmem: help', () => {
     assert.deepEqual(second, first);
   });
 
+  for (const [group, commands] of Object.entries(GROUPS)) {
+    for (const command of commands) {
+      it(`tells about ${group} ${command}`, async () => {
+        const { code, stdout, stderr } = await pmem([group, command, '--help']);
+        assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+        assert.match(stdout, new RegExp(`^Usage: pmem ${group} ${command}\\b`));
+        assert.match(stdout, /^Exit codes:$/m);
+        fits(stdout);
+      });
+    }
+  }
+
   it('wins over whatever else is wrong', async () => {
     const { code, stdout, stderr } = await pmem(['info', '--nonsense', '--help']);
     assert.equal(code, 0);
@@ -80,6 +99,9 @@ describe('pmem: help', () => {
 
 describe('pmem: wrong usage', () => {
   const wrong: readonly [words: string[], message: RegExp, help: string][] = [
+    [['copy'], /unknown command 'copy'\. Did you mean 'dax copy'\?/, '--help'],
+    [['btt'], /btt needs a command/, 'help btt'],
+    [['btt', 'mend', 'a'], /unknown command 'btt mend'/, 'help btt'],
     [['lst'], /unknown command 'lst'\. Did you mean 'list'\?/, '--help'],
     [['exp'], /unknown command 'exp'\. Did you mean 'explain'\?/, '--help'],
     [['help', 'dmeo'], /unknown command 'dmeo'\. Did you mean 'demo'\?/, '--help'],
@@ -93,15 +115,19 @@ describe('pmem: wrong usage', () => {
     [['list', 'x'], /unexpected argument 'x'/, 'help list'],
     [['list', '--__proto__'], /unknown option '--__proto__'/, 'help list'],
     [['info'], /PATH is missing/, 'help info'],
-    [['btt', 'format', 'a', '--nfree', '1', '--nfree=2'], /option '--nfree' was given more than once/, 'help btt'],
+    [
+      ['btt', 'format', 'a', '--nfree', '1', '--nfree=2'],
+      /option '--nfree' was given more than once/,
+      'help btt format',
+    ],
     [['dax', 'copy', '-i', 'a', '--input', 'b'], /option '--input' was given more than once/, 'help dax copy'],
     [['dax', 'create', '-s1M', '-s2M'], /option '--size' was given more than once/, 'help dax create'],
     [
-      ['reconfigure', 'a', '-m', 'devdax', '-m', 'devdax'],
+      ['dax', 'reconfigure', 'a', '-m', 'devdax', '-m', 'devdax'],
       /option '--mode' was given more than once/,
-      'help reconfigure',
+      'help dax reconfigure',
     ],
-    [['dax', 'help', 'lst'], /unknown command 'dax lst'\. Did you mean 'list'\?/, 'help dax'],
+    [['dax', 'help', 'lst'], /unknown command 'dax lst'\. Did you mean 'dax list'\?/, 'help dax'],
     [['info', ''], /PATH is empty/, 'help info'],
     [['info', 'a', 'b'], /unexpected argument 'b'/, 'help info'],
     [['explain'], /PATH is missing/, 'help explain'],
@@ -114,7 +140,7 @@ describe('pmem: wrong usage', () => {
     [['demo', '--rounds='], /option '--rounds' needs a value/, 'help demo'],
     ...['0', '101', '-1', '1.5', 'many', '1e1', ' 3'].map((value): [string[], RegExp, string] => [
       ['demo', `--rounds=${value}`],
-      new RegExp(`--rounds must be a number from 1 to 100; got '${value}'`),
+      new RegExp(`--rounds must be a whole number from 1 to 100; got '${value}'`),
       'help demo',
     ]),
   ];

@@ -148,7 +148,7 @@ describe('reconfigure', () => {
         if (entry.includes('unbind')) kernel.declining.add('device_dax');
       };
       throwsCode(() => toMemory(), 'ENODEV', {
-        message: /dax0\.0 has no driver now.*pmem reconfigure dax0\.0 --mode devdax/,
+        message: /dax0\.0 has no driver now.*pmem dax reconfigure dax0\.0 --mode devdax/,
       });
       kernel.declining.clear();
       const report = toDevice();
@@ -401,7 +401,7 @@ describe('reconfigure', () => {
     it('is refused to system-ram beside a device that would be taken too', () => {
       kernel.unbind('device_dax', 'dax0.1');
       throwsCode(() => toMemory(), 'EBUSY', {
-        message: /give it dax0\.1 too.*pmem reconfigure dax0\.1 --mode devdax.*Nothing was changed/,
+        message: /give it dax0\.1 too.*pmem dax reconfigure dax0\.1 --mode devdax.*Nothing was changed/,
       });
       assert.deepEqual(kernel.log, []);
       reconfigureBy(kernel, 'dax0.1', 'devdax');

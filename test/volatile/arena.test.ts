@@ -575,7 +575,7 @@ describe('VolatileArena', () => {
     it('is refused in another mode, without a driver, and where there is no such device', () => {
       device('device_dax', { target_node: 0 });
       const open = (name = 'dax0.0') => VolatileArena.open({ device: name, size: 4096 }, machine.host);
-      throwsCode(open, 'ERR_PMEM_MODE', { message: /pmem reconfigure dax0.0 --mode system-ram/ });
+      throwsCode(open, 'ERR_PMEM_MODE', { message: /pmem dax reconfigure dax0.0 --mode system-ram/ });
       throwsCode(() => open('dax1.0'), 'ENODEV', { message: /there are: dax0.0/ });
       rmSync(join(machine.host.sys, 'bus', 'dax', 'devices', 'dax0.0', 'driver'));
       throwsCode(open, 'ERR_PMEM_MODE', { message: /has no driver/ });

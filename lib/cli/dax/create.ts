@@ -2,48 +2,44 @@
 
 import { DaxRegion, type DaxRegionFilter } from '../../devdax/region/dax-region.js';
 import { formatSize } from '../../units.js';
-import { numberValue, sizeValue } from '../arguments.js';
-import type { Arguments, Command } from '../command.js';
-import { print, printJson } from '../output.js';
-import { colours } from '../style.js';
+import type { Arguments } from '../arguments.js';
+import type { Command } from '../command.js';
+import { JSON_OBJECT } from '../options.js';
+import { print, printJson } from '../terminal/output.js';
+import { colours } from '../terminal/style.js';
 
-const NAME = 'dax create';
-
-function run({ flags, values }: Arguments): number {
+function run(args: Arguments): number {
   const filter: DaxRegionFilter = Object.fromEntries(
     [
-      ['id', numberValue(values, 'region', NAME)],
-      ['numaNode', numberValue(values, 'numa-node', NAME)],
-      ['targetNode', numberValue(values, 'target-node', NAME)],
+      ['id', args.integer('region')],
+      ['numaNode', args.integer('numa-node')],
+      ['targetNode', args.integer('target-node')],
     ].filter(([, value]) => value !== undefined),
   );
-  const size = sizeValue(values, 'size', NAME);
+  const wanted = args.size('size');
   using region = DaxRegion.find(filter);
-  const made = region.create(size === undefined ? {} : { size });
-  const { name, align, mappings } = made;
-  if (flags.has('json')) printJson({ chardev: name, path: `/dev/${name}`, size: made.size, align, mappings });
-  else print(`${colours().bold(name)}: /dev/${name}, ${formatSize(made.size)}, alignment ${formatSize(align)}`);
+  const { name, size, align, mappings } = region.create(wanted === undefined ? {} : { size: wanted });
+  if (args.has('json')) printJson({ chardev: name, path: `/dev/${name}`, size, align, mappings });
+  else print(`${colours().bold(name)}: /dev/${name}, ${formatSize(size)}, alignment ${formatSize(align)}`);
   return 0;
 }
 
 export const daxCreate: Command = {
-  name: NAME,
-  operands: '',
-  summary: 'a device of what is available in a region',
   description: [
-    'Makes a DAX device of memory that is available in a region of the kernel: memory that firmware set apart, or CXL. Those of NVDIMMs are static; ndctl makes namespaces there. Needs root. The device stays until it is destroyed or the machine restarts.',
+    'Makes a DAX device from memory that is available in a region of the kernel: memory that firmware set apart, or CXL. Regions of NVDIMMs are static: ndctl makes namespaces there. Needs root. The device stays until it is destroyed or the machine restarts.',
   ],
   options: {
     size: {
       type: 'string',
       short: 's',
       value: 'SIZE',
-      help: "a multiple of the region's alignment ('pmem dax list -R'); all that is available by default",
+      help: "a multiple of the region's alignment ('pmem dax list -R'); default: all that is available",
     },
-    region: { type: 'string', short: 'r', value: 'ID', help: 'of this region; the first one that fits by default' },
-    'numa-node': { type: 'string', short: 'n', value: 'NODE', help: 'of a region near to this node' },
-    'target-node': { type: 'string', short: 't', value: 'NODE', help: 'of a region with this target node' },
-    json: { type: 'boolean', help: 'print an object for scripts' },
+    region: { type: 'string', short: 'r', value: 'ID', help: 'in this region; default: the first one that fits' },
+    'numa-node': { type: 'string', short: 'n', value: 'NODE', help: 'in a region near this NUMA node' },
+    'target-node': { type: 'string', short: 't', value: 'NODE', help: 'in a region with this target node' },
+    json: JSON_OBJECT,
   },
+  examples: ['pmem dax create --size 4GiB'],
   run,
 };

@@ -1,36 +1,35 @@
 /** `pmem dax destroy PATH`: gives the memory of a device back to its region. */
 
-import { PmemError } from '../../errors.js';
 import { formatSize } from '../../units.js';
-import type { Arguments, Command } from '../command.js';
-import { print, printJson } from '../output.js';
+import type { Arguments } from '../arguments.js';
+import type { Command } from '../command.js';
+import { notConfirmed } from '../failure.js';
+import { JSON_OBJECT } from '../options.js';
+import { print, printJson } from '../terminal/output.js';
 import { instanceNamed } from './instance.js';
 
-async function run({ operands: [operand = ''], flags }: Arguments): Promise<number> {
-  const instance = instanceNamed(operand);
+async function run(args: Arguments): Promise<number> {
+  const { path } = args;
+  const instance = instanceNamed(path);
   const { name, size } = instance;
-  if (!flags.has('yes')) {
-    const message = `'${name}', ${formatSize(size)}, is going to be destroyed, with its contents; say --yes to do it`;
-    throw new PmemError('ERR_PMEM_NOT_CONFIRMED', message, { path: operand });
-  }
-  const zero = flags.has('zero');
+  if (!args.has('yes'))
+    throw notConfirmed(`'${name}', ${formatSize(size)}, would be destroyed, with its contents`, path);
+  const zero = args.has('zero');
   await instance.destroyAsync({ zero });
-  if (flags.has('json')) printJson({ chardev: name, size, zeroed: zero });
+  if (args.has('json')) printJson({ chardev: name, size, zeroed: zero });
   else print(`${name}: ${zero ? 'zeroed and ' : ''}destroyed, ${formatSize(size)} are available again`);
   return 0;
 }
 
 export const daxDestroy: Command = {
-  name: 'dax destroy',
-  operands: 'PATH',
-  summary: 'a device that was created, and its memory is available again',
   description: [
-    'Destroys a DAX device of a region that devices can be created in. PATH is dax0.1 or /dev/dax0.1. Refuses one that is in use. Needs root, and --yes. Without --zero whoever gets the memory next can read what the device held.',
+    'Destroys a DAX device that was made in a region of the kernel. PATH is dax0.1 or /dev/dax0.1. Refuses a device in use. Needs root, and --yes. Without --zero, the next owner of the memory can read what the device held.',
   ],
   options: {
-    zero: { type: 'boolean', short: 'z', help: 'overwrite all of it before it is given back; takes a while' },
+    zero: { type: 'boolean', short: 'z', help: 'overwrite all bytes with zeroes first' },
     yes: { type: 'boolean', short: 'y', help: 'do it' },
-    json: { type: 'boolean', help: 'print an object for scripts' },
+    json: JSON_OBJECT,
   },
+  examples: ['pmem dax destroy dax0.1 --zero --yes'],
   run,
 };

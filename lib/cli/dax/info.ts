@@ -3,14 +3,12 @@
 import type { DaxDevice } from '../../devdax/device/dax-device.js';
 import type { DaxMapping } from '../../devdax/region/backend.js';
 import { formatSize } from '../../units.js';
-import { sizeValue } from '../arguments.js';
-import type { Arguments, Command } from '../command.js';
-import { print, printJson } from '../output.js';
-import { colours, wrap } from '../style.js';
-import { pairs } from '../table.js';
+import type { Arguments } from '../arguments.js';
+import type { Command } from '../command.js';
+import { JSON_OBJECT } from '../options.js';
+import { printJson } from '../terminal/output.js';
+import { printFacts } from '../terminal/table.js';
 import { findInstance, lookAtDevice } from './instance.js';
-
-const NAME = 'dax info';
 
 function shown(value: string | number | undefined): string {
   return value === undefined ? '-' : String(value);
@@ -22,10 +20,9 @@ function hexadecimal(value: number | undefined): string {
 
 function show(device: DaxDevice, mappings: readonly DaxMapping[]): void {
   const { path, size, align, emulated, resource, region, numaNode, targetNode, guarantee } = device;
-  const { bold } = colours();
-  const facts = pairs([
+  printFacts([
     ['path', path],
-    ['kind', emulated ? 'emulated: the rules are kept in the process that opens it' : 'device-DAX'],
+    ['kind', emulated ? 'emulated: the process that opens it keeps the rules' : 'device-DAX'],
     ['size', `${formatSize(size)} (${size} bytes)`],
     ['alignment', formatSize(align)],
     ['resource', hexadecimal(resource)],
@@ -41,14 +38,13 @@ function show(device: DaxDevice, mappings: readonly DaxMapping[]): void {
       .filter((one) => !one.includes(guarantee.reason))
       .map((one): [string, string] => ['missing', one]),
   ]);
-  for (const [name, value] of facts) print(`${bold(name)}  ${wrap(value, name.length + 2)}`);
 }
 
-function run({ operands: [operand = ''], flags, values }: Arguments): number {
-  const align = sizeValue(values, 'align', NAME);
-  using device = lookAtDevice(operand, align === undefined ? {} : { align });
-  const mappings = device.emulated ? [] : (findInstance(operand)?.mappings ?? []);
-  if (flags.has('json')) {
+function run(args: Arguments): number {
+  const align = args.size('align');
+  using device = lookAtDevice(args.path, align === undefined ? {} : { align });
+  const mappings = device.emulated ? [] : (findInstance(args.path)?.mappings ?? []);
+  if (args.has('json')) {
     const { name, path, mode, size, emulated, resource, region, numaNode, targetNode, guarantee } = device;
     const facts = { name, path, mode, size, align: device.align, emulated, resource, region, numaNode, targetNode };
     printJson({ ...facts, mappings, guarantee });
@@ -59,15 +55,13 @@ function run({ operands: [operand = ''], flags, values }: Arguments): number {
 }
 
 export const daxInfo: Command = {
-  name: NAME,
-  operands: 'PATH',
-  summary: 'one device: alignment, nodes, pieces, what a page fault brings in',
   description: [
-    'Shows a DAX device, or what a file would be as an emulated one, and whether each page fault is guaranteed to bring in one page of its alignment. PATH is /dev/dax0.0, dax0.0 or a file. Changes nothing.',
+    'Shows a DAX device, or what a regular file would be as an emulated one, and whether each page fault is guaranteed to bring in one page of the alignment. PATH is /dev/dax0.0, dax0.0 or a file. Changes nothing.',
   ],
   options: {
     align: { type: 'string', short: 'a', value: 'SIZE', help: 'of an emulated device: 4KiB, 2MiB (default) or 1GiB' },
-    json: { type: 'boolean', help: 'print an object for scripts; what is not known is null' },
+    json: JSON_OBJECT,
   },
+  examples: ['pmem dax info dax0.0'],
   run,
 };

@@ -4,13 +4,11 @@ import { DaxRegion } from '../../devdax/region/dax-region.js';
 import { HOST, type Host } from '../../linux/host.js';
 import { devicesOf, type PmemDevice } from '../../memory/devices.js';
 import { formatSize } from '../../units.js';
-import { numberValue } from '../arguments.js';
-import type { Arguments, Command } from '../command.js';
-import { print, printJson } from '../output.js';
-import { colours } from '../style.js';
-import { type Column, table } from '../table.js';
+import type { Arguments } from '../arguments.js';
+import type { Command } from '../command.js';
+import { print, printJson } from '../terminal/output.js';
+import { type Column, printTable } from '../terminal/table.js';
 
-const NAME = 'dax list';
 const UNKNOWN = '-';
 
 const DEVICES: readonly Column[] = [
@@ -82,25 +80,25 @@ function deviceJson({
   return { chardev: charDevice, path, mode, size: bytes, align: alignment, region: region ?? provider, ...nodes };
 }
 
-/** What was asked for: objects for scripts, and rows for people. */
+/** Objects for scripts, and rows for people. */
 export interface Listed {
   readonly json: readonly Record<string, unknown>[];
   readonly columns: readonly Column[];
   readonly rows: string[][];
-  /** What to say when there are none. */
+  /** The sentence for no rows. */
   readonly none: string;
 }
 
-/** What the kernel of the host has, as the arguments ask for it. */
-export function listed({ flags, values }: Pick<Arguments, 'flags' | 'values'>, host: Host = HOST): Listed {
-  const [numaNode, targetNode] = [numberValue(values, 'numa-node', NAME), numberValue(values, 'target-node', NAME)];
-  if (flags.has('regions')) {
+/** Devices or regions of the host, as the arguments ask for them. */
+export function listed(args: Arguments, host: Host = HOST): Listed {
+  const [numaNode, targetNode] = [args.integer('numa-node'), args.integer('target-node')];
+  if (args.has('regions')) {
     const nodes = {
       ...(numaNode === undefined ? {} : { numaNode }),
       ...(targetNode === undefined ? {} : { targetNode }),
     };
     const regions = DaxRegion.list(nodes, host);
-    const none = 'The kernel has no DAX region that fits.';
+    const none = 'The kernel has no such DAX region.';
     return { json: regions.map(regionJson), columns: REGIONS, rows: regions.map(regionRow), none };
   }
   const devices = devicesOf(host).filter(
@@ -109,36 +107,27 @@ export function listed({ flags, values }: Pick<Arguments, 'flags' | 'values'>, h
       (numaNode ?? device.numaNode) === device.numaNode &&
       (targetNode ?? device.targetNode) === device.targetNode,
   );
-  const none = "The kernel has no DAX device that fits; 'pmem list' shows all memory.";
+  const none = "The kernel has no such DAX device; 'pmem list' shows all persistent memory.";
   return { json: devices.map(deviceJson), columns: DEVICES, rows: devices.map(deviceRow), none };
 }
 
 function run(args: Arguments): number {
   const { json, columns, rows, none } = listed(args);
-  if (args.flags.has('json')) {
-    printJson(json);
-  } else if (rows.length === 0) {
-    print(none);
-  } else {
-    const [heading = '', ...lines] = table(columns, rows);
-    print(colours().bold(heading));
-    for (const line of lines) print(line);
-  }
+  if (args.has('json')) printJson(json);
+  else if (rows.length === 0) print(none);
+  else printTable(columns, rows);
   return 0;
 }
 
 export const daxList: Command = {
-  name: NAME,
-  operands: '',
-  summary: 'the devices, or with --regions what they are made of',
   description: [
-    'Lists the DAX devices that the kernel knows, in mode devdax and system-ram, or the regions that devices are made from. NODE is the NUMA node near the memory, TARGET the node that it is, or would become, as ordinary memory.',
+    'Lists the DAX devices that the kernel knows, in mode devdax and system-ram, or the regions that devices are made from. NODE is the NUMA node near the memory; TARGET is the node that the memory is, or would become, in mode system-ram.',
   ],
   options: {
-    regions: { type: 'boolean', short: 'R', help: 'the regions, with what is available in them' },
-    'numa-node': { type: 'string', short: 'n', value: 'NODE', help: 'only what is near to this node' },
-    'target-node': { type: 'string', short: 't', value: 'NODE', help: 'only what has this target node' },
-    json: { type: 'boolean', help: "print an array for scripts, with daxctl's names" },
+    regions: { type: 'boolean', short: 'R', help: 'list regions, with the memory that is available in them' },
+    'numa-node': { type: 'string', short: 'n', value: 'NODE', help: 'only those near this NUMA node' },
+    'target-node': { type: 'string', short: 't', value: 'NODE', help: 'only those with this target node' },
+    json: { type: 'boolean', help: "print a JSON array for scripts, with daxctl's names; [] for nothing" },
   },
   run,
 };

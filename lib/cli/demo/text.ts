@@ -3,9 +3,9 @@
 import type { Durability } from '../../memory/memory.js';
 import { formatSize } from '../../units.js';
 import { granularityInWords } from '../inspect.js';
-import { print } from '../output.js';
-import { colours, indented, wrap } from '../style.js';
-import { type Column, table } from '../table.js';
+import { print } from '../terminal/output.js';
+import { colours, indented, wrap } from '../terminal/style.js';
+import { type Column, printTable } from '../terminal/table.js';
 import type { Comparison, Measurement, Timing } from './measure.js';
 import { RECORD_SIZE } from './record.js';
 import type { Round } from './rounds.js';
@@ -118,13 +118,11 @@ function here({ granularity, assumed }: Durability): string {
 
 /** The table of times. */
 export function printMeasurement({ comparisons, withoutMemory }: Measurement, durability: Durability): void {
-  const { bold, dim } = colours();
+  const { bold } = colours();
   const withMemory = withoutMemory === undefined;
   print(bold('Durable writes, measured now (medians)'));
   const rows = comparisons.map((comparison) => row(comparison, withMemory));
-  const [heading = '', ...lines] = table(columns(durability, withMemory), rows);
-  print(`  ${dim(heading)}`);
-  for (const line of lines) print(`  ${line}`);
+  printTable(columns(durability, withMemory), rows, 2);
   print();
   print(indented(here(durability), 2));
   if (withMemory) {

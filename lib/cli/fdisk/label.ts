@@ -1,4 +1,4 @@
-/** A disk's partition table, as fdisk understands it: rows to be shown, and what it remarks. */
+/** A disk's partition table as fdisk understands it: the rows it shows, and its remarks. */
 
 import type { BlockDevice } from '../../block/block-device.js';
 import { type ProtectiveMbr, type RawGpt, readGpt, readProtectiveMbr } from '../../block/partitions/gpt.js';
@@ -18,7 +18,7 @@ export interface Row {
   readonly type: string;
 }
 
-/** What is remarked goes to stdout if it is but information, to stderr if it is a warning. */
+/** An information goes to stdout, a warning to stderr. */
 export interface Remark {
   readonly isWarning: boolean;
   readonly text: string;
@@ -50,7 +50,7 @@ function remarkOf(note: MbrNote): Remark[] {
     case 'second-extended':
       return note.isFirstEmpty ? [] : [warning(`Ignoring extra extended partition ${note.number}`)];
     case 'outside':
-      // The C library's word for a read that came to its end without an error.
+      // The C library's word for a read that reached the end without an error.
       return [warning(`Failed to read extended partition table (offset=${note.lba}): Success`)];
     case 'unreadable':
       return [warning(`Failed to read extended partition table (offset=${note.lba}): Input/output error`)];
@@ -112,20 +112,20 @@ function gptRemarks({ copy, header, isOtherDamaged, isBackupMisplaced }: RawGpt,
     const [damaged, used] = copy === 'primary' ? ['backup', 'primary'] : ['primary', 'backup'];
     remarks.push(warning(`The ${damaged} GPT table is corrupt, but the ${used} appears OK, so that will be used.`));
   }
-  // A sector too far, util-linux says nothing.
+  // One sector past its place, util-linux says nothing.
   if (isBackupMisplaced && header.other !== BigInt(sectorCount))
     remarks.push(warning('The backup GPT table is not on the end of the device.'));
   return remarks;
 }
 
-/** What a protective partition that covers another size than the disk's is corrected to; undefined if none need be. */
+/** The size to which a protective partition is corrected that does not cover the disk; undefined if it is right. */
 function correction(device: BlockDevice, protective: ProtectiveMbr): number | undefined {
   const right = Math.min(device.sectorCount - 1, MOST_32);
   const { start, count, isHybrid } = protective;
   return start !== 1 || isHybrid || count === right || count === MOST_32 ? undefined : right;
 }
 
-/** The table, if there is one, and the remarks that are made while it is looked for. */
+/** The table, if there is one, and the remarks made while reading. */
 export function readLabel(device: BlockDevice): { label: Label | undefined; remarks: Remark[] } {
   const remarks: Remark[] = [];
   const protective = readProtectiveMbr(device);

@@ -1,14 +1,13 @@
 /** What `fdisk -l` prints for a disk. */
 
 import { printable } from '../../printable.js';
+import { type OpenedDisk, partitionName } from '../disk.js';
+import { type Column, table as columns } from '../terminal/table.js';
 import { printableCell } from './cells.js';
-import { type Column, columns } from './columns.js';
-import type { ListedDisk } from './disk.js';
 import { type Label, type Row, readLabel } from './label.js';
-import { type OtherLabel, readOtherLabel } from './other-labels.js';
 import { longSize, shortSize } from './sizes.js';
 
-/** Text for both streams, printable. */
+/** Printable text for both streams. */
 export interface Listing {
   readonly stdout: string;
   readonly stderr: string;
@@ -24,17 +23,11 @@ const TYPE: Column = { heading: 'Type' };
 const DOS_COLUMNS: readonly Column[] = [DEVICE, { heading: 'Boot' }, ...NUMBERS, { heading: 'Id', right: true }, TYPE];
 const GPT_COLUMNS: readonly Column[] = [DEVICE, ...NUMBERS, TYPE];
 
-/** The name of a disk's partition: `sda1`, `pmem0p1`. */
-export function partitionName(path: string, number: number): string {
-  if (/^\/dev\/disk\/by-(id|path|uuid|partuuid)\//.test(path)) return `${path}-part${number}`;
-  return `${path}${/\d$/.test(path) ? 'p' : ''}${number}`;
-}
-
 function cells(path: string, label: Label, row: Row, sectorSize: number): string[] {
   const { number, active, first, count, id, type } = row;
   const name = printableCell(partitionName(path, number));
   const numbers = [first, first + (count > 0n ? count - 1n : 0n), count].map(String);
-  // What is nonsense wraps around, as it does in C.
+  // A nonsensical size wraps around, as it does in C.
   const size = shortSize(BigInt.asUintN(64, count * BigInt(sectorSize)));
   if (label.kind === 'gpt') return [name, ...numbers, size, type];
   return [name, active ? '*' : '', ...numbers, size, id, type];
@@ -44,14 +37,13 @@ function isOutOfOrder(rows: readonly Row[]): boolean {
   return rows.some(({ first }, i) => i > 0 && first < (rows[i - 1] as Row).first);
 }
 
-function head(path: string, { disk, topology }: ListedDisk, other: OtherLabel | undefined): string[] {
+function head(path: string, { disk, topology }: OpenedDisk): string[] {
   const { sectorCount, sectorSize } = disk;
   const { logical, physical, leastIo, bestIo, model } = topology;
   const bytes = BigInt(sectorCount) * BigInt(sectorSize);
   return [
     `Disk ${path}: ${longSize(bytes)}, ${bytes} bytes, ${sectorCount} sectors`,
     ...(model === undefined || model === '' ? [] : [`Disk model: ${model}`]),
-    ...(other === undefined ? [] : [geometry(other)]),
     `Units: sectors of 1 * ${logical} = ${logical} bytes`,
     `Sector size (logical/physical): ${logical} bytes / ${physical} bytes`,
     `I/O size (minimum/optimal): ${leastIo} bytes / ${bestIo} bytes`,
@@ -69,12 +61,13 @@ function table(path: string, label: Label, sectorSize: number): string[] {
     ...columns(
       heads,
       rows.map((row) => cells(path, label, row, sectorSize)),
+      1,
     ),
   ];
 }
 
-/** Partitions that begin within a physical sector, which is slow; one line for each. */
-function misaligned({ rows }: Label, { topology }: ListedDisk): string[] {
+/** Partitions that begin within a physical sector, which is slow: a line for each. */
+function misaligned({ rows }: Label, { topology }: OpenedDisk): string[] {
   const unit = BigInt(topology.physical / topology.logical);
   if (unit <= 1n) return [];
   return rows
@@ -82,22 +75,12 @@ function misaligned({ rows }: Label, { topology }: ListedDisk): string[] {
     .map(({ number }) => `Partition ${number} does not start on physical sector boundary.`);
 }
 
-function geometry({ geometry: { heads, sectors, cylinders } }: OtherLabel): string {
-  return `Geometry: ${heads} heads, ${sectors} sectors/track, ${cylinders} cylinders`;
-}
-
-/** Lists one disk; what it remarks while it reads comes first. */
-export function listing(path: string, listed: ListedDisk): Listing {
+/** Lists one disk. Remarks made while reading come first. */
+export function listing(path: string, listed: OpenedDisk): Listing {
   const { label, remarks } = readLabel(listed.disk);
-  const other = label === undefined ? readOtherLabel(listed.disk) : undefined;
   const informations = remarks.filter(({ isWarning }) => !isWarning).map(({ text }) => text);
-  let stdout = [...informations, ...head(path, listed, other)];
+  let stdout = [...informations, ...head(path, listed)];
   let stderr = remarks.filter(({ isWarning }) => isWarning).map(({ text }) => text);
-  if (other !== undefined) {
-    stdout.push(`Disklabel type: ${other.kind}`);
-    if (other.partitions > 0)
-      stderr.push(`Partitions of a ${other.kind} label are not listed here; fdisk of util-linux does.`);
-  }
   if (label !== undefined) {
     stdout = [...stdout, ...table(path, label, listed.disk.sectorSize)];
     const slow = misaligned(label, listed);

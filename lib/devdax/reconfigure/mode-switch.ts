@@ -45,7 +45,7 @@ function namesOf(blocks: readonly MemoryBlock[]): string {
 function leftIn({ name, directory }: DaxBusDevice): string {
   const mode = modeOf(directory);
   if (mode !== undefined) return `${name} is in mode ${mode}`;
-  return `${name} has no driver now, and cannot be used until 'pmem reconfigure ${name} --mode devdax' succeeds`;
+  return `${name} has no driver now, and cannot be used until 'pmem dax reconfigure ${name} --mode devdax' succeeds`;
 }
 
 /** The error of a step, with what became of the device. */

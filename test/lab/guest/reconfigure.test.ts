@@ -76,7 +76,7 @@ function toDevice(): Reconfigured {
 }
 
 function command(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/cli/main.js', 'reconfigure', ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/cli/main.js', 'dax', 'reconfigure', ...args], {
     cwd: ROOT,
     encoding: 'utf8',
   });

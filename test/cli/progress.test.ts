@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
-import { ProgressBar } from '#dist/cli/progress-bar.js';
+import { ProgressBar } from '#dist/cli/terminal/progress.js';
 
-describe('the progress bar of pmem dax copy', () => {
+describe('ProgressBar', () => {
   let now = 0;
   let written: string[] = [];
   const terminal = { columns: 80, write: (text: string) => written.push(text.replace('\r\x1b[K', '<')) };
 
-  /** A process that began a moment before the copy. */
+  /** The process began a moment before the job. */
   function bar(columns = 80): ProgressBar {
     now = 7;
     written = [];
-    return new ProgressBar({ ...terminal, columns }, () => now);
+    return new ProgressBar({ ...terminal, columns }, { copy: 'copied', '': 'checked' }, () => now);
   }
 
   const copied = (done: number, total?: number) => ({ phase: 'copy', done, total }) as const;
 
-  it('draws at once, however young the process is', () => {
+  it('draws the first state at once, even right after the start of the process', () => {
     const drawn = bar();
     drawn.show(copied(1024));
     assert.deepEqual(written, ['<copied 1 KiB, 1000 KiB/s']);
@@ -44,7 +44,7 @@ describe('the progress bar of pmem dax copy', () => {
     ]);
   });
 
-  it('draws the end at once, and only once', () => {
+  it('draws the last state at once, and only once', () => {
     const drawn = bar();
     now = 1007;
     drawn.show(copied(512, 1024));
@@ -60,12 +60,30 @@ describe('the progress bar of pmem dax copy', () => {
     ]);
   });
 
-  it('writes nothing, not even the end of a line, where nothing was told', () => {
+  it('writes nothing, not even a line end, without a state', () => {
     bar().end();
     assert.deepEqual(written, []);
   });
 
-  it('leaves out the bar itself on a narrow terminal, and is 30 columns on one of unknown width', () => {
+  it('says what an operation without phases does, and shows no bar while the total is unknown', () => {
+    const drawn = bar();
+    now = 1007;
+    for (const total of [undefined, Number.NaN, Number.POSITIVE_INFINITY]) drawn.show({ done: 1024, total });
+    drawn.end();
+    assert.deepEqual(written, ['<checked 1 KiB, 1 KiB/s', '<checked 1 KiB, 1 KiB/s', '\n']);
+  });
+
+  it('never draws a line that a narrow terminal would wrap', () => {
+    for (const columns of [1, 10, 20, 40, 59]) {
+      const drawn = bar(columns);
+      now = 1_000_007;
+      drawn.show(copied(1023 * 2 ** 30, 1024 * 2 ** 30));
+      assert.equal(written.length, 1);
+      assert.ok((written[0] ?? '').length <= columns, `${columns}: ${written[0]}`);
+    }
+  });
+
+  it('leaves out the bar itself on a narrow terminal, and is 30 columns wide on a terminal of unknown width', () => {
     bar(59).show(copied(1024, 1024));
     assert.match(written.join(''), /^<100 %, copied/);
     bar(60).show(copied(1024, 1024));

@@ -1,31 +1,24 @@
 /** `pmem demo [PATH]`: crash a writer, check its records, measure. */
 
-import { PmemError } from '../errors.js';
-import { assumedByEnvironment } from '../memory/durability/durability.js';
-import type { Durability } from '../memory/memory.js';
-import { Region } from '../memory/region/region.js';
-import { type Arguments, type Command, UsageError } from './command.js';
-import { type Measurement, measure } from './demo/measure.js';
-import { crashRounds, killWriters, type Round, tearOnPurpose } from './demo/rounds.js';
-import { printMeasurement, printPlace, printRound, printRoundsHead, printVerdict } from './demo/text.js';
-import { makeWorkplace, type Workplace } from './demo/workplace.js';
-import { report } from './failure.js';
-import { printJson } from './output.js';
+import { PmemError } from '../../errors.js';
+import { assumedByEnvironment } from '../../memory/durability/durability.js';
+import type { Durability } from '../../memory/memory.js';
+import { Region } from '../../memory/region/region.js';
+import type { Arguments } from '../arguments.js';
+import type { Command } from '../command.js';
+import { report } from '../failure.js';
+import { ASSUME_PERSISTENT, JSON_OBJECT } from '../options.js';
+import { printJson } from '../terminal/output.js';
+import { type Measurement, measure } from './measure.js';
+import { crashRounds, killWriters, type Round, tearOnPurpose } from './rounds.js';
+import { printMeasurement, printPlace, printRound, printRoundsHead, printVerdict } from './text.js';
+import { makeWorkplace, type Workplace } from './workplace.js';
 
 const DEFAULT_ROUNDS = 5;
-/** The file has room for a few hundred records in each of so many. */
+/** So that the file has room for a few hundred records of each round. */
 const MOST_ROUNDS = 100;
 
-function roundsOf(value: string | undefined): number {
-  if (value === undefined) return DEFAULT_ROUNDS;
-  const rounds = Number(value);
-  if (!/^\d+$/.test(value) || rounds < 1 || rounds > MOST_ROUNDS) {
-    throw new UsageError(`--rounds must be a number from 1 to ${MOST_ROUNDS}; got '${value}'`, 'demo');
-  }
-  return rounds;
-}
-
-/** However the process ends, no writer runs on and no file stays. Returns the way back to normal. */
+/** Kills the writer and removes the files, however the process ends. Returns a function that undoes this. */
 function cleanUpAtExit(place: Workplace): () => void {
   const atExit = () => {
     killWriters();
@@ -52,7 +45,7 @@ interface Outcome {
   readonly path: string;
   readonly durability: Durability;
   readonly rounds: readonly Round[];
-  /** Whether a record that was cut in half was recognised; undefined if it was not tried, to leave the evidence alone. */
+  /** Whether a record that was cut in half was recognised. Undefined if it was not tried, to keep the evidence. */
   readonly tornRecognised: boolean | undefined;
   readonly measurement: Measurement | undefined;
 }
@@ -63,11 +56,11 @@ function holds({ rounds, tornRecognised }: Pick<Outcome, 'rounds' | 'tornRecogni
 
 function complaint({ rounds }: Outcome): string {
   const broken = rounds.find((round) => round.lost > 0);
-  if (broken === undefined) return 'a torn record was taken for good';
+  if (broken === undefined) return 'a torn record was taken for a good one';
   return `${broken.lost} acknowledged records are lost after round ${broken.round}`;
 }
 
-/** Further digits mean nothing. */
+/** More digits mean nothing. */
 function rounded(value: number): number {
   return Number(value.toFixed(1));
 }
@@ -120,15 +113,16 @@ async function demonstrate(
   return { ...outcome, measurement };
 }
 
-async function run({ operands: [given], flags, values }: Arguments): Promise<number> {
-  const rounds = roundsOf(values.get('rounds'));
-  const assumePersistent = flags.has('assume-persistent') || assumedByEnvironment();
-  const place = makeWorkplace(given, assumePersistent);
+async function run(args: Arguments): Promise<number> {
+  const rounds = args.integer('rounds', 1, MOST_ROUNDS) ?? DEFAULT_ROUNDS;
+  const assumePersistent = args.has('assume-persistent') || assumedByEnvironment();
+  const json = args.has('json');
+  const place = makeWorkplace(args.operands[0], assumePersistent);
   const backToNormal = cleanUpAtExit(place);
   let keep = false;
   try {
-    const outcome = await demonstrate(place, rounds, assumePersistent, flags.has('json'));
-    if (flags.has('json')) printJson(asJson(outcome));
+    const outcome = await demonstrate(place, rounds, assumePersistent, json);
+    if (json) printJson(asJson(outcome));
     if (holds(outcome)) return 0;
     keep = true;
     return report(new PmemError('ERR_PMEM_DEMO', `${complaint(outcome)}. The file is kept: '${place.path}'`));
@@ -139,13 +133,9 @@ async function run({ operands: [given], flags, values }: Arguments): Promise<num
 }
 
 export const demo: Command = {
-  name: 'demo',
-  operands: '[PATH]',
-  summary: 'crash a writer, check its records, measure',
   description: [
-    'A child process appends checksummed records and acknowledges each one after it was persisted. It is killed at random moments; every acknowledged record must be found again, and no torn one be taken for good. Then durable writes are timed against fs.writeSync + fdatasyncSync in the same directory, and on memory.',
-    "PATH is a directory, or a file to create. Without it, the demo works in a fresh directory in the current one, or in the system's temporary one. What it made is removed at the end; files that it did not make are left alone.",
-    'The exit code is 1 if anything acknowledged is missing.',
+    'A child process appends checksummed records, and acknowledges each record after it was persisted. It is killed at random moments. Every acknowledged record must then be found, and no torn record be taken for a good one. After that, durable writes are timed against fs.writeSync + fdatasyncSync in the same directory, and on memory.',
+    "PATH is a directory, or a file to create. Without PATH, the demo works in a new directory in the current one, or in the system's temporary directory. It removes its files at the end, and leaves other files alone.",
   ],
   options: {
     rounds: {
@@ -153,11 +143,10 @@ export const demo: Command = {
       value: 'N',
       help: `kill the writer N times; 1 to ${MOST_ROUNDS}, default ${DEFAULT_ROUNDS}`,
     },
-    'assume-persistent': {
-      type: 'boolean',
-      help: 'count flushed stores as durable, though the kernel does not confirm it (tmpfs); also PMEM_ASSUME_PERSISTENT=1',
-    },
-    json: { type: 'boolean', help: 'print the results as an object for scripts' },
+    'assume-persistent': { ...ASSUME_PERSISTENT, help: `${ASSUME_PERSISTENT.help}; also PMEM_ASSUME_PERSISTENT=1` },
+    json: JSON_OBJECT,
   },
+  examples: ['pmem demo', 'pmem demo /mnt/pmem --rounds 20'],
+  alsoFails: 'an acknowledged record is missing',
   run,
 };

@@ -1,0 +1,15 @@
+/** The memory that a BTT command works on. */
+
+import { Region } from '../../memory/region/region.js';
+import type { Arguments } from '../arguments.js';
+
+/** Runs with the region of the path, and closes it. */
+export async function withRegion<Result>(
+  args: Arguments,
+  readOnly: boolean,
+  run: (region: Region) => Result | Promise<Result>,
+): Promise<Result> {
+  const assume = args.has('assume-persistent') ? { assumePersistent: true } : {};
+  using region = Region.open(args.path, readOnly ? { readOnly: true, shared: true } : assume);
+  return await run(region);
+}
