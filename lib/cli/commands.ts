@@ -94,6 +94,12 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     load: async () => (await import('./list.js')).list,
   },
   {
+    name: 'partitions',
+    operands: 'PATH',
+    summary: 'show partitions, their alignment and contents, and problems',
+    load: async () => (await import('./partitions.js')).partitions,
+  },
+  {
     name: 'fdisk',
     operands: 'PATH...',
     summary: 'print partition tables as fdisk -l does',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ROOT } from '../support/paths.js';
 import { pmem } from './run.js';
 
-const COMMANDS = ['info', 'explain', 'list', 'fdisk', 'demo'];
+const COMMANDS = ['info', 'explain', 'list', 'partitions', 'fdisk', 'demo'];
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   btt: ['format', 'check', 'info'],
   dax: ['list', 'info', 'create', 'destroy', 'reconfigure', 'copy'],
@@ -102,6 +102,7 @@ describe('pmem: wrong usage', () => {
     [['copy'], /unknown command 'copy'\. Did you mean 'dax copy'\?/, '--help'],
     [['btt'], /btt needs a command/, 'help btt'],
     [['btt', 'mend', 'a'], /unknown command 'btt mend'/, 'help btt'],
+    [['partitions'], /PATH is missing/, 'help partitions'],
     [['lst'], /unknown command 'lst'\. Did you mean 'list'\?/, '--help'],
     [['exp'], /unknown command 'exp'\. Did you mean 'explain'\?/, '--help'],
     [['help', 'dmeo'], /unknown command 'dmeo'\. Did you mean 'demo'\?/, '--help'],

@@ -74,6 +74,7 @@ describe('what cannot be mapped', () => {
       ['info'],
       ['list'],
       ['fdisk', '-l'],
+      ['partitions'],
       ['btt', 'check'],
       ['dax', 'info'],
       ['demo'],
