@@ -1,32 +1,32 @@
-/** Coded errors: every failure of this package says what was asked, what the limit is, and the way out. */
+/** Coded errors. Every message names the value, the limit and the way out. docs/errors.md lists the codes. */
 
 import { constants } from 'node:os';
-import { getSystemErrorName } from 'node:util';
+import { getSystemErrorName, types } from 'node:util';
 import { printable } from './printable.js';
 
-/** What a {@link PmemError} carries beside its message. */
+/** Properties of a {@link PmemError} beside its message. */
 export interface PmemErrorDetails {
-  /** Number of the POSIX error, positive, where a system call failed. */
+  /** Number of the POSIX error, positive. */
   readonly errno?: number | undefined;
   /** The system call that failed. */
   readonly syscall?: string | undefined;
   /** The file or device concerned. */
   readonly path?: string | undefined;
-  /** Offset in the region, in bytes, where it happened. */
+  /** Offset in the region, in bytes, of the failure. */
   readonly offset?: number | undefined;
-  /** Who has a lock, or could have it, as far as this user may see. */
+  /** Processes that hold a lock, or may hold it, as far as this user may see. */
   readonly holders?: readonly LockHolder[] | undefined;
   readonly cause?: unknown;
-  /** The message is in lines, which are meant. */
+  /** The message has several lines on purpose. */
   readonly inLines?: boolean;
 }
 
 /** A process that has a file or device open. */
 export interface LockHolder {
   readonly pid: number;
-  /** What the kernel calls it, at most 15 bytes; the process itself may have chosen it. */
+  /** Its name in the kernel, at most 15 bytes. The process may have chosen it. */
   readonly name: string;
-  /** Its arguments, shortened, as the process itself tells them. Nothing for a terminal: control characters are in it. */
+  /** Its arguments, shortened, as the process itself tells them. Not safe to print: it may have control characters. */
   readonly command: string;
 }
 
@@ -35,16 +35,16 @@ function cleaned(message: string, inLines: boolean): string {
 }
 
 /**
- * An operation failed. `code` is the POSIX name where a system call failed (`EACCES`, `ENOSPC`), else one of the
- * package's own, which all begin with `ERR_PMEM_`.
+ * An operation failed. `code` is a POSIX name where a system call failed or this package refuses as the kernel would (`EACCES`,
+ * `ENOSPC`); else it begins with `ERR_PMEM_`.
  *
- * The message goes to terminals and logs: what cannot be seen of names from elsewhere is written in hexadecimal (`\x1b`) in it, and
- * it has one line, but for `ERR_PMEM_CRASH_CONSISTENCY` and its like. The properties have everything as it is.
+ * The message is safe for terminals and logs: control characters are written in hexadecimal (`\x1b`), and it has one line, except
+ * `ERR_PMEM_CRASH_CONSISTENCY` and its like. The properties have every name unchanged.
  */
 export class PmemError extends Error {
   override readonly name: string = 'PmemError';
   readonly code: string;
-  // Declared only: what is not known must not show up as undefined.
+  // Declared only: an unknown property must be absent, not undefined.
   declare readonly errno?: number;
   declare readonly syscall?: string;
   declare readonly path?: string;
@@ -70,7 +70,7 @@ export function errorName(errno: number): string {
   return errno > 0 ? getSystemErrorName(-errno) : 'EUNKNOWN';
 }
 
-/** POSIX names of errors that this package raises itself, as the kernel would. */
+/** POSIX names of error numbers. */
 export type PosixCode = Extract<keyof typeof constants.errno, string>;
 
 /** A {@link PmemError} with a POSIX code: `EINVAL: format: …`. The sentence names the value, the limit and the way out. */
@@ -84,10 +84,11 @@ interface SystemError extends Error {
 }
 
 function isSystemError(error: unknown): error is SystemError {
-  return error instanceof Error && 'errno' in error && typeof error.errno === 'number' && 'syscall' in error;
+  // `instanceof` is false for errors of other realms (Jest, vm contexts).
+  return types.isNativeError(error) && 'errno' in error && typeof error.errno === 'number' && 'syscall' in error;
 }
 
-/** The cause is printed with the error, and node:fs puts paths into its messages as they are. */
+/** The cause is printed with the error, and node:fs puts paths unchanged into its messages. */
 function cleanMessage(error: Error): void {
   const { message, stack } = error;
   const clean = printable(message);
@@ -96,7 +97,7 @@ function cleanMessage(error: Error): void {
   if (stack !== undefined) error.stack = stack.replace(message, () => clean);
 }
 
-/** Turns what node:fs or the addon threw into a {@link PmemError}; `advice` says what to do about it. */
+/** Turns an error of node:fs or the addon into a {@link PmemError}. `advice` says what to do about it. Other values are returned unchanged. */
 export function systemError(error: unknown, path: string | undefined, advice?: string): unknown {
   if (error instanceof PmemError || !isSystemError(error)) return error;
   const errno = Math.abs(error.errno);
@@ -125,7 +126,7 @@ function shown(value: unknown): string {
   return String(value);
 }
 
-/** What was expected may end with an aside, `at most 5, the size,`: the sentence goes on without its second comma. */
+/** `expected` may end with an aside, `at most 5, the size,`: the semicolon takes the place of its second comma. */
 function mismatch(name: string, expected: string, value: unknown): string {
   return printable(`${name} must be ${expected.replace(/,$/, '')}; got ${shown(value)}`);
 }
@@ -135,7 +136,7 @@ export function wrongType(name: string, expected: string, value: unknown): TypeE
   return coded(new TypeError(mismatch(name, expected, value)), 'ERR_INVALID_ARG_TYPE');
 }
 
-/** A `TypeError` with code `ERR_INVALID_ARG_VALUE`: the type is right, the value makes no sense. */
+/** A `TypeError` with code `ERR_INVALID_ARG_VALUE`: the type is right, but the value makes no sense. */
 export function wrongValue(name: string, expected: string, value: unknown): TypeError {
   return coded(new TypeError(mismatch(name, expected, value)), 'ERR_INVALID_ARG_VALUE');
 }

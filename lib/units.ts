@@ -1,4 +1,4 @@
-/** Sizes as people write them: `'64KiB'`, `'2MiB'`, `'8GiB'`, or a number of bytes. */
+/** Sizes as people write them: a number of bytes, or `'64KiB'`, `'2MiB'`, `'8GiB'`. */
 
 import { outOfRange, wrongType, wrongValue } from './errors.js';
 
@@ -25,7 +25,7 @@ const FACTORS: Readonly<Record<string, number>> = {
   pb: 1e15,
 };
 
-/** Whole, because 1.005 * 1e9 is not in binary; NaN when it comes to no whole number of bytes. */
+/** In integers, because 1.005 * 1e9 is inexact in binary. NaN if the product is no whole number of bytes. */
 function product(decimal: string, factor: number): number {
   const [whole = '', fraction = ''] = decimal.split('.');
   const scaled = BigInt(whole + fraction) * BigInt(factor);
@@ -34,11 +34,11 @@ function product(decimal: string, factor: number): number {
 }
 
 /**
- * The number of bytes that a size names. KiB, MiB, … are powers of 1024, and so are K, M, G, T as ndctl and qemu write
- * them; kB, MB, … are powers of 1000. Case does not matter.
+ * The number of bytes that a size names. KiB, MiB, … are powers of 1024, and so are K, M, G, T, as in ndctl and qemu. kB, MB, …
+ * are powers of 1000. Case does not matter.
  *
  * @throws TypeError `ERR_INVALID_ARG_TYPE` for anything but a number or a string, `ERR_INVALID_ARG_VALUE` for a string
- *   that is no size; RangeError `ERR_OUT_OF_RANGE` for a negative, fractional or too large number of bytes.
+ *   that is no size; RangeError `ERR_OUT_OF_RANGE` for a negative or fractional number of bytes, and from 2^53 on.
  */
 export function parseSize(size: Size, name = 'size'): number {
   let bytes: number;
@@ -62,11 +62,11 @@ export function parseSize(size: Size, name = 'size'): number {
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-/** Bytes as people read them: 1536 gives `'1.5 KiB'`, 2^21 `'2 MiB'`. At most two decimals. */
+/** Bytes as people read them, with at most two decimals: 1536 gives `'1.5 KiB'`, 2^21 gives `'2 MiB'`. */
 export function formatSize(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  // What would be rounded to 1024 of a unit is 1 of the next.
+  // 1023.999 KiB would be rounded to 1024 KiB: that is 1 MiB.
   while (Number(value.toFixed(2)) >= 1024 && unit < UNITS.length - 1) {
     value /= 1024;
     unit++;

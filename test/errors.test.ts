@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { runInNewContext } from 'node:vm';
 import { PmemError } from 'pmem';
-import { errorName, outOfRange, systemError, wrongType, wrongValue } from '#dist/errors.js';
+import { errorName, outOfRange, posixError, systemError, wrongType, wrongValue } from '#dist/errors.js';
 
-describe('errors', () => {
-  it('carry what is known and nothing else', () => {
+describe('PmemError', () => {
+  it('has the known properties and no others', () => {
     const bare = new PmemError('ERR_PMEM_CLOSED', 'closed');
     assert.deepEqual(Object.keys(bare).sort(), ['code', 'name']);
     assert(bare instanceof Error);
@@ -19,15 +20,31 @@ describe('errors', () => {
     );
     assert.equal(full.cause, cause);
   });
+});
 
-  it('name POSIX errors', () => {
+describe('errorName', () => {
+  it('gives the POSIX name of an error number', () => {
     assert.equal(errorName(13), 'EACCES');
     assert.equal(errorName(28), 'ENOSPC');
     assert.equal(errorName(0), 'EUNKNOWN');
     assert.equal(errorName(-3), 'EUNKNOWN');
   });
+});
 
-  it('turn what node:fs threw into a coded error with advice', () => {
+describe('posixError', () => {
+  it('has code, errno and the code before the sentence', () => {
+    const error = posixError('ENOSPC', 'format: no room', { path: '/x' });
+    assert(error instanceof PmemError);
+    const { code, errno, path, message } = error;
+    assert.deepEqual(
+      { code, errno, path, message },
+      { code: 'ENOSPC', errno: 28, path: '/x', message: 'ENOSPC: format: no room' },
+    );
+  });
+});
+
+describe('systemError', () => {
+  it('turns an error of node:fs into a PmemError with advice', () => {
     let thrown: unknown;
     try {
       readFileSync('/nowhere/at/all');
@@ -43,20 +60,32 @@ describe('errors', () => {
     assert.equal(turned.message, "ENOENT: no such file or directory, open '/nowhere/at/all'. Make it first");
   });
 
-  it('leave other errors alone', () => {
+  it('turns an error of another realm into a PmemError', () => {
+    const other: unknown = runInNewContext(
+      "Object.assign(new Error('EACCES: permission denied'), { errno: -13, syscall: 'open' })",
+    );
+    assert(!(other instanceof Error));
+    const turned = systemError(other, '/x');
+    assert(turned instanceof PmemError);
+    assert.equal(turned.message, "EACCES: permission denied, open '/x'");
+  });
+
+  it('returns other errors unchanged', () => {
     for (const other of [new Error('x'), new TypeError('y'), new PmemError('EIO', 'z'), 'text', undefined, null]) {
       assert.equal(systemError(other, '/x'), other);
     }
   });
+});
 
-  it('go on after an aside without a comma too many', () => {
+describe('wrongType, wrongValue and outOfRange', () => {
+  it('replace the comma after an aside by the semicolon', () => {
     for (const make of [wrongType, wrongValue, outOfRange]) {
       assert.equal(make('size', 'at most 5, the limit,', 6).message, 'size must be at most 5, the limit; got 6');
       assert.equal(make('size', 'one, two or three', 6).message, 'size must be one, two or three; got 6');
     }
   });
 
-  it('name the value that was wrong', () => {
+  it('name the wrong value', () => {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
     const shown: [unknown, string][] = [
@@ -80,7 +109,7 @@ describe('errors', () => {
     }
   });
 
-  it('have the class and code of their kind', () => {
+  it('make an error with the class and code of its kind', () => {
     const errors = [
       { error: wrongType('a', 'b', 1), type: TypeError, code: 'ERR_INVALID_ARG_TYPE' },
       { error: wrongValue('a', 'b', 1), type: TypeError, code: 'ERR_INVALID_ARG_VALUE' },
