@@ -68,14 +68,19 @@ interface OptionToken {
   readonly name: string;
   readonly rawName: string;
   readonly value: string | undefined;
+  /** Index of the word. */
+  readonly index: number;
 }
 
-function checkOption({ name, rawName, value }: OptionToken, options: Options): void {
+/** A guess at what `--jsno` or `-json` should have been. */
+function meantBy(word: string, options: Options): string {
+  const name = word.replace(/^-+/, '').replace(/=.*$/s, '');
+  return name.length < 2 ? '' : didYouMean(name, Object.keys(options), '--');
+}
+
+function checkOption({ name, rawName, value, index }: OptionToken, options: Options, words: readonly string[]): void {
   const option = Object.hasOwn(options, name) ? options[name] : undefined;
-  if (option === undefined) {
-    const meant = rawName.startsWith('--') ? didYouMean(name, Object.keys(options), '--') : '';
-    throw new UsageError(`unknown option '${rawName}'${meant}`);
-  }
+  if (option === undefined) throw new UsageError(`unknown option '${rawName}'${meantBy(words[index] ?? '', options)}`);
   if (option.type === 'boolean' && value !== undefined) {
     throw new UsageError(`option '--${name}' takes no value; got '${value}'`);
   }
@@ -123,7 +128,7 @@ export function parse(
     }
   }
   if (flags.has('help')) return undefined;
-  for (const token of given) checkOption(token, options);
+  for (const token of given) checkOption(token, options, words);
   if (twice !== undefined && lastCounts !== true) throw new UsageError(`option '--${twice}' was given more than once`);
   checkOperands(operands, wanted);
   return new Arguments(operands, flags, values);

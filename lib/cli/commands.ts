@@ -4,7 +4,7 @@ import type { CommandEntry, CommandGroup } from './command.js';
 
 const BTT: CommandGroup = {
   name: 'btt',
-  summary: 'block translation tables: sectors that a power cut never tears',
+  summary: 'block translation tables: sectors that never tear',
   description: [
     'A BTT gives memory sectors that a power cut leaves old or new, never torn. Linux calls it a namespace in sector mode.',
   ],
@@ -38,7 +38,7 @@ const DAX: CommandGroup = {
     {
       name: 'list',
       operands: '',
-      summary: 'list devices, or with --regions the memory they are made of',
+      summary: 'list devices, or regions with --regions',
       load: async () => (await import('./dax/list.js')).daxList,
     },
     {

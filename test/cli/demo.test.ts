@@ -63,7 +63,7 @@ describe('pmem demo', () => {
     return made;
   }
 
-  it('finds every record, measures, says what it is about, and leaves nothing behind', async () => {
+  it('without arguments finds every record, measures, explains, and leaves nothing behind', async () => {
     const cwd = directory();
     const { code, stdout, stderr } = await pmem(['demo', '--rounds', '2'], { cwd });
     assert.equal(stderr, '');
@@ -80,7 +80,7 @@ describe('pmem demo', () => {
     for (const line of stdout.split('\n')) assert.ok(line.length <= 80 || line.includes(cwd), line);
   });
 
-  it('prints the results for scripts, on a file to be made', async () => {
+  it('prints the results as JSON, on a new file', async () => {
     const file = join(directory(), 'demo.dat');
     const { code, stdout, stderr } = await pmem(['demo', file, '--rounds=2', '--json']);
     assert.equal(stderr, '');
@@ -110,7 +110,7 @@ describe('pmem demo', () => {
     assert.deepEqual(readdirSync(dirname(file)), []);
   });
 
-  it('fails loudly when an acknowledged record is missing, and keeps the file', async () => {
+  it('fails when an acknowledged record is missing, and keeps the file', async () => {
     const file = path('demo.dat');
     const { code, stdout, stderr } = await pmem(['demo', file, '--rounds=2'], { env: { NODE_OPTIONS: LIE } });
     assert.equal(code, 1);
@@ -122,7 +122,7 @@ describe('pmem demo', () => {
     assert.ok(existsSync(file));
   });
 
-  it('says the same to scripts', async () => {
+  it('fails with --json when an acknowledged record is missing', async () => {
     const file = path('demo.dat');
     const { code, stdout, stderr } = await pmem(['demo', file, '--rounds=2', '--json'], {
       env: { NODE_OPTIONS: LIE },
@@ -135,7 +135,7 @@ describe('pmem demo', () => {
     assert.equal(writes, null);
   });
 
-  it('leaves a file alone that no demo made', async () => {
+  it('leaves alone a file that no demo made', async () => {
     const file = path('precious');
     writeFileSync(file, 'precious');
     const { code, stdout, stderr } = await pmem(['demo', file]);
@@ -145,7 +145,7 @@ describe('pmem demo', () => {
     assert.equal(readFileSync(file, 'utf8'), 'precious');
   });
 
-  it('leaves links to files and devices alone', async () => {
+  it('leaves alone links to files, and devices', async () => {
     const file = path('precious');
     const link = path('link');
     writeFileSync(file, 'PMEMDEMO');
@@ -158,7 +158,7 @@ describe('pmem demo', () => {
     assert.equal(readFileSync(file, 'utf8'), 'PMEMDEMO');
   });
 
-  it('says what is wrong with a place that is not there', async () => {
+  it('fails with ENOENT in a missing directory', async () => {
     const { code, stderr } = await pmem(['demo', join(path('missing'), 'file')]);
     assert.equal(code, 1);
     assert.match(stderr, /^pmem: ENOENT: /);
@@ -169,7 +169,7 @@ describe('pmem demo', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const) {
-    it(`cleans up when interrupted by ${signal}`, async () => {
+    it(`removes its files when ${signal} interrupts it`, async () => {
       const cwd = directory();
       const { code, stdout } = await pmem(['demo', '--rounds', '100'], {
         cwd,
@@ -183,7 +183,7 @@ describe('pmem demo', () => {
     });
   }
 
-  it('cleans up when nobody reads any more', async () => {
+  it('removes its files when the reader of its output leaves', async () => {
     const cwd = directory();
     const { code, stderr } = await pmem(['demo', '--rounds', '1'], { cwd, closeStdout: true });
     assert.equal(stderr, '');
@@ -191,7 +191,7 @@ describe('pmem demo', () => {
     assert.deepEqual(readdirSync(cwd), []);
   });
 
-  it('replaces what a demo left that was killed', async () => {
+  it('replaces the file of a demo that was killed', async () => {
     const file = path('demo.dat');
     const { signal } = await pmem(['demo', file, '--rounds', '100'], {
       env: { NODE_OPTIONS: HOLD },
@@ -209,7 +209,7 @@ describe('pmem demo', () => {
 describe('pmem demo on tmpfs', () => {
   const path = onTmpfs();
 
-  it('says that nothing there can be made durable', async () => {
+  it('refuses, because nothing there can be made durable', async () => {
     const file = path('demo.dat');
     const { code, stdout, stderr } = await pmem(['demo', file]);
     assert.equal(code, 1);
@@ -218,7 +218,16 @@ describe('pmem demo on tmpfs', () => {
     assert.ok(!existsSync(file));
   });
 
-  it('works as if it could when told to assume so, and says that', async () => {
+  it('names the way out where neither the current nor the temporary directory is durable', async () => {
+    const cwd = path('directory');
+    mkdirSync(cwd);
+    const { code, stderr } = await pmem(['demo'], { cwd, env: { TMPDIR: cwd } });
+    assert.equal(code, 1);
+    assert.match(stderr, /^pmem: ERR_PMEM_VOLATILE: nothing stored in '[^']+' survives power-off.*--assume-persistent/);
+    assert.deepEqual(readdirSync(cwd), []);
+  });
+
+  it('with --assume-persistent works as if the memory were persistent, and says so', async () => {
     const file = path('demo.dat');
     const { code, stdout } = await pmem(['demo', file, '--assume-persistent', '--rounds', '2']);
     assert.equal(code, 0);

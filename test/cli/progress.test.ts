@@ -10,7 +10,7 @@ describe('ProgressBar', () => {
   function bar(columns = 80): ProgressBar {
     now = 7;
     written = [];
-    return new ProgressBar({ ...terminal, columns }, { copy: 'copied', '': 'checked' }, () => now);
+    return new ProgressBar({ ...terminal, columns }, { copy: 'copied', verify: 'verified', '': 'checked' }, () => now);
   }
 
   const copied = (done: number, total?: number) => ({ phase: 'copy', done, total }) as const;
@@ -71,6 +71,26 @@ describe('ProgressBar', () => {
     for (const total of [undefined, Number.NaN, Number.POSITIVE_INFINITY]) drawn.show({ done: 1024, total });
     drawn.end();
     assert.deepEqual(written, ['<checked 1 KiB, 1 KiB/s', '<checked 1 KiB, 1 KiB/s', '\n']);
+  });
+
+  it('draws each phase on a line of its own, with its own speed', () => {
+    const drawn = bar();
+    now = 1007;
+    drawn.show({ phase: 'copy', done: 1024 });
+    now = 1107;
+    drawn.show({ phase: 'copy', done: 2048 });
+    now = 1108;
+    drawn.show({ phase: 'copy', done: 3072 });
+    now = 2008;
+    drawn.show({ phase: 'verify', done: 0 });
+    now = 3008;
+    drawn.show({ phase: 'verify', done: 1024 });
+    drawn.end();
+    assert.deepEqual(
+      written.map((text) => text.replace(/, .*/, '')),
+      ['<copied 1 KiB', '<copied 2 KiB', '<copied 3 KiB', '\n', '<verified 0 B', '<verified 1 KiB', '\n'],
+    );
+    assert.equal(written[5], '<verified 1 KiB, 1 KiB/s');
   });
 
   it('never draws a line that a narrow terminal would wrap', () => {

@@ -111,6 +111,7 @@ describe('pmem: wrong usage', () => {
     [['--versoin'], /unknown option '--versoin'\. Did you mean '--version'\?/, '--help'],
     [['--json', 'list'], /unknown option '--json'; options come after the command/, '--help'],
     [['list', '--jsno'], /unknown option '--jsno'\. Did you mean '--json'\?/, 'help list'],
+    [['list', '-json'], /unknown option '-j'\. Did you mean '--json'\?/, 'help list'],
     [['list', '-x'], /unknown option '-x'$/m, 'help list'],
     [['list', '--json=yes'], /option '--json' takes no value; got 'yes'/, 'help list'],
     [['list', 'x'], /unexpected argument 'x'/, 'help list'],

@@ -81,6 +81,15 @@ describe('the installed package', () => {
         const { status } = run(node, [npx, '--no-install', 'pmem', 'explain', 'nowhere/at-all'], { cwd: project, env });
         assert.equal(status, 1);
       });
+
+      it('shows its demo without arguments', () => {
+        const npx = npmProgram('npx-cli.js');
+        // The temporary directory may be a tmpfs.
+        const assumed = { ...env, PMEM_ASSUME_PERSISTENT: '1' };
+        const output = succeed(node, [npx, '--no-install', 'pmem', 'demo'], { cwd: project, env: assumed });
+        assert.match(output, /All \d+ acknowledged records are there\./);
+        assert.match(output, /Durable writes, measured now/);
+      });
     });
   }
 });

@@ -1,22 +1,22 @@
-/** Where the demo puts its files, and that nothing of it stays behind. */
+/** Makes the demo's files, and removes them. */
 
 import { closeSync, lstatSync, mkdtempSync, readSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { PmemError, systemError } from '../../errors.js';
+import { PmemError, posixError, systemError } from '../../errors.js';
 import { openDescriptor } from '../../memory/backing.js';
 import { Region } from '../../memory/region/region.js';
 import { HEADER_SIZE, MAGIC } from './record.js';
 
-/** Bytes after the header: what is measured on. */
+/** Bytes after the header, where records and measurements go. */
 export const AREA = 16 * 2 ** 20;
 /** Bytes of the demo's file. */
 export const FILE_SIZE = HEADER_SIZE + AREA;
 
-/** The demo's file, made and ready, and a directory beside it for others. */
+/** The demo's file, ready for use, and a directory for other files. */
 export interface Workplace {
   readonly path: string;
-  /** On the same file system, made for the demo. */
+  /** A directory of the demo on the same file system. */
   readonly directory: string;
   remove(): void;
 }
@@ -36,7 +36,7 @@ function isOurs(path: string): boolean {
   }
 }
 
-/** Makes room for a new file: what a demo left that was killed may go, anything else may not. */
+/** Makes room for a new file: removes the file of a demo that was killed, and refuses any other. */
 function giveWay(path: string): void {
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status === undefined) return;
@@ -45,15 +45,15 @@ function giveWay(path: string): void {
     return;
   }
   const what = status.isFile() ? 'is a file that no demo made' : 'is neither a directory nor a regular file';
-  throw new PmemError(
+  throw posixError(
     'EEXIST',
-    `EEXIST: '${path}' ${what}, and is left alone. Name a directory, or a file that does not exist yet`,
+    `'${path}' ${what}, and is left alone. Name a directory, or a file that does not exist yet`,
     { path },
   );
 }
 
 function create(path: string, assumePersistent: boolean): void {
-  // Exclusively: whatever came into being meanwhile is not ours.
+  // Exclusively: a file that appeared meanwhile is not ours.
   const region = Region.open(path, { create: true, exclusive: true, size: FILE_SIZE, assumePersistent });
   try {
     region.write(0, MAGIC, 'persist');
@@ -65,7 +65,7 @@ function create(path: string, assumePersistent: boolean): void {
   }
 }
 
-/** In a fresh directory below the one given. */
+/** In a new directory in the given one. */
 function inside(parent: string, assumePersistent: boolean): Workplace {
   const directory = mkdtempSync(join(parent, 'pmem-demo-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
@@ -96,22 +96,30 @@ function atFile(path: string, assumePersistent: boolean): Workplace {
   return { path, directory, remove };
 }
 
-/** The first place that can be written to and keeps what is written: the current directory, else the system's temporary one. */
+function isVolatile(error: unknown): error is PmemError {
+  return error instanceof PmemError && error.code === 'ERR_PMEM_VOLATILE';
+}
+
+/** The first place that can be written to and is durable: the current directory, else the system's temporary directory. */
 function anywhere(assumePersistent: boolean): Workplace {
-  const refusals: string[] = [];
-  for (const parent of [process.cwd(), tmpdir()]) {
+  const places = [...new Set([process.cwd(), tmpdir()])];
+  const refusals: unknown[] = [];
+  for (const parent of places) {
     try {
       return inside(parent, assumePersistent);
     } catch (error) {
-      refusals.push((error as Error).message);
+      refusals.push(error);
     }
   }
-  throw new PmemError('ERR_PMEM_DEMO', `found no place for the demo's file; name one. ${refusals.join('; ')}`);
+  const [first] = refusals;
+  if (isVolatile(first) && refusals.every(isVolatile)) throw volatile(places, first);
+  const reasons = refusals.map((one) => (one as Error).message).join('; ');
+  throw new PmemError('ERR_PMEM_DEMO', `found no place for the demo's file; name one: pmem demo DIRECTORY. ${reasons}`);
 }
 
 /**
- * Makes the demo's file: in a fresh directory in the given one, or at the given path. An existing file is only replaced
- * if a demo made it.
+ * Makes the demo's file: in a new directory in the given one, or at the given path. An existing file is replaced only if a demo
+ * made it.
  */
 export function makeWorkplace(given: string | undefined, assumePersistent: boolean): Workplace {
   if (given === undefined) return anywhere(assumePersistent);
@@ -119,16 +127,16 @@ export function makeWorkplace(given: string | undefined, assumePersistent: boole
   try {
     return isDirectory(path) ? inside(path, assumePersistent) : atFile(path, assumePersistent);
   } catch (error) {
-    if (error instanceof PmemError && error.code === 'ERR_PMEM_VOLATILE') throw volatile(path, error);
-    throw systemError(error, path);
+    throw isVolatile(error) ? volatile([path], error) : systemError(error, path);
   }
 }
 
-function volatile(path: string, cause: PmemError): PmemError {
+function volatile(paths: readonly string[], cause: PmemError): PmemError {
+  const where = paths.map((path) => `'${path}'`).join(' or ');
   return new PmemError(
     cause.code,
-    `nothing stored in '${path}' survives power-off, so nothing there can be made durable. Name a place on a disk or on ` +
-      'persistent memory, or pass --assume-persistent to see the demo as if it were persistent',
-    { path, cause },
+    `nothing stored in ${where} survives power-off, so nothing there can be made durable. Name a place on a disk or on ` +
+      'persistent memory, or pass --assume-persistent to see the demo as if the memory were persistent',
+    { path: paths[0], cause },
   );
 }

@@ -27,14 +27,16 @@ type Bytes = Pick<Progress, 'done' | 'phase'> & { readonly total?: number | unde
 export type Verbs = Readonly<Record<string, string>>;
 
 /**
- * One line, drawn again at most ten times a second. The first and the last state are always drawn, so that a job shows the same at
- * its end however fast it was.
+ * One line for each phase, drawn again at most ten times a second. The first and the last state are always drawn, so that a job shows
+ * the same at its end however fast it was.
  */
 export class ProgressBar {
   readonly #screen: Screen;
   readonly #verbs: Verbs;
   readonly #now: () => number;
-  readonly #begin: number;
+  /** The phase that is drawn, and its begin. */
+  #phase: string | undefined;
+  #begin: number;
   #drawn = Number.NEGATIVE_INFINITY;
   #open = false;
   /** The last state, if it came too soon after a drawing. */
@@ -50,6 +52,8 @@ export class ProgressBar {
 
   show(progress: Bytes): void {
     const now = this.#now();
+    if (this.#phase !== undefined && this.#phase !== (progress.phase ?? '')) this.#next(now);
+    this.#phase = progress.phase ?? '';
     if (now - this.#drawn < PAUSE && progress.done !== progress.total) this.#held = progress;
     else this.#draw(progress, now);
   }
@@ -59,6 +63,13 @@ export class ProgressBar {
     if (this.#held !== undefined) this.#draw(this.#held, this.#now());
     if (this.#open) emit(this.#screen, control('\n'));
     this.#open = false;
+  }
+
+  /** Another phase begins: its speed counts from here, on a line of its own. */
+  #next(now: number): void {
+    this.end();
+    this.#drawn = Number.NEGATIVE_INFINITY;
+    this.#begin = now;
   }
 
   #draw({ phase = '', done, total }: Bytes, now: number): void {
