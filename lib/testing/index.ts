@@ -7,7 +7,6 @@
 
 export type { BlockDeviceMedia, BlockDeviceSetup, SuiteRunner } from './block-device/setup.js';
 export { blockDeviceSuite } from './block-device/suite.js';
-export { type CrashConsistencyDetails, CrashConsistencyError } from './crash/crash-consistency-error.js';
 export { exploreCrashes } from './crash/explore.js';
 export {
   exploreMutants,
@@ -18,4 +17,5 @@ export {
   MutantSurvivedError,
 } from './crash/mutants.js';
 export type { Crash, CrashContext, CrashOptions, CrashStatistics, Operation } from './crash/options.js';
-export { type PowerCut, SimulatedMemory, type SimulatedMemoryOptions } from './crash/simulated-memory.js';
+export { type CrashConsistencyDetails, CrashConsistencyError } from './crash/report/crash-consistency-error.js';
+export { type PowerCut, SimulatedMemory, type SimulatedMemoryOptions } from './simulation/simulated-memory.js';

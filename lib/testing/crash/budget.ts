@@ -1,6 +1,6 @@
 /** Divides the images that may be made among the crash points. */
 
-import type { Random } from './random.js';
+import type { Random } from '../simulation/random.js';
 
 /** Images of a crash point of recovery that show which of its stores, lost or kept alone, do harm, where few are in flight. */
 const FEW = 8;

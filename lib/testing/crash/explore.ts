@@ -1,15 +1,15 @@
 /** Explores what power cuts do to a program. */
 
-import { CallSites } from './call-site.js';
-import { CrashConsistencyError } from './crash-consistency-error.js';
+import { CallSites } from '../simulation/call-site.js';
+import { type Media, newMedia } from '../simulation/lines.js';
+import type { Omission } from '../simulation/recorder.js';
+import type { StoreLog } from '../simulation/store-log.js';
 import { Explorer, type Settings } from './explorer.js';
-import { type Media, newMedia } from './lines.js';
 import { type CheckedOptions, type CrashOptions, type CrashStatistics, checkCrashOptions } from './options.js';
-import type { Omission } from './recorder.js';
-import { parseReplay, replayMismatch, replayToken } from './replay.js';
-import type { StoreLog } from './store-log.js';
-import { tellStory } from './story.js';
-import type { Violation } from './violation.js';
+import { CrashConsistencyError } from './report/crash-consistency-error.js';
+import { parseReplay, replayMismatch, replayToken } from './report/replay.js';
+import { tellStory } from './report/story.js';
+import type { Violation } from './report/violation.js';
 import { type RecordedWorkload, recordWorkload, setUp } from './workload.js';
 
 /** An exploration that came to an end. */

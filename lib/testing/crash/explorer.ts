@@ -7,24 +7,24 @@
  */
 
 import { outOfRange, PmemError } from '../../errors.js';
+import type { CallSites } from '../simulation/call-site.js';
+import { compose, InFlight, type LineState } from '../simulation/in-flight.js';
+import { LINE, LINE_INTEGERS, lastLineOf, lineOf, type Media } from '../simulation/lines.js';
+import { Random } from '../simulation/random.js';
+import type { Omission, Recording } from '../simulation/recorder.js';
+import { StoreLog } from '../simulation/store-log.js';
 import { fewOf, recoverySharesOf, sharesOf } from './budget.js';
-import type { CallSites } from './call-site.js';
-import { type Choices, chosenImages, countImages, everyImage, randomImages } from './crash-images.js';
-import { type CrashPoint, crashPoints } from './crash-points.js';
-import { compose, InFlight, type LineState } from './in-flight.js';
+import { type Choices, chosenImages, countImages, everyImage, randomImages } from './images/choose.js';
+import { type CrashPoint, crashPoints } from './images/crash-points.js';
+import { type Hash, newHash, toggleLine } from './images/line-hash.js';
+import { LineVariants } from './images/line-variants.js';
+import { minimise } from './images/minimise.js';
 import { Judge } from './judge.js';
 import { contextOf, type Level, recoveryLevel, workloadLevel } from './level.js';
-import { type Hash, newHash, toggleLine } from './line-hash.js';
-import { LineVariants } from './line-variants.js';
-import { LINE, LINE_INTEGERS, lastLineOf, lineOf, type Media } from './lines.js';
-import { minimise } from './minimise.js';
 import type { CheckedOptions, Crash } from './options.js';
-import { Random } from './random.js';
 import { ReadTree } from './read-tree.js';
-import type { Omission, Recording } from './recorder.js';
-import { type ReplayCut, replayChoices, replayMismatch } from './replay.js';
-import { StoreLog } from './store-log.js';
-import type { Violation } from './violation.js';
+import { type ReplayCut, replayChoices, replayMismatch } from './report/replay.js';
+import type { Violation } from './report/violation.js';
 import type { RecordedWorkload } from './workload.js';
 
 /**

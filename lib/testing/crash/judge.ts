@@ -1,12 +1,12 @@
 /** Runs recovery and check on what the memory holds, and takes back what they did to it. */
 
-import { LINE, type Media } from './lines.js';
-import { ObservedMemory } from './observed-memory.js';
+import { LINE, type Media } from '../simulation/lines.js';
+import { ObservedMemory } from '../simulation/observed-memory.js';
+import type { Recording } from '../simulation/recorder.js';
+import { Stamps, Undo } from './images/undo.js';
 import type { CheckedOptions, Crash } from './options.js';
-import type { Recording } from './recorder.js';
+import type { Failure } from './report/violation.js';
 import { ReadTracker, Trial } from './trial.js';
-import { Stamps, Undo } from './undo.js';
-import type { Failure } from './violation.js';
 import { isThenable, refusePromise } from './workload.js';
 
 /** Owns the memory that all images of an exploration are made in. */

@@ -1,10 +1,10 @@
 /** A log that is being gone through: the workload's, or that of a recovery from a crash in another. */
 
-import type { CrashPoint } from './crash-points.js';
-import { type Hash, newHash, SeenImages } from './line-hash.js';
+import type { StoreLog } from '../simulation/store-log.js';
+import type { CrashPoint } from './images/crash-points.js';
+import { type Hash, newHash, SeenImages } from './images/line-hash.js';
+import type { Undo } from './images/undo.js';
 import type { Crash } from './options.js';
-import type { StoreLog } from './store-log.js';
-import type { Undo } from './undo.js';
 import type { RecordedWorkload } from './workload.js';
 
 export interface Level<Detail> {

@@ -2,12 +2,12 @@
 
 import { PmemError, wrongType, wrongValue } from '../../errors.js';
 import { ownOptions } from '../../options.js';
-import { CallSites } from './call-site.js';
+import { CallSites } from '../simulation/call-site.js';
+import type { Omission } from '../simulation/recorder.js';
+import type { StoreLog } from '../simulation/store-log.js';
 import { judge, runExploration } from './explore.js';
 import { CRASH_OPTIONS, type CrashOptions, type CrashStatistics, checkCrashOptions } from './options.js';
-import type { Omission } from './recorder.js';
-import type { StoreLog } from './store-log.js';
-import { tellStory } from './story.js';
+import { tellStory } from './report/story.js';
 
 /** Options of {@link exploreMutants}. */
 export interface MutantOptions<Recovered, Detail> extends Omit<CrashOptions<Recovered, Detail>, 'replay'> {

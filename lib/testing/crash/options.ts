@@ -4,8 +4,8 @@ import { wrongType } from '../../errors.js';
 import type { Memory } from '../../memory/memory.js';
 import { ownOptions } from '../../options.js';
 import type { Size } from '../../units.js';
+import { checkLineOffset, checkMemorySize } from '../simulation/simulated-memory.js';
 import { checkInteger, checkSeed } from './checks.js';
-import { checkLineOffset, checkMemorySize } from './simulated-memory.js';
 
 /** A step of the workload that has a meaning of its own: an append, a transaction, a write of a sector. */
 export interface Operation<Detail> {

@@ -11,7 +11,7 @@
  * found the same bytes, that is not so, and `insert` says it.
  */
 
-import type { Choices } from './crash-images.js';
+import type { Choices } from './images/choose.js';
 
 interface Node {
   /** The line in flight that is read next, or -1 if no run went on from here. */

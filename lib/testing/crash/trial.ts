@@ -1,8 +1,8 @@
 /** One run of recovery and check on a crash image: undone afterwards, and watched for what it depends on. */
 
-import { lastLineOf, lineOf, type Media } from './lines.js';
-import { Recorder, type Recording } from './recorder.js';
-import type { Undo } from './undo.js';
+import { lastLineOf, lineOf, type Media } from '../simulation/lines.js';
+import { Recorder, type Recording } from '../simulation/recorder.js';
+import type { Undo } from './images/undo.js';
 
 /**
  * The lines in flight at one crash point, and which of them a run has read, in order. Lines that are not in flight are

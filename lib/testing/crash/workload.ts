@@ -1,12 +1,12 @@
 /** Runs a workload once and writes down what it did and what it said. */
 
 import { PmemError, wrongType } from '../../errors.js';
-import type { CallSites } from './call-site.js';
-import type { Media, Placement } from './lines.js';
-import { ObservedMemory } from './observed-memory.js';
+import type { CallSites } from '../simulation/call-site.js';
+import type { Media, Placement } from '../simulation/lines.js';
+import { ObservedMemory } from '../simulation/observed-memory.js';
+import { type Omission, Recorder } from '../simulation/recorder.js';
+import { StoreLog } from '../simulation/store-log.js';
 import type { CheckedOptions, CrashContext, Operation } from './options.js';
-import { type Omission, Recorder } from './recorder.js';
-import { StoreLog } from './store-log.js';
 
 /** What a workload did and said. Marks in the log are in the order of these lists. */
 export interface RecordedWorkload<Detail> {

@@ -1,9 +1,9 @@
 /** What the lines in flight at one crash point can look like, made once each. */
 
-import type { Choices } from './crash-images.js';
-import { type Choice, compose, type LineState } from './in-flight.js';
+import { type Choice, compose, type LineState } from '../../simulation/in-flight.js';
+import { LINE_INTEGERS, type Media } from '../../simulation/lines.js';
+import type { Choices } from './choose.js';
 import { type Hash, newHash, toggleHash, toggleLine } from './line-hash.js';
-import { LINE_INTEGERS, type Media } from './lines.js';
 import type { Undo } from './undo.js';
 
 interface Variant {

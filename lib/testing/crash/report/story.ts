@@ -1,13 +1,13 @@
 /** Tells how an image came to be, in terms of the program. */
 
 import { inspect } from 'node:util';
-import type { CallSite } from './call-site.js';
-import { type Choice, type LineState, splitWord, tornWords, wholePieces } from './in-flight.js';
-import { bitCount } from './lines.js';
-import type { Operation } from './options.js';
-import type { FlushEvent, LogEvent, StoreEvent } from './store-log.js';
+import type { CallSite } from '../../simulation/call-site.js';
+import { type Choice, type LineState, splitWord, tornWords, wholePieces } from '../../simulation/in-flight.js';
+import { bitCount } from '../../simulation/lines.js';
+import type { FlushEvent, LogEvent, StoreEvent } from '../../simulation/store-log.js';
+import type { Operation } from '../options.js';
+import type { RecordedWorkload } from '../workload.js';
 import type { Cut, Violation } from './violation.js';
-import type { RecordedWorkload } from './workload.js';
 
 /** Stores told one by one; of the others it is said how many there are. */
 const MOST_STORES = 12;

@@ -4,8 +4,8 @@
  * each operation, and of the workload.
  */
 
-import type { Choice, InFlight, LineState } from './in-flight.js';
-import type { DrainEvent, StoreLog } from './store-log.js';
+import type { Choice, InFlight, LineState } from '../../simulation/in-flight.js';
+import type { DrainEvent, StoreLog } from '../../simulation/store-log.js';
 
 /** A moment in a log. */
 export interface CrashPoint {

@@ -1,7 +1,7 @@
 /** The error for data that a power cut would have damaged. */
 
-import { PmemError } from '../../errors.js';
-import type { CrashStatistics } from './options.js';
+import { PmemError } from '../../../errors.js';
+import type { CrashStatistics } from '../options.js';
 
 /** What a {@link CrashConsistencyError} carries beside its message. */
 export interface CrashConsistencyDetails {

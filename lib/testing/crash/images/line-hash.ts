@@ -6,7 +6,7 @@
  * taken for the same is below 10^-13.
  */
 
-import { LINE_INTEGERS } from './lines.js';
+import { LINE_INTEGERS } from '../../simulation/lines.js';
 
 /** Three lanes of 32 bits. */
 export type Hash = Int32Array;

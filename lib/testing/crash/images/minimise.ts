@@ -1,7 +1,7 @@
 /** Makes a failing image simpler: fewer stores lost, or fewer kept, until none can be spared. */
 
-import type { Choices } from './crash-images.js';
-import { type Choice, choiceOf, type LineState, tornWords, wholePieces } from './in-flight.js';
+import { type Choice, choiceOf, type LineState, tornWords, wholePieces } from '../../simulation/in-flight.js';
+import type { Choices } from './choose.js';
 
 /** An image and how it fails. */
 interface Failing<Failure> {

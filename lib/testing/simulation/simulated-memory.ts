@@ -4,7 +4,7 @@ import { constants } from 'node:buffer';
 import { outOfRange, wrongValue } from '../../errors.js';
 import { ownOptions, readOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
-import { checkInteger, checkSeed } from './checks.js';
+import { checkInteger, checkSeed } from '../crash/checks.js';
 import { type Choice, choiceOf, compose, InFlight, type LineState, maskOfSplit, splitsOf } from './in-flight.js';
 import { LINE, type Media, newMedia, type Placement } from './lines.js';
 import { ObservedMemory } from './observed-memory.js';

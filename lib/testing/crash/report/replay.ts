@@ -3,9 +3,16 @@
  * of `LINE=CHOICE` or `LINE+COUNT=CHOICE`, hexadecimal, of the lines of which something arrived.
  */
 
-import { PmemError, wrongValue } from '../../errors.js';
-import type { Choices } from './crash-images.js';
-import { type Choice, type LineState, maskOfSplit, splitWord, tornWords, wholePieces } from './in-flight.js';
+import { PmemError, wrongValue } from '../../../errors.js';
+import {
+  type Choice,
+  type LineState,
+  maskOfSplit,
+  splitWord,
+  tornWords,
+  wholePieces,
+} from '../../simulation/in-flight.js';
+import type { Choices } from '../images/choose.js';
 import type { Cut } from './violation.js';
 
 /** Raised when tokens of before would mean something else. */

@@ -6,10 +6,17 @@
  * more than a few lines; PMDK's pmreorder chooses, as this does, from a recorded log.
  */
 
-import { type Choice, choiceOf, type LineState, maskOfSplit, type Piece, splitsOf } from './in-flight.js';
-import { bitCount } from './lines.js';
-import type { Random } from './random.js';
-import { randomChoice } from './simulated-memory.js';
+import {
+  type Choice,
+  choiceOf,
+  type LineState,
+  maskOfSplit,
+  type Piece,
+  splitsOf,
+} from '../../simulation/in-flight.js';
+import { bitCount } from '../../simulation/lines.js';
+import type { Random } from '../../simulation/random.js';
+import { randomChoice } from '../../simulation/simulated-memory.js';
 
 /** For each line in flight what arrived of it. */
 export type Choices = Float64Array;

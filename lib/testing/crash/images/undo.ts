@@ -1,6 +1,6 @@
 /** Takes memory back to what it was, at the price of the lines that changed. */
 
-import { LINE_INTEGERS, type Media } from './lines.js';
+import { LINE_INTEGERS, type Media } from '../../simulation/lines.js';
 
 /** Which undo saved a line last: numbers that are never used again need no clearing between images. */
 export class Stamps {

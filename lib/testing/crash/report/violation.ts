@@ -1,8 +1,8 @@
 /** An image on which recovery or check failed, and how to come to it. */
 
-import type { Choices } from './crash-images.js';
-import type { CrashPoint } from './crash-points.js';
-import type { StoreLog } from './store-log.js';
+import type { StoreLog } from '../../simulation/store-log.js';
+import type { Choices } from '../images/choose.js';
+import type { CrashPoint } from '../images/crash-points.js';
 
 /** What the user's code said to an image. */
 export interface Failure {
