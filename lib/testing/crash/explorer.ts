@@ -8,7 +8,8 @@
 
 import { outOfRange, PmemError } from '../../errors.js';
 import type { CallSites } from '../simulation/call-site.js';
-import { compose, InFlight, type LineState } from '../simulation/in-flight.js';
+import { InFlight } from '../simulation/in-flight.js';
+import { compose, type LineState } from '../simulation/line-state.js';
 import { LINE, LINE_INTEGERS, lastLineOf, lineOf, type Media } from '../simulation/lines.js';
 import { Random } from '../simulation/random.js';
 import type { Omission, Recording } from '../simulation/recorder.js';

@@ -5,7 +5,9 @@ import { outOfRange, wrongValue } from '../../errors.js';
 import { ownOptions, readOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
 import { checkInteger, checkSeed } from '../crash/checks.js';
-import { type Choice, choiceOf, compose, InFlight, type LineState, maskOfSplit, splitsOf } from './in-flight.js';
+import type { Choice } from './choice.js';
+import { InFlight } from './in-flight.js';
+import { compose, type LineState, randomChoice } from './line-state.js';
 import { LINE, type Media, newMedia, type Placement } from './lines.js';
 import { ObservedMemory } from './observed-memory.js';
 import { Random } from './random.js';
@@ -131,18 +133,4 @@ export class SimulatedMemory extends ObservedMemory {
     if (!Object.hasOwn(choosers, keep)) throw wrongValue('keep', "'nothing', 'everything' or 'random'", keep);
     this.#power.lose(choosers[keep]);
   }
-}
-
-/** Any number of the pieces, and of the next one any words, and perhaps half of one. */
-export function randomChoice({ pieces }: LineState, random: Random): Choice {
-  const whole = random.below(pieces.length + 1);
-  const next = pieces[whole];
-  if (next === undefined || random.below(2) === 0) return choiceOf(whole);
-  const words = random.next() & next.mask;
-  if (next.tears !== 0 && random.below(2) === 0) {
-    const splits = splitsOf(next.tears);
-    const split = splits[random.below(splits.length)] as number;
-    return choiceOf(whole, words & ~maskOfSplit(split), split);
-  }
-  return words === next.mask ? choiceOf(whole + 1) : choiceOf(whole, words);
 }

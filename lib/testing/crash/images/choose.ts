@@ -6,17 +6,10 @@
  * more than a few lines; PMDK's pmreorder chooses, as this does, from a recorded log.
  */
 
-import {
-  type Choice,
-  choiceOf,
-  type LineState,
-  maskOfSplit,
-  type Piece,
-  splitsOf,
-} from '../../simulation/in-flight.js';
+import { type Choice, choiceOf, maskOfSplit, splitsOf } from '../../simulation/choice.js';
+import { type LineState, type Piece, randomChoice } from '../../simulation/line-state.js';
 import { bitCount } from '../../simulation/lines.js';
 import type { Random } from '../../simulation/random.js';
-import { randomChoice } from '../../simulation/simulated-memory.js';
 
 /** For each line in flight what arrived of it. */
 export type Choices = Float64Array;

@@ -4,7 +4,9 @@
  * each operation, and of the workload.
  */
 
-import type { Choice, InFlight, LineState } from '../../simulation/in-flight.js';
+import type { Choice } from '../../simulation/choice.js';
+import type { InFlight } from '../../simulation/in-flight.js';
+import type { LineState } from '../../simulation/line-state.js';
 import type { DrainEvent, StoreLog } from '../../simulation/store-log.js';
 
 /** A moment in a log. */

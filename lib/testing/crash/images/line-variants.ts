@@ -1,6 +1,7 @@
 /** What the lines in flight at one crash point can look like, made once each. */
 
-import { type Choice, compose, type LineState } from '../../simulation/in-flight.js';
+import type { Choice } from '../../simulation/choice.js';
+import { compose, type LineState } from '../../simulation/line-state.js';
 import { LINE_INTEGERS, type Media } from '../../simulation/lines.js';
 import type { Choices } from './choose.js';
 import { type Hash, newHash, toggleHash, toggleLine } from './line-hash.js';

@@ -1,6 +1,7 @@
 /** Makes a failing image simpler: fewer stores lost, or fewer kept, until none can be spared. */
 
-import { type Choice, choiceOf, type LineState, tornWords, wholePieces } from '../../simulation/in-flight.js';
+import { type Choice, choiceOf, tornWords, wholePieces } from '../../simulation/choice.js';
+import type { LineState } from '../../simulation/line-state.js';
 import type { Choices } from './choose.js';
 
 /** An image and how it fails. */

@@ -4,14 +4,8 @@
  */
 
 import { PmemError, wrongValue } from '../../../errors.js';
-import {
-  type Choice,
-  type LineState,
-  maskOfSplit,
-  splitWord,
-  tornWords,
-  wholePieces,
-} from '../../simulation/in-flight.js';
+import { type Choice, maskOfSplit, splitWord, tornWords, wholePieces } from '../../simulation/choice.js';
+import type { LineState } from '../../simulation/line-state.js';
 import type { Choices } from '../images/choose.js';
 import type { Cut } from './violation.js';
 

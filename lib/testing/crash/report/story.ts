@@ -2,7 +2,8 @@
 
 import { inspect } from 'node:util';
 import type { CallSite } from '../../simulation/call-site.js';
-import { type Choice, type LineState, splitWord, tornWords, wholePieces } from '../../simulation/in-flight.js';
+import { type Choice, splitWord, tornWords, wholePieces } from '../../simulation/choice.js';
+import type { LineState } from '../../simulation/line-state.js';
 import { bitCount } from '../../simulation/lines.js';
 import type { FlushEvent, LogEvent, StoreEvent } from '../../simulation/store-log.js';
 import type { Operation } from '../options.js';
