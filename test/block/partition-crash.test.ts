@@ -100,7 +100,7 @@ const AFTER: Record<string, NewGpt | NewMbr> = {
 
 /** Whatever a power cut leaves of the new table on top of the old one: one of both is in force, or none where there may be none. */
 function explore(name: string, make: Make, table: NewGpt | NewMbr, sectorSize: SectorSize, lineOffset = 0): void {
-  const memory = new SimulatedMemory(SIZE);
+  const memory = SimulatedMemory.create({ size: SIZE });
   make(memory, sectorSize);
   const before = inForce(memory, sectorSize);
   write(memory, table, sectorSize);

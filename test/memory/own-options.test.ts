@@ -53,7 +53,7 @@ const CALLS: Readonly<Record<string, [option: string, call: (options: never, reg
   'VolatileArena.open': ['strict', (options) => VolatileArena.open(options)],
   exploreCrashes: ['prune', (options) => exploreCrashes(options)],
   exploreMutants: ['report', (options) => exploreMutants(options)],
-  'SimulatedMemory.losePower': ['keep', (options) => new SimulatedMemory(64).losePower(options)],
+  'SimulatedMemory.losePower': ['keep', (options) => SimulatedMemory.create({ size: 64 }).losePower(options)],
 };
 
 describe('options', () => {

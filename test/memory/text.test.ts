@@ -29,7 +29,7 @@ describe('readText', () => {
         run(region.slice(24, SIZE));
       },
     ],
-    ['a SimulatedMemory', (run) => run(new SimulatedMemory(SIZE))],
+    ['a SimulatedMemory', (run) => run(SimulatedMemory.create({ size: SIZE }))],
   ];
 
   for (const [name, withMemory] of memories) {

@@ -26,7 +26,7 @@ const options: RegionOptions = { create: true, size: '1MiB' };
 const explanation: Explanation = explain('file');
 const error: unknown = new PmemError('EACCES', 'no');
 if (error instanceof PmemError) console.log(error.code.length, error.path?.length, explanation);
-const simulated: Memory = new SimulatedMemory('4KiB');
+const simulated: Memory = SimulatedMemory.create({ size: '4KiB' });
 const crashes: CrashOptions<bigint, string> = {
   size: simulated.size,
   workload: (memory, context) => context.operation('one', () => memory.persist(0, 8), 'detail'),

@@ -100,7 +100,7 @@ describe('exploring crashes', () => {
     const body = 0x0807_0605_0403_0201n;
     /** The body is durable; the record says whether it counts, and is whole or not there. */
     function commits(commit: (memory: Memory) => void, offset: number, length: number): CrashOptions<string, never> {
-      const whole = new SimulatedMemory(128);
+      const whole = SimulatedMemory.create({ size: 128 });
       commit(whole);
       const valid = ['00'.repeat(length), whole.view(offset, length).toString('hex')];
       return {

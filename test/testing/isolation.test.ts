@@ -197,7 +197,7 @@ describe('pmem/testing', () => {
     const program = `
       import { createRequire } from 'node:module';
       import { exploreCrashes, SimulatedMemory } from 'pmem/testing';
-      new SimulatedMemory(64).persist(0, 64);
+      SimulatedMemory.create({ size: 64 }).persist(0, 64);
       exploreCrashes({ size: 64, workload: (memory) => memory.persist(0, 8), recover() {}, check() {} });
       console.log(Object.keys(createRequire(import.meta.url).cache).filter((name) => name.endsWith('.node')).length);`;
     const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {

@@ -64,7 +64,7 @@ describe('simulated memory that begins between cache lines', () => {
 
   it('loses whole cache lines, counted from where it begins', () => {
     const cut = (lineOffset: number): bigint[] => {
-      const memory = new SimulatedMemory(128, { lineOffset });
+      const memory = SimulatedMemory.create({ size: 128, lineOffset });
       assert.equal(memory.lineOffset, lineOffset);
       memory.store64(0, 1n);
       memory.store64(8, 2n);
@@ -82,7 +82,7 @@ describe('simulated memory that begins between cache lines', () => {
     const words = (lineOffset: number): Set<string> => {
       const seen = new Set<string>();
       for (let seed = 1; seed < 200; seed++) {
-        const memory = new SimulatedMemory(64, { lineOffset });
+        const memory = SimulatedMemory.create({ size: 64, lineOffset });
         memory.write(8, Buffer.alloc(8, 255), 'flush');
         memory.losePower({ keep: 'random', seed });
         seen.add(memory.view(8, 8).toString('hex'));
@@ -96,7 +96,7 @@ describe('simulated memory that begins between cache lines', () => {
   });
 
   it('takes words aligned to its lines, and every range up to its end', () => {
-    const memory: Memory = new SimulatedMemory(64, { lineOffset: 3 });
+    const memory: Memory = SimulatedMemory.create({ size: 64, lineOffset: 3 });
     memory.store64(5, 1n);
     assert.equal(memory.load64(5), 1n);
     throwsCode(() => memory.store64(0, 1n), 'ERR_OUT_OF_RANGE', { message: /a multiple of 8 plus 5/ });
@@ -113,10 +113,10 @@ describe('simulated memory that begins between cache lines', () => {
 
   it('begins 0 to 63 bytes into a line', () => {
     for (const lineOffset of [-1, 64, 1.5, Number.NaN]) {
-      throwsCode(() => new SimulatedMemory(64, { lineOffset }), 'ERR_OUT_OF_RANGE');
+      throwsCode(() => SimulatedMemory.create({ size: 64, lineOffset }), 'ERR_OUT_OF_RANGE');
       throwsCode(() => exploreCrashes({ ...TWO_WORDS, lineOffset }), 'ERR_OUT_OF_RANGE');
     }
-    throwsCode(() => new SimulatedMemory(64, { lineOffset: '8' as never }), 'ERR_INVALID_ARG_TYPE');
-    throwsCode(() => new SimulatedMemory(64, { offset: 8 } as never), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(() => SimulatedMemory.create({ size: 64, lineOffset: '8' as never }), 'ERR_INVALID_ARG_TYPE');
+    throwsCode(() => SimulatedMemory.create({ size: 64, offset: 8 } as never), 'ERR_INVALID_ARG_VALUE');
   });
 });

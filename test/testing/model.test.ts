@@ -311,7 +311,7 @@ function randomStep(random: Random): Step {
 
 describe('SimulatedMemory', () => {
   it('holds what was stored', () => {
-    const memory = new SimulatedMemory('4KiB');
+    const memory = SimulatedMemory.create({ size: '4KiB' });
     assert.equal(memory.size, 4096);
     assert.equal(memory.durability.granularity, 'cache-line');
     assert.equal(memory.durability.assumed, true);
@@ -328,7 +328,7 @@ describe('SimulatedMemory', () => {
   });
 
   it('loses what is not durable, and keeps the rest', () => {
-    const memory = new SimulatedMemory(128);
+    const memory = SimulatedMemory.create({ size: 128 });
     const view = memory.view(0, 128);
     memory.write(0, Buffer.from('durable.'), 'persist');
     memory.write(8, Buffer.from('flushed.'), 'flush');
@@ -346,7 +346,7 @@ describe('SimulatedMemory', () => {
   it('loses at random nothing but what the plain model can lose', () => {
     const left = new Set<string>();
     for (let seed = 0; seed < 300; seed++) {
-      const memory = new SimulatedMemory(128);
+      const memory = SimulatedMemory.create({ size: 128 });
       const model = new PlainModel(128);
       for (const [offset, text] of [
         [0, 'one and two'],
@@ -366,14 +366,14 @@ describe('SimulatedMemory', () => {
       const image = memory.view(0, 128).toString('hex');
       assert(model.images().has(image), `seed ${seed}`);
       left.add(image);
-      const same = new SimulatedMemory(128);
+      const same = SimulatedMemory.create({ size: 128 });
       same.losePower({ keep: 'random', seed });
     }
     assert(left.size >= 8, `${left.size} different images`);
   });
 
   it('does not remember every store for ever', () => {
-    const memory = new SimulatedMemory(64);
+    const memory = SimulatedMemory.create({ size: 64 });
     const page = Buffer.alloc(64, 1);
     for (let i = 0; i < 200_000; i++) memory.write(0, page, 'persist');
     memory.losePower({ keep: 'nothing' });

@@ -1,12 +1,12 @@
 /** Proves an exploration: with any one flush or drain left out, it must find a failure. */
 
-import { PmemError, wrongType, wrongValue } from '../../errors.js';
-import { ownOptions } from '../../options.js';
+import { PmemError } from '../../errors.js';
+import { booleanOption, choiceOption, ownOptions } from '../../options.js';
 import { CallSites } from '../simulation/call-site.js';
 import type { Omission } from '../simulation/recorder.js';
 import type { StoreLog } from '../simulation/store-log.js';
 import { judge, runExploration } from './explore.js';
-import { CRASH_OPTIONS, type CrashOptions, type CrashStatistics, checkCrashOptions } from './options.js';
+import { CRASH_OPTIONS, type CrashOptions, type CrashStatistics, checkOwnOptions } from './options.js';
 import { tellStory } from './report/story.js';
 
 /** Options of {@link exploreMutants}. */
@@ -20,6 +20,9 @@ export interface MutantOptions<Recovered, Detail> extends Omit<CrashOptions<Reco
   /** Return the report even if mutants survived. Default false: throw. */
   report?: boolean;
 }
+
+/** Names of {@link MutantOptions}: a replay is of one image. */
+const MUTANT_OPTIONS = [...CRASH_OPTIONS.filter((name) => name !== 'replay'), 'by', 'report'] as const;
 
 /** A program with one flush or drain less. */
 export interface Mutant {
@@ -106,12 +109,10 @@ function* targetsIn(log: StoreLog, byOccurrence: boolean): Generator<Target> {
  *   is; PmemError `ERR_PMEM_NO_MUTANTS` if the workload neither flushes nor drains; what `exploreCrashes` throws.
  */
 export function exploreMutants<Recovered, Detail = unknown>(given: MutantOptions<Recovered, Detail>): MutantReport {
-  const options = ownOptions(given, [...CRASH_OPTIONS, 'by', 'report']);
-  const { by = 'call-site', report = false, ...rest } = options;
-  const checked = checkCrashOptions<Recovered, Detail>(rest);
-  if (by !== 'call-site' && by !== 'occurrence') throw wrongValue('by', "'call-site' or 'occurrence'", by);
-  if (typeof report !== 'boolean') throw wrongType('report', 'a boolean', report);
-  if (checked.replay !== undefined) throw wrongValue('options', 'without replay, which is of one image', 'replay');
+  const options = ownOptions(given, MUTANT_OPTIONS);
+  const checked = checkOwnOptions<Recovered, Detail>(options);
+  const by = choiceOption(options.by, 'by', ['call-site', 'occurrence'], 'call-site');
+  const report = booleanOption(options.report, 'report', false);
 
   const targets = new Map<string, Target>();
   const add = (target: Target): void => {

@@ -1,11 +1,11 @@
 /** What a crash exploration is asked for, and its defaults. */
 
+import { isRegExp } from 'node:util/types';
 import { wrongType } from '../../errors.js';
 import type { Memory } from '../../memory/memory.js';
-import { ownOptions } from '../../options.js';
+import { booleanOption, functionOption, integerOption, ownOptions } from '../../options.js';
 import type { Size } from '../../units.js';
-import { checkLineOffset, checkMemorySize } from '../simulation/simulated-memory.js';
-import { checkInteger, checkSeed } from './checks.js';
+import { checkPlacement, checkSeed } from '../simulation/simulated-memory.js';
 
 /** A step of the workload that has a meaning of its own: an append, a transaction, a write of a sector. */
 export interface Operation<Detail> {
@@ -141,29 +141,56 @@ export interface CheckedOptions<Recovered, Detail> {
 const DEFAULT_BUDGET = 20_000;
 const MOST_DEPTH = 3;
 /** Names of {@link CrashOptions}. */
-export const CRASH_OPTIONS =
-  'size lineOffset setup workload recover check budget seed recoveryDepth prune skipFrames replay'.split(' ');
+export const CRASH_OPTIONS = [
+  'size',
+  'lineOffset',
+  'setup',
+  'workload',
+  'recover',
+  'check',
+  'budget',
+  'seed',
+  'recoveryDepth',
+  'prune',
+  'skipFrames',
+  'replay',
+] as const satisfies readonly (keyof CrashOptions<unknown, unknown>)[];
+
+/** A function that has to be there. */
+function required<T extends (...args: never[]) => unknown>(value: T | undefined, name: string): T {
+  const found = functionOption(value, name);
+  if (found === undefined) throw wrongType(`options.${name}`, 'a function', value);
+  return found;
+}
 
 /** @throws TypeError, RangeError with a code, for anything that {@link CrashOptions} does not allow. */
 export function checkCrashOptions<Recovered, Detail>(
   given: CrashOptions<Recovered, Detail>,
 ): CheckedOptions<Recovered, Detail> {
-  const options = ownOptions(given, CRASH_OPTIONS);
-  const { setup, workload, recover, check, skipFrames, replay } = options;
-  const { budget = DEFAULT_BUDGET, seed = 1, recoveryDepth = 1, prune = true } = options;
-  for (const [name, value] of Object.entries({ workload, recover, check })) {
-    if (typeof value !== 'function') throw wrongType(name, 'a function', value);
+  return checkOwnOptions(ownOptions(given, CRASH_OPTIONS));
+}
+
+/** {@link checkCrashOptions}, of options that `ownOptions` has read. */
+export function checkOwnOptions<Recovered, Detail>(
+  options: CrashOptions<Recovered, Detail>,
+): CheckedOptions<Recovered, Detail> {
+  const { skipFrames, replay } = options;
+  // Not by instanceof, which is false for another realm's (Jest, vm contexts).
+  if (skipFrames !== undefined && !isRegExp(skipFrames)) {
+    throw wrongType('options.skipFrames', 'a regular expression', skipFrames);
   }
-  if (setup !== undefined && typeof setup !== 'function') throw wrongType('setup', 'a function', setup);
-  checkInteger('budget', budget, 1, Number.MAX_SAFE_INTEGER);
-  checkSeed(seed);
-  checkInteger('recoveryDepth', recoveryDepth, 0, MOST_DEPTH);
-  if (typeof prune !== 'boolean') throw wrongType('prune', 'a boolean', prune);
-  if (skipFrames !== undefined && !(skipFrames instanceof RegExp)) {
-    throw wrongType('skipFrames', 'a regular expression', skipFrames);
-  }
-  if (replay !== undefined && typeof replay !== 'string') throw wrongType('replay', 'a string', replay);
-  const size = checkMemorySize(options.size);
-  const lineOffset = checkLineOffset(options.lineOffset);
-  return { size, lineOffset, setup, workload, recover, check, budget, seed, recoveryDepth, prune, skipFrames, replay };
+  if (replay !== undefined && typeof replay !== 'string') throw wrongType('options.replay', 'a string', replay);
+  return {
+    ...checkPlacement(options),
+    setup: functionOption(options.setup, 'setup'),
+    workload: required(options.workload, 'workload'),
+    recover: required(options.recover, 'recover'),
+    check: required(options.check, 'check'),
+    budget: integerOption(options.budget, 'budget', 1, Number.MAX_SAFE_INTEGER) ?? DEFAULT_BUDGET,
+    seed: checkSeed(options.seed),
+    recoveryDepth: integerOption(options.recoveryDepth, 'recoveryDepth', 0, MOST_DEPTH) ?? 1,
+    prune: booleanOption(options.prune, 'prune', true),
+    skipFrames,
+    replay,
+  };
 }

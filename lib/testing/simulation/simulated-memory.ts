@@ -1,10 +1,10 @@
 /** Memory that can lose power. */
 
 import { constants } from 'node:buffer';
+import { inspect } from 'node:util';
 import { outOfRange, wrongValue } from '../../errors.js';
-import { ownOptions, readOptions } from '../../options.js';
+import { choiceOption, integerOption, ownOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
-import { checkInteger, checkSeed } from '../crash/checks.js';
 import type { Choice } from './choice.js';
 import { InFlight } from './in-flight.js';
 import { compose, type LineState, randomChoice } from './line-state.js';
@@ -14,33 +14,37 @@ import { Random } from './random.js';
 import { Recorder } from './recorder.js';
 import { StoreLog } from './store-log.js';
 
-/** What a power cut spares of the stores that are not durable. */
+/** What a power cut keeps of the stores that are not durable. */
 export interface PowerCut {
-  /** `'nothing'`, `'everything'`, or at `'random'` of each line some of its stores, the last of them perhaps torn. */
+  /** `'nothing'`, `'everything'`, or `'random'`: of each line some of its stores, the last of them perhaps torn. */
   keep: 'nothing' | 'everything' | 'random';
   /** For `'random'`: the same seed keeps the same stores. An unsigned 32-bit integer, default 1. */
   seed?: number;
 }
 
-/** A size in bytes that memory can be made of: whole cache lines. */
-export function checkMemorySize(size: Size): number {
-  const bytes = parseSize(size);
-  if (bytes === 0 || bytes % LINE !== 0 || bytes > constants.MAX_LENGTH) {
-    throw outOfRange('size', `a multiple of ${LINE} bytes from ${LINE} to ${constants.MAX_LENGTH}`, size);
-  }
-  return bytes;
-}
+const KEEP = ['nothing', 'everything', 'random'] as const;
+const MOST_SEED = 0xffff_ffff;
 
-/** Options of {@link SimulatedMemory}. */
+/** Options of {@link SimulatedMemory.create}. */
 export interface SimulatedMemoryOptions {
-  /** Where in its cache line of 64 bytes byte 0 lies: 0 (default) to 63, as of a slice that begins between lines. */
+  /** Bytes, a multiple of 64. */
+  size: Size;
+  /** Position of byte 0 in its cache line of 64 bytes: 0 (default) to 63, as of a slice that begins between lines. */
   lineOffset?: number;
 }
 
-export function checkLineOffset(value: number | undefined): number {
-  if (value === undefined) return 0;
-  checkInteger('lineOffset', value, 0, LINE - 1);
-  return value;
+/** Options `size` and `lineOffset`, checked: a size is whole cache lines. */
+export function checkPlacement({ size, lineOffset }: SimulatedMemoryOptions): Placement {
+  const bytes = parseSize(size, 'options.size');
+  if (bytes === 0 || bytes % LINE !== 0 || bytes > constants.MAX_LENGTH) {
+    throw outOfRange('options.size', `a multiple of ${LINE} bytes from ${LINE} to ${constants.MAX_LENGTH}`, size);
+  }
+  return { size: bytes, lineOffset: integerOption(lineOffset, 'lineOffset', 0, LINE - 1) ?? 0 };
+}
+
+/** Option `seed`, checked; default 1. */
+export function checkSeed(seed: number | undefined): number {
+  return integerOption(seed, 'seed', 0, MOST_SEED) ?? 1;
 }
 
 /** Keeps the memory and the media apart: the CPU sees the former, a power cut leaves the latter. */
@@ -87,50 +91,57 @@ class Power extends Recorder {
 }
 
 /**
- * A {@link Memory} in this process that can lose power, at the granularity of cache lines. What is durable after a power
- * cut is decided as on the real thing, or worse:
+ * A {@link Memory} in this process that can lose power. It loses whole cache lines, as hardware does, or worse:
  *
- * - A store is durable after `flush` of its range and then `drain`, or `persist`. A flush covers what was stored before
- *   it, not what is stored to the same line afterwards.
- * - Everything else may or may not have reached the media, each cache line of 64 bytes on its own: of the calls that
- *   stored into a line, the first so many arrived, in program order.
- * - Of the last of them, any words of 8 bytes, aligned, in any order.
- * - A word never tears if `store64` stored it, or a `write` or `fill` that begins and ends at a multiple of 8 bytes, or one of
- *   1, 2 or 4 bytes aligned to its length: those are single stores in a `Region` too. Of everything else, and of what was
- *   stored through a view (Node.js stores `writeBigUInt64LE` byte by byte), one word of a line may tear between its bytes.
+ * - A store is durable after `flush` of its range and then `drain`, or `persist`. A flush covers what was stored before it, not
+ *   what is stored to the same line later.
+ * - Everything else may or may not have reached the media, each cache line of 64 bytes on its own. Of the calls that stored into a
+ *   line, the first few arrived, in program order.
+ * - Of the last of these calls, any aligned words of 8 bytes arrived, in any order.
+ * - A word does not tear if `store64` stored it, or a `write` or `fill` that begins and ends at a multiple of 8 bytes, or one of 1, 2
+ *   or 4 bytes aligned to its length: a `Region` makes these with single stores too. Of every other call, and of stores through a
+ *   view (Node.js stores `writeBigUInt64LE` byte by byte), one word of a line may tear between its bytes.
  *
- * It has no native part and works on every platform. Takes twice its size of ordinary memory, and what was stored since
+ * It needs no addon and works on every platform. It takes twice its size of ordinary memory, and a copy of what was stored since
  * the last `drain`.
- *
- * @throws TypeError, RangeError `ERR_OUT_OF_RANGE` for a size that is not a multiple of 64 bytes.
  */
 export class SimulatedMemory extends ObservedMemory {
   readonly #power: Power;
 
-  /** @param size in bytes, a multiple of 64; all zero, durably, to begin with */
-  constructor(size: Size, options: SimulatedMemoryOptions = {}) {
-    const { lineOffset } = ownOptions(options, ['lineOffset']);
-    const placement = { size: checkMemorySize(size), lineOffset: checkLineOffset(lineOffset) };
-    const media = newMedia(placement);
-    const power = new Power(media, placement);
+  private constructor(media: Media, placement: Placement, power: Power) {
     super(media, placement, power);
     this.#power = power;
   }
 
   /**
-   * The power fails and comes back: the memory is what a power cut could have made of it, and that is durable. Buffers from
+   * New memory. All of it is zero, and durable.
+   *
+   * @throws TypeError, RangeError `ERR_OUT_OF_RANGE` for a size that is not a multiple of 64 bytes
+   */
+  static create(options: SimulatedMemoryOptions): SimulatedMemory {
+    const placement = checkPlacement(ownOptions(options, ['size', 'lineOffset']));
+    const media = newMedia(placement);
+    return new SimulatedMemory(media, placement, new Power(media, placement));
+  }
+
+  /**
+   * The power fails and comes back: the memory holds what a power cut could have left, and all of that is durable. Buffers from
    * {@link view} show it too.
    */
   losePower(cut: PowerCut): void {
-    const { keep, seed = 1 } = readOptions(cut, ['keep', 'seed'], 'cut');
-    checkSeed(seed);
-    const random = new Random(seed);
+    const options = ownOptions(cut, ['keep', 'seed'], 'cut');
+    const keep = choiceOption(options.keep, 'keep', KEEP, undefined);
+    if (keep === undefined) throw wrongValue('options.keep', "'nothing', 'everything' or 'random'", keep);
+    const random = new Random(checkSeed(options.seed));
     const choosers: Record<PowerCut['keep'], (state: LineState) => Choice> = {
       nothing: () => 0,
       everything: (state) => state.whole,
       random: (state) => randomChoice(state, random),
     };
-    if (!Object.hasOwn(choosers, keep)) throw wrongValue('keep', "'nothing', 'everything' or 'random'", keep);
     this.#power.lose(choosers[keep]);
+  }
+
+  [inspect.custom](): string {
+    return `SimulatedMemory { size: ${this.size}, lineOffset: ${this.lineOffset} }`;
   }
 }

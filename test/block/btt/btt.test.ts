@@ -583,7 +583,7 @@ describe('Btt', () => {
   });
 
   it('agrees with an array over several arenas', () => {
-    const memory = new SimulatedMemory(2 ** 17);
+    const memory = SimulatedMemory.create({ size: 2 ** 17 });
     formatSmall(memory, { sectorSize: 520, nfree: 2 }, { ...SMALL, largest: 28 * 1024 });
     using btt = Btt.open(memory);
     assert.equal(btt.info.arenas.length, 4);

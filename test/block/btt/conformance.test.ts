@@ -25,7 +25,7 @@ describe('conformance of a BTT', () => {
       open: (options) => Btt.open(memory, options),
       cutPower: () => {
         memory.losePower({ keep: 'random', seed: ++seed });
-        const next = new SimulatedMemory(memory.size);
+        const next = SimulatedMemory.create({ size: memory.size });
         next.write(0, memory.view(0, memory.size), 'persist');
         memory = next;
       },
@@ -38,7 +38,7 @@ describe('conformance of a BTT', () => {
         blockDeviceSuite(`Btt ${version}, ${sectorSize} B, ${nfree} free`, {
           supports: SUPPORTS,
           create: () => {
-            const memory = new SimulatedMemory(nfree === 1 ? 2 ** 18 : 2 ** 21);
+            const memory = SimulatedMemory.create({ size: nfree === 1 ? 2 ** 18 : 2 ** 21 });
             formatSmall(memory, { sectorSize, version, nfree });
             return losingPower(memory);
           },
@@ -50,7 +50,7 @@ describe('conformance of a BTT', () => {
   blockDeviceSuite('Btt of several arenas', {
     supports: SUPPORTS,
     create: () => {
-      const memory = new SimulatedMemory(2 ** 17);
+      const memory = SimulatedMemory.create({ size: 2 ** 17 });
       formatSmall(memory, { sectorSize: 512, nfree: 2 }, { ...SMALL, largest: 2 ** 15 });
       return losingPower(memory);
     },
@@ -59,7 +59,7 @@ describe('conformance of a BTT', () => {
   blockDeviceSuite('Btt of several arenas with fewer sectors than a test writes', {
     supports: SUPPORTS,
     create: () => {
-      const memory = new SimulatedMemory(2 ** 19);
+      const memory = SimulatedMemory.create({ size: 2 ** 19 });
       formatSmall(memory, { nfree: 2 }, { ...SMALL, largest: 2 ** 16 });
       return { open: (options) => Btt.open(memory, options) };
     },

@@ -250,7 +250,7 @@ describe('BTT layout', () => {
   });
 
   it('refuses info blocks with a right checksum that make no sense', () => {
-    const memory = new SimulatedMemory(2 ** 24 + 4096);
+    const memory = SimulatedMemory.create({ size: 2 ** 24 + 4096 });
     Btt.format(memory);
     const good = Buffer.from(memory.view(4096, 4096));
     assert.ok('info' in parseInfo(good, 2 ** 24));

@@ -43,16 +43,16 @@ describe('a BTT on memory that does not begin on a cache line', () => {
 
   /** A sound one, moved to where none is made. */
   function moved(lineOffset: number): SimulatedMemory {
-    const sound = new SimulatedMemory(SIZE);
+    const sound = SimulatedMemory.create({ size: SIZE });
     prepared({ ...WORKLOAD, run: () => {} }, sound);
-    const memory = new SimulatedMemory(SIZE, { lineOffset });
+    const memory = SimulatedMemory.create({ size: SIZE, lineOffset });
     memory.write(0, sound.view(0, SIZE), 'persist');
     return memory;
   }
 
   it('is not made, opened to store, repaired or rewritten, and the refusal names the alignment', () => {
     for (const lineOffset of OFFSETS) {
-      const fresh = new SimulatedMemory(SIZE, { lineOffset });
+      const fresh = SimulatedMemory.create({ size: SIZE, lineOffset });
       const there = lineOffset % 8 === 0 ? moved(lineOffset) : fresh;
       const expected = {
         message: new RegExp(`begins ${lineOffset} bytes into a cache line.* multiple of 64`),
@@ -65,7 +65,7 @@ describe('a BTT on memory that does not begin on a cache line', () => {
       throwsCode(() => Btt.check(there, { repair: true, rewriteLog: true }), 'EINVAL', expected);
       assert(there.view(0, SIZE).equals(before));
     }
-    formatSmall(new SimulatedMemory(SIZE));
+    formatSmall(SimulatedMemory.create({ size: SIZE }));
   });
 
   it('is not made on such a slice of a region, in whatever way it was cut', async () => {
@@ -102,7 +102,7 @@ describe('a BTT on memory that does not begin on a cache line', () => {
   });
 
   it('is not stored into where the memory does not say how it lies', () => {
-    const memory = new SimulatedMemory(SIZE);
+    const memory = SimulatedMemory.create({ size: SIZE });
     const silent = new Proxy(memory, {
       get: (target, name) => {
         const value: unknown = name === 'lineOffset' ? undefined : Reflect.get(target, name, target);

@@ -70,7 +70,7 @@ export function parseReplay(token: string): Replay {
   const match = /^2:([0-9a-f]{8}):(.*)$/.exec(token);
   const cuts = (match?.[2] ?? '').split('/').map(parseCut);
   if (match === null || cuts.includes(undefined)) {
-    throw wrongValue('replay', 'the token of a CrashConsistencyError', token);
+    throw wrongValue('options.replay', 'the token of a CrashConsistencyError', token);
   }
   return { fingerprint: match[1] as string, cuts: cuts as ReplayCut[] };
 }
