@@ -37,9 +37,12 @@ describe('the packed tarball', () => {
     files = filesOf(root);
   });
 
-  it('holds every compiled module with its types, and no stale one', () => {
+  it('holds every compiled module with its types, those of CommonJS for each subpath, and no stale one', () => {
     const modules = filesOf(join(ROOT, 'lib')).map((name) => name.replace(/\.ts$/, ''));
-    const expected = modules.flatMap((name) => ['.d.ts', '.js'].map((end) => `dist/${name}${end}`));
+    const expected = modules.flatMap((name) => {
+      const isSubpath = /^(\w+\/)?index$/.test(name);
+      return ['.d.ts', '.js', ...(isSubpath ? ['.d.cts'] : [])].map((end) => `dist/${name}${end}`);
+    });
     assert.deepEqual(
       files.filter((name) => name.startsWith('dist/')),
       expected.sort(),

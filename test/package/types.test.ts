@@ -4,13 +4,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../support/paths.js';
-import { run } from './npm.js';
+import { run, succeed } from './npm.js';
 import { installed } from './packed.js';
 
-const CONSUMER = `import { type Durability, type Explanation, explain, formatSize, type Memory, PmemError, Region, type RegionOptions, type RegionToken } from 'pmem';
-import {
-  CrashConsistencyError, type CrashOptions, type CrashStatistics, exploreCrashes, exploreMutants, type MutantReport, SimulatedMemory,
-} from 'pmem/testing';
+/** A program for each subpath, which is both a module and, as a .cts file, CommonJS. */
+const CONSUMERS: Readonly<Record<string, string>> = {
+  pmem: `import { type Durability, type Explanation, explain, formatSize, type Memory, PmemError, Region, type RegionOptions, type RegionToken } from 'pmem';
 
 const options: RegionOptions = { create: true, size: '1MiB' };
 {
@@ -23,12 +22,39 @@ const options: RegionOptions = { create: true, size: '1MiB' };
   const attached: Region = Region.attach(token);
   console.log(formatSize(region.size), durability.granularity, bytes.length, word, attached.size);
 }
+class OwnError extends PmemError {}
 const explanation: Explanation = explain('file');
-const error: unknown = new PmemError('EACCES', 'no');
+const error: unknown = new OwnError('EACCES', 'no');
 if (error instanceof PmemError) console.log(error.code.length, error.path?.length, explanation);
-const simulated: Memory = SimulatedMemory.create({ size: '4KiB' });
+`,
+  'pmem/block': `import { type BlockDevice, Btt, PmemDisk, readPartitionTable } from 'pmem/block';
+import { Region } from 'pmem';
+
+const disk: PmemDisk = PmemDisk.open(Region.open('file'));
+const device: BlockDevice = disk;
+device.write(0, Buffer.alloc(device.sectorSize), { fua: true });
+console.log(device.supports.atomicSectors, readPartitionTable(device), Btt.name);
+`,
+  'pmem/devdax': `import { type CopyReport, copyDevice, DaxDevice, DaxRegion } from 'pmem/devdax';
+
+const device: DaxDevice = DaxDevice.open('/dev/dax0.0');
+const copy: Promise<CopyReport> = copyDevice('/dev/dax0.0', 'file');
+console.log(device.size, copy, DaxRegion.name);
+`,
+  'pmem/volatile': `import { NodeMemory, VolatileArena } from 'pmem/volatile';
+
+let arena: VolatileArena | undefined;
+console.log(NodeMemory.name, VolatileArena.name, arena);
+`,
+  'pmem/testing': `import type { Memory } from 'pmem';
+import {
+  blockDeviceSuite, CrashConsistencyError, type CrashOptions, type CrashStatistics, exploreCrashes, exploreMutants, type MutantReport, SimulatedMemory,
+} from 'pmem/testing';
+
+const simulated: SimulatedMemory = SimulatedMemory.create({ size: '4KiB' });
+const memory: Memory = simulated;
 const crashes: CrashOptions<bigint, string> = {
-  size: simulated.size,
+  size: memory.size,
   workload: (memory, context) => context.operation('one', () => memory.persist(0, 8), 'detail'),
   recover: (memory) => memory.load64(0),
   check: (word, { finished, running }) => word === 0n && finished[0]?.detail?.length === running?.detail?.length,
@@ -41,7 +67,18 @@ exploreCrashes({
   recover: (memory) => memory.load64(0).toString(),
   check: (found) => found.length > 0,
 });
+const error: unknown = undefined;
 if (error instanceof CrashConsistencyError) console.log(error.story.length, error.replay, statistics.images, report.survivors.length);
+console.log(blockDeviceSuite.length);
+`,
+};
+
+/** An ES module's `import` that becomes no other, and the way that \`verbatimModuleSyntax\` wants. */
+const REQUIRED = `import pmem = require('pmem');
+import testing = require('pmem/testing');
+const region: pmem.Region = pmem.Region.open('file');
+const explored: testing.CrashOptions<bigint, string> | undefined = undefined;
+console.log(region.size, explored);
 `;
 
 const WRONG = `import { Region } from 'pmem';
@@ -52,25 +89,52 @@ Region.open('file').persist('0');
 const STRICTEST = {
   target: 'es2022',
   lib: ['es2022', 'esnext.disposable'],
-  module: 'nodenext',
   types: ['node'],
   strict: true,
   exactOptionalPropertyTypes: true,
   noUncheckedIndexedAccess: true,
+  noPropertyAccessFromIndexSignature: true,
   skipLibCheck: false,
   noEmit: true,
 };
 
+/** The ways to find a package's types that TypeScript has. */
+const WAYS: Readonly<Record<string, { readonly extension: string; readonly options: object }>> = {
+  'a module, under node16': { extension: '.ts', options: { module: 'node16' } },
+  'a module, under nodenext': { extension: '.ts', options: { module: 'nodenext' } },
+  'a module, under bundler': { extension: '.ts', options: { module: 'preserve', moduleResolution: 'bundler' } },
+  'CommonJS, under node16': { extension: '.cts', options: { module: 'node16' } },
+  'CommonJS, under node18': { extension: '.cts', options: { module: 'node18' } },
+  'CommonJS, under nodenext': { extension: '.cts', options: { module: 'nodenext' } },
+};
+
+/** The names of the values that a subpath exports, and of the classes among them that are no errors. */
+const LIST_EXPORTS = `const found = {};
+for (const path of JSON.parse(process.argv[1])) {
+  const all = Object.entries(await import(path));
+  const isClass = (value) => typeof value === 'function' && /^class\\b/.test(Function.prototype.toString.call(value));
+  found[path] = {
+    values: all.map(([name]) => name),
+    classes: all.filter(([, value]) => isClass(value) && !(value.prototype instanceof Error)).map(([name]) => name),
+  };
+}
+console.log(JSON.stringify(found));`;
+
+type Exports = Readonly<Record<string, { readonly values: readonly string[]; readonly classes: readonly string[] }>>;
+
 describe("the installed package's types", () => {
   let project: string;
+  let exported: Exports;
 
   before(() => {
     project = installed();
     mkdirSync(join(project, 'node_modules', '@types'));
     symlinkSync(join(ROOT, 'node_modules', '@types', 'node'), join(project, 'node_modules', '@types', 'node'));
+    const args = ['--input-type=module', '--eval', LIST_EXPORTS, JSON.stringify(Object.keys(CONSUMERS))];
+    exported = JSON.parse(succeed(process.execPath, args, { cwd: project })) as Exports;
   });
 
-  function compile(name: string, source: string, options: object = {}) {
+  function compile(name: string, source: string, options: object) {
     writeFileSync(join(project, name), source);
     const compilerOptions = { ...STRICTEST, ...options };
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [name] }));
@@ -78,28 +142,69 @@ describe("the installed package's types", () => {
     return run(process.execPath, [tsc, '--project', '.', '--pretty', 'false'], { cwd: project });
   }
 
-  it('serve a module', () => {
-    const { status, stdout } = compile('consumer.ts', CONSUMER);
+  function compiles(name: string, source: string, options: object): void {
+    const { status, stdout } = compile(name, source, options);
     assert.equal(stdout, '');
     assert.equal(status, 0);
+  }
+
+  const values = (path: string): readonly string[] => exported[path]?.values ?? [];
+
+  for (const [way, { extension, options }] of Object.entries(WAYS)) {
+    for (const [path, source] of Object.entries(CONSUMERS)) {
+      it(`serve ${way}, that imports ${path}`, () => compiles(`consumer${extension}`, source, options));
+    }
+
+    it(`serve ${way}, with every value there is`, () => {
+      const all = Object.keys(CONSUMERS).map((path) => `{ ${values(path).map((name) => `${name}: ${name}_`)} }`);
+      const source = Object.keys(CONSUMERS).map(
+        (path) => `import { ${values(path).map((name) => `${name} as ${name}_`)} } from '${path}';\n`,
+      );
+      compiles(`values${extension}`, `${source.join('')}console.log(${all});\n`, options);
+    });
+
+    it(`give ${way}, no constructor to call`, () => {
+      const source = Object.entries(exported).flatMap(([path, { classes }]) =>
+        classes.length === 0
+          ? []
+          : [
+              `import { ${classes} } from '${path}';`,
+              ...classes.flatMap((name) => ['// @ts-expect-error', `new ${name}();`]),
+            ],
+      );
+      compiles(`constructors${extension}`, `${source.join('\n')}\n`, options);
+    });
+
+    it(`refuse in ${way}, what the package refuses`, () => {
+      const { status, stdout } = compile(`wrong${extension}`, WRONG, options);
+      assert.notEqual(status, 0);
+      assert.match(stdout, /wrong\.c?ts\(2,.*'created'/);
+      assert.match(stdout, /wrong\.c?ts\(3,/);
+    });
+  }
+
+  it('serve CommonJS that assigns what require returns, under verbatimModuleSyntax', () => {
+    for (const module of ['node16', 'nodenext']) {
+      compiles('required.cts', REQUIRED, { module, verbatimModuleSyntax: true });
+    }
   });
 
-  it('serve CommonJS', () => {
-    const { status, stdout } = compile('consumer.cts', CONSUMER);
-    assert.equal(stdout, '');
-    assert.equal(status, 0);
+  it('are one type for a module and for CommonJS in one program', () => {
+    writeFileSync(
+      join(project, 'opens.mts'),
+      `import { Region } from 'pmem';\nexport const region = Region.open('file');\n`,
+    );
+    const source = `import type { Region } from 'pmem';
+import type { region } from './opens.mjs' with { 'resolution-mode': 'import' };
+const same: (given: typeof region) => Region = (given) => given;
+console.log(same);
+`;
+    compiles('both.cts', source, { module: 'node16' });
   });
 
   it('need nothing of the library for explicit resource management', () => {
-    const { status, stdout } = compile('plain.ts', CONSUMER.replace('using', 'const'), { lib: ['es2022'] });
-    assert.equal(stdout, '');
-    assert.equal(status, 0);
-  });
-
-  it('refuse what the package refuses', () => {
-    const { status, stdout } = compile('wrong.ts', WRONG);
-    assert.notEqual(status, 0);
-    assert.match(stdout, /wrong\.ts\(2,.*'created'/);
-    assert.match(stdout, /wrong\.ts\(3,/);
+    for (const source of Object.values(CONSUMERS)) {
+      compiles('plain.ts', source.replace('using', 'const'), { module: 'nodenext', lib: ['es2022'] });
+    }
   });
 });

@@ -1,12 +1,9 @@
 /** One image knows nothing of another, nor the instrument of the program it measures. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import type { Memory } from 'pmem';
 import { CrashConsistencyError, exploreCrashes, exploreMutants } from 'pmem/testing';
 import { PartOfMemory } from '../support/derived-memory.js';
-import { ROOT } from '../support/paths.js';
 import { Random } from '../support/random.js';
 import { exploredImages } from './images.js';
 import { appends } from './programs.js';
@@ -189,34 +186,5 @@ describe('a call site', () => {
     const before = [Error.prepareStackTrace, Error.stackTraceLimit];
     exploreCrashes(appends());
     assert.deepEqual([Error.prepareStackTrace, Error.stackTraceLimit], before);
-  });
-});
-
-describe('pmem/testing', () => {
-  it('does not load the addon', () => {
-    const program = `
-      import { createRequire } from 'node:module';
-      import { exploreCrashes, SimulatedMemory } from 'pmem/testing';
-      SimulatedMemory.create({ size: 64 }).persist(0, 64);
-      exploreCrashes({ size: 64, workload: (memory) => memory.persist(0, 8), recover() {}, check() {} });
-      console.log(Object.keys(createRequire(import.meta.url).cache).filter((name) => name.endsWith('.node')).length);`;
-    const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
-      cwd: ROOT,
-      encoding: 'utf8',
-    });
-    assert.equal(output, '0\n');
-    const control = program.replace("'pmem/testing';", "'pmem/testing'; import 'pmem';");
-    const loaded = execFileSync(process.execPath, ['--input-type=module', '--eval', control], {
-      cwd: ROOT,
-      encoding: 'utf8',
-    });
-    assert.equal(loaded, '1\n');
-  });
-
-  it('is exported with its types', () => {
-    const { exports } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8')) as {
-      exports: Record<string, unknown>;
-    };
-    assert.deepEqual(exports['./testing'], { types: './dist/testing/index.d.ts', default: './dist/testing/index.js' });
   });
 });
