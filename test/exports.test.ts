@@ -57,13 +57,9 @@ describe("the package's subpaths", () => {
   it('pmem/testing loads neither the addon nor what reaches for it', () => {
     const { modules, addons } = loadedBy('pmem/testing');
     assert.deepEqual(addons, []);
-    assert.deepEqual(modules.filter((name) => !name.startsWith('testing/')).sort(), [
-      'errors.js',
-      'memory/checks.js',
-      'options.js',
-      'printable.js',
-      'units.js',
-    ]);
+    assert(!modules.includes('binding.js'));
+    const memory = modules.filter((name) => name.startsWith('memory/'));
+    assert.deepEqual(memory, ['memory/checks.js']);
   });
 
   it('pmem loads the addon, which the test above would see', () => {

@@ -4,9 +4,10 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ROOT } from '../support/paths.js';
 import { type Ended, run } from './run.js';
 import { REPRODUCTIONS, type Reproduction } from './table.js';
@@ -14,13 +15,35 @@ import { REPRODUCTIONS, type Reproduction } from './table.js';
 /** What is shown of a failure. */
 const MOST_LINES = 12;
 
+/** Paths in this checkout of what the package's subpaths export. */
+function subpaths(): string[] {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    exports: Record<string, { readonly default: string } | string>;
+  };
+  return Object.values(exports).flatMap((one) => (typeof one === 'string' ? [] : [one.default]));
+}
+
+/** A package `pmem` that exports all of this checkout from one place, as it did when the programs were written. */
+function makePackage(directory: string): void {
+  mkdirSync(join(directory, 'dist'), { recursive: true });
+  const manifest = {
+    name: 'pmem',
+    type: 'module',
+    exports: { '.': './dist/index.js', './testing': './dist/index.js' },
+  };
+  writeFileSync(join(directory, 'package.json'), JSON.stringify(manifest));
+  const lines = subpaths().map((path) => `export * from ${JSON.stringify(pathToFileURL(join(ROOT, path)).href)};\n`);
+  writeFileSync(join(directory, 'dist', 'index.js'), lines.join(''));
+}
+
 /** A copy of the directory in which `pmem` is this checkout, under both names that the programs use. */
 function scratchOf(directory: string): string {
   const scratch = mkdtempSync(join(tmpdir(), 'pmem-reproductions-'));
   cpSync(directory, scratch, { recursive: true });
-  symlinkSync(ROOT, join(scratch, 'pmem'));
+  const pmem = join(scratch, 'pmem');
+  makePackage(pmem);
   mkdirSync(join(scratch, 'node_modules'));
-  symlinkSync(ROOT, join(scratch, 'node_modules', 'pmem'));
+  symlinkSync(pmem, join(scratch, 'node_modules', 'pmem'));
   for (const folder of ['memory', 'wild']) mkdirSync(join(scratch, folder, 't', 'img'), { recursive: true });
   return scratch;
 }
