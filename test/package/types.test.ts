@@ -38,7 +38,7 @@ console.log(device.supports.atomicSectors, readPartitionTable(device), Btt.name)
   'pmem/devdax': `import { type CopyReport, copyDevice, DaxDevice, DaxRegion } from 'pmem/devdax';
 
 const device: DaxDevice = DaxDevice.open('/dev/dax0.0');
-const copy: Promise<CopyReport> = copyDevice('/dev/dax0.0', 'file');
+const copy: Promise<CopyReport> = copyDevice({ from: '/dev/dax0.0', to: 'file' });
 console.log(device.size, copy, DaxRegion.name);
 `,
   'pmem/volatile': `import { NodeMemory, VolatileArena } from 'pmem/volatile';
