@@ -12,7 +12,7 @@ import { tellStory } from './report/story.js';
 import type { Violation } from './report/violation.js';
 import { type RecordedWorkload, recordWorkload, setUp } from './workload.js';
 
-/** An exploration that came to an end. */
+/** A finished exploration. */
 export interface Exploration<Detail> {
   readonly workload: RecordedWorkload<Detail>;
   readonly statistics: CrashStatistics;
@@ -38,7 +38,7 @@ function statisticsOf(
   };
 }
 
-/** Explores without judging: the violation is returned. */
+/** Explores, and returns the violation instead of throwing it. */
 export function runExploration<Recovered, Detail>(
   options: CheckedOptions<Recovered, Detail>,
   sites: CallSites,
@@ -77,42 +77,40 @@ export function judge({ violation, workload, statistics }: Exploration<unknown>)
 }
 
 /**
- * Runs a program on simulated memory and looks at what a power cut would leave, at every moment at which that can be told
- * from another: before each `drain`, at the end of each operation and at the end of the workload. For each image that it
- * makes it runs `recover` and `check`; where recovery stores, it is crashed in its turn.
+ * Runs a program on simulated memory, and cuts the power at every moment that makes a difference: before each `drain`, at the end of
+ * each operation and at the end of the workload. Makes images of what the power cut can leave, and runs `recover` and `check` on
+ * each. A recovery that stores is crashed in its turn.
  *
- * **Which images.** What a power cut can leave is what {@link SimulatedMemory} describes. Of a crash point with few images all
- * are made (`exhausted` counts those points). Of the others: everything in flight lost; everything kept; each line kept
- * alone, and lost alone; each line with its earlier stores only; copies of several words or lines torn in several ways; pairs
- * of lines; then random ones. Lines that the same calls stored into, such as those of one large copy, are lost and kept
- * together, except in torn and random images. So passing is no proof where points are not exhausted, but bugs are known to
- * show in few lines (LeBlanc et al., "Chipmunk", EuroSys 2023).
+ * **Which images.** {@link SimulatedMemory} describes what a power cut can leave. A crash point with few images gets all of them
+ * (`exhausted` counts such points). Any other gets: everything in flight lost; everything kept; each line kept alone, and lost
+ * alone; each line with its earlier stores only; copies of several words or lines torn in several ways; pairs of lines; then random
+ * ones. Lines that the same calls stored into, such as those of one large copy, are lost and kept together, except in torn and random
+ * images. So a pass is no proof unless all points are exhausted. But bugs are known to show in few lines (LeBlanc et al., "Chipmunk",
+ * EuroSys 2023).
  *
- * **Crashes of recovery** get a part of the budget, as it says: `recoveriesExhausted` and `recoveriesCut` count of how many all
- * were looked at, and of how many not. What recovery goes on to do is crashed, too, which shows whether one can work with what it
- * left behind:
+ * **Crashes during recovery** get a part of the budget. `recoveriesExhausted` counts the recoveries with all crash images made,
+ * `recoveriesCut` the others. Let recovery go on to work: crashes in that work show whether the state that recovery left is usable:
  *
  * ```js
  * recover(memory) {
  *   const log = Log.open(memory);
  *   const found = log.entries();
- *   log.append('later'); // goes on working; the next crash is in the middle of this
+ *   log.append('later'); // the next crash is in the middle of this
  *   return found;
  * },
  * check(found, { finished, running, duringRecovery }) {
  *   const later = found.filter((text) => text === 'later').length;
- *   assert(later <= duringRecovery); // of each recovery that was cut short, one more or not
+ *   assert(later <= duringRecovery); // each recovery that crashed may have added one
  *   const entries = found.filter((text) => text !== 'later'); // judged as if there had been no recovery
  *   // …
  * },
  * ```
  *
- * **What is left out.** Images with the same bytes as one that was judged before, when `check` would be told the same but for the
- * number of the crash point. And images on which a run could not differ from one that passed: where the lines that that run
- * read, in the order in which it read them, hold the same bytes in both, the lines that differ are lines that nobody looks at. `pruned` counts these. It is
- * sound if `recover` and `check` depend on nothing but their arguments; a run that is seen to contradict an earlier one throws
- * `ERR_PMEM_NOT_REPEATABLE`. All lines of a view count as read when it is made, and where recovery is crashed, so do the lines
- * that it stored into. Bytes are compared by 85 bits of hash.
+ * **What is left out.** First, an image with the same bytes as one that was judged before, if `check` gets the same crash but for the
+ * number of its point. Second, an image that no run can tell from one that passed: the lines which the passing run read, in its order,
+ * hold the same bytes in both. `pruned` counts these. This is sound if `recover` and `check` depend on their arguments alone; a run
+ * that contradicts an earlier one throws `ERR_PMEM_NOT_REPEATABLE`. All lines of a view count as read, and so do the lines that a
+ * crashed recovery stored into. Bytes are compared by 85 bits of hash.
  *
  * ```js
  * exploreCrashes({
@@ -131,9 +129,9 @@ export function judge({ violation, workload, statistics }: Exploration<unknown>)
  * ```
  *
  * @returns statistics, the same each time for the same program, options and seed
- * @throws {@link CrashConsistencyError} for the first violation found, made as simple as possible, with its story and a token for
- *   `replay`; whatever `setup` or `workload` throw; TypeError and RangeError with a code for wrong options; PmemError
- *   `ERR_PMEM_ASYNC` when a function returns a promise, `ERR_PMEM_REPLAY_MISMATCH` when the token is of another program.
+ * @throws {@link CrashConsistencyError} for the first violation, simplified as far as possible, with its story and a token for `replay`;
+ *   whatever `setup` or `workload` throw; TypeError and RangeError with a code for wrong options; PmemError `ERR_PMEM_ASYNC` if a
+ *   function returns a promise, `ERR_PMEM_REPLAY_MISMATCH` if the token belongs to another program
  */
 export function exploreCrashes<Recovered, Detail = unknown>(options: CrashOptions<Recovered, Detail>): CrashStatistics {
   const checked = checkCrashOptions(options);

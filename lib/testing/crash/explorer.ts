@@ -126,7 +126,11 @@ export class Explorer<Recovered, Detail> {
     if (level.depth === 0) {
       this.counts.crashPoints = sizes.length;
       if (budget < sizes.length) {
-        throw outOfRange('options.budget', `at least ${sizes.length}, one image for each crash point of the workload,`, budget);
+        throw outOfRange(
+          'options.budget',
+          `at least ${sizes.length}, one image for each crash point of the workload,`,
+          budget,
+        );
       }
     }
     const own = level.depth === 0 ? Math.max(sizes.length, Math.ceil(budget / 2)) : Math.ceil(budget / 2);

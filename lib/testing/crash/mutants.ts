@@ -1,4 +1,4 @@
-/** Proves an exploration: with any one flush or drain left out, it must find a failure. */
+/** Tests an exploration: without any one flush or drain it must find a failure. */
 
 import { PmemError } from '../../errors.js';
 import { booleanOption, choiceOption, ownOptions } from '../../options.js';
@@ -13,11 +13,11 @@ import { tellStory } from './report/story.js';
 export interface MutantOptions<Recovered, Detail> extends Omit<CrashOptions<Recovered, Detail>, 'replay'> {
   /**
    * What one mutant leaves out: every flush (or drain) that one place in the source makes, in the workload and in recovery
-   * (`'call-site'`, the default), or one flush of the workload alone (`'occurrence'`), of which there can be many. What
-   * recovery itself flushes and drains is always left out by place.
+   * (`'call-site'`, the default), or a single flush (or drain) of the workload (`'occurrence'`), which can make many mutants. Mutants
+   * of recovery always leave out all of one place.
    */
   by?: 'call-site' | 'occurrence';
-  /** Return the report even if mutants survived. Default false: throw. */
+  /** Return the report even if mutants survived. Default false: throw {@link MutantSurvivedError}. */
   report?: boolean;
 }
 
@@ -33,18 +33,18 @@ export interface Mutant {
   readonly occurrence: number | undefined;
 }
 
-/** A mutant of which a power cut was found that it does not survive. */
+/** A mutant that fails after some power cut. */
 export interface KilledMutant extends Mutant {
-  /** What went wrong with it. */
+  /** How it failed. */
   readonly story: string;
-  /** Images it took. */
+  /** Images until it failed. */
   readonly images: number;
 }
 
-/** What became of the mutants. */
+/** The mutants that failed and those that did not. */
 export interface MutantReport {
   readonly killed: readonly KilledMutant[];
-  /** Either the flush or drain is not needed, or the exploration does not see what it is for. */
+  /** Mutants that never failed: the program does not need the flush or drain, or the exploration does not see why it does. */
   readonly survivors: readonly Mutant[];
   /** Of the program as it is. */
   readonly statistics: CrashStatistics;
@@ -56,7 +56,7 @@ function text({ omitted, source, occurrence }: Mutant): string {
     : `without ${omitted} ${occurrence}, at ${source}`;
 }
 
-/** Mutants survived: code `ERR_PMEM_MUTANT_SURVIVED`. The message names them. */
+/** Some mutants survived: code `ERR_PMEM_MUTANT_SURVIVED`. The message names them. */
 export class MutantSurvivedError extends PmemError {
   override readonly name = 'MutantSurvivedError';
   readonly report: MutantReport;
@@ -67,8 +67,8 @@ export class MutantSurvivedError extends PmemError {
     const lines = survivors.map((mutant) => `  ${text(mutant)}`);
     super(
       'ERR_PMEM_MUTANT_SURVIVED',
-      `${survivors.length} of ${all} mutants survive every power cut explored: each flush or drain named here is not needed, or the ` +
-        `workload, check or budget do not show what it is for\n${lines.join('\n')}`,
+      `${survivors.length} of ${all} mutants survive every power cut explored. Either the program does not need these flushes and drains, ` +
+        `or the workload, the check or the budget do not show why it does\n${lines.join('\n')}`,
       { inLines: true },
     );
     this.report = report;
@@ -80,7 +80,7 @@ interface Target {
   readonly omission: Omission;
 }
 
-/** What can be left out of a log. */
+/** The mutants of a log. */
 function* targetsIn(log: StoreLog, byOccurrence: boolean): Generator<Target> {
   const counts = { flush: 0, drain: 0 };
   for (const event of log.events) {
@@ -94,19 +94,19 @@ function* targetsIn(log: StoreLog, byOccurrence: boolean): Generator<Target> {
 }
 
 /**
- * Explores a program once as it is, and then once for each flush and each drain that it makes, with that one left out. Each
- * of these mutants must be killed: {@link exploreCrashes} must find a power cut that it does not survive. So a passing run
- * shows that no flush or drain is there for nothing, and that workload, check and budget notice when one is missing.
+ * Explores a program as it is, and then once without each of its flushes and drains. Each of these mutants must fail:
+ * {@link exploreCrashes} must find a power cut that damages its data. A run that passes shows that the program needs every flush and
+ * every drain, and that workload, check and budget notice when one is missing.
  *
- * A flush or drain that is really not needed makes a mutant that survives: it can be removed from the program. A mutant of a
- * `persist` keeps the other half of it. Within recovery, mutants can only be killed by crashes during recovery
- * (`recoveryDepth` from 1), and mutants of places to which no crashed recovery came are not made.
+ * A flush or drain that the program does not need makes a mutant that survives: remove it from the program. A mutant of a `persist`
+ * loses either the flush or the drain. Mutants of recovery fail only by crashes during recovery (`recoveryDepth` of 1 or more), and
+ * are made only of places that a crashed recovery reached.
  *
- * Takes as long as so many explorations that mostly end early. `setup` runs once for each.
+ * Takes as long as one exploration for each mutant; most of them end early. `setup` runs once for each.
  *
- * @returns what became of each
- * @throws {@link MutantSurvivedError} if one survived and `report` is not set; `CrashConsistencyError` if the program fails as it
- *   is; PmemError `ERR_PMEM_NO_MUTANTS` if the workload neither flushes nor drains; what `exploreCrashes` throws.
+ * @returns the mutants that failed, and those that survived
+ * @throws {@link MutantSurvivedError} if a mutant survived, unless `report` is set; `CrashConsistencyError` if the program itself
+ *   fails; PmemError `ERR_PMEM_NO_MUTANTS` if the workload neither flushes nor drains; what `exploreCrashes` throws
  */
 export function exploreMutants<Recovered, Detail = unknown>(given: MutantOptions<Recovered, Detail>): MutantReport {
   const options = ownOptions(given, MUTANT_OPTIONS);
@@ -129,7 +129,7 @@ export function exploreMutants<Recovered, Detail = unknown>(given: MutantOptions
   if (targets.size === 0) {
     throw new PmemError(
       'ERR_PMEM_NO_MUTANTS',
-      'the workload neither flushes nor drains, so there is nothing to leave out',
+      'the workload neither flushes nor drains: there is nothing to leave out',
     );
   }
 

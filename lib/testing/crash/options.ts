@@ -1,4 +1,4 @@
-/** What a crash exploration is asked for, and its defaults. */
+/** Options of a crash exploration, their defaults and checks. */
 
 import { isRegExp } from 'node:util/types';
 import { wrongType } from '../../errors.js';
@@ -7,116 +7,117 @@ import { booleanOption, functionOption, integerOption, ownOptions } from '../../
 import type { Size } from '../../units.js';
 import { checkPlacement, checkSeed } from '../simulation/simulated-memory.js';
 
-/** A step of the workload that has a meaning of its own: an append, a transaction, a write of a sector. */
+/** A step of the workload with a meaning of its own: an append, a transaction, a write of a sector. */
 export interface Operation<Detail> {
   /** Its number in the workload, from 0. */
   readonly index: number;
   readonly name: string;
-  /** What the workload gave beside the name. */
+  /** What the workload passed beside the name. */
   readonly detail: Detail | undefined;
 }
 
-/** Tells `check` when the power failed. The same object for all images of one crash point: good as a key of a WeakMap. */
+/** Tells `check` when the power failed. All images of one crash point get the same object: it can be a key of a WeakMap. */
 export interface Crash<Detail> {
   /**
-   * Number of the crash point, from 0. For messages and as a key: it must not influence the verdict. An image that is met again
-   * at a later point is not judged again while `finished`, `running` and `acknowledged` are the same.
+   * Number of the crash point, from 0. Use it in messages and as a key; the verdict must not depend on it. An image that occurs again
+   * at a later point is not judged again as long as `finished`, `running` and `acknowledged` are the same.
    */
   readonly point: number;
-  /** Operations that had returned, oldest first: what they promise must hold. */
+  /** Operations that had returned, oldest first. What they promise must hold. */
   readonly finished: readonly Operation<Detail>[];
-  /** The operation under way: it may have happened or not. Absent between operations. */
+  /** The operation under way: it may have happened or not. Undefined between operations. */
   readonly running: Operation<Detail> | undefined;
   /** What the workload had acknowledged, oldest first. */
   readonly acknowledged: readonly Detail[];
-  /** How many recoveries were themselves cut short, before the one being checked. */
+  /** Number of recoveries that crashed before the recovery that is checked. */
   readonly duringRecovery: number;
 }
 
 /** What a workload reports about itself. */
 export interface CrashContext<Detail> {
   /**
-   * Runs one operation and returns what it returns. Operations follow each other; one within another throws
-   * `ERR_PMEM_NESTED_OPERATION`. One that throws has ended, too: what may fail is better caught within.
+   * Runs one operation and returns its result. An operation within another throws `ERR_PMEM_NESTED_OPERATION`. An operation that
+   * throws counts as finished: catch expected errors inside of it.
    *
    * @param name for the story of a failure
-   * @param detail for `check`, which finds it in {@link Crash.finished} or {@link Crash.running}; not to be changed later
+   * @param detail for `check`, in {@link Crash.finished} or {@link Crash.running}; do not change it later
    */
   operation<Result>(name: string, run: () => Result, detail?: Detail): Result;
-  /** Something was promised in the middle of an operation, or outside of any: see {@link Crash.acknowledged}. */
+  /** Records a promise made within an operation, or outside of all: see {@link Crash.acknowledged}. */
   acknowledge(value: Detail): void;
 }
 
 /**
- * What to explore. All functions are synchronous, and get a memory that they must not keep. `recover` and `check` must
- * depend on nothing but their arguments, and must end: a recovery that loops on some image hangs the exploration.
+ * What to explore. All functions are synchronous. Each gets a memory that ends when the function returns. `recover` and `check`
+ * must depend on their arguments alone, and must end: a recovery that loops on an image hangs the exploration.
  */
 export interface CrashOptions<Recovered, Detail> {
   /** Bytes of the memory, a multiple of 64. An exploration takes two to three times as much of ordinary memory. */
   size: Size;
   /**
-   * Where in its cache line of 64 bytes byte 0 of the memory lies: 0 to 63. Default 0. What relies on two words being in one line
-   * should be explored at other offsets too, or refuse them ({@link Memory.lineOffset}).
+   * Position of byte 0 of the memory in its cache line of 64 bytes: 0 (default) to 63. Explore code that needs two words in one line
+   * at other positions too, or let it refuse them ({@link Memory.lineOffset}).
    */
   lineOffset?: number;
-  /** Makes what is there before the workload. All of it is durable, flushed or not. Runs once. Default: all zero. */
+  /** Makes the contents before the workload. All of it is durable, flushed or not. Runs once. Default: all zero. */
   setup?: (memory: Memory) => void;
-  /** What is interrupted. Runs once; must do the same each time, for replays and mutants. */
+  /** The program that the power cuts interrupt. Runs once, and for replays and mutants again: it must do the same each time. */
   workload: (memory: Memory, context: CrashContext<Detail>) => void;
-  /** Opens what is found after the power cut, repairing as it would in earnest. What it throws is a violation. */
+  /** Opens the memory after the power cut, and repairs it as the program would. What it throws is a violation. */
   recover: (memory: Memory) => Recovered;
   /**
-   * Judges what was recovered by its meaning: the state before or the state after the operation under way, with everything
-   * that was promised. Throwing or returning `false` is a violation. May store: that is undone.
+   * Judges the recovered state: it must be that before or that after the operation under way, with everything that was promised.
+   * An error or `false` is a violation. Stores are allowed, and undone.
    */
   check: (recovered: Recovered, crash: Crash<Detail>, memory: Memory) => unknown;
   /**
-   * The most images to make, recovery's own included. At least one for each crash point. Default 20,000. The crashes of one
-   * recovery get an eighth of a crash point's equal part, at least 32, and up to a half for a few images of each drain in it.
+   * The most images to make, those of crashes during recovery included: at least one for each crash point. Default 20,000. The
+   * crashes of one recovery get an eighth of what each crash point could have, at least 32 images, and up to a half if that takes a
+   * few images of each drain in the recovery.
    */
   budget?: number;
-  /** Which random images are made: an unsigned 32-bit integer, default 1. */
+  /** Seed of the random images: an unsigned 32-bit integer, default 1. */
   seed?: number;
-  /** How many times in a row recovery is crashed: 0 (never) to 3. Default 1. */
+  /** How many times in a row recovery crashes: 0 (never) to 3. Default 1. */
   recoveryDepth?: number;
   /**
-   * Leave out images that recovery and check cannot tell from one that passed. Default true; false runs every image, for
-   * a recovery that depends on more than the memory, or to prove that nothing is lost.
+   * Leave out images that recovery and check cannot tell from one that passed. Default true. False runs every image: for a recovery
+   * that depends on more than the memory, or to prove that pruning hides nothing.
    */
   prune?: boolean;
-  /** Source files, by path, to pass over when looking for who stored: a memory of yours that wraps the one given. */
+  /** Source files, by path, that are not the caller of a store: those of a memory that wraps the one given. */
   skipFrames?: RegExp;
-  /** The token of a violation: runs exactly that image and nothing else. */
+  /** The token of a violation: runs that image alone. */
   replay?: string;
 }
 
-/** What was done; of a replay, with one image. The same for the same code, options and seed. */
+/** What an exploration did. The same for the same code, options and seed. A replay has one image. */
 export interface CrashStatistics {
   /** Operations, stores, flushes and drains in the workload. */
   readonly operations: number;
   readonly stores: number;
   readonly flushes: number;
   readonly drains: number;
-  /** Moments at which the power failed: before each drain, at the end of each operation and of the workload. */
+  /** Moments of a power cut: before each drain, at the end of each operation and of the workload. */
   readonly crashPoints: number;
-  /** Crash points of which every possible image was made. */
+  /** Crash points with every possible image made. */
   readonly exhausted: number;
   /** Images made. */
   readonly images: number;
-  /** Of those, with bytes that had not been judged for the same crash before. */
+  /** Of `images`, those whose bytes had not been judged for the same crash before. */
   readonly distinct: number;
-  /** Of those, not run because recovery and check would read the same as on an image that passed. */
+  /** Of `distinct`, those that did not run: recovery and check would read the same as on an image that passed. */
   readonly pruned: number;
   /** Of `images`, those of crashes during recovery. */
   readonly duringRecovery: number;
   /**
-   * Recoveries that stored something and of which every possible crash image was made. Recoveries that come after
-   * `recoveryDepth` others are not crashed, and are counted neither here nor in `recoveriesCut`.
+   * Recoveries that stored something, with every possible crash image made. Recoveries after `recoveryDepth` others do not crash:
+   * neither this nor `recoveriesCut` counts them.
    */
   readonly recoveriesExhausted: number;
-  /** Recoveries that stored something and of which some crash images were not made, or none, for want of `budget`. */
+  /** Recoveries that stored something, for whose crash images the `budget` was too small. */
   readonly recoveriesCut: number;
-  /** Runs of recovery: `distinct - pruned`, or all `images` with `prune: false`; after a failure also what its story took. */
+  /** Runs of recovery: `distinct - pruned`, or all `images` with `prune: false`; after a failure also those for its story. */
   readonly recoveries: number;
   readonly seed: number;
   readonly budget: number;
@@ -156,7 +157,7 @@ export const CRASH_OPTIONS = [
   'replay',
 ] as const satisfies readonly (keyof CrashOptions<unknown, unknown>)[];
 
-/** A function that has to be there. */
+/** An option that must be a function. */
 function required<T extends (...args: never[]) => unknown>(value: T | undefined, name: string): T {
   const found = functionOption(value, name);
   if (found === undefined) throw wrongType(`options.${name}`, 'a function', value);

@@ -1,4 +1,4 @@
-/** The error for data that a power cut would have damaged. */
+/** The error for a power cut that damages data. */
 
 import { PmemError } from '../../../errors.js';
 import type { CrashStatistics } from '../options.js';
@@ -12,14 +12,14 @@ export interface CrashConsistencyDetails {
 }
 
 /**
- * A power cut was found after which `recover` or `check` fails: code `ERR_PMEM_CRASH_CONSISTENCY`. The message is the story;
- * `cause` is what `recover` or `check` threw.
+ * `recover` or `check` fails after a power cut: code `ERR_PMEM_CRASH_CONSISTENCY`. The message is the story; `cause` is what
+ * `recover` or `check` threw.
  */
 export class CrashConsistencyError extends PmemError {
   override readonly name = 'CrashConsistencyError';
-  /** Pass it as option `replay` to run this image again. */
+  /** The option `replay` that runs this image again. */
   readonly replay: string;
-  /** What had been explored until then. */
+  /** What was explored before. */
   readonly statistics: CrashStatistics;
 
   constructor({ story, replay, statistics, cause }: CrashConsistencyDetails) {
@@ -28,7 +28,7 @@ export class CrashConsistencyError extends PmemError {
     this.statistics = statistics;
   }
 
-  /** What happened, in lines of text: the operation, the power cut, which stores were kept and lost, and their sources. */
+  /** Lines of text: the operation, the power cut, the stores that were kept and lost, and where the source made them. */
   get story(): string {
     return this.message;
   }
