@@ -1,6 +1,6 @@
 /**
- * For the authors of persistent data structures: memory that loses power, and an explorer of what that does to a program.
- * No native part: works on every platform.
+ * For authors of persistent data structures: memory that loses power, an explorer of power cuts, and the conformance tests of block
+ * devices. Needs no addon, and works on every platform.
  *
  * @packageDocumentation
  */

@@ -2,12 +2,13 @@
 
 import type { Random } from '../simulation/random.js';
 
-/** Images of a crash point of recovery that show which of its stores, lost or kept alone, do harm, where few are in flight. */
+/** Images of a crash point in recovery that are enough to lose and to keep each of a few stores alone. */
 const FEW = 8;
 
 /**
- * As equal shares as the points can use: one with fewer images than its share leaves the rest to the others. The sum is
- * at most `budget`.
+ * Equal shares: a point with fewer images than its share leaves the rest to the others. The sum is at most `budget`.
+ *
+ * @param counts how many images each point has
  */
 export function sharesOf(counts: readonly number[], budget: number): number[] {
   const shares = new Array<number>(counts.length).fill(0);
@@ -21,14 +22,14 @@ export function sharesOf(counts: readonly number[], budget: number): number[] {
   return shares;
 }
 
-/** Images with which each crash point of a recovery has a few, or all that it has. */
+/** The images that give each crash point of a recovery a few, or all that it has. */
 export function fewOf(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + Math.min(count, FEW), 0);
 }
 
 /**
- * {@link sharesOf}, or where that would leave less than a few images to many points: one to each, as far as they go, and a few
- * to some of them, drawn at random. Two images of each would be nothing but what lies between two drains, lost and kept.
+ * {@link sharesOf}. If that gives many points less than a few images: one image to each, and a few to some points drawn at random. Two
+ * images of a point show no more than everything lost and everything kept.
  */
 export function recoverySharesOf(counts: readonly number[], budget: number, random: Random): number[] {
   if (budget >= fewOf(counts)) return sharesOf(counts, budget);

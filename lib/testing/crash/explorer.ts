@@ -1,9 +1,9 @@
 /**
- * Makes the crash images of a log one after the other, runs recovery and check on each, and takes everything back.
+ * Makes the crash images of a log one by one, and runs recovery and check on each.
  *
- * There is one memory for all images. At a crash point it holds what is durable there; an image is made by changing the
- * lines in flight, and undone by changing them back, with whatever recovery and check stored. So an image costs what its
- * lines and its recovery cost, however large the memory is.
+ * All images share one memory. At a crash point it holds the durable bytes. An image changes the lines in flight, and is undone by
+ * changing them back, together with the lines that recovery and check stored into. So an image costs its lines and its recovery,
+ * whatever the size of the memory.
  */
 
 import { outOfRange, PmemError } from '../../errors.js';
@@ -29,51 +29,51 @@ import type { Violation } from './report/violation.js';
 import type { RecordedWorkload } from './workload.js';
 
 /**
- * Images of crashes in one run of recovery: at least these, by how many recoveries were crashed before; else so large a part
- * of what each crash point could have of the budget; and up to so large a part where a recovery needs it to have a few images
- * of each of its own crash points. All of that follows from the budget and from what the recovery did, as nothing that a run
- * depends on may depend on how many runs there were before it (see read-tree.ts).
+ * Images of crashes in one run of recovery. At least these, by the depth of the crash; or this part of an equal share of the budget for
+ * each crash point; or up to this larger part, if the recovery needs that for a few images of each of its own crash points.
+ *
+ * These follow from the budget and from what the recovery did. They must not depend on the number of runs before (see read-tree.ts).
  */
 const LEAST_OF_RECOVERY = [32, 8, 2];
 const PART_OF_RECOVERY = 1 / 8;
 const MOST_OF_RECOVERY = 1 / 2;
-/** Of the images of a point, the part that is left for random ones when there are more chosen ones than fit. */
+/** The part of a point's images that random ones get when there are more chosen ones than fit. */
 const RANDOM_PART = 1 / 4;
 
-/** Runs that a simpler story may cost; each runs all crashes of its recovery too where those are the story. */
+/** Runs to simplify a story: with one power cut, and with crashes during recovery, which each of the runs repeats. */
 const MOST_TRIES = 1000;
 const FEW_TRIES = 100;
 
-/** How to explore. */
+/** What an exploration runs with. */
 export interface Settings<Recovered, Detail> {
   readonly options: CheckedOptions<Recovered, Detail>;
   readonly sites: CallSites;
   /** What a mutant leaves out in recovery. */
   readonly omission?: Omission | undefined;
-  /** Called with what each recovery did, with its call sites. */
+  /** Called with the log of each recovery that crashed, with its call sites. */
   readonly onRecovery?: (log: StoreLog) => void;
 }
 
-/** What may be spent on one crash point. */
+/** The images that one crash point may take. */
 interface Allowance {
   /** Images of the point itself. */
   readonly share: number;
-  /** Images of crashes during its recoveries, as far as those need them; undefined where recovery is not crashed. */
+  /** Images of crashes during its recoveries; undefined if recovery does not crash. */
   readonly recoveries: number | undefined;
-  /** What the crashes of one recovery get, and what they get at most if they need it. */
+  /** Images of the crashes of one recovery, and the most if it needs more. */
   readonly each: number;
   readonly most: number;
 }
 
-/** What may be spent on the crashes of one recovery, or undefined if it is not crashed. */
+/** The images that the crashes of one recovery may take. */
 interface RecoveryAllowance {
-  /** What is left. */
+  /** Images left for all recoveries of the point. */
   readonly left: number;
   readonly each: number;
   readonly most: number;
 }
 
-/** Explores the log of one workload. The memory given holds what setup left, and is used up. */
+/** Explores the log of one workload. It takes over the given memory, which holds what setup left. */
 export class Explorer<Recovered, Detail> {
   /** Counts of {@link CrashStatistics}. */
   readonly counts = {
@@ -103,12 +103,12 @@ export class Explorer<Recovered, Detail> {
     return this.#judge.runs;
   }
 
-  /** The first violation found, if there is one within the budget. */
+  /** The first violation within the budget, if any. */
   explore(workload: RecordedWorkload<Detail>): Violation | undefined {
     return this.#exploreLog(workloadLevel(workload, this.#options.seed), sizesOf(workload.log), this.#options.budget);
   }
 
-  /** The crash points of a level; the memory follows. */
+  /** Goes through the crash points of a level. At each, the memory holds the durable bytes. */
   #points(level: Level<Detail>): Generator<CrashPoint> {
     const { integers, bytes } = this.#judge.media;
     return crashPoints(level.log, new InFlight(), (state, durable) => {
@@ -120,7 +120,7 @@ export class Explorer<Recovered, Detail> {
     });
   }
 
-  /** `sizes` counts the images of each crash point. */
+  /** @param sizes how many images each crash point has */
   #exploreLog(level: Level<Detail>, sizes: readonly number[], budget: number): Violation | undefined {
     const nests = level.depth < this.#options.recoveryDepth;
     if (level.depth === 0) {
@@ -142,11 +142,11 @@ export class Explorer<Recovered, Detail> {
     const each = Math.max(LEAST_OF_RECOVERY[level.depth] ?? 0, Math.floor(equal * PART_OF_RECOVERY));
     const most = Math.max(each, Math.floor(equal * MOST_OF_RECOVERY));
     let pool = Math.max(0, budget - shares.reduce((sum, share) => sum + share, 0));
-    // Points with more images than their share can use what recoveries leave over; one share stays for the others' recoveries.
+    // Points with more images than their share take what recoveries leave. One share remains for the recoveries of other points.
     let large = sizes.filter((size, i) => size > (shares[i] as number)).length;
     let before: CrashPoint | undefined;
     for (const point of this.#points(level)) {
-      // The same bytes are judged again only when check is told something else.
+      // The same bytes are judged again only if check is told something else.
       if (before !== undefined && contextOf(before) !== contextOf(point)) level.seen.clear();
       before = point;
       const share = shares[point.number] as number;
@@ -186,7 +186,7 @@ export class Explorer<Recovered, Detail> {
     const total = share + (recoveries ?? 0);
     const start = counts.images;
     let own = 0;
-    // In a small space random images repeat themselves; that must end.
+    // Random images of a small space repeat. The search must end.
     let attempts = 4 * total + 64;
     const spent = () => counts.images - start;
     for (const choices of images) {
@@ -194,7 +194,7 @@ export class Explorer<Recovered, Detail> {
       const hash = level.hash.slice();
       variants.hash(choices, hash);
       const isNew = level.seen.add(hash);
-      // Of all images the same ones count, of chosen ones they are only another way to say it.
+      // Two choices can give the same bytes. Among all images both count; among chosen ones the second is skipped.
       if (!isNew && !exhaustive) continue;
       own++;
       counts.images++;
@@ -223,7 +223,7 @@ export class Explorer<Recovered, Detail> {
     yield* randomImages(states, random);
   }
 
-  /** Runs an image; a failure is made simple. */
+  /** Runs an image, and simplifies a failure. */
   #tryImage(
     level: Level<Detail>,
     point: CrashPoint,
@@ -240,7 +240,7 @@ export class Explorer<Recovered, Detail> {
       const runOnce = (image: Choices) => this.#runImage(level, point, image, variants, crash, undefined);
       return minimise(point.states, choices, found, runOnce, MOST_TRIES);
     }
-    // While the crash that comes before is made simple, any crash of its recovery will do; then that one is made simple.
+    // First simplify the crash before, with any crash of its recovery; then simplify that crash.
     this.#simplifies = false;
     const best = minimise(point.states, choices, found, run, FEW_TRIES);
     this.#simplifies = true;
@@ -288,7 +288,7 @@ export class Explorer<Recovered, Detail> {
     crash: Crash<Detail>,
     { sizes, budget }: { readonly sizes: readonly number[]; readonly budget: number },
   ): Violation | undefined {
-    // Which images there are, and which are the same, depends on the lines that recovery stored into: they count as read.
+    // The images, and which of them are equal, depend on the lines that recovery stored into: these count as read.
     for (const event of log.events) {
       if (event.type !== 'store') continue;
       const last = lastLineOf(event.offset, event.bytes.length);
@@ -305,13 +305,13 @@ export class Explorer<Recovered, Detail> {
     }
     const [cut, ...further] = violation?.cuts ?? [];
     if (violation === undefined || cut === undefined) return undefined;
-    // Once more, to see where in the source each store of that recovery was made.
+    // Run it again to learn the call site of each store of that recovery.
     const told = new StoreLog();
     this.#judge.run(level.depth, crash, this.#recording(told, true));
     return { ...violation, cuts: [{ ...cut, log: told }, ...further] };
   }
 
-  /** Runs one image, named by its power cuts. */
+  /** Runs the one image that the power cuts name. */
   replay(workload: RecordedWorkload<Detail>, cuts: readonly ReplayCut[]): Violation | undefined {
     return this.#replayLog(workloadLevel(workload, this.#options.seed), cuts);
   }
@@ -336,7 +336,7 @@ export class Explorer<Recovered, Detail> {
     throw replayMismatch();
   }
 
-  /** One object for all recoveries from one crash point, as check is promised. */
+  /** One object for all recoveries from one crash point: check may use it as a key. */
   #crashAgain(crash: Crash<Detail>): Crash<Detail> {
     const known = this.#again.get(crash);
     if (known !== undefined) return known;
@@ -349,7 +349,7 @@ export class Explorer<Recovered, Detail> {
     if (log === undefined) return undefined;
     const { sites, omission, onRecovery } = this.#settings;
     const wanted = told || omission !== undefined || onRecovery !== undefined;
-    // Numbers count the workload's flushes and drains only.
+    // An omission by number concerns the workload alone.
     const here = typeof omission?.which === 'string' ? omission : undefined;
     return { log, sites: wanted ? sites : undefined, omission: here };
   }
@@ -365,7 +365,7 @@ function sizesOf(log: StoreLog): number[] {
 function notRepeatable(): PmemError {
   return new PmemError(
     'ERR_PMEM_NOT_REPEATABLE',
-    'recover or check read other lines than before where it had found the same bytes, so it depends on more than the memory and ' +
-      'the crash it is given (a clock, random numbers, something kept from an earlier call). Make it repeatable, or pass prune: false',
+    'recover or check found the same bytes as in an earlier run, and then read other lines. So it depends on more than its arguments ' +
+      '(a clock, random numbers, something kept from an earlier call). Make it repeatable, or pass prune: false',
   );
 }

@@ -1,4 +1,4 @@
-/** Runs recovery and check on what the memory holds, and takes back what they did to it. */
+/** Runs recovery and check on an image, and undoes their stores. */
 
 import { LINE, type Media } from '../simulation/lines.js';
 import { ObservedMemory } from '../simulation/observed-memory.js';
@@ -9,12 +9,12 @@ import type { Failure } from './report/violation.js';
 import { ReadTracker, Trial } from './trial.js';
 import { isThenable, refusePromise } from './workload.js';
 
-/** Owns the memory that all images of an exploration are made in. */
+/** Owns the memory in which the exploration makes all images. */
 export class Judge<Recovered, Detail> {
   readonly media: Media;
-  /** For each depth of crashes in recovery, what runs on the images of the crash point at work have read. */
+  /** For each depth of crashes in recovery: the lines that runs on images of the current crash point have read. */
   readonly trackers: readonly ReadTracker[];
-  /** Runs until now. */
+  /** Number of runs. */
   runs = 0;
   readonly #options: CheckedOptions<Recovered, Detail>;
   readonly #stamps: Stamps;
@@ -27,12 +27,12 @@ export class Judge<Recovered, Detail> {
     this.trackers = Array.from({ length: options.recoveryDepth + 1 }, () => new ReadTracker(lines));
   }
 
-  /** Remembers the memory as it is now. */
+  /** An undo that takes the memory back to its present state. */
   undo(): Undo {
     return new Undo(this.media, this.#stamps);
   }
 
-  /** How the user's code fails on the memory as it is now, if it does. The memory is the same afterwards. */
+  /** Runs the user's code on the memory as it is. Returns the failure, if any. The memory is the same afterwards. */
   run(depth: number, crash: Crash<Detail>, recording: Recording | undefined): Failure | undefined {
     this.runs++;
     const { recover, check } = this.#options;

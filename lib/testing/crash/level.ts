@@ -1,4 +1,4 @@
-/** A log that is being gone through: the workload's, or that of a recovery from a crash in another. */
+/** One log of an exploration: that of the workload, or that of a recovery from a crash in another log. */
 
 import type { StoreLog } from '../simulation/store-log.js';
 import type { CrashPoint } from './images/crash-points.js';
@@ -11,16 +11,16 @@ export interface Level<Detail> {
   /** 0 for the workload, n for the recovery from n crashes. */
   readonly depth: number;
   readonly log: StoreLog;
-  /** Of the memory with what is durable at the point that was reached. */
+  /** Of the memory with the durable bytes at the current crash point. */
   readonly hash: Hash;
   readonly seen: SeenImages;
-  /** Takes back what became durable; the workload's is never taken back. */
+  /** Undoes what became durable in a recovery; undefined for the workload. */
   readonly undo: Undo | undefined;
   readonly seed: number;
   readonly crashAt: (point: CrashPoint) => Crash<Detail>;
 }
 
-/** The workload's log. */
+/** The level of the workload. */
 export function workloadLevel<Detail>(
   { log, operations, acknowledged }: RecordedWorkload<Detail>,
   seed: number,
@@ -36,7 +36,7 @@ export function workloadLevel<Detail>(
   return { depth: 0, log, hash: newHash(), seen: new SeenImages(), undo: undefined, seed, crashAt };
 }
 
-/** What a recovery did, to memory with that hash, after a crash that check was told of as `again`. */
+/** The level of a recovery that began on memory with this hash; `again` is what check is told of a crash in it. */
 export function recoveryLevel<Detail>(
   { depth, seed }: Level<Detail>,
   log: StoreLog,
@@ -45,14 +45,14 @@ export function recoveryLevel<Detail>(
   again: Crash<Detail>,
 ): Level<Detail> {
   const seen = new SeenImages();
-  // The image that recovery started from was judged already.
+  // The image on which recovery began is judged already.
   seen.add(hash);
-  // By what recovery did, which follows from what it read: the same for the same reads, as pruning wants it (see read-tree.ts).
+  // The seed follows from what recovery did, and so from what it read: pruning needs that (see read-tree.ts).
   const other = Math.imul(seed ^ (again.point + 1), 0x85ebca6b) ^ Number.parseInt(log.fingerprint(), 16);
   return { depth: depth + 1, log, hash: hash.slice(), seen, undo, seed: other, crashAt: () => again };
 }
 
-/** What check is told at a point, beside its number, which must not matter to it (see {@link Crash.point}). */
+/** What check is told at a point, without the point's number, on which the verdict must not depend ({@link Crash.point}). */
 export function contextOf({ started, finished, acknowledged }: CrashPoint): string {
   return `${started} ${finished} ${acknowledged}`;
 }

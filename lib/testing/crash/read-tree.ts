@@ -1,22 +1,21 @@
 /**
- * What earlier runs on images of one crash point depended on, to tell that another image must come to the same end.
+ * What earlier runs on images of one crash point read. It tells whether another image must pass too.
  *
- * Recovery and check are a function of the bytes they read. Which line they read first is the same for all images of the
- * point; which second depends on what the first one held; and so on. So runs form a tree: a node is the line read next, its
- * branches are what the line held. An image that can be followed along the branches to the end of a run that passed would
- * be read in the same order with the same results, and passes too, whatever its other lines hold.
+ * Recovery and check are a function of the bytes they read. The first line they read is the same for all images of the point; the second
+ * depends on the first line's bytes; and so on. So runs form a tree: a node is the line read next, a branch is what the line held. Follow
+ * an image along the branches. If that leads to the end of a run that passed, then a run on this image would read the same lines with
+ * the same bytes, and would pass, whatever the other lines hold.
  *
- * This is sound if recovery and check depend on nothing but the memory and the crash they are given: no clock, no
- * randomness, nothing kept from one call to the next. Where a run is seen to read other lines than one before it that
- * found the same bytes, that is not so, and `insert` says it.
+ * This is sound if recovery and check depend on their arguments alone: no clock, no randomness, nothing kept between calls. If a run finds
+ * the same bytes as an earlier one and then reads another line, `insert` returns false.
  */
 
 import type { Choices } from './images/choose.js';
 
 interface Node {
-  /** The line in flight that is read next, or -1 if no run went on from here. */
+  /** The line in flight that runs read next; -1 if no run continued. */
   line: number;
-  /** A run ended here, and passed. */
+  /** A run that passed ended here. */
   passed: boolean;
   readonly contents: number[];
   readonly branches: Node[];
@@ -26,13 +25,13 @@ function newNode(): Node {
   return { line: -1, passed: false, contents: [], branches: [] };
 }
 
-/** Memory for some tens of megabytes; what does not fit is run again, which takes time but misses nothing. */
+/** Some tens of megabytes. Images that do not fit run again: that takes time, but misses nothing. */
 const MOST_NODES = 500_000;
 
-/** Gives a line's choice a number for its bytes: the same for choices that come to the same bytes. */
+/** A number for the bytes of a line's choice: the same for choices with the same bytes. */
 export type ContentOf = (line: number, choice: number) => number;
 
-/** The runs on the images of one crash point that passed. */
+/** The runs that passed, of one crash point. */
 export class ReadTree {
   readonly #root = newNode();
   readonly #contentOf: ContentOf;
@@ -42,7 +41,7 @@ export class ReadTree {
     this.#contentOf = contentOf;
   }
 
-  /** Whether a run on this image would read what an earlier run read that passed. */
+  /** Whether a run on this image would read what an earlier, passing run read. */
   passes(choices: Choices): boolean {
     let node: Node | undefined = this.#root;
     while (node !== undefined && !node.passed) {
@@ -53,7 +52,7 @@ export class ReadTree {
     return node !== undefined;
   }
 
-  /** A run on this image read these lines, in order, and passed. False if it contradicts an earlier one. */
+  /** Adds a run on this image that passed, with the lines that it read, in order. False if it contradicts an earlier run. */
   insert(choices: Choices, trace: readonly number[]): boolean {
     if (this.#nodes + trace.length > MOST_NODES) return true;
     let node = this.#root;

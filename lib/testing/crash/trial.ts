@@ -1,12 +1,12 @@
-/** One run of recovery and check on a crash image: undone afterwards, and watched for what it depends on. */
+/** One run of recovery and check on a crash image: records the lines that it reads, and undoes its stores. */
 
 import { lastLineOf, lineOf, type Media } from '../simulation/lines.js';
 import { Recorder, type Recording } from '../simulation/recorder.js';
 import type { Undo } from './images/undo.js';
 
 /**
- * The lines in flight at one crash point, and which of them a run has read, in order. Lines that are not in flight are
- * the same in every image of the point, and need no watching.
+ * The lines in flight at one crash point, and which of them a run has read, in order. Other lines are the same in every image of the
+ * point: they need no tracking.
  */
 export class ReadTracker {
   /** For each line of the memory its number in flight, from 1, or 0. */
@@ -20,7 +20,7 @@ export class ReadTracker {
     this.#numbers = new Int32Array(lines);
   }
 
-  /** From here on these are the lines in flight. */
+  /** Begins a crash point with these lines in flight. */
   watch(lines: readonly number[]): void {
     for (const line of this.#lines) this.#numbers[line] = 0;
     lines.forEach((line, i) => {
@@ -31,13 +31,13 @@ export class ReadTracker {
     this.trace = [];
   }
 
-  /** A new run begins. */
+  /** Begins a run. */
   begin(): void {
     for (const number of this.trace) this.#read[number] = 0;
     this.trace = [];
   }
 
-  /** A run depends on the lines from `first` to `last`. */
+  /** The run depends on the lines from `first` to `last`. */
   note(first: number, last: number): void {
     if (this.#lines.length === 0) return;
     for (let line = first; line <= last; line++) {
@@ -49,7 +49,7 @@ export class ReadTracker {
   }
 }
 
-/** Observes the memory that recovery and check run on. */
+/** Observes the memory of recovery and check. */
 export class Trial extends Recorder {
   readonly #undo: Undo;
   readonly #trackers: readonly ReadTracker[];
@@ -66,7 +66,7 @@ export class Trial extends Recorder {
     for (const tracker of this.#trackers) tracker.note(first, last);
   }
 
-  /** Who has a view may read it at any time: all of it counts as read. */
+  /** A view can be read at any time: all of it counts as read. */
   override viewing(offset: number, length: number): void {
     this.reading(offset, length);
     super.viewing(offset, length);
@@ -83,13 +83,13 @@ export class Trial extends Recorder {
     super.changed(line, before, at);
   }
 
-  /** Recovery is over: what check stores is undone too, but no crash in it is looked at. */
+  /** Ends recovery. The stores of check are undone too, but check does not crash. */
   endRecovery(): void {
     this.lookAtViews();
     this.recording = undefined;
   }
 
-  /** The run is over. */
+  /** Ends the run. */
   end(): void {
     this.lookAtViews();
     this.#undo.revert();

@@ -1,4 +1,4 @@
-/** Runs a workload once and writes down what it did and what it said. */
+/** Runs a workload once and records what it did to memory, its operations and its acknowledgements. */
 
 import { PmemError, wrongType } from '../../errors.js';
 import type { CallSites } from '../simulation/call-site.js';
@@ -8,10 +8,10 @@ import { type Omission, Recorder } from '../simulation/recorder.js';
 import { StoreLog } from '../simulation/store-log.js';
 import type { CheckedOptions, CrashContext, Operation } from './options.js';
 
-/** What a workload did and said. Marks in the log are in the order of these lists. */
+/** The record of a workload. Marks in the log are in the order of these lists. */
 export interface RecordedWorkload<Detail> {
   readonly log: StoreLog;
-  /** Offsets in the log are so much larger than in the memory. */
+  /** An offset in the log is larger than that in the memory by this. */
   readonly lineOffset: number;
   readonly operations: readonly Operation<Detail>[];
   readonly acknowledged: readonly Detail[];
@@ -21,16 +21,13 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** The functions of an exploration run in one go: what they do after they returned would belong to no crash point. */
+/** Refuses asynchronous functions: what they do after they returned belongs to no crash point. */
 export function refusePromise(name: string, value: unknown): void {
   if (!isThenable(value)) return;
-  // Nobody will look at how it ends.
+  // Its end is of no interest, but must not be an unhandled rejection.
   const ignore = () => {};
   value.then(ignore, ignore);
-  throw new PmemError(
-    'ERR_PMEM_ASYNC',
-    `${name} returned a promise, but crashes are explored in synchronous code only; memory itself is synchronous`,
-  );
+  throw new PmemError('ERR_PMEM_ASYNC', `${name} returned a promise. Crashes are explored in synchronous code only`);
 }
 
 class Context<Detail> implements CrashContext<Detail> {
@@ -51,7 +48,7 @@ class Context<Detail> implements CrashContext<Detail> {
     if (this.#running !== undefined) {
       throw new PmemError(
         'ERR_PMEM_NESTED_OPERATION',
-        `operation '${name}' begins within operation '${this.#running}'; let one end before the next, or mark only the outer one`,
+        `operation '${name}' begins within operation '${this.#running}'. End one before the next begins, or mark the outer one only`,
       );
     }
     this.#running = name;
@@ -80,11 +77,11 @@ class Context<Detail> implements CrashContext<Detail> {
   }
 
   #refuseIfOver(): void {
-    if (this.#over) throw new PmemError('ERR_PMEM_CLOSED', 'the workload is over; its context must not be kept');
+    if (this.#over) throw new PmemError('ERR_PMEM_CLOSED', 'the workload is over, and so is its context');
   }
 }
 
-/** @throws what setup or workload throw: they run without any power cut. */
+/** Runs setup, if there is one. @throws what setup throws */
 export function setUp(options: Pick<CheckedOptions<never, never>, 'setup' | keyof Placement>, media: Media): void {
   if (options.setup === undefined) return;
   const memory = new ObservedMemory(media, options);

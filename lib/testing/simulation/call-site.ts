@@ -1,25 +1,25 @@
-/** Where in the user's source a store, a flush or a drain was called. */
+/** Finds the line of the user's source that calls a store, a flush or a drain. */
 
 import { findSourceMap } from 'node:module';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** A line of source, and who called it. */
+/** A call, and its callers. */
 export interface CallSite {
   /** `file:line:column` of the call, relative to the working directory. */
   readonly place: string;
-  /** The innermost functions that are not this library's, at most three: `append (lib/log.ts:12:5)`. */
+  /** The innermost functions outside of this library, at most three: `append (lib/log.ts:12:5)`. */
   readonly frames: readonly string[];
 }
 
-/** The frames of `pmem/testing` are the instrument, not what is measured. */
+/** Frames of `pmem/testing` itself are skipped. */
 const HERE = new URL('..', import.meta.url).href;
-/** Frames to look at: some of them are ours. */
+/** Frames to look at, those of this library included. */
 const DEPTH = 24;
 const SHOWN = 3;
 const NOWHERE: CallSite = { place: 'somewhere', frames: [] };
 
-/** Frames of the call, innermost first, without making the text of a stack. */
+/** Frames of the call, innermost first. Does not make the text of a stack. */
 function structuredStack(): NodeJS.CallSite[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
   const holder: { stack?: NodeJS.CallSite[] } = {};
@@ -40,7 +40,7 @@ function pathOf(url: string): string {
   return near.startsWith('..') ? path : near;
 }
 
-/** The place as its author knows it: in TypeScript, when source maps are on (`--enable-source-maps`). */
+/** The place in the source as written: in TypeScript, with source maps on (`--enable-source-maps`). */
 function placeOf(file: string, line: number, column: number): string {
   const path = file.startsWith('file:') ? fileURLToPath(file) : file;
   const entry = findSourceMap(path)?.findEntry(line - 1, column - 1);
@@ -50,17 +50,17 @@ function placeOf(file: string, line: number, column: number): string {
   return `${pathOf(file)}:${line}:${column}`;
 }
 
-/** One object for each place: mutants are told apart by it. */
+/** Call sites, one object for each place: mutants compare them. */
 export class CallSites {
   readonly #skipped: RegExp | undefined;
   readonly #known = new Map<string, CallSite>();
 
-  /** @param skipped files to be passed over beside this library's own: a wrapper around memory is not what calls it */
+  /** @param skipped files to skip beside this library's own: a wrapper around memory is not the caller */
   constructor(skipped?: RegExp) {
     this.#skipped = skipped;
   }
 
-  /** The call under way. */
+  /** The site of the current call. */
   here(): CallSite {
     const frames: { file: string; line: number; column: number; name: string | null }[] = [];
     let key = '';

@@ -3,13 +3,13 @@
 import { LINE, WORD } from './lines.js';
 
 /**
- * What arrived of a line in flight: `pieces << 13 | split << 8 | words`, where `words` are those of the next piece that came
- * through before it was torn, or 0, and `split` names another of its words of which a half did, or is 0. The choice 0 is the
- * line as it was last guaranteed. Not a 32-bit integer where there are very many pieces.
+ * What arrived of a line in flight: `pieces << 13 | split << 8 | words`. `pieces` arrived whole; of the next piece, the words in the
+ * mask `words` arrived, and half of the word that `split` names. Choice 0 is the durable line. With very many pieces it is more than a
+ * 32-bit integer.
  */
 export type Choice = number;
 
-/** A word that tore between its bytes: 1 and twice its number, and one more if the upper half arrived instead of the lower. */
+/** A word torn between its bytes: 1 plus twice its number, plus 1 if the upper half arrived. 0 for none. */
 export type Split = number;
 
 export function splitOf(word: number, upper: boolean): Split {
@@ -25,7 +25,7 @@ export function splitsOf(mask: number): Split[] {
   return splits;
 }
 
-/** The word that was split, as a mask; none of none. */
+/** The mask of the torn word; 0 for none. */
 export function maskOfSplit(split: Split): number {
   return split === 0 ? 0 : 1 << ((split - 1) >>> 1);
 }
@@ -36,17 +36,17 @@ export function choiceOf(pieces: number, words = 0, split: Split = 0): Choice {
   return pieces * PIECE + (split << 8) + words;
 }
 
-/** Pieces that arrived whole. */
+/** Number of pieces that arrived whole. */
 export function wholePieces(choice: Choice): number {
   return Math.floor(choice / PIECE);
 }
 
-/** Words of the next piece that arrived whole, or 0. */
+/** Mask of the words of the next piece that arrived. */
 export function tornWords(choice: Choice): number {
   return choice & 0xff;
 }
 
-/** The word of the next piece of which a half arrived, or 0. */
+/** The word of the next piece of which a half arrived; 0 for none. */
 export function splitWord(choice: Choice): Split {
   return (choice >>> 8) & 0x1f;
 }

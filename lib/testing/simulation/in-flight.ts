@@ -23,12 +23,12 @@ export class InFlight {
     }
   }
 
-  /** Only what was stored before it is covered; later stores to the same lines are not. */
+  /** Covers what was stored before; later stores to the same lines are not covered. */
   flush(flush: FlushEvent): void {
     if (flush.length === 0) return;
     const first = lineOf(flush.offset);
     const last = lastLineOf(flush.offset, flush.length);
-    // A flush of everything costs no more than the lines there are.
+    // A flush of everything must not cost more than the lines in flight.
     if (last - first >= this.lines.size) {
       for (const state of this.lines.values()) if (state.line >= first && state.line <= last) this.#mark(state, flush);
       return;
@@ -39,7 +39,7 @@ export class InFlight {
     }
   }
 
-  /** Hands out every line of which something becomes durable, and then forgets that part of it. */
+  /** Calls `settle` for each line of which something becomes durable, and then forgets that part. */
   drain(settle: (state: LineState, durable: Choice) => void): void {
     for (const state of this.#flushed) {
       settle(state, choiceOf(state.flushed));

@@ -1,15 +1,17 @@
 /**
- * The lines whose stores are not durable yet, and what a power cut can make of each.
+ * A line with stores that are not durable, and what a power cut can leave of it.
  *
- * A line on the media holds what was last guaranteed and then some of the *pieces* stored since, a piece being what one
- * call stored into the line. Pieces arrive in program order. That is what the Memory contract assumes: a line is written back
- * as a whole, and x86 does not reorder ordinary stores with each other (Intel SDM, volume 3, "Memory Ordering"). Streaming
- * stores, and all stores on arm64, are ordered more weakly, so that a program which relies on the order within a line, without
- * a drain in between, relies on more than those give. The words of one piece arrive in any order: `write` and `fill` promise none, libraries store the end of a short copy before its middle, and a
- * write-combining buffer that is evicted early goes out in parts (same volume, "Buffering of Write Combining Memory
- * Locations"). One word of a piece may tear between its bytes, where it was not stored at once (`keepsWords` in store-log.ts);
- * of the bytes that change, the lower half arrives then, or the upper. A flush promises what was stored before it; that write-back may happen later and carry more is no promise
- * (SDM, volume 2, CLWB).
+ * A line on the media holds its durable bytes and some of the *pieces* stored since. A piece is what one call stored into the line.
+ *
+ * - Pieces arrive in program order. The Memory contract assumes that: a line is written back as a whole, and x86 does not reorder
+ *   ordinary stores (Intel SDM, volume 3, "Memory Ordering"). Streaming stores, and all stores on arm64, have less order. A program that
+ *   relies on the order within a line, with no drain in between, relies on more than they give.
+ * - The words of one piece arrive in any order: `write` and `fill` promise none, libraries store the end of a short copy before its
+ *   middle, and a write-combining buffer that is evicted early goes out in parts (same volume, "Buffering of Write Combining Memory
+ *   Locations").
+ * - One word of a piece may tear between its bytes, unless a single store made it (`keepsWords` in store-log.ts). Of the bytes that change,
+ *   the lower half arrives then, or the upper half.
+ * - A flush covers what was stored before it. A write-back may happen later and carry more, but that is no promise (SDM, volume 2, CLWB).
  *
  *      guaranteed      flushed, durable        stored
  *                      by the next drain       only
@@ -37,7 +39,7 @@ export interface Piece {
   readonly store: StoreEvent;
   /** Its words in this line: bit 0 is the first. */
   readonly mask: number;
-  /** Of those, the ones that can tear between their bytes. */
+  /** The words among them that can tear between their bytes. */
   readonly tears: number;
 }
 
@@ -45,7 +47,7 @@ export interface Piece {
 export class LineState {
   readonly line: number;
   readonly pieces: Piece[] = [];
-  /** The first so many pieces are durable after the next drain. */
+  /** Number of pieces that are durable after the next drain. */
   flushed = 0;
   /** The last flush of the line. */
   flush: FlushEvent | undefined;
@@ -60,7 +62,7 @@ export class LineState {
   }
 }
 
-/** Stores a piece, or those words of it, into the line's 64 bytes at `target[at]`. */
+/** Stores the words of a piece that `mask` names into the line's 64 bytes at `target[at]`. */
 function apply({ store }: Piece, mask: number, line: number, target: Uint8Array, at: number): void {
   const { bytes, offset } = store;
   const start = line * LINE;
@@ -72,7 +74,7 @@ function apply({ store }: Piece, mask: number, line: number, target: Uint8Array,
   }
 }
 
-/** Stores half of the bytes that a word of a piece changes. */
+/** Stores half of the bytes that one word of a piece changes. */
 function applySplit({ store }: Piece, split: Split, line: number, target: Uint8Array, at: number): void {
   const { bytes, offset } = store;
   const start = line * LINE;
@@ -88,7 +90,7 @@ function applySplit({ store }: Piece, split: Split, line: number, target: Uint8A
   }
 }
 
-/** Makes the base of a line, at `target[at]`, what the choice says. */
+/** Turns the durable bytes of a line, at `target[at]`, into what the choice leaves. */
 export function compose({ line, pieces }: LineState, choice: Choice, target: Uint8Array, at: number): void {
   const whole = wholePieces(choice);
   for (let i = 0; i < whole; i++) {
@@ -101,7 +103,7 @@ export function compose({ line, pieces }: LineState, choice: Choice, target: Uin
   if (split !== 0) applySplit(pieces[whole] as Piece, split, line, target, at);
 }
 
-/** Any number of the pieces, and of the next one any words, and perhaps half of one. */
+/** Any number of the pieces; of the next piece any words, and perhaps half of one. */
 export function randomChoice({ pieces }: LineState, random: Random): Choice {
   const whole = random.below(pieces.length + 1);
   const next = pieces[whole];

@@ -1,10 +1,10 @@
 /** Cache lines, and the memory that crash images are made in. */
 
-/** Bytes in a cache line, which is what reaches the media at a time. */
+/** Bytes in a cache line, the unit of write-back. */
 export const LINE = 64;
-/** Bytes in a word, the most that a power cut leaves whole. */
+/** Bytes in a word, the largest atomic store. */
 export const WORD = 8;
-/** 32-bit integers in a line: the widest that JavaScript handles without a BigInt for each. */
+/** 32-bit integers in a line. JavaScript has no wider integers without BigInt. */
 export const LINE_INTEGERS = LINE / 4;
 
 /** The line that a byte lies in. */
@@ -31,21 +31,21 @@ export function bitCount(mask: number): number {
   return count;
 }
 
-/** Memory with the two views that it is handled by. */
+/** The bytes of a memory, and the same as integers. */
 export interface Media {
   readonly bytes: Buffer;
   readonly integers: Int32Array;
 }
 
-/** Where in its lines a memory lies. */
+/** Size and alignment of a memory. */
 export interface Placement {
   /** Bytes, a multiple of {@link LINE}. */
   readonly size: number;
-  /** Where in a line byte 0 lies: 0 to 63. */
+  /** Position of byte 0 in its line: 0 to 63. */
   readonly lineOffset: number;
 }
 
-/** New media for such a memory, whole lines, all zero. */
+/** New media for a memory: whole lines, all zero. */
 export function newMedia({ size, lineOffset }: Placement): Media {
   const memory = new ArrayBuffer(size + (lineOffset === 0 ? 0 : LINE));
   return { bytes: Buffer.from(memory), integers: new Int32Array(memory) };

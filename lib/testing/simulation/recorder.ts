@@ -1,4 +1,4 @@
-/** Writes down what a program does to memory. */
+/** Records what a program does to memory. */
 
 import type { CallSite, CallSites } from './call-site.js';
 import { LINE, LINE_INTEGERS, lastLineOf, lineOf, type Media, wordMask } from './lines.js';
@@ -13,15 +13,15 @@ export interface Omission {
   readonly which: string | number;
 }
 
-/** How to write it down. */
+/** Where and how to record. */
 export interface Recording {
   readonly log: StoreLog;
-  /** Finds the call sites, where they are wanted: it takes microseconds. */
+  /** Finds call sites; undefined if nobody needs them, as that takes microseconds for each call. */
   readonly sites: CallSites | undefined;
   readonly omission: Omission | undefined;
 }
 
-/** Whether all bits that are set lie in one of the four bytes. */
+/** Whether all set bits lie in one of the four bytes. */
 function isOneByte(bits: number): boolean {
   return [0xff, 0xff00, 0xff0000, 0xff000000].some((byte) => (bits & ~byte) === 0);
 }
@@ -75,12 +75,12 @@ export class Recorder implements MemoryObserver {
     this.recording?.log.mark(type);
   }
 
-  /** Takes down what was stored through views until now. */
+  /** Records what was stored through views since the last look. */
   lookAtViews(): void {
     this.views.lookAtAll(this.#onChange);
   }
 
-  /** A line was found changed that nobody stored into but through a view. */
+  /** A line changed by stores through a view. */
   protected changed(line: number, before: Int32Array, at: number): void {
     if (this.recording === undefined) return;
     let mask = 0;

@@ -3,7 +3,7 @@
 import type { CallSite } from './call-site.js';
 import { LINE, WORD, wordMask } from './lines.js';
 
-/** How a store was made; `view` is one that was found out by comparing. */
+/** The call that stored; `view` is a store through a view, found by comparison. */
 export type StoreKind = 'write' | 'fill' | 'store64' | 'view';
 
 /** Bytes were stored, not durable yet. */
@@ -14,14 +14,14 @@ export interface StoreEvent {
   readonly offset: number;
   /** A copy of what was stored. */
   readonly bytes: Uint8Array;
-  /** Words of the one line concerned, where it is not all that the range touches (`view`). */
+  /** Words stored in the one line of a `view`; undefined for all that the range touches. */
   readonly mask: number | undefined;
-  /** Of those, the words of which several bytes changed: nobody knows in how many stores. */
+  /** The words among them of which several bytes changed, in an unknown number of stores. */
   readonly tears: number | undefined;
   readonly site: CallSite | undefined;
 }
 
-/** The write-back of a range began. */
+/** A range was flushed. */
 export interface FlushEvent {
   readonly type: 'flush';
   readonly index: number;
@@ -30,14 +30,14 @@ export interface FlushEvent {
   readonly site: CallSite | undefined;
 }
 
-/** What was flushed is durable from here. */
+/** A drain: everything flushed before is durable. */
 export interface DrainEvent {
   readonly type: 'drain';
   readonly index: number;
   readonly site: CallSite | undefined;
 }
 
-/** An operation began or ended, or something was acknowledged: what `check` is told changes here. */
+/** An operation began or ended, or something was acknowledged: `check` is told something else from here on. */
 export interface MarkEvent {
   readonly type: 'start' | 'end' | 'acknowledge';
   readonly index: number;
@@ -45,7 +45,7 @@ export interface MarkEvent {
 
 export type LogEvent = StoreEvent | FlushEvent | DrainEvent | MarkEvent;
 
-/** The part of a store that fell into the line, by words: bit 0 is the first. */
+/** The words of the line that a store touches: bit 0 is the first. */
 export function maskInLine(store: StoreEvent, line: number): number {
   if (store.mask !== undefined) return store.mask;
   const start = Math.max(store.offset - line * LINE, 0);
@@ -54,7 +54,7 @@ export function maskInLine(store: StoreEvent, line: number): number {
 }
 
 /**
- * Whether every word of a store is kept or lost as a whole.
+ * Whether a power cut keeps or loses every word of a store as a whole.
  *
  * `store64` is one store (`store64` in native/store/durable.cc), and so is a write of 1, 2, 4 or 8 bytes that is aligned to its
  * length. Longer ones are memmove and memset, or stream whole lines with a memmove at either end (native/store/copy.cc and
@@ -75,7 +75,7 @@ export function tearsInLine({ kind, offset, bytes, tears }: StoreEvent, line: nu
   if (keepsWords(kind, offset, bytes.length)) return 0;
   const start = Math.max(offset - line * LINE, 0);
   const end = Math.min(offset + bytes.length - line * LINE, LINE);
-  // A single byte at either end is there or not.
+  // A single byte at either end cannot tear.
   const from = start % WORD === WORD - 1 ? start + 1 : start;
   const to = end % WORD === 1 ? end - 1 : end;
   return from < to ? wordMask(from, to) : 0;

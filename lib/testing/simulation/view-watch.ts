@@ -1,8 +1,8 @@
-/** Finds out what was stored through views, which nobody announces, by comparing with a copy. */
+/** Finds stores through views, which make no call, by comparison with a copy. */
 
 import { LINE, LINE_INTEGERS, lastLineOf, lineOf, type Media } from './lines.js';
 
-/** Lines that somebody has a view on, as they were when last looked at. */
+/** Lines under a view, as they were at the last look. */
 interface Watched {
   readonly first: number;
   readonly last: number;
@@ -10,7 +10,7 @@ interface Watched {
   readonly knownBytes: Uint8Array;
 }
 
-/** Called for a line that changed; what it was is at `integers[at]`, and is forgotten after the call. */
+/** Called for a line that changed. Its old bytes are at `integers[at]` during the call. */
 export type OnChange = (line: number, integers: Int32Array, at: number) => void;
 
 /** The views handed out on one memory. */
@@ -22,7 +22,7 @@ export class ViewWatch {
     this.#media = media;
   }
 
-  /** A view on the range was handed out. Costs a copy of it. */
+  /** Watches the range of a new view. Costs a copy of it. */
   watch(offset: number, length: number): void {
     if (length === 0) return;
     const first = lineOf(offset);
@@ -32,7 +32,7 @@ export class ViewWatch {
     this.#watched.push({ first, last, known, knownBytes: new Uint8Array(known.buffer) });
   }
 
-  /** Reports the lines from `first` to `last` that changed since they were looked at. */
+  /** Reports the lines from `first` to `last` that changed since the last look. */
   look(first: number, last: number, onChange: OnChange): void {
     for (const { first: start, last: end, known, knownBytes } of this.#watched) {
       const from = Math.max(first, start);
@@ -55,7 +55,7 @@ export class ViewWatch {
     this.look(0, Infinity, onChange);
   }
 
-  /** The lines changed in a way that is known. */
+  /** The lines changed by a recorded call: takes their bytes over. */
   update(first: number, last: number): void {
     for (const { first: start, last: end, known } of this.#watched) {
       const from = Math.max(first, start);

@@ -1,9 +1,10 @@
 /**
- * Which images of a crash point are looked at: all of them where they are few, else the ones in which bugs are known to show
- * (one store lost, or two, or all but one: LeBlanc et al., "Chipmunk: Investigating Crash-Consistency in Persistent-Memory
- * File Systems", EuroSys 2023, found its bugs with small subsets of what was in flight), then random ones. Lantz et al., "Yat:
- * A Validation Framework for Persistent Memory Software", USENIX ATC 2014, goes through them all, which is out of reach for
- * more than a few lines; PMDK's pmreorder chooses, as this does, from a recorded log.
+ * Chooses images of a crash point: all if they are few; else those in which bugs are known to show, and then random ones.
+ *
+ * Bugs show with one store lost, or two, or all but one: LeBlanc et al., "Chipmunk: Investigating Crash-Consistency in
+ * Persistent-Memory File Systems", EuroSys 2023, found its bugs with small subsets of what was in flight. Lantz et al., "Yat: A
+ * Validation Framework for Persistent Memory Software", USENIX ATC 2014, makes all images, which works for a few lines only. PMDK's
+ * pmreorder chooses from a recorded log, too.
  */
 
 import { type Choice, choiceOf, maskOfSplit, splitsOf } from '../../simulation/choice.js';
@@ -11,23 +12,23 @@ import { type LineState, type Piece, randomChoice } from '../../simulation/line-
 import { bitCount } from '../../simulation/lines.js';
 import type { Random } from '../../simulation/random.js';
 
-/** For each line in flight what arrived of it. */
+/** An image: for each line in flight, what arrived of it. */
 export type Choices = Float64Array;
 
 /** More pairs than these are drawn at random. */
 const MOST_PAIRS = 4096;
-/** A count of images that is too large to go through. */
+/** Too many images to make. */
 const VAST = 2 ** 40;
 
-/** Lines that the same calls stored into: one copy to many lines is one thing to lose or to keep. */
+/** Lines that the same calls stored into. They are lost and kept together, as the lines of one large copy. */
 interface Unit {
-  /** Numbers of its lines in flight. */
+  /** Its lines, by their number in flight. */
   readonly members: readonly number[];
   /** Pieces in each of them. */
   readonly pieces: number;
 }
 
-/** Proper parts of a piece: some of its words, but not none and not all; or half of a word and any of the others. */
+/** Number of proper parts of a piece: some but not all of its words; or half of a word, with any of the others. */
 function parts({ mask, tears }: Piece): number {
   const subsets = 2 ** bitCount(mask);
   return subsets - 2 + bitCount(tears) * subsets;
@@ -37,7 +38,7 @@ function choicesOf({ pieces }: LineState): number {
   return pieces.reduce((sum, piece) => sum + 1 + parts(piece), 1);
 }
 
-/** How many images there are, or {@link VAST} if they are more. */
+/** The number of images, at most {@link VAST}. */
 export function countImages(states: readonly LineState[]): number {
   let count = 1;
   for (const state of states) {
@@ -47,7 +48,7 @@ export function countImages(states: readonly LineState[]): number {
   return count;
 }
 
-/** Every choice of a line, the empty one first and the whole one last. */
+/** Every choice of a line: the empty one first, the whole one last. */
 function everyChoice({ pieces }: LineState): Choice[] {
   const choices = [choiceOf(0)];
   pieces.forEach(({ mask, tears }, i) => {
@@ -65,7 +66,7 @@ function everyChoice({ pieces }: LineState): Choice[] {
   return choices;
 }
 
-/** Every image. The array is the same one each time. */
+/** Every image. Each time the same array. */
 export function* everyImage(states: readonly LineState[]): Generator<Choices> {
   const all = states.map(everyChoice);
   const digits = new Array<number>(states.length).fill(0);
@@ -96,7 +97,7 @@ function unitsOf(states: readonly LineState[]): Unit[] {
   return [...units.values()];
 }
 
-/** Makes one array after the other of the choices for all lines. */
+/** Builds images in one array. */
 class Painter {
   readonly choices: Choices;
   readonly #states: readonly LineState[];
@@ -116,7 +117,7 @@ class Painter {
     for (const i of unit.members) this.choices[i] = choiceOf(pieces);
   }
 
-  /** All lost but the unit, or all kept but the unit; of the unit itself so many pieces arrive. */
+  /** Loses all but the unit, or keeps all but the unit; of the unit, the given number of pieces arrives. */
   only(unit: Unit, pieces: number, others: boolean): Choices {
     this.all(others);
     this.unit(unit, pieces);
@@ -124,7 +125,7 @@ class Painter {
   }
 }
 
-/** The ascending and the descending ways to tear a piece. */
+/** The parts of a piece that arrive in ascending and in descending order. */
 function tears(mask: number): number[] {
   const found: number[] = [];
   let low = 0;
@@ -136,7 +137,7 @@ function tears(mask: number): number[] {
   return found;
 }
 
-/** A copy to several words or lines, torn: by lines, and by words, and within them, of its first and last line. */
+/** Tears a copy to several words or lines: by lines; and by words, and within words, in its first and last line. */
 function* tornImages(
   states: readonly LineState[],
   painter: Painter,
@@ -223,7 +224,7 @@ export function* chosenImages(states: readonly LineState[], random: Random): Gen
   }
 }
 
-/** Random subsets, dense and sparse, of units and of single lines, with random prefixes and tears. Never ends. */
+/** Random subsets of units and of single lines, dense and sparse, with random prefixes and tears. Endless. */
 export function* randomImages(states: readonly LineState[], random: Random): Generator<Choices> {
   const units = unitsOf(states);
   const choices: Choices = new Float64Array(states.length);

@@ -1,7 +1,6 @@
 /**
- * The moments at which the power fails. Before each drain: what a power cut since the drain before could have left is among
- * the images of this moment, as stores only add to what is in flight. And where what was promised changes: at the end of
- * each operation, and of the workload.
+ * The moments of a power cut. One is before each drain: stores only add to what is in flight, so the images of this moment include
+ * those of every moment since the last drain. The others are where the promises change: at the end of each operation and of the workload.
  */
 
 import type { Choice } from '../../simulation/choice.js';
@@ -13,19 +12,19 @@ import type { DrainEvent, StoreLog } from '../../simulation/store-log.js';
 export interface CrashPoint {
   /** Its number in the log, from 0. */
   readonly number: number;
-  /** The drain that was about to be waited for; absent at the end of an operation or of the log. */
+  /** The drain that comes next; undefined at the end of an operation or of the log. */
   readonly drain: DrainEvent | undefined;
-  /** The end of the log, where that is not the end of an operation. */
+  /** The end of the log, unless an operation ends there. */
   readonly atEnd: boolean;
-  /** Operations begun and ended, and acknowledgements made, before it. */
+  /** Operations begun, operations ended and acknowledgements made before this moment. */
   readonly started: number;
   readonly finished: number;
   readonly acknowledged: number;
-  /** What was stored and is not durable, in the order in which the lines were first stored into. */
+  /** The lines with stores that are not durable, by their first store. */
   readonly states: readonly LineState[];
 }
 
-/** Goes through the log, stopping at each crash point. `settle` makes bytes durable. */
+/** Goes through the log, and stops at each crash point. `settle` makes bytes durable. */
 export function* crashPoints(
   log: StoreLog,
   inFlight: InFlight,

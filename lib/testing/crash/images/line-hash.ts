@@ -1,9 +1,8 @@
 /**
- * A hash of the whole memory that changes with a line at the price of hashing that line: the exclusive or of one hash for
- * each line, in which the line's number counts (Zobrist, "A New Hashing Method with Application for Game Playing", 1970).
+ * A hash of the whole memory. To change a line in it costs no more than to hash that line: it is the exclusive or of one hash for each
+ * line, which depends on the line's number too (Zobrist, "A New Hashing Method with Application for Game Playing", 1970).
  *
- * 96 bits, of which a {@link SeenImages} compares 85: among a million images, the chance that any two different ones are
- * taken for the same is below 10^-13.
+ * It has 96 bits, of which a {@link SeenImages} compares 85. The chance that any two of a million images collide is below 10^-13.
  */
 
 import { LINE_INTEGERS } from '../../simulation/lines.js';
@@ -21,7 +20,7 @@ function finish(lane: number): number {
   return mixed ^ (mixed >>> 16);
 }
 
-/** Takes a line with the 64 bytes at `integers[at]` into the hash, or out of it, which is the same. */
+/** Adds a line, the 64 bytes at `integers[at]`, to the hash, or removes it: both are the same operation. */
 export function toggleLine(hash: Hash, line: number, integers: Int32Array, at: number): void {
   let a = finish(line + 0x9e3779b9);
   let b = finish(line ^ 0x7f4a7c15);
@@ -42,12 +41,12 @@ export function toggleHash(target: Hash, other: Hash): void {
   for (let i = 0; i < 3; i++) target[i] = (target[i] as number) ^ (other[i] as number);
 }
 
-/** The images that were seen, by their hashes. */
+/** A set of images, by their hashes. */
 export class SeenImages {
-  /** 53 bits of the hash, as many as a number holds, and the lane that tells whether it is really that one. */
+  /** From 53 bits of the hash, as many as a number holds, to its last lane. */
   readonly #seen = new Map<number, number>();
 
-  /** Takes note of an image; false when it was known. */
+  /** Adds an image; false if it was there. */
   add(hash: Hash): boolean {
     const key = ((hash[0] as number) & 0x1f_ffff) * 2 ** 32 + ((hash[1] as number) >>> 0);
     const rest = hash[2] as number;

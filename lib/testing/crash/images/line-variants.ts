@@ -1,4 +1,4 @@
-/** What the lines in flight at one crash point can look like, made once each. */
+/** The bytes that lines in flight can have at one crash point, each made once. */
 
 import type { Choice } from '../../simulation/choice.js';
 import { compose, type LineState } from '../../simulation/line-state.js';
@@ -9,13 +9,13 @@ import type { Undo } from './undo.js';
 
 interface Variant {
   readonly integers: Int32Array;
-  /** What it changes in the hash of the memory. */
+  /** The change of the memory's hash. */
   readonly hash: Hash;
-  /** The same number for the same bytes; 0 is the base. */
+  /** The same number for the same bytes; 0 for the durable ones. */
   readonly content: number;
 }
 
-/** The lines in flight at one crash point, while the memory holds what is durable there. */
+/** The lines in flight at one crash point. The memory holds the durable bytes meanwhile. */
 export class LineVariants {
   readonly #states: readonly LineState[];
   readonly #media: Media;
@@ -29,7 +29,7 @@ export class LineVariants {
     this.#contents = states.map(() => new Map([[String(newHash()), 0]]));
   }
 
-  /** Changes the hash of the memory into that of the image. */
+  /** Changes the memory's hash into the image's. */
   hash(choices: Choices, hash: Hash): void {
     for (let i = 0; i < choices.length; i++) {
       const choice = choices[i] as Choice;
@@ -37,7 +37,7 @@ export class LineVariants {
     }
   }
 
-  /** The number of what the choice makes of the line. */
+  /** The number of the bytes that the choice gives the line. */
   readonly contentOf = (i: number, choice: Choice): number => (choice === 0 ? 0 : this.#variant(i, choice).content);
 
   /** Changes the memory into the image. */

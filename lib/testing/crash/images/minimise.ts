@@ -1,16 +1,16 @@
-/** Makes a failing image simpler: fewer stores lost, or fewer kept, until none can be spared. */
+/** Simplifies a failing image: fewer stores lost, or fewer kept, as long as it fails. */
 
 import { type Choice, choiceOf, tornWords, wholePieces } from '../../simulation/choice.js';
 import type { LineState } from '../../simulation/line-state.js';
 import type { Choices } from './choose.js';
 
-/** An image and how it fails. */
+/** An image, and its failure. */
 interface Failing<Failure> {
   readonly choices: Choices;
   readonly failure: Failure;
 }
 
-/** Runs an image. */
+/** Runs an image, and returns its failure, if any. */
 type Fails<Failure> = (choices: Choices) => Failure | undefined;
 
 class Minimiser<Failure> {
@@ -24,7 +24,7 @@ class Minimiser<Failure> {
     this.#tries = tries;
   }
 
-  /** The image with as many lines as possible at what `goal` says. */
+  /** A failing image with as many lines as possible as `goal` says. */
   towards(start: Failing<Failure>, goal: (state: LineState) => Choice): Failing<Failure> {
     let best = start;
     const change = (lines: readonly number[], choose: (state: LineState, now: Choice) => Choice): boolean => {
@@ -36,7 +36,7 @@ class Minimiser<Failure> {
       best = { choices, failure };
       return true;
     };
-    // Halves, quarters, … and single lines: a copy of a thousand lines is not gone through line by line.
+    // Halves, quarters, … and single lines: a copy of a thousand lines takes few tries.
     let pending = this.#states.map((_, i) => i);
     for (let length = pending.length; length >= 1; length = Math.floor(length / 2)) {
       const left: number[] = [];
@@ -46,7 +46,7 @@ class Minimiser<Failure> {
       }
       pending = left;
     }
-    // What cannot be spared is perhaps not torn, or all of it is needed, or nothing.
+    // A line that the failure needs may do untorn, whole or empty.
     for (const i of pending) {
       const choice = best.choices[i] as Choice;
       if (choice === 0 || choice === this.#states[i]?.whole) continue;
@@ -63,13 +63,13 @@ class Minimiser<Failure> {
     return best;
   }
 
-  /** Lines that are not as the goal says. */
+  /** Number of lines that are not as the goal says. */
   distance({ choices }: Failing<Failure>, goal: (state: LineState) => Choice): number {
     return this.#states.reduce((sum, state, i) => sum + (choices[i] === goal(state) ? 0 : 1), 0);
   }
 }
 
-/** How the image fails that is nearest to everything lost or to everything kept, whichever is nearer. */
+/** The failure of the image nearest to everything lost, or nearest to everything kept, whichever is nearer. */
 export function minimise<Failure>(
   states: readonly LineState[],
   choices: Choices,
@@ -80,11 +80,11 @@ export function minimise<Failure>(
   const start = { choices: choices.slice(), failure };
   const nothing = () => 0;
   const everything = (state: LineState) => state.whole;
-  // Half of the tries for each direction, or the first would leave nothing to the other.
+  // Half of the tries for each direction: the first could use them all.
   const fewestKept = new Minimiser(states, fails, tries / 2).towards(start, nothing);
   const minimiser = new Minimiser(states, fails, tries / 2);
   const fewestLost = minimiser.towards(start, everything);
-  // What was lost says more than what was kept.
+  // Lost stores tell more than kept ones.
   const best =
     minimiser.distance(fewestLost, everything) <= minimiser.distance(fewestKept, nothing) ? fewestLost : fewestKept;
   return best.failure;

@@ -1,8 +1,8 @@
-/** Takes memory back to what it was, at the price of the lines that changed. */
+/** Restores memory at the cost of the lines that changed. */
 
 import { LINE_INTEGERS, type Media } from '../../simulation/lines.js';
 
-/** Which undo saved a line last: numbers that are never used again need no clearing between images. */
+/** Which undo saved a line last. Numbers are never used again, so that images need no clearing in between. */
 export class Stamps {
   readonly lines: Uint32Array;
   #last = 0;
@@ -12,7 +12,7 @@ export class Stamps {
   }
 
   next(): number {
-    // After four billion images of one exploration, old stamps could be taken for new ones.
+    // After four billion images of one exploration the numbers begin again.
     if (this.#last === 0xffff_ffff) {
       this.lines.fill(0);
       this.#last = 0;
@@ -22,8 +22,8 @@ export class Stamps {
 }
 
 /**
- * The lines of a memory as they were before they were first changed. Several can be at work on one memory when they are
- * reverted in the opposite order of their making.
+ * The lines of a memory as they were before their first change. One memory can have several, which are reverted in the opposite order
+ * of their making.
  */
 export class Undo {
   readonly #media: Media;
@@ -38,12 +38,12 @@ export class Undo {
     this.#stamp = stamps.next();
   }
 
-  /** To be called before the line changes. */
+  /** Call it before the line changes. */
   save(line: number): void {
     if (this.#stamps.lines[line] !== this.#stamp) this.saveAs(line, this.#media.integers, line * LINE_INTEGERS);
   }
 
-  /** The line has changed already; what it was is at `integers[at]`. */
+  /** Saves a line that has changed already; its old bytes are at `integers[at]`. */
   saveAs(line: number, integers: Int32Array, at: number): void {
     if (this.#stamps.lines[line] === this.#stamp) return;
     this.#stamps.lines[line] = this.#stamp;
@@ -60,7 +60,7 @@ export class Undo {
   /** Puts every line back. */
   revert(): void {
     const { integers } = this.#media;
-    // Another undo may have stamped a line in between, and it was saved twice: the older one counts, and comes last.
+    // Another undo may have stamped a line in between, so that it was saved twice. The older copy counts, and is restored last.
     for (let n = this.#lines.length - 1; n >= 0; n--) {
       const at = (this.#lines[n] as number) * LINE_INTEGERS;
       for (let i = 0; i < LINE_INTEGERS; i++) integers[at + i] = this.#saved[n * LINE_INTEGERS + i] as number;

@@ -1,6 +1,6 @@
 /**
- * The token that names one image: `2:FINGERPRINT:POINT:LINES[/POINT:LINES…]`, one part for each power cut. LINES is a list
- * of `LINE=CHOICE` or `LINE+COUNT=CHOICE`, hexadecimal, of the lines of which something arrived.
+ * The token that names one image: `2:FINGERPRINT:POINT:LINES[/POINT:LINES…]`, one part for each power cut. LINES lists the lines of which
+ * something arrived: `LINE=CHOICE` or `LINE+COUNT=CHOICE`, in hexadecimal.
  */
 
 import { PmemError, wrongValue } from '../../../errors.js';
@@ -9,17 +9,17 @@ import type { LineState } from '../../simulation/line-state.js';
 import type { Choices } from '../images/choose.js';
 import type { Cut } from './violation.js';
 
-/** Raised when tokens of before would mean something else. */
+/** Changes when the meaning of tokens does. */
 const VERSION = '2';
 
-/** A power cut as a token names it. */
+/** A power cut in a token. */
 export interface ReplayCut {
   readonly point: number;
   /** By the number of the line in the memory. */
   readonly lines: ReadonlyMap<number, Choice>;
 }
 
-/** A token, understood. */
+/** A parsed token. */
 export interface Replay {
   readonly fingerprint: string;
   readonly cuts: readonly ReplayCut[];
@@ -50,7 +50,7 @@ export function replayToken(fingerprint: string, cuts: readonly Cut[]): string {
 
 const CUT = /^(\d{1,15}):((?:[0-9a-f]{1,13}(?:\+[0-9a-f]{1,8})?=[0-9a-f]{1,13}(?:,(?=.)|$))*)$/;
 const RUN = /([0-9a-f]+)(?:\+([0-9a-f]+))?=([0-9a-f]+)/g;
-/** A token that names more lines than this is not one of ours. */
+/** No token of this package names more lines. */
 const MOST_LINES = 2 ** 24;
 
 function parseCut(text: string): ReplayCut | undefined {
@@ -65,7 +65,7 @@ function parseCut(text: string): ReplayCut | undefined {
   return { point: Number(match[1]), lines };
 }
 
-/** @throws TypeError `ERR_INVALID_ARG_VALUE` for what is no token. */
+/** @throws TypeError `ERR_INVALID_ARG_VALUE` if it is no token */
 export function parseReplay(token: string): Replay {
   const match = /^2:([0-9a-f]{8}):(.*)$/.exec(token);
   const cuts = (match?.[2] ?? '').split('/').map(parseCut);
@@ -78,11 +78,11 @@ export function parseReplay(token: string): Replay {
 export function replayMismatch(): PmemError {
   return new PmemError(
     'ERR_PMEM_REPLAY_MISMATCH',
-    'the replay token is of another program: setup, workload or recover did something else when it was made. Explore again without it',
+    'the replay token belongs to another program: setup, workload or recover did something else when it was made. Explore again without it',
   );
 }
 
-/** What the token says of the lines in flight. */
+/** The image of a token, among the lines in flight. */
 export function replayChoices({ lines }: ReplayCut, states: readonly LineState[]): Choices {
   const choices: Choices = new Float64Array(states.length);
   let found = 0;

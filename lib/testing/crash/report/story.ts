@@ -1,4 +1,4 @@
-/** Tells how an image came to be, in terms of the program. */
+/** Tells how an image came about, in terms of the program. */
 
 import { inspect } from 'node:util';
 import type { CallSite } from '../../simulation/call-site.js';
@@ -10,20 +10,20 @@ import type { Operation } from '../options.js';
 import type { RecordedWorkload } from '../workload.js';
 import type { Cut, Violation } from './violation.js';
 
-/** Stores told one by one; of the others it is said how many there are. */
+/** Stores that a story lists; it counts the others. */
 const MOST_STORES = 12;
 const INDENT = '             ';
 
-/** A store in flight, and what became of it. */
+/** A store in flight, and how much of it arrived. */
 interface Fate {
   readonly store: StoreEvent;
-  /** Words in flight and words that arrived, in all its lines. */
+  /** Words in flight, and words that arrived whole, in all its lines. */
   words: number;
   arrived: number;
-  /** Words of which a part arrived. */
+  /** Words of which a half arrived. */
   split: number;
   lines: number;
-  /** A flush that covers all of it in flight, or undefined if a part is not flushed at all. */
+  /** A flush that covers all of it; undefined if a part is not flushed. */
   flush: FlushEvent | undefined;
 }
 
@@ -66,12 +66,12 @@ function plural(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? '' : 's'}`;
 }
 
-/** `base` is the memory's offset in its first line, which the log counts from. */
+/** `base` is the memory's offset in its first line: the log counts from the beginning of that line. */
 function storeText(cut: Cut, base: number, { store, flush }: Fate): string {
   const { kind, bytes } = store;
   const offset = Math.max(0, store.offset - base);
   if (kind === 'view')
-    return `store through a view, into the line at offset ${offset}, seen when it was next looked for`;
+    return `store through a view, into the line at offset ${offset}, seen at the next look at the view`;
   const flushed =
     flush === undefined
       ? 'not flushed'
