@@ -63,8 +63,8 @@ describe('The Memory contract', () => {
       for (const seed of [1, 2, 3]) {
         region.fill(0, region.size);
         const expected = await program(region.slice(begin, SIZE), seed);
-        assert.deepEqual(await program(new SimulatedMemory(SIZE, { lineOffset: begin }), seed), expected);
-        const whole = new SimulatedMemory(2 * SIZE);
+        assert.deepEqual(await program(SimulatedMemory.create({ size: SIZE, lineOffset: begin }), seed), expected);
+        const whole = SimulatedMemory.create({ size: 2 * SIZE });
         assert.deepEqual(await program(whole.slice(64).slice(begin, SIZE), seed), expected);
       }
     });
@@ -72,7 +72,7 @@ describe('The Memory contract', () => {
 
   it('refuses the same ranges in slices with the same codes', () => {
     using region = newRegion(file('refused'), SIZE);
-    for (const memory of [region, new SimulatedMemory(SIZE)] as Memory[]) {
+    for (const memory of [region, SimulatedMemory.create({ size: SIZE })] as Memory[]) {
       const slice = memory.slice(64, 128);
       throwsCode(() => slice.write(121, Buffer.alloc(8)), 'ERR_OUT_OF_RANGE');
       throwsCode(() => slice.slice(0, 129), 'ERR_OUT_OF_RANGE');
@@ -87,7 +87,7 @@ describe('The Memory contract', () => {
 
   it('reports the progress of asynchronous calls and passes on what onProgress throws', async () => {
     using region = newRegion(file('progress'), SIZE);
-    for (const memory of [region, new SimulatedMemory(SIZE)] as Memory[]) {
+    for (const memory of [region, SimulatedMemory.create({ size: SIZE })] as Memory[]) {
       const seen: Progress[] = [];
       await memory.writeAsync(0, Buffer.alloc(100), 'persist', { onProgress: (progress) => seen.push(progress) });
       await memory.persistAsync(0, 50, { onProgress: (progress) => seen.push(progress) });
@@ -131,7 +131,7 @@ describe('SimulatedMemory', () => {
   });
 
   it('loses in a slice what was not durable, and keeps the rest', () => {
-    const memory = new SimulatedMemory(128);
+    const memory = SimulatedMemory.create({ size: 128 });
     const slice = memory.slice(64);
     slice.write(0, Buffer.from('kept'), 'persist');
     slice.write(8, Buffer.from('lost'), 'flush');

@@ -2,6 +2,7 @@
 
 import type { Memory } from 'pmem';
 import { exploreCrashes } from 'pmem/testing';
+import type { Random } from '../support/random.js';
 
 /** A step of a program, as data. */
 export type Step =
@@ -35,11 +36,28 @@ export function perform(memory: Memory, step: Step): void {
   }
 }
 
+/** Performs the step on a slice that begins and ends somewhere around it. */
+export function performOnSlice(memory: Memory, step: Step, random: Random): void {
+  if (step.op === 'drain') {
+    memory.slice(random.below(memory.size)).drain();
+    return;
+  }
+  const length = step.op === 'write' ? step.bytes.length : step.op === 'store64' ? 8 : step.length;
+  const begin = random.below(step.offset + 1);
+  const end = step.offset + length + random.below(memory.size - step.offset - length + 1);
+  const part = memory.slice(begin, end - begin);
+  const moved = { ...step, offset: step.offset - begin };
+  if (moved.op === 'persist' && random.below(2) === 0) part.persistAll([{ offset: moved.offset, length }]);
+  else if (random.below(2) === 0) perform(part, moved);
+  else performOnSlice(part, moved, random);
+}
+
 /** The images of each crash point, in hexadecimal; every image must have been made. */
-export function exploredImages(size: number, workload: (memory: Memory) => void): Set<string>[] {
+export function exploredImages(size: number, workload: (memory: Memory) => void, lineOffset = 0): Set<string>[] {
   const points: Set<string>[] = [];
   const statistics = exploreCrashes({
     size,
+    lineOffset,
     budget: 1e9,
     recoveryDepth: 0,
     prune: false,

@@ -1,10 +1,11 @@
 /** What a power cut can leave, rule by rule, and against a plainer model of the same rules. */
 
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import type { Memory } from 'pmem';
 import { SimulatedMemory } from 'pmem/testing';
 import { Random } from '../support/random.js';
-import { exploredImages, PlainModel, perform, plainImages, type Step } from './images.js';
+import { exploredImages, PlainModel, perform, performOnSlice, plainImages, type Step } from './images.js';
 
 const SIZE = 192;
 
@@ -284,6 +285,73 @@ describe('a power cut on simulated memory', () => {
         `seed ${seed}`,
       );
     }
+  });
+});
+
+describe('a slice of simulated memory', () => {
+  it('is what the plain model says, of random programs on slices of slices', () => {
+    for (let seed = 1; seed <= 150; seed++) {
+      const random = new Random(seed);
+      const steps = Array.from({ length: 3 + random.below(6) }, () => randomStep(random));
+      const explored = exploredImages(SIZE, (memory) => {
+        for (const step of steps) performOnSlice(memory, step, random);
+      });
+      assert.deepEqual(
+        explored.map((images) => [...images].sort()),
+        plainImages(SIZE, steps).map((images) => [...images].sort()),
+        `seed ${seed}`,
+      );
+    }
+  });
+
+  it('tears and loses what the whole tears and loses, wherever that begins in a line', () => {
+    for (const lineOffset of [8, 20, 56]) {
+      for (let seed = 1; seed <= 20; seed++) {
+        const random = new Random(seed);
+        // Aligned words only: of others the first may lie outside of the memory.
+        const steps = Array.from({ length: 6 }, () => randomStep(random)).filter(({ op }) => op !== 'store64');
+        const images = (run: (memory: Memory, step: Step) => void) =>
+          exploredImages(
+            SIZE,
+            (memory) => {
+              for (const step of steps) run(memory, step);
+            },
+            lineOffset,
+          ).map((found) => [...found].sort());
+        assert.deepEqual(
+          images((memory, step) => performOnSlice(memory, step, random)),
+          images(perform),
+          `lineOffset ${lineOffset}, seed ${seed}`,
+        );
+      }
+    }
+  });
+
+  it('begins in its line where the whole has that byte', () => {
+    const memory = SimulatedMemory.create({ size: 256, lineOffset: 40 });
+    assert.equal(memory.slice(8).lineOffset, 48);
+    assert.equal(memory.slice(24, 64).lineOffset, 0);
+    assert.equal(memory.slice(24, 64).slice(60).lineOffset, 60);
+    assert.equal(memory.slice(10).load64(6), 0n);
+  });
+
+  it('shows and loses the stores of a view of the whole', () => {
+    const memory = SimulatedMemory.create({ size: 256 });
+    const part = memory.slice(64, 128);
+    memory.view(140, 4).write('view');
+    assert.equal(part.readText(76, 4), 'view');
+    part.view().write('part', 0);
+    assert.equal(part.view().length, 128);
+    part.persist(0, 4);
+    memory.losePower({ keep: 'nothing' });
+    assert.equal(memory.readText(64, 4), 'part');
+    assert.equal(memory.readText(140, 4), '\0\0\0\0');
+  });
+
+  it('is printed in one line, as the whole is', () => {
+    const memory = SimulatedMemory.create({ size: 256, lineOffset: 8 });
+    assert.equal(inspect(memory), 'SimulatedMemory { size: 256, lineOffset: 8 }');
+    assert.equal(inspect(memory.slice(4, 16)), 'SimulatedMemory { size: 16, lineOffset: 12 }');
   });
 });
 

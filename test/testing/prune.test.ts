@@ -2,7 +2,13 @@
 
 import assert from 'node:assert/strict';
 import type { Memory } from 'pmem';
-import { CrashConsistencyError, type CrashOptions, type CrashStatistics, exploreCrashes } from 'pmem/testing';
+import {
+  CrashConsistencyError,
+  type CrashOptions,
+  type CrashStatistics,
+  exploreCrashes,
+  SimulatedMemory,
+} from 'pmem/testing';
 import { throwsCode } from '../support/errors.js';
 import { Random } from '../support/random.js';
 import { perform, type Step } from './images.js';
@@ -27,16 +33,28 @@ function randomStep(random: Random): Step {
   }
 }
 
-/** A function of what it reads, which decides what it reads next: some words, or a view of some. */
+/** A function of what it reads, which decides what it reads next, and by which call. */
 function wander(memory: Memory, seed: number, steps: number): number {
   let state = seed;
   for (let i = 0; i < steps; i++) {
     const next = new Random(state);
     const offset = next.below(WORDS) * 8;
-    if (next.below(8) === 0) {
-      for (const byte of memory.view(offset, Math.min(80, SIZE - offset))) state = (Math.imul(state, 31) + byte) | 0;
-    } else {
-      state = (Math.imul(state, 31) + Number(memory.load64(offset) & 0xffffn)) | 0;
+    const length = Math.min(80, SIZE - offset);
+    switch (next.below(16)) {
+      case 0:
+        for (const byte of memory.view(offset, length)) state = (Math.imul(state, 31) + byte) | 0;
+        break;
+      case 1:
+        state ^= memory.crc32c(offset, length, i);
+        break;
+      case 2:
+        state ^= memory.slice(offset, length).crc32c(8 * next.below(length / 8), 8);
+        break;
+      case 3:
+        for (const one of memory.readText(offset, 8, 'latin1')) state = (Math.imul(state, 31) + one.charCodeAt(0)) | 0;
+        break;
+      default:
+        state = (Math.imul(state, 31) + Number(memory.load64(offset) & 0xffffn)) | 0;
     }
   }
   return state;
@@ -51,6 +69,8 @@ function nonsense(seed: number): CrashOptions<number, number> {
   const start = random.below(2 ** 31);
   return {
     size: SIZE,
+    // Words stay aligned.
+    lineOffset: 8 * (seed % 8),
     budget: 1e7,
     seed,
     workload(memory, context) {
@@ -155,6 +175,36 @@ describe('leaving out images that recovery cannot tell apart', () => {
     assert.equal(recoveries, 2);
     throwsCode(() => exploreCrashes({ ...options, check: (word) => word === 0n }), 'ERR_PMEM_CRASH_CONSISTENCY');
   });
+
+  const reads: Record<string, (memory: Memory) => unknown> = {
+    load64: (memory) => memory.load64(8) !== 0n,
+    read: (memory) => {
+      const target = Buffer.alloc(8);
+      memory.read(8, target);
+      return target[0] !== 0;
+    },
+    readText: (memory) => memory.readText(8, 8) !== '\0'.repeat(8),
+    crc32c: (memory) => memory.crc32c(8, 8) !== SimulatedMemory.create({ size: 64 }).crc32c(0, 8),
+    view: (memory) => memory.view(8, 8)[0] !== 0,
+    'a slice': (memory) => memory.slice(8).slice(0, 8).load64(0) !== 0n,
+  };
+  for (const [name, finds] of Object.entries(reads)) {
+    it(`knows what ${name} reads, wherever the memory begins in a line`, () => {
+      for (let lineOffset = 0; lineOffset < 64; lineOffset += 8) {
+        const options: CrashOptions<unknown, never> = {
+          size: 128,
+          lineOffset,
+          workload(memory) {
+            memory.store64(8, 1n);
+            memory.store64(112, 1n);
+          },
+          recover: finds,
+          check: (found) => !found,
+        };
+        throwsCode(() => exploreCrashes(options), 'ERR_PMEM_CRASH_CONSISTENCY');
+      }
+    });
+  }
 
   it('judges an image once, whatever the number of the crash point, while check is told the same', () => {
     const judged: string[] = [];

@@ -37,7 +37,7 @@ export class Judge<Recovered, Detail> {
     this.runs++;
     const { recover, check } = this.#options;
     const trial = new Trial(this.media, this.undo(), this.trackers.slice(0, depth + 1), recording);
-    const memory = new ObservedMemory(this.media, this.#options, trial);
+    const memory = ObservedMemory.over(this.media, this.#options, trial);
     let phase: Failure['phase'] = 'recover';
     let recovered: Recovered;
     let verdict: unknown;

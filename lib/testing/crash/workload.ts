@@ -84,7 +84,7 @@ class Context<Detail> implements CrashContext<Detail> {
 /** Runs setup, if there is one. @throws what setup throws */
 export function setUp(options: Pick<CheckedOptions<never, never>, 'setup' | keyof Placement>, media: Media): void {
   if (options.setup === undefined) return;
-  const memory = new ObservedMemory(media, options);
+  const memory = ObservedMemory.over(media, options);
   refusePromise('setup', options.setup(memory));
   ObservedMemory.revoke(memory);
 }
@@ -97,7 +97,7 @@ export function recordWorkload<Detail>(
 ): RecordedWorkload<Detail> {
   const log = new StoreLog();
   const recorder = new Recorder(media, { log, sites, omission });
-  const memory = new ObservedMemory(media, options, recorder);
+  const memory = ObservedMemory.over(media, options, recorder);
   const context = new Context<Detail>(recorder);
   refusePromise('workload', options.workload(memory, context));
   context.end();

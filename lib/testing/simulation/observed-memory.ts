@@ -1,5 +1,6 @@
-/** Memory in an ArrayBuffer that tells somebody of everything done to it. */
+/** Memory in an ArrayBuffer that reports every call to an observer. */
 
+import { inspect } from 'node:util';
 import { isUint8Array } from 'node:util/types';
 import { crc32c } from '../../crc32c.js';
 import { PmemError, wrongType } from '../../errors.js';
@@ -21,7 +22,7 @@ import { checkJob, type JobOptions } from '../../options.js';
 import { LINE, type Media, type Placement, WORD } from './lines.js';
 import type { StoreKind } from './store-log.js';
 
-/** Who is told. Ranges are checked, and empty ones are not announced. */
+/** Is told of every call. Ranges are checked, and never empty; offsets count from the beginning of the memory's first line. */
 export interface MemoryObserver {
   reading(offset: number, length: number): void;
   viewing(offset: number, length: number): void;
@@ -40,30 +41,31 @@ const DURABILITY: Durability = Object.freeze({
   assumed: true,
   volatile: false,
   below: 'persistent',
-  reason:
-    'simulated memory: lives in this process, and loses at a simulated power cut what was not flushed and drained',
+  reason: 'simulated memory in this process, which loses at a simulated power cut what was not flushed and drained',
 });
 
-/** Checks its arguments as a `Region` does, with the same errors. */
+/** Checks its arguments as a `Region` does, with the same errors. A slice shares the observer and the end of its whole. */
 export class ObservedMemory implements Memory {
   /** Position of byte 0 in its cache line: 0 to 63. */
   readonly lineOffset: number;
   readonly #media: Media;
   readonly #bytes: Buffer;
   readonly #observer: MemoryObserver | undefined;
-  /** What the observer knows as byte 0: it counts from the beginning of the whole memory's first line. */
+  /** Offset of byte 0 to the observer. */
   readonly #base: number;
   readonly #size: number;
-  /** The memory that this one is a slice of, or this one. */
+  /** The memory that this one is a slice of; else this one. */
   readonly #whole: ObservedMemory;
-  /** Of the whole: its image is gone. */
+  /** Only of a whole: its image is gone. */
   #revoked = false;
 
-  /**
-   * @internal
-   * @param whole for a slice: the memory that it is a part of; `lineOffset` may then exceed a line
-   */
-  constructor(media: Media, { size, lineOffset }: Placement, observer?: MemoryObserver, whole?: ObservedMemory) {
+  /** @param whole for a slice, whose `lineOffset` counts from the beginning of the media */
+  protected constructor(
+    media: Media,
+    { size, lineOffset }: Placement,
+    observer?: MemoryObserver,
+    whole?: ObservedMemory,
+  ) {
     this.lineOffset = lineOffset % LINE;
     this.#media = media;
     this.#bytes = media.bytes.subarray(lineOffset, lineOffset + size);
@@ -71,6 +73,11 @@ export class ObservedMemory implements Memory {
     this.#base = lineOffset;
     this.#size = size;
     this.#whole = whole ?? this;
+  }
+
+  /** @internal */
+  static over(media: Media, placement: Placement, observer?: MemoryObserver): ObservedMemory {
+    return new ObservedMemory(media, placement, observer);
   }
 
   /** Bytes. */
@@ -83,10 +90,9 @@ export class ObservedMemory implements Memory {
   }
 
   /**
-   * A zero-copy window. Stores through it are found by comparing it with a copy whenever its lines are flushed or stored
-   * into, and at every drain and crash point. They count as stores made then, whose words arrive in any order, one of
-   * them perhaps torn between its bytes; of two stores to one word in between, only the second is seen. Costs a copy of the
-   * window.
+   * A zero-copy window. Stores through it are found by comparison with a copy: when its lines are flushed or stored into, and at every
+   * drain and crash point. They count as stores made at that moment. Their words arrive in any order, and one of them may tear between
+   * its bytes. Of two stores to one word in between, only the second is seen. Costs a copy of the window.
    */
   view(offset = 0, length?: number): Buffer {
     const count = lengthFrom(offset, length, this.#size);
@@ -102,7 +108,7 @@ export class ObservedMemory implements Memory {
     this.#aim(offset, length);
     if (length === 0) return;
     this.#observer?.reading(this.#base + offset, length);
-    // Not by a method or property of target, which may be its own.
+    // Not by the target's own method, which may be the user's code.
     Uint8Array.prototype.set.call(target, this.#bytes.subarray(offset, offset + length));
   }
 
@@ -199,7 +205,7 @@ export class ObservedMemory implements Memory {
     return new ObservedMemory(this.#media, placement, this.#observer, this.#whole);
   }
 
-  // Asynchronous calls are done when they return: a workload has no other thread.
+  // Asynchronous calls do their work before they return: a workload has one thread.
 
   /** @inheritdoc */
   async readAsync(offset: number, target: Uint8Array, options: JobOptions = {}): Promise<void> {
@@ -237,9 +243,13 @@ export class ObservedMemory implements Memory {
     );
   }
 
-  /** @internal The image that this was is gone: every later call throws `ERR_PMEM_CLOSED`. */
+  /** @internal Ends the memory and its slices: every later call throws `ERR_PMEM_CLOSED`. */
   static revoke(memory: ObservedMemory): void {
     memory.#whole.#revoked = true;
+  }
+
+  [inspect.custom](): string {
+    return `SimulatedMemory { size: ${this.#size}, lineOffset: ${this.lineOffset} }`;
   }
 
   async #job(options: JobOptions, length: () => number, run: () => void): Promise<void> {
@@ -260,7 +270,7 @@ export class ObservedMemory implements Memory {
     if (this.#whole.#revoked) {
       throw new PmemError(
         'ERR_PMEM_CLOSED',
-        'this simulated memory is gone: setup, workload, recover and check get one of their own for each call, and must not keep it',
+        'this simulated memory has ended: setup, workload, recover and check get a new one for each call, and must not keep it',
       );
     }
     if (!within(offset, length, this.#size)) throw rangeError(offset, length, this.#size, 'memory');

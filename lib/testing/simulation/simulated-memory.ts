@@ -1,7 +1,6 @@
 /** Memory that can lose power. */
 
 import { constants } from 'node:buffer';
-import { inspect } from 'node:util';
 import { outOfRange, wrongValue } from '../../errors.js';
 import { choiceOption, integerOption, ownOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
@@ -139,9 +138,5 @@ export class SimulatedMemory extends ObservedMemory {
       random: (state) => randomChoice(state, random),
     };
     this.#power.lose(choosers[keep]);
-  }
-
-  [inspect.custom](): string {
-    return `SimulatedMemory { size: ${this.size}, lineOffset: ${this.lineOffset} }`;
   }
 }
