@@ -1,30 +1,30 @@
 /** Buffers on the memory of one NUMA node. */
 
+import { inspect } from 'node:util';
 import { isUint8Array } from 'node:util/types';
 import { Completion, EXTRA, HANDLE, LENGTH, mailbox, native, OFFSET, RESULT, STATUS } from '../binding.js';
-import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
+import { PmemError, posixError, wrongType, wrongValue } from '../errors.js';
+import { Jobs } from '../jobs.js';
 import { HOST, type Host } from '../linux/host.js';
 import { bufferOf, lengthOf, sizeOf } from '../memory/checks.js';
-import { checkAsyncOptions } from '../memory/region/options.js';
 import { knownSource, knownTarget } from '../memory/region/source-cache.js';
-import { MOST_BUFFER_BYTES, mappedBuffer } from '../memory/region/windows.js';
-import { ownOptions } from '../options.js';
-import { formatSize, parseSize, type Size } from '../units.js';
-import { examine } from './check.js';
-import { collectGarbage } from './collect.js';
-import { nodeOfDevice } from './device-node.js';
-import { FreeSpace, GRANULE } from './free-space.js';
+import { mappedBuffer } from '../memory/region/windows.js';
+import { jobOptions, ownOptions } from '../options.js';
+import { formatSize } from '../units.js';
 import {
-  ASYNC_OPTIONS,
-  type CheckedMapOptions,
-  checkAlign,
-  checkBoolean,
-  checkMapOptions,
-  checkNodeNumber,
-  MAP_OPTIONS,
-  type NodeMapAsyncOptions,
-  type NodeMapOptions,
-} from './map-options.js';
+  type AllocateOptions,
+  ARENA_ASYNC_OPTIONS,
+  ARENA_OPTIONS,
+  type ArenaAsyncOptions,
+  type ArenaOptions,
+  checkAllocation,
+  checkArena,
+  checkReuse,
+  type FreeOptions,
+} from './arena-options.js';
+import { checkMemory } from './check.js';
+import { collectGarbage } from './collect.js';
+import { FreeSpace, GRANULE } from './free-space.js';
 import {
   type NodeMapping,
   openNodeMapping,
@@ -33,56 +33,22 @@ import {
   placementOf,
 } from './node-mapping.js';
 
-/** Options of {@link VolatileArena.open}; either `node` or `device`. */
-export interface ArenaOptions extends NodeMapOptions {
-  /** Number of the NUMA node. */
-  node?: number;
-  /** A DAX device in mode `system-ram`, `dax0.0` or `/dev/dax0.0`: the arena is on the node that its memory became. */
-  device?: string;
-  /**
-   * Overwrite a Buffer's bytes with zeroes when they are given back, so that they are nowhere in this process afterwards: by `free` at
-   * once, or with `reuse: 'collected'` when the Buffer was collected; of what garbage collection gave back at the next `allocate`,
-   * `free` or `statistics`; by `close` all that Buffers still have, but for memory that was transferred. Default false.
-   */
-  zeroOnFree?: boolean;
-}
-
-/** Options of {@link VolatileArena.openAsync}. */
-export interface ArenaAsyncOptions extends ArenaOptions, NodeMapAsyncOptions {}
-
-/** Options of {@link VolatileArena.allocate}. */
-export interface AllocateOptions {
-  /** Alignment of the address in bytes, a power of two up to the arena's own. Default 64; less comes to 64. */
-  align?: Size;
-  /** Fill with zeroes, as Buffer.alloc does; false leaves what was there, as Buffer.allocUnsafe does. Default true. */
-  zero?: boolean;
-}
-
-/** Options of {@link VolatileArena.free}. */
-export interface FreeOptions {
-  /**
-   * `'now'` (default): the bytes can be another Buffer's as soon as the call returns. `'collected'`: only when the Buffer was
-   * collected, which whatever is under way with it on other threads (`fs.read`, a socket's write) puts off.
-   */
-  reuse?: 'now' | 'collected';
-}
-
 /** How an arena is used. Bytes count in whole multiples of 64. */
 export interface ArenaStatistics {
   readonly persistent: false;
   readonly node: number;
-  /** Bytes to have Buffers on. */
+  /** Bytes in all. */
   readonly size: number;
-  /** Bytes that Buffers lie on, with what their sizes were rounded up by. */
+  /** Bytes that Buffers have, their sizes rounded up. */
   readonly used: number;
-  /** Of those, bytes of Buffers that were freed, and wait to be collected (`reuse: 'collected'`). */
+  /** Of those, bytes of Buffers that were freed and wait to be collected (`reuse: 'collected'`). */
   readonly pending: number;
   readonly free: number;
-  /** The longest Buffer that can be had now. */
+  /** Bytes of the longest Buffer that could be allocated now. */
   readonly largestFree: number;
-  /** Buffers that were not freed, nor known to be collected. */
+  /** Buffers that were neither freed nor found to be collected. */
   readonly buffers: number;
-  /** Buffers that were ever made. */
+  /** Buffers that were ever allocated. */
   readonly allocations: number;
   /** Buffers that `free` gave back. */
   readonly freedByHand: number;
@@ -90,100 +56,89 @@ export interface ArenaStatistics {
   readonly freedByCollection: number;
 }
 
-/** One Buffer's memory. */
-interface Piece {
+/** The memory of one Buffer. */
+interface Allocation {
   readonly arena: VolatileArena;
   readonly offset: number;
-  /** As asked for. */
+  /** As it was asked for. */
   readonly bytes: number;
   readonly buffer: WeakRef<ArrayBuffer>;
-  /** What the addon needs to know it by. */
+  /** What the addon knows it by. */
   readonly view: object;
   freed: boolean;
 }
 
-/** Of every ArrayBuffer that an arena of this thread made, also those that were freed. */
-const pieces = new WeakMap<ArrayBufferLike, Piece>();
+/** Of every ArrayBuffer that an arena of this thread made, the freed ones included. */
+const allocations = new WeakMap<ArrayBufferLike, Allocation>();
 
 const OPEN = Symbol('open');
 const { fill } = native;
-const ARENA_OPTIONS = ['node', 'device', 'zeroOnFree'] as const;
 
-/** The options of `open`, but for names that it does not know, and the node that is meant. */
-function checkOpen(options: ArenaOptions, host: Host): { node: number; checked: CheckedMapOptions; wipes: boolean } {
-  const { node, device } = options;
-  if ((node === undefined) === (device === undefined)) {
-    throw wrongValue('options', 'with either a node or a device', node === undefined ? 'neither' : 'both');
-  }
-  const checked = checkMapOptions(options, native.pageSize(), true);
-  const wipes = checkBoolean(options.zeroOnFree, 'options.zeroOnFree', false);
-  const number = device === undefined ? checkNodeNumber(node, 'options.node') : nodeOfDevice(device, host);
-  return { node: number, checked, wipes };
-}
-
-/** Most rounds of collection that {@link VolatileArena.allocateAsync} waits for, each of which gave something back. */
+/** Most collections that {@link VolatileArena.allocateAsync} waits for, each of which gave something back. */
 const ROUNDS = 8;
 
 /**
- * Hands out Buffers on the memory of one NUMA node, such as what a DAX device became in mode `system-ram`. Buffers are
- * freed by {@link free} or by garbage collection; while anybody can reach a byte of one, no other has it. The memory
- * forgets, and there is nothing here to make it durable. It is left out of core dumps unless `dontDump: false` asks for it.
+ * Hands out Buffers on the memory of one NUMA node, for example of what a DAX device became in mode `system-ram`. A Buffer ends by
+ * {@link free} or by garbage collection; while anybody can reach one of its bytes, no other Buffer has them. The memory is not
+ * persistent, and no call makes it durable. Core dumps leave it out, unless `dontDump: false` is passed.
  *
- * It has its size from the beginning, and does not grow. It belongs to the thread that opened it. Every method but
- * {@link close} throws `ERR_PMEM_CLOSED` after it.
+ * An arena has a fixed size. It belongs to the thread that opened it. Every method but {@link close} throws `ERR_PMEM_CLOSED` after it.
  */
-export class VolatileArena implements Disposable {
-  /** Nothing of it survives. */
+export class VolatileArena implements Disposable, AsyncDisposable {
+  /** The memory is never persistent. */
   readonly persistent = false;
   readonly #mapping: NodeMapping;
   readonly #host: Host;
-  readonly #wipes: boolean;
+  readonly #zeroOnFree: boolean;
   readonly #space: FreeSpace;
-  readonly #live = new Map<number, Piece>();
-  readonly #notes = native.collectedList();
+  readonly #live = new Map<number, Allocation>();
+  /** What was collected, as the addon notes it. */
+  readonly #collected = native.collectedList();
+  readonly #jobs = new Jobs();
   #pending = 0;
   #waiting = 0;
   #allocations = 0;
-  /** Pieces that garbage collection gave back, those that were freed before too. */
+  /** Allocations that garbage collection gave back, those that were freed before included. */
   #givenBack = 0;
   #freedByHand = 0;
   #freedByCollection = 0;
   #closed = false;
 
-  /** @internal Use {@link VolatileArena.open}. */
-  constructor(guard: typeof OPEN, mapping: NodeMapping, host: Host, wipes: boolean) {
+  private constructor(guard: typeof OPEN, mapping: NodeMapping, host: Host, zeroOnFree: boolean) {
     if (guard !== OPEN) throw wrongValue('VolatileArena', 'made by VolatileArena.open', 'new');
     this.#mapping = mapping;
     this.#host = host;
-    this.#wipes = wipes;
+    this.#zeroOnFree = zeroOnFree;
     this.#space = new FreeSpace(mapping.size);
   }
 
   /**
-   * Maps memory of the node, or of the node that a device in mode `system-ram` became, as `mapOnNode` does: unless told
-   * otherwise all of it is there, and on that node, when this returns. If the node has other memory beside the device's,
-   * pages may be on that.
+   * Maps memory of the node, or of the node that a device in mode `system-ram` became, as `NodeMemory.open` does: by default every page
+   * is allocated on that node when this returns. If the node has other memory beside the device's, pages may be on that.
    *
-   * @param host where the kernel tells about itself; another machine's copy in tests
-   * @throws PmemError what `mapOnNode` throws; `ENODEV` when there is no such device, `ERR_PMEM_MODE` when it is not in mode
-   *   `system-ram`.
+   * @throws PmemError as `NodeMemory.open`; `ENODEV` when there is no such device, `ERR_PMEM_MODE` when it is not in mode `system-ram`
    */
+  static open(options: ArenaOptions): VolatileArena;
+  /** @internal On what another host tells of itself. */
+  static open(options: ArenaOptions, host: Host): VolatileArena;
   static open(given: ArenaOptions, host: Host = HOST): VolatileArena {
-    const options = ownOptions(given, [...ARENA_OPTIONS, ...MAP_OPTIONS]);
-    const { node, checked, wipes } = checkOpen(options, host);
-    return new VolatileArena(OPEN, openNodeMapping(node, checked, host), host, wipes);
+    const { node, map, zeroOnFree } = checkArena(ownOptions(given, ARENA_OPTIONS), host);
+    return new VolatileArena(OPEN, openNodeMapping(node, map, host), host, zeroOnFree);
   }
 
   /**
-   * {@link VolatileArena.open}, with the pages brought in on another thread, and looked at in pieces, as `mapOnNodeAsync` does.
+   * {@link open}, step by step: another thread allocates the pages, as `NodeMemory.openAsync` does.
    *
-   * @throws PmemError as `open` does; the signal's reason when it was given up. Then all of the memory is given back.
+   * @throws PmemError as {@link open}; the signal's reason when it was aborted. All of the memory is given back then.
    */
+  static openAsync(options: ArenaAsyncOptions): Promise<VolatileArena>;
+  /** @internal On what another host tells of itself. */
+  static openAsync(options: ArenaAsyncOptions, host: Host): Promise<VolatileArena>;
   static async openAsync(given: ArenaAsyncOptions, host: Host = HOST): Promise<VolatileArena> {
-    const options = ownOptions(given, [...ARENA_OPTIONS, ...MAP_OPTIONS, ...ASYNC_OPTIONS]);
-    checkAsyncOptions(options);
-    const { node, checked, wipes } = checkOpen(options, host);
-    return new VolatileArena(OPEN, await openNodeMappingAsync(node, checked, options, host), host, wipes);
+    const options = ownOptions(given, ARENA_ASYNC_OPTIONS);
+    const job = jobOptions(options);
+    const { node, map, zeroOnFree } = checkArena(options, host);
+    return new VolatileArena(OPEN, await openNodeMappingAsync(node, map, job, host), host, zeroOnFree);
   }
 
   /** Bytes. */
@@ -191,7 +146,7 @@ export class VolatileArena implements Disposable {
     return this.#mapping.size;
   }
 
-  /** Number of the NUMA node that the memory was asked of. */
+  /** Number of the NUMA node that was asked for. */
   get node(): number {
     return this.#mapping.node;
   }
@@ -201,96 +156,98 @@ export class VolatileArena implements Disposable {
   }
 
   /**
-   * A new Buffer, filled with zeroes unless told otherwise. It begins at a multiple of 64 bytes, and shares no cache line.
-   * Its `buffer` (the ArrayBuffer) has nothing beside it.
+   * A new Buffer, filled with zeroes by default. It begins at a multiple of 64 bytes, and shares no cache line with another one. It
+   * has an ArrayBuffer (`buffer`) of its own.
    *
    * @param bytes at least 1, at most the longest Buffer (4 GiB on Node.js 20)
-   * @throws PmemError `ENOMEM` when no free piece is long enough. What nobody reaches any more is given back between turns of
-   *   the event loop only: {@link allocateAsync} waits for it.
+   * @throws PmemError `ENOMEM` when no free range is long enough. Garbage is given back between turns of the event loop only:
+   *   {@link allocateAsync} waits for it. TypeError and RangeError for wrong arguments.
    */
-  allocate(bytes: Size, options: AllocateOptions = {}): Buffer {
-    const { length, align, zero } = this.#checkRequest(bytes, options);
-    this.#examine('allocate');
+  allocate(bytes: number, options: AllocateOptions = {}): Buffer {
+    const { length, align, zero } = checkAllocation(bytes, options, this.#mapping.align);
+    this.#check('allocate');
     const buffer = this.#make(length, align, zero);
     if (buffer === undefined) throw this.#exhausted(length, align);
     return buffer;
   }
 
   /**
-   * {@link allocate}, which collects garbage if there is no room, and again as long as that gives something back. V8 does not know
-   * how much memory hangs on its Buffers, and left alone may collect them late. A full collection stops the event loop for as long
-   * as this thread's heap takes, some 100 ms for a million objects; where nothing is garbage there is one.
+   * {@link allocate}, which collects garbage when there is no room, and again as long as that gives something back. V8 does not know how
+   * much memory its Buffers hold here, and may collect them late. A full collection stops the event loop for as long as this thread's
+   * heap takes, some 100 ms for a million objects; where nothing is garbage there is one collection.
    *
-   * @throws PmemError `ENOMEM` when collecting does not help.
+   * @throws PmemError `ENOMEM` when collecting does not help; else as {@link allocate}
    */
-  async allocateAsync(bytes: Size, options: AllocateOptions = {}): Promise<Buffer> {
-    const { length, align, zero } = this.#checkRequest(bytes, options);
+  async allocateAsync(bytes: number, options: AllocateOptions = {}): Promise<Buffer> {
+    const { length, align, zero } = checkAllocation(bytes, options, this.#mapping.align);
+    return await this.#jobs.track(this.#makeOrCollect(length, align, zero));
+  }
+
+  async #makeOrCollect(length: number, align: number, zero: boolean): Promise<Buffer> {
     for (let round = 0; ; round++) {
-      this.#examine('allocateAsync');
+      this.#check('allocateAsync');
       const buffer = this.#make(length, align, zero);
       if (buffer !== undefined) return buffer;
       const before = this.#givenBack;
       if (round < ROUNDS) await collectGarbage();
-      if (this.#closed) continue; // and say so
+      if (this.#closed) continue; // and throw so
       this.#drain();
       if (this.#givenBack === before) throw this.#exhausted(length, align);
     }
   }
 
   /**
-   * Gives a Buffer's bytes back at once. It has length 0 from then on, and so has whatever else was made on its
-   * ArrayBuffer (subarrays, DataViews).
+   * Gives the bytes of a Buffer back at once. Its length is 0 from then on, and so is that of whatever else was made on its ArrayBuffer
+   * (subarrays, DataViews).
    *
-   * What Node.js has under way with it on other threads is not seen, as with C's `free`: end it first, or say
+   * This cannot see what Node.js is doing with the Buffer on other threads, just as C's `free`: let that end first, or pass
    * `reuse: 'collected'`.
    *
    * @param buffer what `allocate` returned, not a part of it
-   * @throws TypeError `ERR_INVALID_ARG_VALUE` for anything else; PmemError `ERR_PMEM_DOUBLE_FREE` for one that was freed;
-   *   `ERR_PMEM_TRANSFERRED` for one whose memory was transferred to another ArrayBuffer: it is given back when both are
-   *   collected.
+   * @throws TypeError `ERR_INVALID_ARG_VALUE` for anything else; PmemError `ERR_PMEM_DOUBLE_FREE` for a Buffer that was freed before;
+   *   `ERR_PMEM_TRANSFERRED` when its memory was transferred to another ArrayBuffer: garbage collection of both gives it back
    */
-  free(buffer: Uint8Array, given: FreeOptions = {}): void {
+  free(buffer: Uint8Array, options: FreeOptions = {}): void {
     if (!isUint8Array(buffer)) throw wrongType('buffer', 'a Buffer that allocate returned', buffer);
-    const { reuse = 'now' } = ownOptions(given, ['reuse']);
-    if (reuse !== 'now' && reuse !== 'collected') throw wrongValue('options.reuse', "'now' or 'collected'", reuse);
-    this.#examine('free');
+    const reuse = checkReuse(options);
+    this.#check('free');
     const memory = bufferOf.call(buffer) as ArrayBuffer;
-    const piece = pieces.get(memory);
-    if (piece === undefined) throw wrongValue('buffer', 'a Buffer that allocate returned', buffer);
-    if (piece.arena !== this) throw wrongValue('buffer', "a Buffer of this arena; it is another one's", buffer);
-    if (piece.freed) throw new PmemError('ERR_PMEM_DOUBLE_FREE', 'free: this Buffer was freed before');
+    const allocation = allocations.get(memory);
+    if (allocation === undefined) throw wrongValue('buffer', 'a Buffer that allocate returned', buffer);
+    if (allocation.arena !== this) throw wrongValue('buffer', "a Buffer of this arena; it is another one's", buffer);
+    if (allocation.freed) throw new PmemError('ERR_PMEM_DOUBLE_FREE', 'free: this Buffer was freed before');
     if (sizeOf.call(memory) === 0) {
       throw new PmemError(
         'ERR_PMEM_TRANSFERRED',
-        "free: this Buffer's memory was transferred to another ArrayBuffer, and is given back when that one is collected",
+        "free: this Buffer's memory was transferred to another ArrayBuffer; garbage collection gives it back",
       );
     }
-    if (lengthOf.call(buffer) !== piece.bytes) {
+    if (lengthOf.call(buffer) !== allocation.bytes) {
       throw wrongValue('buffer', 'the Buffer that allocate returned, as a whole', buffer);
     }
-    native.detach(memory, piece.view);
+    native.detach(memory, allocation.view);
     if (sizeOf.call(memory) !== 0) {
       throw new PmemError(
         'ERR_PMEM_IN_USE',
-        'free: the runtime does not let go of this ArrayBuffer; leave it to garbage collection',
+        'free: the runtime cannot detach this ArrayBuffer; leave it to garbage collection',
       );
     }
-    piece.freed = true;
+    allocation.freed = true;
     this.#freedByHand++;
     if (reuse === 'now') {
-      native.leaveCollected(piece.view);
-      this.#wipe(piece.offset, 'free');
-      this.#live.delete(piece.offset);
-      this.#space.give(piece.offset);
+      native.leaveCollected(allocation.view);
+      this.#zero(allocation.offset, 'free');
+      this.#live.delete(allocation.offset);
+      this.#space.give(allocation.offset);
     } else {
       this.#waiting++;
-      this.#pending += this.#space.lengthOf(piece.offset) ?? 0;
+      this.#pending += this.#space.lengthOf(allocation.offset) ?? 0;
     }
   }
 
-  /** How the arena is used, with all that was given back until now. */
+  /** How the arena is used; what was collected by now counts as free. */
   statistics(): ArenaStatistics {
-    this.#examine('statistics');
+    this.#check('statistics');
     this.#drain();
     const space = this.#space;
     const size = this.size - (this.size % GRANULE);
@@ -309,17 +266,24 @@ export class VolatileArena implements Disposable {
     };
   }
 
-  /** On which nodes the pages of the whole arena are now, as the kernel says. */
+  /**
+   * On which nodes the pages of the whole arena are now, as the kernel says.
+   *
+   * @throws PmemError as `NodeMemory.where`
+   */
   where(): PagePlacement {
-    this.#examine('where');
+    this.#check('where');
     return placementOf(this.#mapping, 0, this.size, this.#host);
   }
 
-  /** Ends the arena: every Buffer of it has length 0, and the memory is given back. Closing twice is harmless. */
+  /**
+   * Ends the arena: every Buffer of it has length 0, and the memory is given back. An {@link allocateAsync} under way rejects. Closing
+   * twice is harmless.
+   */
   close(): void {
     if (this.#closed) return;
     try {
-      if (this.#wipes) this.#wipeAll();
+      if (this.#zeroOnFree) this.#zeroAll();
     } finally {
       this.#end();
     }
@@ -342,23 +306,16 @@ export class VolatileArena implements Disposable {
     this.close();
   }
 
-  #checkRequest(bytes: Size, given: AllocateOptions): { length: number; align: number; zero: boolean } {
-    const length = parseSize(bytes, 'bytes');
-    if (length === 0) throw outOfRange('bytes', 'at least 1', bytes);
-    if (length > MOST_BUFFER_BYTES) {
-      throw outOfRange('bytes', `at most ${formatSize(MOST_BUFFER_BYTES)}, the longest Buffer here,`, bytes);
-    }
-    const options = ownOptions(given, ['align', 'zero']);
-    const align = options.align === undefined ? GRANULE : checkAlign(options.align, 'options.align');
-    const most = this.#mapping.align;
-    if (align > most) {
-      throw outOfRange(
-        'options.align',
-        `at most ${formatSize(most)}, the alignment that the arena was opened with,`,
-        options.align,
-      );
-    }
-    return { length, align: Math.max(align, GRANULE), zero: checkBoolean(options.zero, 'options.zero', true) };
+  /** {@link close}, once no {@link allocateAsync} is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#jobs.idle();
+    this.close();
+  }
+
+  /** What `console.log` shows. */
+  [inspect.custom](): string {
+    const state = this.#closed ? 'closed' : `${formatSize(this.#space.freeBytes)} of ${formatSize(this.size)} free`;
+    return `VolatileArena on node ${this.node} (${state})`;
   }
 
   #make(length: number, align: number, zero: boolean): Buffer | undefined {
@@ -367,24 +324,24 @@ export class VolatileArena implements Disposable {
     if (offset === undefined) return undefined;
     let made: ReturnType<typeof mappedBuffer>;
     try {
-      made = mappedBuffer(this.#mapping.handle, offset, length, this.#notes);
+      made = mappedBuffer(this.#mapping.handle, offset, length, this.#collected);
     } catch (error) {
       this.#space.give(offset);
       throw error;
     }
     const { buffer: memory, view } = made;
-    const piece = { arena: this, offset, bytes: length, buffer: new WeakRef(memory), view, freed: false };
-    this.#live.set(offset, piece);
-    pieces.set(memory, piece);
+    const allocation = { arena: this, offset, bytes: length, buffer: new WeakRef(memory), view, freed: false };
+    this.#live.set(offset, allocation);
+    allocations.set(memory, allocation);
     this.#allocations++;
     const buffer = Buffer.from(memory);
     return zero ? buffer.fill(0) : buffer;
   }
 
-  /** Natively, and not through a Buffer: where stores go that nobody reads again is not left to V8. */
-  #wipe(offset: number, operation: string): void {
+  /** Overwrites natively, not through a Buffer: V8 could leave out stores that nobody reads. */
+  #zero(offset: number, operation: string): void {
     const length = this.#space.lengthOf(offset);
-    if (!this.#wipes || length === undefined) return;
+    if (!this.#zeroOnFree || length === undefined) return;
     mailbox[HANDLE] = this.#mapping.handle;
     mailbox[OFFSET] = offset;
     mailbox[LENGTH] = length;
@@ -392,33 +349,33 @@ export class VolatileArena implements Disposable {
     mailbox[RESULT] = 0;
     fill();
     if (mailbox[STATUS] === 0) return;
-    this.#examine(operation);
+    this.#check(operation);
     throw new PmemError(
       'ERR_PMEM_MEDIA',
-      `${operation}: bytes of the arena on NUMA node ${this.node} cannot be overwritten`,
+      `${operation}: bytes of the arena on NUMA node ${this.node} could not be overwritten`,
     );
   }
 
-  /** What is still used when the arena ends; not what was transferred, and outlives it. */
-  #wipeAll(): void {
+  /** Overwrites what is still used when the arena ends, except memory that was transferred, which outlives the arena. */
+  #zeroAll(): void {
     this.#drain();
     for (const { offset, buffer, freed } of this.#live.values()) {
       const memory = buffer.deref();
-      if (freed || (memory !== undefined && sizeOf.call(memory) > 0)) this.#wipe(offset, 'close');
+      if (freed || (memory !== undefined && sizeOf.call(memory) > 0)) this.#zero(offset, 'close');
     }
   }
 
-  /** Takes back what nobody can know the addresses of any more. */
+  /** Takes back memory whose addresses nobody can know any more. */
   #drain(): void {
-    const offsets = native.takeCollected(this.#notes);
+    const offsets = native.takeCollected(this.#collected);
     if (offsets === undefined) return;
     this.#givenBack += offsets.length;
     for (const offset of offsets) {
-      const piece = this.#live.get(offset);
-      this.#wipe(offset, 'free');
+      const allocation = this.#live.get(offset);
+      this.#zero(offset, 'free');
       const length = this.#space.give(offset) ?? 0;
       this.#live.delete(offset);
-      if (piece?.freed === true) {
+      if (allocation?.freed === true) {
         this.#waiting--;
         this.#pending -= length;
       } else {
@@ -427,21 +384,21 @@ export class VolatileArena implements Disposable {
     }
   }
 
-  #examine(operation: string): void {
+  #check(operation: string): void {
     if (this.#closed) {
       throw new PmemError('ERR_PMEM_CLOSED', `${operation}: the arena on NUMA node ${this.node} is closed`);
     }
-    examine(this.#mapping.handle, operation, `NUMA node ${this.node}`);
+    checkMemory(this.#mapping.handle, operation, `NUMA node ${this.node}`);
   }
 
   #exhausted(length: number, align: number): PmemError {
     const { free, largestFree, used, buffers, pending } = this.statistics();
     const aligned = align > GRANULE ? ` at a multiple of ${formatSize(align)}` : '';
     const waiting = pending === 0 ? '' : `, ${formatSize(pending)} more of freed ones that were not collected yet`;
-    return new PmemError(
+    return posixError(
       'ENOMEM',
-      `ENOMEM: the arena on NUMA node ${this.node} has no free ${formatSize(length)}${aligned}: of ${formatSize(this.size)}, ` +
-        `${formatSize(free)} are free, at most ${formatSize(largestFree)} in one piece; ${buffers} Buffers lie on ${formatSize(used - pending)}${waiting}. ` +
+      `the arena on NUMA node ${this.node} has no free ${formatSize(length)}${aligned}: of ${formatSize(this.size)}, ` +
+        `${formatSize(free)} are free, at most ${formatSize(largestFree)} in one range; ${buffers} Buffers have ${formatSize(used - pending)}${waiting}. ` +
         'Free some, wait for garbage collection with allocateAsync, or open a larger arena',
     );
   }

@@ -3,8 +3,8 @@
 import { EXTRA, HANDLE, LENGTH, mailbox, native, OFFSET, STATUS } from '../binding.js';
 import { failure, lastOutcome } from '../memory/region/failure.js';
 
-/** Throws if the hardware reported corrupt memory in the mapping since it was made: the page was replaced. */
-export function examine(handle: number, operation: string, path: string): void {
+/** Throws `ERR_PMEM_MEDIA` if the hardware has reported corrupt memory in the mapping: the page has been replaced since. */
+export function checkMemory(handle: number, operation: string, path: string): void {
   mailbox[HANDLE] = handle;
   mailbox[OFFSET] = 0;
   mailbox[LENGTH] = 0;

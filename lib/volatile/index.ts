@@ -1,23 +1,11 @@
 /**
- * Memory of a NUMA node that forgets: persistent or high-bandwidth memory used as RAM.
+ * Memory of a NUMA node that is not persistent: persistent or high-bandwidth memory used as RAM.
  *
  * @packageDocumentation
  */
 
-export {
-  type AllocateOptions,
-  type ArenaAsyncOptions,
-  type ArenaOptions,
-  type ArenaStatistics,
-  type FreeOptions,
-  VolatileArena,
-} from './arena.js';
-export type { NodeMapAsyncOptions, NodeMapOptions } from './map-options.js';
+export { type ArenaStatistics, VolatileArena } from './arena.js';
+export type { AllocateOptions, ArenaAsyncOptions, ArenaOptions, FreeOptions } from './arena-options.js';
 export type { PagePlacement } from './node-mapping.js';
-export {
-  type MapOnNodeAsyncOptions,
-  type MapOnNodeOptions,
-  mapOnNode,
-  mapOnNodeAsync,
-  NodeMemory,
-} from './node-memory.js';
+export { NodeMemory, type NodeMemoryAsyncOptions, type NodeMemoryOptions } from './node-memory.js';
+export type { NodeMapAsyncOptions, NodeMapOptions } from './options.js';

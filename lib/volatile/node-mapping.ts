@@ -1,36 +1,37 @@
-/** Mapping memory of a given NUMA node, and making sure of where its pages are: at one go, or in pieces. */
+/** Maps memory of a given NUMA node, and makes sure of where its pages are: at once, or chunk by chunk. */
 
 import { constants } from 'node:os';
 import { type Mapped, native } from '../binding.js';
-import { PmemError, systemError } from '../errors.js';
+import { PmemError, posixError, systemError } from '../errors.js';
 import type { Host } from '../linux/host.js';
+import type { CheckedJob } from '../options.js';
 import { formatSize } from '../units.js';
 import { groupRoom } from './group-room.js';
-import type { CheckedMapOptions, NodeMapAsyncOptions } from './map-options.js';
 import { allowedNodes, checkNode, hugeRoomOn, memoryNodes, roomOn } from './nodes.js';
+import type { CheckedMapOptions } from './options.js';
 
-/** Where pages are. */
+/** On which nodes pages are. */
 export interface PagePlacement {
   /** Bytes of a page, as the kernel counts them here. */
   readonly pageSize: number;
   /** How many pages are on each node, by its number. */
   readonly nodes: ReadonlyMap<number, number>;
-  /** Pages that nobody touched yet, so that they are nowhere. */
+  /** Pages that nobody has touched yet: they are on no node. */
   readonly untouched: number;
 }
 
-/** An open mapping of a node's memory; internal. */
+/** An open mapping of a node's memory. */
 export interface NodeMapping extends Mapped {
   readonly node: number;
   readonly pageSize: number;
-  /** What the address is a multiple of. */
+  /** Alignment of the address, in bytes. */
   readonly align: number;
-  /** To its node; not where the kernel does not speak of nodes. */
+  /** The memory is bound to its node; false where the kernel has no NUMA calls. */
   readonly bound: boolean;
 }
 
-/** Bytes that are populated, bound and looked at before the event loop turns; a few milliseconds. */
-const PIECE = 32 * 2 ** 20;
+/** Bytes that are populated, bound and checked before the event loop turns: a few milliseconds. */
+const CHUNK = 32 * 2 ** 20;
 
 const { EFAULT, EINVAL, ENOMEM, ENOSYS, EPERM } = constants.errno;
 
@@ -38,33 +39,32 @@ function errnoOf(error: unknown): number | undefined {
   return (error as { errno?: number }).errno;
 }
 
-/** The kernel knows of no nodes, or the sandbox forbids to speak of them. */
-function isUnspoken(error: unknown): boolean {
+/** The kernel has no NUMA calls, or a sandbox forbids them. */
+function isUnavailable(error: unknown): boolean {
   return errnoOf(error) === ENOSYS || errnoOf(error) === EPERM;
 }
 
 const FORBIDDEN =
   "The sandbox of this process forbids the system calls for NUMA; containers allow them with the capability CAP_SYS_NICE ('--cap-add SYS_NICE')";
 
-/** Bytes that are left to the process for whatever else it does meanwhile. */
+/** Bytes of a limit that are left to the process for its other work. */
 const RESERVE = 4 * 2 ** 20;
 
-/** Refuses what a limit on this process would have it killed for. */
+/** Refuses a size for which the kernel would kill a process of this control group. */
 function checkGroup(size: number, host: Host): void {
   const found = groupRoom(host);
   // Page tables count too: 8 bytes for each page of 4 KiB.
   if (found === undefined || found.room >= size + size / 512 + RESERVE) return;
   const { group, limit, room } = found;
-  throw new PmemError(
+  throw posixError(
     'ENOMEM',
-    `ENOMEM: ${formatSize(size)} are wanted, and the limit of this process's control group '${group}', ${formatSize(limit)}, leaves ` +
-      `${formatSize(room)}, with page tables to come from it. Beyond it the kernel would kill a process. Take less, or raise the ` +
-      'limit (memory.max; of a container --memory, of a service MemoryMax=)',
-    { errno: ENOMEM },
+    `${formatSize(size)} are wanted, and the limit of this process's control group '${group}', ${formatSize(limit)}, leaves ` +
+      `${formatSize(room)}, page tables included. Past the limit the kernel kills a process. Take less, or raise the limit ` +
+      '(memory.max; --memory of a container, MemoryMax= of a service)',
   );
 }
 
-/** Refuses what cannot be had before anything is done for it. */
+/** Refuses a size that is unavailable, before anything is mapped. */
 function checkRoom(node: number, { size, hugePages, strict, populate }: CheckedMapOptions, host: Host): void {
   if (hugePages !== undefined) {
     const room = hugeRoomOn(node, hugePages, host);
@@ -72,26 +72,24 @@ function checkRoom(node: number, { size, hugePages, strict, populate }: CheckedM
     const kib = hugePages / 1024;
     const there =
       room === undefined ? 'the kernel has no pages of that size' : `node ${node} has ${formatSize(room)} free`;
-    throw new PmemError(
+    throw posixError(
       'ENOMEM',
-      `ENOMEM: ${formatSize(size)} in huge pages of ${formatSize(hugePages)} are wanted, and ${there}. Set more apart: ` +
+      `${formatSize(size)} in huge pages of ${formatSize(hugePages)} are wanted, and ${there}. Reserve more: ` +
         `'echo COUNT >/sys/devices/system/node/node${node}/hugepages/hugepages-${kib}kB/nr_hugepages'`,
-      { errno: ENOMEM },
     );
   }
   if (!populate) return;
   checkGroup(size, host);
-  // Beyond what all nodes have the kernel would not fail but kill.
+  // Past what all nodes have the kernel does not fail: it kills.
   const rooms = (strict ? [node] : memoryNodes(host)).map((one) => roomOn(one, host) ?? Number.POSITIVE_INFINITY);
   const room = rooms.reduce((sum, one) => sum + one, 0);
   if (room >= size) return;
   const [what, way] = strict
     ? [`NUMA node ${node}`, 'Take less, another node, or pass strict: false to take the rest from elsewhere']
     : ['all NUMA nodes together', 'Take less'];
-  throw new PmemError(
+  throw posixError(
     'ENOMEM',
-    `ENOMEM: ${formatSize(size)} of ${what} are wanted, with ${formatSize(room)} free or to be freed. ${way}`,
-    { errno: ENOMEM },
+    `${formatSize(size)} of ${what} are wanted, and ${formatSize(room)} are free or can be freed. ${way}`,
   );
 }
 
@@ -109,7 +107,7 @@ function explained(error: unknown, node: number, host: Host): unknown {
   return systemError(error, undefined);
 }
 
-/** Maps, binds and populates, unless that is for later; does not look where pages are. */
+/** Maps and binds, and populates unless `later`; does not check where the pages are. */
 function map(node: number, options: CheckedMapOptions, later: boolean, host: Host): NodeMapping {
   const { size, align, hugePages, populate, dontDump } = options;
   const pageSize = hugePages ?? native.pageSize();
@@ -118,9 +116,9 @@ function map(node: number, options: CheckedMapOptions, later: boolean, host: Hos
   try {
     return { ...native.mapNode(request), node, pageSize, align, bound: true };
   } catch (error) {
-    // Where all memory is on one node there is nothing to bind it to.
+    // Where all memory is on one node, nothing needs to be bound.
     const only = memoryNodes(host).length === 1;
-    if (!only || !isUnspoken(error)) throw explained(error, node, host);
+    if (!only || !isUnavailable(error)) throw explained(error, node, host);
   }
   try {
     return { ...native.mapNode({ ...request, node: -1 }), node, pageSize, align, bound: false };
@@ -129,7 +127,7 @@ function map(node: number, options: CheckedMapOptions, later: boolean, host: Hos
   }
 }
 
-/** Where the pages of the range are. */
+/** On which nodes the pages of the range are. */
 export function placementOf(
   { handle, pageSize }: NodeMapping,
   offset: number,
@@ -142,7 +140,7 @@ export function placementOf(
     pairs = native.pagesByNode(handle, offset, length, true);
   } catch (error) {
     const nodes = memoryNodes(host);
-    if (nodes.length !== 1 || !isUnspoken(error)) throw explained(error, -1, host);
+    if (nodes.length !== 1 || !isUnavailable(error)) throw explained(error, -1, host);
     [only] = nodes;
     pairs = native.pagesByNode(handle, offset, length, false);
   }
@@ -164,12 +162,12 @@ function demandPlaced(mapping: NodeMapping, offset: number, length: number, host
   const there = [...nodes].map(([node, pages]) => `${pages} on node ${node}`).join(', ');
   throw new PmemError(
     'ERR_PMEM_NODE_PLACEMENT',
-    `of the pages of ${formatSize(pageSize)} that were wanted on NUMA node ${mapping.node}, ${there}: the node has no room ` +
-      'for all. Take less, or pass strict: false to accept it',
+    `pages of ${formatSize(pageSize)} were wanted on NUMA node ${mapping.node}, and ${there}: the node has no room for all. ` +
+      'Take less, or pass strict: false to accept pages of other nodes',
   );
 }
 
-/** Opens memory of a node, and makes sure of where it is. What both faces of it are made from. */
+/** Opens memory of a node, and makes sure that its pages are there. */
 export function openNodeMapping(node: number, options: CheckedMapOptions, host: Host): NodeMapping {
   checkNode(node, host);
   checkRoom(node, options, host);
@@ -183,13 +181,13 @@ export function openNodeMapping(node: number, options: CheckedMapOptions, host: 
   }
 }
 
-/** One piece of it is there, and bound, when this resolves. */
+/** The chunk is allocated and bound when this resolves. */
 async function populate({ handle, node, bound }: NodeMapping, at: number, length: number, host: Host): Promise<void> {
   const { status } = await native.populateAsync(handle, at, length, true);
   if (status !== 0) {
-    // EFAULT, and SIGBUS with older kernels: huge pages have run out.
+    // EFAULT, and SIGBUS on older kernels: huge pages have run out.
     const errno = status < 0 || status === EFAULT ? ENOMEM : status;
-    throw explained(Object.assign(new Error('pages cannot be had'), { errno, syscall: 'madvise' }), node, host);
+    throw explained(Object.assign(new Error('pages are unavailable'), { errno, syscall: 'madvise' }), node, host);
   }
   try {
     if (bound) native.bindNode(handle, at, length, node);
@@ -198,11 +196,11 @@ async function populate({ handle, node, bound }: NodeMapping, at: number, length
   }
 }
 
-/** {@link openNodeMapping}, piece by piece. */
+/** {@link openNodeMapping}, chunk by chunk. */
 export async function openNodeMappingAsync(
   node: number,
   options: CheckedMapOptions,
-  { signal, onProgress }: NodeMapAsyncOptions,
+  { signal, onProgress }: CheckedJob,
   host: Host,
 ): Promise<NodeMapping> {
   signal?.throwIfAborted();
@@ -212,13 +210,13 @@ export async function openNodeMappingAsync(
   try {
     const { size, pageSize } = mapping;
     for (let at = 0; options.populate && at < size; ) {
-      const length = Math.min(Math.max(PIECE, pageSize), size - at);
-      // Others may have taken it meanwhile. Huge pages were set apart for this mapping when it was made.
+      const length = Math.min(Math.max(CHUNK, pageSize), size - at);
+      // Others may have taken memory meanwhile. Huge pages were reserved for this mapping when it was made.
       if (at > 0 && options.hugePages === undefined) checkRoom(node, { ...options, size: size - at }, host);
       await populate(mapping, at, length, host);
       if (options.strict) demandPlaced(mapping, at, length, host);
       at += length;
-      onProgress?.(at);
+      onProgress?.({ done: at, total: size });
       signal?.throwIfAborted();
     }
     return mapping;

@@ -75,7 +75,7 @@ describe('core dumps', () => {
       const flags = await childValue<[number, boolean], boolean[][]>(
         async (bytes, asked) => {
           const { readFileSync } = await import('node:fs');
-          const { VolatileArena, mapOnNode } = await import('pmem/volatile');
+          const { VolatileArena, NodeMemory } = await import('pmem/volatile');
           const flagsOf = () =>
             [...readFileSync('/proc/self/smaps', 'utf8').matchAll(/^Size: +(\d+) kB$[\s\S]*?^VmFlags: (.*)$/gm)]
               .filter(([, kib, names]) => Number(kib) * 1024 === bytes && names?.includes('dc') === true)
@@ -86,7 +86,7 @@ describe('core dumps', () => {
             const arena = VolatileArena.open({ node: 0, size: bytes, ...one });
             seen.push(flagsOf());
             arena.close();
-            const memory = mapOnNode({ node: 0, size: bytes, ...one });
+            const memory = NodeMemory.open({ node: 0, size: bytes, ...one });
             seen.push(flagsOf());
             memory.close();
           }

@@ -199,7 +199,7 @@ describe('the end of a lock', () => {
       },
       'all that has nothing to do with locks': async ({ path, turns }: { path: string; turns: Int32Array }) => {
         const { Region } = await import('pmem');
-        const { mapOnNode } = await import('pmem/volatile');
+        const { NodeMemory } = await import('pmem/volatile');
         const region = Region.open(path);
         type Claiming = { claim(operation: string, exclusive: boolean): object | string };
         for (;;) {
@@ -210,7 +210,7 @@ describe('the end of a lock', () => {
           (attached as unknown as Claiming).claim('test', false);
           attached.pageSize();
           attached.close();
-          mapOnNode({ node: 0, size: 4096 }).close();
+          NodeMemory.open({ node: 0, size: 4096 }).close();
           Atomics.add(turns, 0, 1);
           Atomics.notify(turns, 0);
         }

@@ -5,7 +5,7 @@ import { Region } from 'pmem';
 import { BadBlocks, Btt, carve, openPartition, PmemDisk, SubDisk, writePartitionTable } from 'pmem/block';
 import { copyDevice, DaxDevice, DaxRegion, reconfigure } from 'pmem/devdax';
 import { exploreCrashes, exploreMutants, SimulatedMemory } from 'pmem/testing';
-import { mapOnNode, VolatileArena } from 'pmem/volatile';
+import { NodeMemory, VolatileArena } from 'pmem/volatile';
 import { childValue } from '../support/child.js';
 import { rejectsCode } from '../support/errors.js';
 import { onTmpfs } from '../support/temp.js';
@@ -49,7 +49,7 @@ const CALLS: Readonly<Record<string, [option: string, call: (options: never, reg
   'Btt.check': ['repair', (options, region) => Btt.check(region, options)],
   'Btt.checkAsync': ['repair', (options, region) => Btt.checkAsync(region, options)],
   'Btt.open': ['readOnly', (options, region) => Btt.open(region, options)],
-  mapOnNode: ['strict', (options) => mapOnNode(options)],
+  'NodeMemory.open': ['strict', (options) => NodeMemory.open(options)],
   'VolatileArena.open': ['strict', (options) => VolatileArena.open(options)],
   exploreCrashes: ['prune', (options) => exploreCrashes(options)],
   exploreMutants: ['report', (options) => exploreMutants(options)],

@@ -157,11 +157,11 @@ describe('transferred Buffers', () => {
           const { Worker } = await import('node:worker_threads');
           const source = `const { parentPort } = require('node:worker_threads');
             const transfer = ArrayBuffer.prototype.transfer;
-            Promise.all([import('pmem'), import('pmem/volatile')]).then(async ([{ Region }, { VolatileArena, mapOnNode }]) => {
+            Promise.all([import('pmem'), import('pmem/volatile')]).then(async ([{ Region }, { VolatileArena, NodeMemory }]) => {
               const owner = (globalThis.kept = {
                 region: () => Region.open(${JSON.stringify(path)}, { create: true, size: 65536, assumePersistent: true }),
                 arena: () => VolatileArena.open({ node: 0, size: 65536 }),
-                node: () => mapOnNode({ node: 0, size: 65536 }),
+                node: () => NodeMemory.open({ node: 0, size: 65536 }),
               }[${JSON.stringify(kind)}]());
               let memory = (owner.view === undefined ? owner.allocate(65536) : owner.view()).buffer;
               new Uint8Array(memory)[0] = 6;

@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ArenaOptions, type ArenaStatistics, mapOnNode, VolatileArena } from 'pmem/volatile';
+import { inspect } from 'node:util';
+import { type ArenaOptions, type ArenaStatistics, NodeMemory, VolatileArena } from 'pmem/volatile';
+import type { Host } from '#dist/linux/host.js';
+import type { Progress } from '#dist/options.js';
 import { inChild } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { Machine, nvdimms } from '../support/machine.js';
@@ -19,6 +22,9 @@ type Transferring = ArrayBuffer & { transfer?(): ArrayBuffer };
 function opened(size = SIZE): VolatileArena {
   return VolatileArena.open({ node: 0, size });
 }
+
+/** On what another machine tells of itself. */
+const openOn: (options: ArenaOptions, host: Host) => VolatileArena = VolatileArena.open;
 
 /** Statistics of an arena as it was opened, with these changes. */
 function expected(changes: Partial<ArenaStatistics>): ArenaStatistics {
@@ -75,7 +81,7 @@ describe('VolatileArena', () => {
   it('allocates, frees, and allocates the same bytes again', () => {
     using arena = opened();
     assert.deepEqual(arena.statistics(), expected({}));
-    const one = arena.allocate('1MiB');
+    const one = arena.allocate(MIB);
     assert.equal(one.length, SIZE);
     assert.deepEqual(arena.statistics(), expected({ used: SIZE, free: 0, largestFree: 0, buffers: 1, allocations: 1 }));
     one.fill(7);
@@ -155,7 +161,7 @@ describe('VolatileArena', () => {
   it('refuses to free twice, and what is not its own', () => {
     using arena = opened();
     using other = opened();
-    using memory = mapOnNode({ node: 0, size: 100 });
+    using memory = NodeMemory.open({ node: 0, size: 100 });
     const buffer = arena.allocate(10);
     throwsCode(() => other.free(buffer), 'ERR_INVALID_ARG_VALUE', { message: /another/ });
     for (const strange of [Buffer.alloc(10), Buffer.from('pooled'), new Uint8Array(0), memory.view()]) {
@@ -178,7 +184,7 @@ describe('VolatileArena', () => {
     for (const bytes of [0, -1, 0.5, Number.NaN, Infinity, 2 ** 53]) {
       throwsCode(() => arena.allocate(bytes), 'ERR_OUT_OF_RANGE');
     }
-    for (const bytes of [undefined, null, {}, 5n]) {
+    for (const bytes of [undefined, null, {}, 5n, '1MiB']) {
       throwsCode(() => arena.allocate(bytes as unknown as number), 'ERR_INVALID_ARG_TYPE');
     }
     for (const align of [0, 3, -8, Number.NaN, 4 * MIB]) {
@@ -198,7 +204,9 @@ describe('VolatileArena', () => {
     throwsCode(open({ size: MIB, node: 1000 }), 'ERR_PMEM_NODE');
     throwsCode(open({ size: 0, node: 0 }), 'ERR_OUT_OF_RANGE');
     throwsCode(open({ size: MIB, device: 'dax99.99' }), 'ENODEV');
-    throwsCode(() => new (VolatileArena as unknown as new () => VolatileArena)(), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(() => arena.free(buffer, { reuse: 5 } as unknown as { reuse: 'now' }), 'ERR_INVALID_ARG_TYPE');
+    // @ts-expect-error: the constructor is private
+    throwsCode(() => new VolatileArena(), 'ERR_INVALID_ARG_VALUE');
     assert.equal(arena.statistics().allocations, 1);
   });
 
@@ -208,7 +216,7 @@ describe('VolatileArena', () => {
     arena.free(buffers[0] as Buffer);
     arena.free(buffers[2] as Buffer);
     throwsCode(() => arena.allocate(SIZE / 2), 'ENOMEM', {
-      message: /512 KiB are free, at most 256 KiB in one piece; 2 Buffers/,
+      message: /512 KiB are free, at most 256 KiB in one range; 2 Buffers/,
     });
     arena.free(buffers[1] as Buffer);
     arena.free(arena.allocate((SIZE / 4) * 3));
@@ -232,12 +240,33 @@ describe('VolatileArena', () => {
     assert.equal(arena.size, SIZE);
   });
 
+  it('shows itself in one line', () => {
+    const arena = opened();
+    assert.equal(inspect(arena), 'VolatileArena on node 0 (1 MiB of 1 MiB free)');
+    arena.close();
+    assert.equal(inspect(arena), 'VolatileArena on node 0 (closed)');
+  });
+
+  it('waits for allocations under way when it is disposed of asynchronously', async () => {
+    const arena = opened();
+    (() => arena.allocate(SIZE).fill(1))();
+    const allocating = arena.allocateAsync(SIZE);
+    await arena[Symbol.asyncDispose]();
+    assert.equal(arena.closed, true);
+    assert.equal((await allocating).length, 0);
+  });
+
   it('opens piece by piece too', async () => {
-    const done: number[] = [];
-    using arena = await VolatileArena.openAsync({ node: 0, size: 40 * MIB, onProgress: (bytes) => done.push(bytes) });
-    assert.deepEqual(done, [32 * MIB, 40 * MIB]);
+    const seen: Progress[] = [];
+    const onProgress = (progress: Progress) => seen.push(progress);
+    using arena = await VolatileArena.openAsync({ node: 0, size: 40 * MIB, onProgress });
+    const total = 40 * MIB;
+    assert.deepEqual(
+      seen,
+      [32 * MIB, total].map((done) => ({ done, total })),
+    );
     assert.deepEqual(arena.where(), { pageSize: 4096, nodes: new Map([[0, 10240]]), untouched: 0 });
-    assert.equal(arena.allocate('40MiB').length, 40 * MIB);
+    assert.equal(arena.allocate(40 * MIB).length, 40 * MIB);
     for (const [options, code] of [
       [{ node: 0, size: MIB, signal: {} }, 'ERR_INVALID_ARG_TYPE'],
       [{ size: MIB }, 'ERR_INVALID_ARG_VALUE'],
@@ -302,7 +331,7 @@ describe('VolatileArena', () => {
       using arena = opened();
       for (let i = 0; i < 20; i++) (await arena.allocateAsync(SIZE / 2 + 1)).fill(1);
       assert.equal(arena.statistics().allocations, 20);
-      const kept = await arena.allocateAsync('1MiB');
+      const kept = await arena.allocateAsync(MIB);
       await assert.rejects(arena.allocateAsync(1), { code: 'ENOMEM' });
       assert.equal(kept.length, SIZE);
     });
@@ -537,7 +566,7 @@ describe('VolatileArena', () => {
     it('in mode system-ram', () => {
       device('kmem', { target_node: 0 });
       for (const name of ['dax0.0', '/dev/dax0.0']) {
-        using arena = VolatileArena.open({ device: name, size: 4096 }, machine.host);
+        using arena = openOn({ device: name, size: 4096 }, machine.host);
         assert.equal(arena.node, 0);
         assert.equal(arena.allocate(4096).length, 4096);
       }
@@ -557,7 +586,7 @@ describe('VolatileArena', () => {
     it('is refused while none of its memory is online, though the node has other memory', () => {
       device('kmem', { target_node: 0, resource: '0x200000000' });
       machine.device('system/node', { has_memory: '0' });
-      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      const open = () => openOn({ device: 'dax0.0', size: 4096 }, machine.host);
       blocks([0, 63, 72], [64, 65]);
       throwsCode(open, 'ERR_PMEM_NODE', { message: /none of its memory is online.*daxctl online-memory dax0\.0/ });
       blocks([66]);
@@ -568,13 +597,13 @@ describe('VolatileArena', () => {
       device('kmem', { target_node: 0, resource: '0x200000000' });
       machine.device('system/node', { has_memory: '0' });
       blocks([0, 63, 72]);
-      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      const open = () => openOn({ device: 'dax0.0', size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });
     });
 
     it('is refused in another mode, without a driver, and where there is no such device', () => {
       device('device_dax', { target_node: 0 });
-      const open = (name = 'dax0.0') => VolatileArena.open({ device: name, size: 4096 }, machine.host);
+      const open = (name = 'dax0.0') => openOn({ device: name, size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_MODE', { message: /pmem dax reconfigure dax0.0 --mode system-ram/ });
       throwsCode(() => open('dax1.0'), 'ENODEV', { message: /there are: dax0.0/ });
       rmSync(join(machine.host.sys, 'bus', 'dax', 'devices', 'dax0.0', 'driver'));
@@ -583,13 +612,13 @@ describe('VolatileArena', () => {
 
     it('is refused while its node has no memory', () => {
       device('kmem', { target_node: 3 });
-      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      const open = () => openOn({ device: 'dax0.0', size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });
     });
 
     it('is refused where the kernel does not tell the node', () => {
       device('kmem', { target_node: -1 });
-      const open = () => VolatileArena.open({ device: 'dax0.0', size: 4096 }, machine.host);
+      const open = () => openOn({ device: 'dax0.0', size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_NODE');
     });
   });

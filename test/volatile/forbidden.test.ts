@@ -62,16 +62,19 @@ describe('memory of a node where the kernel does not answer', () => {
   });
 
   /** On a machine whose nodes with memory are these. */
-  function outcome(env: Record<string, string>, nodes: string, populate = true, inPieces = false): Promise<Outcome> {
+  function outcome(env: Record<string, string>, nodes: string, populate = true, stepwise = false): Promise<Outcome> {
     const sys = file('sys');
     mkdirSync(join(sys, 'devices', 'system', 'node'), { recursive: true });
     writeFileSync(join(sys, 'devices', 'system', 'node', 'has_memory'), `${nodes}\n`);
     return childValue(
-      async (sys: string, populate: boolean, inPieces: boolean) => {
-        const { mapOnNode, mapOnNodeAsync } = await import('pmem/volatile');
+      async (sys: string, populate: boolean, stepwise: boolean) => {
+        const { NodeMemory } = await import('pmem/volatile');
         try {
-          const map = (inPieces ? mapOnNodeAsync : mapOnNode) as typeof mapOnNodeAsync;
-          const memory = await map({ node: 0, size: 8 * 4096, populate }, { sys, proc: '/proc' });
+          // The second argument is not in the public types: where the kernel tells about itself.
+          type Memory = ReturnType<typeof NodeMemory.open>;
+          type Open = (options: { node: number; size: number; populate: boolean }, host: object) => Promise<Memory>;
+          const open = (stepwise ? NodeMemory.openAsync : NodeMemory.open) as Open;
+          const memory = await open({ node: 0, size: 8 * 4096, populate }, { sys, proc: '/proc' });
           memory.view(4096, 1).fill(1);
           const { nodes, untouched } = memory.where();
           return { nodes: [...nodes], untouched };
@@ -80,7 +83,7 @@ describe('memory of a node where the kernel does not answer', () => {
           return { code: String(code), message };
         }
       },
-      [sys, populate, inPieces],
+      [sys, populate, stepwise],
       { env: { ...env, LD_PRELOAD: shim } },
     );
   }
@@ -102,8 +105,8 @@ describe('memory of a node where the kernel does not answer', () => {
   });
 
   it('a kernel before 5.14: every page is touched', async () => {
-    for (const inPieces of [false, true]) {
-      assert.deepEqual(await outcome({ SHIM_OLD: '1' }, '0', true, inPieces), { nodes: [[0, 8]], untouched: 0 });
+    for (const stepwise of [false, true]) {
+      assert.deepEqual(await outcome({ SHIM_OLD: '1' }, '0', true, stepwise), { nodes: [[0, 8]], untouched: 0 });
     }
   });
 });

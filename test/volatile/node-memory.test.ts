@@ -2,14 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { Region } from 'pmem';
-import {
-  type MapOnNodeAsyncOptions,
-  type MapOnNodeOptions,
-  mapOnNode,
-  mapOnNodeAsync,
-  NodeMemory,
-} from 'pmem/volatile';
+import { NodeMemory, type NodeMemoryAsyncOptions, type NodeMemoryOptions } from 'pmem/volatile';
+import type { Host } from '#dist/linux/host.js';
+import type { Progress } from '#dist/options.js';
 import { parseNodeList } from '#dist/volatile/nodes.js';
 import { inChild } from '../support/child.js';
 import { limitedGroup } from '../support/control-group.js';
@@ -18,6 +15,9 @@ import { collected } from '../support/maps.js';
 import { needsRoot } from '../support/root.js';
 
 const MIB = 2 ** 20;
+/** On what another machine tells of itself. */
+const openOn: (options: NodeMemoryOptions, host: Host) => NodeMemory = NodeMemory.open;
+const openAsyncOn: (options: NodeMemoryAsyncOptions, host: Host) => Promise<NodeMemory> = NodeMemory.openAsync;
 const PAGE = 4096;
 
 /**
@@ -43,9 +43,9 @@ function boundNow(): number {
   return pages * PAGE;
 }
 
-describe('mapOnNode', () => {
+describe('NodeMemory', () => {
   it('has zeroes that can be stored into, all on the node', () => {
-    using memory = mapOnNode({ node: 0, size: '4MiB' });
+    using memory = NodeMemory.open({ node: 0, size: '4MiB' });
     assert(memory instanceof NodeMemory);
     assert.equal(memory.size, 4 * MIB);
     assert.equal(memory.node, 0);
@@ -60,12 +60,12 @@ describe('mapOnNode', () => {
   });
 
   it('has nothing that would make it durable', () => {
-    using memory = mapOnNode({ node: 0, size: 1 });
+    using memory = NodeMemory.open({ node: 0, size: 1 });
     for (const name of ['persist', 'flush', 'drain', 'durability', 'deepFlush']) assert(!(name in memory), name);
   });
 
   it('knows the pages of a part', () => {
-    using memory = mapOnNode({ node: 0, size: 3 * PAGE + 1 });
+    using memory = NodeMemory.open({ node: 0, size: 3 * PAGE + 1 });
     assert.equal(memory.view().length, 3 * PAGE + 1);
     assert.deepEqual(memory.where(PAGE - 1, 2).nodes, new Map([[0, 2]]));
     assert.deepEqual(memory.where(PAGE, PAGE).nodes, new Map([[0, 1]]));
@@ -74,19 +74,19 @@ describe('mapOnNode', () => {
   });
 
   it('populates when it is told to leave that: page by page', () => {
-    using memory = mapOnNode({ node: 0, size: 10 * PAGE, populate: false });
+    using memory = NodeMemory.open({ node: 0, size: 10 * PAGE, populate: false });
     assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map(), untouched: 10 });
     memory.view(PAGE, 1).fill(1);
     assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map([[0, 1]]), untouched: 9 });
   });
 
   it('refuses wrong options before anything is mapped', () => {
-    const good: MapOnNodeOptions = { node: 0, size: PAGE };
+    const good: NodeMemoryOptions = { node: 0, size: PAGE };
     const wrong = (change: Record<string, unknown>): (() => unknown) => {
-      return () => mapOnNode({ ...good, ...change } as unknown as MapOnNodeOptions);
+      return () => NodeMemory.open({ ...good, ...change } as unknown as NodeMemoryOptions);
     };
     for (const options of [undefined, null, 5, 'node']) {
-      throwsCode(() => mapOnNode(options as unknown as MapOnNodeOptions), 'ERR_INVALID_ARG_TYPE');
+      throwsCode(() => NodeMemory.open(options as unknown as NodeMemoryOptions), 'ERR_INVALID_ARG_TYPE');
     }
     for (const node of [undefined, null, '0', 0n, {}]) throwsCode(wrong({ node }), 'ERR_INVALID_ARG_TYPE');
     for (const node of [-1, 0.5, Number.NaN, Infinity, 1024, 2 ** 53]) throwsCode(wrong({ node }), 'ERR_OUT_OF_RANGE');
@@ -98,40 +98,45 @@ describe('mapOnNode', () => {
     for (const align of [0, 3, -1, Number.NaN, 2 ** 53]) throwsCode(wrong({ align }), 'ERR_OUT_OF_RANGE');
     throwsCode(wrong({ align: null }), 'ERR_INVALID_ARG_TYPE');
     for (const name of ['populate', 'strict']) throwsCode(wrong({ [name]: 1 }), 'ERR_INVALID_ARG_TYPE');
-    for (const hugePages of ['4KiB', 'toString', 5, true]) throwsCode(wrong({ hugePages }), 'ERR_INVALID_ARG_VALUE');
+    for (const hugePages of ['4KiB', 'toString']) throwsCode(wrong({ hugePages }), 'ERR_INVALID_ARG_VALUE');
+    for (const hugePages of [5, true]) throwsCode(wrong({ hugePages }), 'ERR_INVALID_ARG_TYPE');
     throwsCode(wrong({ hugePages: '2MiB', size: MIB }), 'ERR_OUT_OF_RANGE');
     throwsCode(wrong({ persistent: true }), 'ERR_INVALID_ARG_VALUE');
     throwsCode(wrong({ align: 2 ** 50 }), 'ENOMEM');
-    throwsCode(() => new (NodeMemory as unknown as new () => NodeMemory)(), 'ERR_INVALID_ARG_VALUE');
+    // @ts-expect-error: the constructor is private
+    throwsCode(() => new NodeMemory(), 'ERR_INVALID_ARG_VALUE');
   });
 
   it('refuses ranges outside of it', () => {
-    using memory = mapOnNode({ node: 0, size: PAGE });
+    using memory = NodeMemory.open({ node: 0, size: PAGE });
     for (const name of ['view', 'where'] as const) {
       for (const offset of [-1, 0.5, Number.NaN, PAGE + 1, 2 ** 53]) {
         throwsCode(() => memory[name](offset), 'ERR_OUT_OF_RANGE');
         throwsCode(() => memory[name](0, offset), 'ERR_OUT_OF_RANGE');
       }
       throwsCode(() => memory[name](1, PAGE), 'ERR_OUT_OF_RANGE');
-      throwsCode(() => memory[name](null as unknown as number), 'ERR_INVALID_ARG_TYPE');
+      for (const wrong of [null, '0', 0n]) {
+        throwsCode(() => memory[name](wrong as unknown as number), 'ERR_INVALID_ARG_TYPE');
+        throwsCode(() => memory[name](0, wrong as unknown as number), 'ERR_INVALID_ARG_TYPE');
+      }
     }
     assert.equal(memory.view(PAGE, 0).length, 0);
   });
 
   it('names the nodes that there are', () => {
-    throwsCode(() => mapOnNode({ node: 1023, size: PAGE }), 'ERR_PMEM_NODE', {
+    throwsCode(() => NodeMemory.open({ node: 1023, size: PAGE }), 'ERR_PMEM_NODE', {
       message: /node 1023 does not exist; with memory: 0/,
     });
   });
 
   it('refuses more than the node has', () => {
-    throwsCode(() => mapOnNode({ node: 0, size: 2 ** 45 }), 'ENOMEM', { message: /NUMA node 0.*free/ });
-    throwsCode(() => mapOnNode({ node: 0, size: 2 ** 52, populate: false }), 'ENOMEM');
+    throwsCode(() => NodeMemory.open({ node: 0, size: 2 ** 45 }), 'ENOMEM', { message: /NUMA node 0.*free/ });
+    throwsCode(() => NodeMemory.open({ node: 0, size: 2 ** 52, populate: false }), 'ENOMEM');
   });
 
   it('ends: views are empty, methods refuse, the memory is given back', async function () {
     const before = await boundBytes(this);
-    const memory = mapOnNode({ node: 0, size: 64 * MIB });
+    const memory = NodeMemory.open({ node: 0, size: 64 * MIB });
     const view = memory.view(100, 100);
     assert.equal(boundNow(), before + 64 * MIB);
     memory.close();
@@ -141,12 +146,13 @@ describe('mapOnNode', () => {
     throwsCode(() => memory.view(), 'ERR_PMEM_CLOSED');
     throwsCode(() => memory.where(), 'ERR_PMEM_CLOSED');
     assert.equal(memory.size, 64 * MIB);
+    assert.equal(inspect(memory), 'NodeMemory on node 0 (closed)');
     assert(await collected(() => boundNow() === before));
   });
 
   it('is given back when it is forgotten, not before the last Buffer is', async function () {
     const before = await boundBytes(this);
-    let view: Buffer | undefined = (() => mapOnNode({ node: 0, size: 64 * MIB }).view(0, 1))();
+    let view: Buffer | undefined = (() => NodeMemory.open({ node: 0, size: 64 * MIB }).view(0, 1))();
     await collected(() => false);
     view[0] = 5;
     assert.equal(view[0], 5);
@@ -156,7 +162,7 @@ describe('mapOnNode', () => {
   });
 
   it('can be the source and the target of regions', () => {
-    using memory = mapOnNode({ node: 0, size: PAGE });
+    using memory = NodeMemory.open({ node: 0, size: PAGE });
     const root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
     try {
       using region = Region.open(join(root, 'file'), { create: true, size: PAGE, assumePersistent: true });
@@ -174,35 +180,45 @@ describe('mapOnNode', () => {
     const before = readFileSync(apart, 'utf8').trim();
     writeFileSync(apart, String(Number(before) + 2));
     try {
-      using memory = mapOnNode({ node: 0, size: '4MiB', hugePages: '2MiB' });
+      using memory = NodeMemory.open({ node: 0, size: '4MiB', hugePages: '2MiB' });
       memory.view().fill(1);
       assert.deepEqual(memory.where(), { pageSize: 2 * MIB, nodes: new Map([[0, 2]]), untouched: 0 });
     } finally {
       writeFileSync(apart, String(Number(readFileSync(apart, 'utf8')) - 2));
     }
-    throwsCode(() => mapOnNode({ node: 0, size: 2 ** 40, hugePages: '2MiB' }), 'ENOMEM', { message: /nr_hugepages/ });
+    throwsCode(() => NodeMemory.open({ node: 0, size: 2 ** 40, hugePages: '2MiB' }), 'ENOMEM', {
+      message: /nr_hugepages/,
+    });
   });
 
-  describe('mapOnNodeAsync', () => {
+  describe('NodeMemory.openAsync', () => {
     it('is the same, piece by piece, while the event loop turns', async () => {
-      const done: number[] = [];
+      const seen: Progress[] = [];
       let turns = 0;
       const turn = () => {
         turns++;
         immediate = setImmediate(turn);
       };
       let immediate = setImmediate(turn);
-      using memory = await mapOnNodeAsync({ node: 0, size: 80 * MIB + 1, onProgress: (bytes) => done.push(bytes) });
+      using memory = await NodeMemory.openAsync({
+        node: 0,
+        size: 80 * MIB + 1,
+        onProgress: (progress) => seen.push(progress),
+      });
       clearImmediate(immediate);
       assert(turns >= 2, String(turns));
       assert(memory instanceof NodeMemory);
-      assert.deepEqual(done, [32 * MIB, 64 * MIB, 80 * MIB + 1]);
+      const total = 80 * MIB + 1;
+      assert.deepEqual(
+        seen,
+        [32 * MIB, 64 * MIB, total].map((done) => ({ done, total })),
+      );
       assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map([[0, 20 * 1024 + 1]]), untouched: 0 });
       assert(memory.view(80 * MIB - 5, 6).every((byte) => byte === 0));
     });
 
     it('leaves pages to be touched later when told to', async () => {
-      using memory = await mapOnNodeAsync({
+      using memory = await NodeMemory.openAsync({
         node: 0,
         size: 10 * PAGE,
         populate: false,
@@ -217,7 +233,7 @@ describe('mapOnNode', () => {
       const before = readFileSync(apart, 'utf8').trim();
       writeFileSync(apart, String(Number(before) + 2));
       try {
-        using memory = await mapOnNodeAsync({ node: 0, size: '4MiB', hugePages: '2MiB' });
+        using memory = await NodeMemory.openAsync({ node: 0, size: '4MiB', hugePages: '2MiB' });
         assert.deepEqual(memory.where(), { pageSize: 2 * MIB, nodes: new Map([[0, 2]]), untouched: 0 });
       } finally {
         writeFileSync(apart, String(Number(readFileSync(apart, 'utf8')) - 2));
@@ -227,18 +243,18 @@ describe('mapOnNode', () => {
     it('is given up on a signal, and all is given back', async function () {
       const before = await boundBytes(this);
       await assert.rejects(
-        mapOnNodeAsync({ node: 0, size: PAGE, signal: AbortSignal.abort(new Error('no')) }),
+        NodeMemory.openAsync({ node: 0, size: PAGE, signal: AbortSignal.abort(new Error('no')) }),
         /^Error: no$/,
       );
       const giving = new AbortController();
       const done: number[] = [];
-      const mapping = mapOnNodeAsync({
+      const mapping = NodeMemory.openAsync({
         node: 0,
         size: 128 * MIB,
         signal: giving.signal,
-        onProgress: (bytes) => {
-          done.push(bytes);
-          if (bytes === 64 * MIB) giving.abort(new Error('enough'));
+        onProgress: (progress) => {
+          done.push(progress.done);
+          if (progress.done === 64 * MIB) giving.abort(new Error('enough'));
         },
       });
       await assert.rejects(mapping, /^Error: enough$/);
@@ -251,13 +267,13 @@ describe('mapOnNode', () => {
       const onProgress = () => {
         throw new Error('mine');
       };
-      await assert.rejects(mapOnNodeAsync({ node: 0, size: 64 * MIB, onProgress }), /^Error: mine$/);
+      await assert.rejects(NodeMemory.openAsync({ node: 0, size: 64 * MIB, onProgress }), /^Error: mine$/);
       assert(await collected(() => boundNow() === before));
     });
 
-    it('refuses what mapOnNode refuses, and wrong signals and callbacks', async () => {
+    it('refuses what open refuses, and wrong signals and callbacks', async () => {
       const call = (change: Record<string, unknown>) =>
-        mapOnNodeAsync({ node: 0, size: PAGE, ...change } as unknown as MapOnNodeAsyncOptions);
+        NodeMemory.openAsync({ node: 0, size: PAGE, ...change } as unknown as NodeMemoryAsyncOptions);
       for (const [change, code] of [
         [{ signal: 5 }, 'ERR_INVALID_ARG_TYPE'],
         [{ onProgress: true }, 'ERR_INVALID_ARG_TYPE'],
@@ -269,9 +285,11 @@ describe('mapOnNode', () => {
       ] as const) {
         await assert.rejects(call(change), { code });
       }
-      await assert.rejects(mapOnNodeAsync(null as unknown as MapOnNodeAsyncOptions), { code: 'ERR_INVALID_ARG_TYPE' });
+      await assert.rejects(NodeMemory.openAsync(null as unknown as NodeMemoryAsyncOptions), {
+        code: 'ERR_INVALID_ARG_TYPE',
+      });
       throwsCode(
-        () => mapOnNode({ node: 0, size: PAGE, signal: 5 } as unknown as MapOnNodeOptions),
+        () => NodeMemory.open({ node: 0, size: PAGE, signal: 5 } as unknown as NodeMemoryOptions),
         'ERR_INVALID_ARG_VALUE',
       );
     });
@@ -284,12 +302,12 @@ describe('mapOnNode', () => {
         const free = (bytes: number) => writeFileSync(join(node, 'meminfo'), `Node 0 MemFree: ${bytes / 1024} kB\n`);
         free(128 * MIB);
         const done: number[] = [];
-        const onProgress = (bytes: number) => {
-          done.push(bytes);
-          free((bytes === 64 * MIB ? 60 : 128) * MIB);
+        const onProgress = (progress: Progress) => {
+          done.push(progress.done);
+          free((progress.done === 64 * MIB ? 60 : 128) * MIB);
         };
         const host = { sys: root, proc: '/proc' };
-        await assert.rejects(mapOnNodeAsync({ node: 0, size: 128 * MIB, onProgress }, host), { code: 'ENOMEM' });
+        await assert.rejects(openAsyncOn({ node: 0, size: 128 * MIB, onProgress }, host), { code: 'ENOMEM' });
         assert.deepEqual(done, [32 * MIB, 64 * MIB]);
       } finally {
         rmSync(root, { recursive: true });
@@ -305,11 +323,11 @@ describe('mapOnNode', () => {
         async (processes: string) => {
           const { writeFileSync } = await import('node:fs');
           writeFileSync(processes, String(process.pid));
-          const { mapOnNode, VolatileArena } = await import('pmem/volatile');
-          mapOnNode({ node: 0, size: '32MiB' }).close();
+          const { NodeMemory, VolatileArena } = await import('pmem/volatile');
+          NodeMemory.open({ node: 0, size: '32MiB' }).close();
           const said = [
-            () => mapOnNode({ node: 0, size: '512MiB' }),
-            () => mapOnNode({ node: 0, size: '512MiB', strict: false }),
+            () => NodeMemory.open({ node: 0, size: '512MiB' }),
+            () => NodeMemory.open({ node: 0, size: '512MiB', strict: false }),
             () => VolatileArena.open({ node: 0, size: '512MiB' }),
           ].map((call) => {
             try {
@@ -321,7 +339,7 @@ describe('mapOnNode', () => {
           });
           // As much as is told to be left, and nothing of it is one page too much.
           const left = /leaves (\d+) MiB|leaves ([\d.]+) MiB/.exec(said[0] ?? '');
-          mapOnNode({ node: 0, size: (Math.floor(Number(left?.[1] ?? left?.[2])) - 24) * 2 ** 20 }).close();
+          NodeMemory.open({ node: 0, size: (Math.floor(Number(left?.[1] ?? left?.[2])) - 24) * 2 ** 20 }).close();
           return said;
         },
         [group.processes],
@@ -350,13 +368,13 @@ describe('mapOnNode', () => {
     afterEach(() => rmSync(root, { recursive: true, force: true }));
 
     it('without NUMA all memory is on node 0', () => {
-      using memory = mapOnNode({ node: 0, size: PAGE }, { sys: join(root, 'none'), proc: root });
+      using memory = openOn({ node: 0, size: PAGE }, { sys: join(root, 'none'), proc: root });
       assert.deepEqual(memory.where().nodes, new Map([[0, 1]]));
-      throwsCode(() => mapOnNode({ node: 1, size: PAGE }, { sys: join(root, 'none'), proc: root }), 'ERR_PMEM_NODE');
+      throwsCode(() => openOn({ node: 1, size: PAGE }, { sys: join(root, 'none'), proc: root }), 'ERR_PMEM_NODE');
     });
 
     it('a node can be there and have no memory', () => {
-      throwsCode(() => mapOnNode({ node: 1, size: PAGE }, host('0,2')), 'ERR_PMEM_NODE', {
+      throwsCode(() => openOn({ node: 1, size: PAGE }, host('0,2')), 'ERR_PMEM_NODE', {
         message: /node 1 has no memory; with memory: 0, 2/,
       });
     });
@@ -364,14 +382,14 @@ describe('mapOnNode', () => {
     it('what the kernel could drop counts as room', () => {
       const kib = (free: number, files: number, shared: number) =>
         `Node 0 MemFree: ${free} kB\nNode 0 FilePages: ${files} kB\nNode 0 Shmem: ${shared} kB\nNode 0 SReclaimable: 1 kB\n`;
-      mapOnNode({ node: 0, size: 3 * PAGE }, host('0', kib(4, 11, 4))).close();
+      openOn({ node: 0, size: 3 * PAGE }, host('0', kib(4, 11, 4))).close();
       const options = { node: 0, size: 3 * PAGE };
-      throwsCode(() => mapOnNode(options, host('0', kib(4, 10, 4))), 'ENOMEM');
-      throwsCode(() => mapOnNode({ ...options, strict: false }, host('0', kib(4, 10, 4))), 'ENOMEM', {
+      throwsCode(() => openOn(options, host('0', kib(4, 10, 4))), 'ENOMEM');
+      throwsCode(() => openOn({ ...options, strict: false }, host('0', kib(4, 10, 4))), 'ENOMEM', {
         message: /all NUMA/,
       });
-      mapOnNode({ ...options, strict: false }, host('0,2', kib(4, 10, 4))).close();
-      mapOnNode({ ...options, populate: false }, host('0', kib(4, 10, 4))).close();
+      openOn({ ...options, strict: false }, host('0,2', kib(4, 10, 4))).close();
+      openOn({ ...options, populate: false }, host('0', kib(4, 10, 4))).close();
     });
 
     describe('with limits on control groups', () => {
@@ -403,18 +421,18 @@ describe('mapOnNode', () => {
       ] as const) {
         it(`version 2: ${what}`, () => {
           const files = { [`${path}memory.max`]: within(MIB), [`${path}memory.current`]: String(MIB) };
-          mapOnNode(options, limited(cgroup, mount, files)).close();
+          openOn(options, limited(cgroup, mount, files)).close();
           const less = { ...files, [`${path}memory.current`]: String(MIB + 1) };
           for (const strict of [true, false]) {
-            throwsCode(() => mapOnNode({ ...options, strict }, limited(cgroup, mount, less)), 'ENOMEM', {
+            throwsCode(() => openOn({ ...options, strict }, limited(cgroup, mount, less)), 'ENOMEM', {
               message: /control group '.*groups.*', 69[.\d]* MiB, leaves 68[.\d]* MiB/,
             });
           }
           // Pages of files that are not in use are dropped before anybody is killed.
           const cache = { ...less, [`${path}memory.stat`]: 'anon 5\nfile 7\ninactive_file 1\nactive_file 9' };
-          mapOnNode(options, limited(cgroup, mount, cache)).close();
+          openOn(options, limited(cgroup, mount, cache)).close();
           // What is touched later is not checked now.
-          mapOnNode({ ...options, populate: false }, limited(cgroup, mount, less)).close();
+          openOn({ ...options, populate: false }, limited(cgroup, mount, less)).close();
         });
       }
 
@@ -422,15 +440,15 @@ describe('mapOnNode', () => {
         const mount = '30 1 0:30 / AT rw - cgroup cgroup rw,memory\n31 1 0:31 / AT/cpu rw - cgroup cgroup rw,cpu';
         const cgroup = '4:cpu:/c\n5:memory,hugetlb:/m\n0::/';
         const files = { 'm/memory.limit_in_bytes': within(0), 'm/memory.usage_in_bytes': '0' };
-        mapOnNode(options, limited(cgroup, mount, files)).close();
+        openOn(options, limited(cgroup, mount, files)).close();
         const less = { ...files, 'm/memory.usage_in_bytes': '1000', 'm/memory.stat': 'inactive_file 1000' };
-        throwsCode(() => mapOnNode(options, limited(cgroup, mount, less)), 'ENOMEM', {
+        throwsCode(() => openOn(options, limited(cgroup, mount, less)), 'ENOMEM', {
           message: /control group '.*m'/,
         });
         const cache = { ...less, 'm/memory.stat': 'inactive_file 0\ntotal_inactive_file 1000' };
-        mapOnNode(options, limited(cgroup, mount, cache)).close();
+        openOn(options, limited(cgroup, mount, cache)).close();
         const unlimited = { ...less, 'm/memory.limit_in_bytes': '9223372036854771712' };
-        mapOnNode(options, limited(cgroup, mount, unlimited)).close();
+        openOn(options, limited(cgroup, mount, unlimited)).close();
       });
 
       it('the least of several counts, and no limit is none', () => {
@@ -442,17 +460,17 @@ describe('mapOnNode', () => {
           'memory.max': String(MIB),
           'memory.current': '0',
         };
-        throwsCode(() => mapOnNode(options, limited('0::/a/b', V2, several)), 'ENOMEM', {
+        throwsCode(() => openOn(options, limited('0::/a/b', V2, several)), 'ENOMEM', {
           message: /, 1 MiB, leaves 1 MiB/,
         });
-        mapOnNode(options, limited('0::/a/b', V2, { ...several, 'memory.max': 'max' })).close();
-        mapOnNode(options, limited('nonsense\n7:memory', 'nonsense', { ...several, 'memory.max': 'max' })).close();
+        openOn(options, limited('0::/a/b', V2, { ...several, 'memory.max': 'max' })).close();
+        openOn(options, limited('nonsense\n7:memory', 'nonsense', { ...several, 'memory.max': 'max' })).close();
       });
     });
 
     it('a node that this process may not use is refused by the kernel, in words', function () {
       if (readFileSync('/sys/devices/system/node/has_memory', 'utf8').trim() !== '0') this.skip();
-      throwsCode(() => mapOnNode({ node: 2, size: PAGE }, host('0,2')), 'EINVAL', { message: /Mems_allowed_list/ });
+      throwsCode(() => openOn({ node: 2, size: PAGE }, host('0,2')), 'EINVAL', { message: /Mems_allowed_list/ });
     });
   });
 });

@@ -119,7 +119,7 @@ export function reconfigureBy(
  * it is refused. Needs root.
  *
  * To `system-ram` loses all that the device holds, and wants `destroyData: true`; the memory becomes the NUMA node
- * `targetNode`, on which `mapOnNode` and `VolatileArena` find it. To `devdax` is refused while memory is online, unless
+ * `targetNode`, on which `NodeMemory` and `VolatileArena` find it. To `devdax` is refused while memory is online, unless
  * `force` says to take it offline; what the kernel cannot move away stops it.
  *
  * When a step fails, the message says which mode the device is in, and how much of its memory is online. Where a driver does not

@@ -15,7 +15,7 @@ import {
 import { basename, join } from 'node:path';
 import { Region } from 'pmem';
 import { PmemDisk } from 'pmem/block';
-import { mapOnNode } from 'pmem/volatile';
+import { NodeMemory } from 'pmem/volatile';
 import { throwsCode } from '../../support/errors.js';
 import { everything } from '../machines.js';
 import { place } from '../places.js';
@@ -39,7 +39,7 @@ function spoil(start: number, count: number): void {
 
 /** What the driver itself gives, past the page cache: bytes, or an errno's name. */
 function byDriver(sector: number): string {
-  using aligned = mapOnNode({ node: 0, size: PAGE });
+  using aligned = NodeMemory.open({ node: 0, size: PAGE });
   const target = aligned.view(0, 512);
   const fd = openSync(legacy().device, constants.O_RDONLY | constants.O_DIRECT);
   try {

@@ -17,7 +17,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Region } from 'pmem';
 import { DaxDevice, type Reconfigured, reconfigure } from 'pmem/devdax';
-import { mapOnNode, mapOnNodeAsync, VolatileArena } from 'pmem/volatile';
+import { NodeMemory, type NodeMemoryOptions, VolatileArena } from 'pmem/volatile';
+import type { Host } from '#dist/linux/host.js';
 import { throwsCode } from '../../support/errors.js';
 import { ROOT } from '../../support/paths.js';
 import { numa } from '../machines.js';
@@ -26,6 +27,9 @@ import { place } from '../places.js';
 export const machines = [numa];
 
 const MIB = 2 ** 20;
+/** On what another machine tells of itself. */
+const openOn: (options: NodeMemoryOptions, host: Host) => NodeMemory = NodeMemory.open;
+const openAsyncOn: (options: NodeMemoryOptions, host: Host) => Promise<NodeMemory> = NodeMemory.openAsync;
 const NODE = '/sys/devices/system/node/node1';
 const AUTO_ONLINE = '/sys/devices/system/memory/auto_online_blocks';
 
@@ -214,7 +218,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
 
   describe('the node that the memory becomes', () => {
     before(() => {
-      throwsCode(() => mapOnNode({ node: 1, size: MIB }), 'ERR_PMEM_NODE', {
+      throwsCode(() => NodeMemory.open({ node: 1, size: MIB }), 'ERR_PMEM_NODE', {
         message: /node 1 .*; with memory: 0/,
       });
       throwsCode(() => VolatileArena.open({ device: place('spare').path, size: MIB }), 'ERR_PMEM_MODE');
@@ -225,8 +229,8 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       throwsCode(() => Region.open(place('spare').path), 'ENXIO', { message: /system-ram/ });
     });
 
-    it('has the pages of mapOnNode, as numa_maps says too', () => {
-      using bound = mapOnNode({ node: 1, size: 64 * MIB });
+    it('has the pages of NodeMemory.open, as numa_maps says too', () => {
+      using bound = NodeMemory.open({ node: 1, size: 64 * MIB });
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map([[1, 16384]]), untouched: 0 });
       const [line, ...others] = boundToNode1();
       assert.match(String(line), / N1=16384 /);
@@ -236,8 +240,8 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.deepEqual(bound.where(64 * MIB - 1).nodes, new Map([[1, 1]]));
     });
 
-    it('has the pages of mapOnNodeAsync, in one mapping that is bound', async () => {
-      using bound = await mapOnNodeAsync({ node: 1, size: 80 * MIB });
+    it('has the pages of NodeMemory.openAsync, in one mapping that is bound', async () => {
+      using bound = await NodeMemory.openAsync({ node: 1, size: 80 * MIB });
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map([[1, 20480]]), untouched: 0 });
       const [line, ...others] = boundToNode1();
       assert.match(String(line), / N1=20480 /);
@@ -245,7 +249,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
     });
 
     it('gets the pages that are touched later', () => {
-      using bound = mapOnNode({ node: 1, size: MIB, populate: false });
+      using bound = NodeMemory.open({ node: 1, size: MIB, populate: false });
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map(), untouched: 256 });
       bound.view(4096, 1).fill(1);
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map([[1, 1]]), untouched: 255 });
@@ -253,12 +257,12 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
 
     it('gives huge pages that were set apart there', () => {
       const apart = join(NODE, 'hugepages', 'hugepages-2048kB', 'nr_hugepages');
-      throwsCode(() => mapOnNode({ node: 1, size: '8MiB', hugePages: '2MiB' }), 'ENOMEM', {
+      throwsCode(() => NodeMemory.open({ node: 1, size: '8MiB', hugePages: '2MiB' }), 'ENOMEM', {
         message: /node1.*nr_hugepages/,
       });
       writeFileSync(apart, '4');
       {
-        using bound = mapOnNode({ node: 1, size: '8MiB', hugePages: '2MiB' });
+        using bound = NodeMemory.open({ node: 1, size: '8MiB', hugePages: '2MiB' });
         bound.view().fill(1);
         assert.deepEqual(bound.where(), { pageSize: 2 * MIB, nodes: new Map([[1, 4]]), untouched: 0 });
       }
@@ -279,7 +283,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
 
     it('refuses more than it has, and no process is killed for it', async () => {
       const size = memory.totals.node + 32 * MIB;
-      throwsCode(() => mapOnNode({ node: 1, size }), 'ENOMEM', { message: /NUMA node 1/ });
+      throwsCode(() => NodeMemory.open({ node: 1, size }), 'ENOMEM', { message: /NUMA node 1/ });
       // A host whose figures are out of date.
       const root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
       const nodes = join(root, 'devices', 'system', 'node');
@@ -287,12 +291,12 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       writeFileSync(join(nodes, 'has_memory'), '0-1\n');
       writeFileSync(join(nodes, 'node1', 'meminfo'), 'Node 1 MemFree: 8388608 kB\n');
       const stale = { sys: root, proc: '/proc' };
-      throwsCode(() => mapOnNode({ node: 1, size }, stale), 'ERR_PMEM_NODE_PLACEMENT', {
+      throwsCode(() => openOn({ node: 1, size }, stale), 'ERR_PMEM_NODE_PLACEMENT', {
         message: /\d+ on node 0/,
       });
-      await assert.rejects(mapOnNodeAsync({ node: 1, size }, stale), { code: 'ERR_PMEM_NODE_PLACEMENT' });
+      await assert.rejects(openAsyncOn({ node: 1, size }, stale), { code: 'ERR_PMEM_NODE_PLACEMENT' });
       rmSync(root, { recursive: true });
-      using both = mapOnNode({ node: 1, size, strict: false });
+      using both = NodeMemory.open({ node: 1, size, strict: false });
       const { nodes: counts, untouched } = both.where();
       assert.equal(untouched, 0);
       assert((counts.get(1) ?? 0) > 0 && (counts.get(0) ?? 0) > 0);
@@ -306,10 +310,10 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       const group = join(groups, 'limited');
       mkdirSync(group);
       writeFileSync(join(group, 'memory.max'), String(256 * MIB));
-      const source = `import { mapOnNode } from 'pmem/volatile';
-        mapOnNode({ node: 1, size: '32MiB' }).close();
+      const source = `import { NodeMemory } from 'pmem/volatile';
+        NodeMemory.open({ node: 1, size: '32MiB' }).close();
         try {
-          mapOnNode({ node: 1, size: '384MiB' });
+          NodeMemory.open({ node: 1, size: '384MiB' });
         } catch (error) {
           console.log(error.message);
         }`;
@@ -326,7 +330,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
     });
 
     it('moves what is on it when it is taken away', () => {
-      using bound = mapOnNode({ node: 1, size: 16 * MIB });
+      using bound = NodeMemory.open({ node: 1, size: 16 * MIB });
       bound.view().fill(9);
       toDevice();
       assert.deepEqual(bound.where().nodes, new Map([[0, 4096]]));
