@@ -3,7 +3,16 @@
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { assumedByEnvironment } from '../memory/durability/durability.js';
 import { checkPermissions, DEFAULT_MODE } from '../memory/region/options.js';
-import { booleanOption, ownOptions } from '../options.js';
+import {
+  booleanOption,
+  type CheckedJob,
+  integerOption,
+  type JobOptions,
+  jobOptions,
+  ownOptions,
+  type Progress,
+  sizeOption,
+} from '../options.js';
 import { parseSize, type Size } from '../units.js';
 import { MapFlags } from './device/map-flags.js';
 import type { Attempt } from './device/rules.js';
@@ -58,15 +67,15 @@ export interface DaxMapOptions {
   populate?: boolean;
   /** Keep the memory out of core dumps, as of `Region.open`. Default false. */
   dontDump?: boolean;
-  /** Called with the bytes that are there so far, while the mapping is verified or populated. */
-  onProgress?: (bytes: number) => void;
+  /**
+   * Called after each step, in bytes of the mapping, with `phase` `'verify'` while the guarantee is verified, and `'populate'` while pages
+   * are faulted in. What it throws ends the call, and nothing stays mapped.
+   */
+  onProgress?: (progress: Progress) => void;
 }
 
-/** Options of `device.mapAsync`. */
-export interface DaxMapAsyncOptions extends DaxMapOptions {
-  /** Gives the mapping up; the promise rejects with the signal's reason. */
-  signal?: AbortSignal;
-}
+/** Options of `device.mapAsync`. A signal gives the mapping up at its next step. */
+export interface DaxMapAsyncOptions extends DaxMapOptions, JobOptions {}
 
 /** {@link DaxSharedOptions} with their defaults filled in. */
 export interface CheckedShared {
@@ -87,11 +96,9 @@ export interface CheckedOpen extends CheckedShared {
 }
 
 /** {@link DaxMapOptions} as the kernel would get them. */
-export interface CheckedMap extends Attempt {
+export interface CheckedMap extends Attempt, CheckedJob {
   readonly populate: boolean;
   readonly dontDump: boolean;
-  readonly onProgress: ((bytes: number) => void) | undefined;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** Names of {@link DaxSharedOptions}. */
@@ -99,10 +106,6 @@ export const SHARED_NAMES = ['emulate', 'readOnly', 'assumePersistent', 'shared'
 const OPEN_NAMES = [...SHARED_NAMES, 'align', 'offset', 'size', 'create', 'exclusive', 'mode'] as const;
 const MAP_NAMES = ['offset', 'length', 'readOnly', 'flags', 'address', 'populate', 'dontDump', 'onProgress'] as const;
 const MAP_ASYNC_NAMES = [...MAP_NAMES, 'signal'] as const;
-
-function size(value: Size | undefined, name: string): number | undefined {
-  return value === undefined ? undefined : parseSize(value, `options.${name}`);
-}
 
 function shared(options: DaxSharedOptions): CheckedShared {
   return {
@@ -123,15 +126,13 @@ export function checkOpenOptions(given: DaxOpenOptions = {}): CheckedOpen {
   const options = ownOptions(given, OPEN_NAMES);
   const checked: CheckedOpen = {
     ...shared(options),
-    align: size(options.align, 'align'),
-    offset: size(options.offset, 'offset') ?? 0,
-    size: size(options.size, 'size'),
+    align: sizeOption(options.align, 'align', 1),
+    offset: sizeOption(options.offset, 'offset') ?? 0,
+    size: sizeOption(options.size, 'size', 1),
     create: booleanOption(options.create, 'create', false),
     exclusive: booleanOption(options.exclusive, 'exclusive', false),
     mode: options.mode ?? DEFAULT_MODE,
   };
-  if (checked.size === 0) throw outOfRange('options.size', 'at least 1 byte', options.size);
-  if (checked.align === 0) throw outOfRange('options.align', 'at least 1 byte', options.align);
   if (checked.create && checked.readOnly) throw wrongValue('options.create', 'left out with readOnly', true);
   checkPermissions(checked.mode);
   if (checked.exclusive && !checked.create) throw wrongValue('options.exclusive', 'given with create', true);
@@ -154,15 +155,6 @@ function register(value: Size | bigint, name: string): bigint {
   return BigInt.asUintN(64, exact);
 }
 
-function flagsOf(flags: number | undefined): number {
-  if (flags === undefined) return MapFlags.SHARED;
-  if (typeof flags !== 'number') throw wrongType('options.flags', 'a number made of MapFlags', flags);
-  if (!(Number.isInteger(flags) && flags >= 0 && flags < 2 ** 31)) {
-    throw outOfRange('options.flags', 'an integer from 0 to 2^31 - 1', flags);
-  }
-  return flags;
-}
-
 function addressOf(address: bigint | undefined, flags: number): bigint | undefined {
   if (address === undefined) {
     if ((flags & (MapFlags.FIXED | MapFlags.FIXED_NOREPLACE)) === 0) return undefined;
@@ -181,16 +173,9 @@ export function checkMapOptions(
 ): CheckedMap {
   // A call that returns when all is done cannot be given up.
   const given = ownOptions(options === undefined ? {} : options, kind === 'sync' ? MAP_NAMES : MAP_ASYNC_NAMES);
-  const { onProgress, signal } = given;
   const offset = register(given.offset ?? 0, 'options.offset');
   const rest = BigInt(device.size) - offset;
-  const flags = flagsOf(given.flags);
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw wrongType('options.onProgress', 'a function', onProgress);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw wrongType('options.signal', 'an AbortSignal', signal);
-  }
+  const flags = integerOption(given.flags, 'flags', 0, 2 ** 31 - 1) ?? MapFlags.SHARED;
   return {
     offset,
     // From past the end on there is nothing left; the least that can be asked for is refused with the reason.
@@ -202,7 +187,6 @@ export function checkMapOptions(
     populate:
       booleanOption(given.populate, 'populate') === true || (flags & (MapFlags.POPULATE | MapFlags.LOCKED)) !== 0,
     dontDump: booleanOption(given.dontDump, 'dontDump', false),
-    onProgress,
-    signal,
+    ...jobOptions(given),
   };
 }

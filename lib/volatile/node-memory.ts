@@ -169,7 +169,8 @@ export class NodeMemory implements Disposable {
     if (this.#closed) {
       throw new PmemError('ERR_PMEM_CLOSED', `${operation}: the memory of NUMA node ${node} is closed`);
     }
-    const count = length === undefined ? size - offset : length;
+    const rest = typeof offset === 'number' ? size - offset : 0;
+    const count = length === undefined ? rest : length;
     if (!within(offset, count, size)) throw rangeError(offset, count, size, 'memory');
     checkMemory(handle, operation, `NUMA node ${node}`);
     return count;

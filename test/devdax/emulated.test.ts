@@ -7,6 +7,7 @@ import { Region } from 'pmem';
 import { PmemDisk } from 'pmem/block';
 import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, DaxRegion, MapFlags } from 'pmem/devdax';
 import { native } from '#dist/binding.js';
+import type { Progress } from '#dist/options.js';
 import { inChild } from '../support/child.js';
 import { TAKEN, table } from '../support/dax-table.js';
 import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
@@ -321,10 +322,14 @@ describe('an emulated DAX device', () => {
 
     it('populates, in pieces that tell, and stops when told to', async () => {
       using device = open({}, 256 * MIB);
-      const told: number[] = [];
-      const onProgress = (bytes: number) => told.push(bytes);
+      const told: Progress[] = [];
+      const onProgress = (progress: Progress) => told.push(progress);
       using region = device.map({ length: '128MiB', populate: true, readOnly: true, onProgress });
-      assert.deepEqual(told, [64 * MIB, 128 * MIB]);
+      const total = 128 * MIB;
+      assert.deepEqual(
+        told,
+        [64 * MIB, total].map((done) => ({ done, total, phase: 'populate' })),
+      );
       assert.equal(device.pageSize(), 4096);
       const abort = new AbortController();
       const reason = new Error('enough');
@@ -535,7 +540,9 @@ describe('an emulated DAX device', () => {
       const asynchronous = async () => {
         ran = true;
       };
-      throwsCode(() => device.faults(asynchronous), 'ERR_INVALID_ARG_VALUE', { message: /done when it returns/ });
+      throwsCode(() => device.faults(asynchronous), 'ERR_INVALID_ARG_VALUE', {
+        message: /has finished when it returns/,
+      });
       assert(!ran);
       // Neither is its failure left for nobody to handle.
       throwsCode(() => device.faults(() => Promise.reject(new Error('later'))), 'ERR_INVALID_ARG_VALUE');

@@ -1,8 +1,8 @@
 /** The instance allocator against a model that only knows pages and their owners. */
 
 import assert from 'node:assert/strict';
-import type { Extent } from '#dist/devdax/dax-source.js';
 import { FreeExtents, Layout, shrunk } from '#dist/devdax/region/allocations.js';
+import type { ByteRange } from '#dist/memory/memory.js';
 import { Random } from '../support/random.js';
 
 const ALIGN = 2 * 2 ** 20;
@@ -44,7 +44,7 @@ class Pages {
   }
 }
 
-function pagesOf(extents: readonly Extent[], first: number): number[] {
+function pagesOf(extents: readonly ByteRange[], first: number): number[] {
   return extents.flatMap(({ offset, length }) => {
     assert.equal(offset % ALIGN, 0, 'an extent begins off the alignment');
     assert(length > 0 && length % ALIGN === 0, 'a length off the alignment');
@@ -107,7 +107,7 @@ describe('the instance allocator', () => {
           used += pages.length;
           if (extents.length > 1) done.several++;
           for (let n = 1; n < extents.length; n++) {
-            const [a, b] = [extents[n - 1] as Extent, extents[n] as Extent];
+            const [a, b] = [extents[n - 1] as ByteRange, extents[n] as ByteRange];
             assert.notEqual(a.offset + a.length, b.offset, `${where}: what adjoins in order is one extent`);
           }
         }
@@ -115,7 +115,7 @@ describe('the instance allocator', () => {
         assert.equal(pagesOf(free, first).length + used, count, `${where}: pages leaked`);
         assert.equal(layout.free.available, model.free * ALIGN, where);
         for (let n = 1; n < free.length; n++) {
-          const [a, b] = [free[n - 1] as Extent, free[n] as Extent];
+          const [a, b] = [free[n - 1] as ByteRange, free[n] as ByteRange];
           assert(a.offset + a.length < b.offset, `${where}: free extents that touch`);
         }
       }

@@ -103,12 +103,12 @@ describe('a DAX device on huge pages', () => {
     const memfd = hugeMemfd(SIZE);
     using device = DaxDevice.open(memfd.path);
     const told: number[] = [];
-    using region = device.map({ populate: true, onProgress: (bytes) => told.push(bytes) });
+    using region = device.map({ populate: true, onProgress: ({ done }) => told.push(done) });
     assert.equal(told.at(-1), SIZE);
     assert.equal(kernel.touch(region.view(), SMALL, 1), 0);
     region.close();
     told.length = 0;
-    using again = await device.mapAsync({ populate: true, onProgress: (bytes) => told.push(bytes) });
+    using again = await device.mapAsync({ populate: true, onProgress: ({ done }) => told.push(done) });
     assert.equal(told.at(-1), SIZE);
     assert.equal(kernel.touch(again.view(), SMALL, 1), 0);
     memfd.close();

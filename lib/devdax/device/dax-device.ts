@@ -1,25 +1,22 @@
 /** Device-DAX: a page size fixed at configuration, no private mappings, and what was mapped stays what it is. */
 
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import { types } from 'node:util';
-import { type HeldLock, type Mapped, native, Status } from '../../binding.js';
-import { errorName, PmemError, systemError, wrongType, wrongValue } from '../../errors.js';
-import { daxDeviceAt } from '../../linux/dax/devices.js';
-import { piecesOf } from '../../memory/extents.js';
-import { lockRange } from '../../memory/lock/acquire.js';
+import { inspect, types } from 'node:util';
+import { native } from '../../binding.js';
+import { PmemError, wrongType, wrongValue } from '../../errors.js';
+import { Jobs } from '../../jobs.js';
 import { refuseInUse } from '../../memory/lock/in-use.js';
 import type { ByteRange } from '../../memory/memory.js';
-import { type MapPlan, mapDescriptor, mapPlan, type OpenedMapping } from '../../memory/region/map-descriptor.js';
+import type { OpenedMapping } from '../../memory/region/map-descriptor.js';
 import { checkPath } from '../../memory/region/options.js';
 import { Region } from '../../memory/region/region.js';
-import { greatest, least } from '../../numbers.js';
-import { own } from '../../options.js';
+import { least } from '../../numbers.js';
+import { formatSize } from '../../units.js';
 import { type DaxSource, sizeOf } from '../dax-source.js';
 import {
   type CheckedMap,
-  type CheckedShared,
   checkMapOptions,
   checkOpenOptions,
   checkSharedOptions,
@@ -28,8 +25,9 @@ import {
   type DaxOpenOptions,
   type DaxSharedOptions,
 } from '../options.js';
-import { type FaultGuarantee, type FaultKind, hindrance, noGuarantee, type Verdict, verify } from './granularity.js';
-import { missingRules, type OpenedDevice, openOpened, openPath } from './open.js';
+import type { FaultGuarantee, Verdict } from './granularity.js';
+import { mapRange, prepare, probe } from './mapping.js';
+import { checkUnchanged, missingRules, type OpenDevice, openPath, openSource } from './open.js';
 import { checkMapping } from './rules.js';
 
 /** What {@link DaxDevice.faults} counted. */
@@ -40,93 +38,68 @@ export interface FaultCount<Result> {
   readonly result: Result;
 }
 
-const { EBADF, ENXIO } = constants.errno;
+const { EBADF } = constants.errno;
 const OPEN = Symbol('open');
-/** Bytes faulted in between two reports of progress. */
-const PIECE = 64 * 2 ** 20;
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   if (!('then' in value) || typeof value.then !== 'function') return false;
-  // Nobody else gets it: its failure must not end the process.
+  // Nobody else gets the promise: its failure must not end the process.
   if (value instanceof Promise) value.catch(() => {});
   return true;
 }
 
 function notCounted(what: string): TypeError {
-  const expected = 'a function that is done when it returns (the faults of what runs later would not be counted)';
+  const expected = 'a function that has finished when it returns (faults that it takes later would not be counted)';
   return wrongValue('fn', expected, what);
 }
 
-/** Gives the lock back where what is checked under it throws: no mapping takes it over then. */
-function refuseLocked(lock: HeldLock | undefined, check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    if (lock !== undefined) native.unlock(lock);
-    throw error;
-  }
-}
-
-/** Whether larger pages are to be kept out, where the file system could bring them in at once. */
-function mapsSmall(how: FaultKind, align: number): boolean {
-  return how === 'dax' && align === native.pageSize();
-}
-
-/** Closes the descriptors of devices that were forgotten. */
-const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
+/** Closes the descriptors of devices that were collected. */
+const collected = new FinalizationRegistry<number>((fd) => closeSync(fd));
 
 /**
- * A DAX device: `/dev/daxX.Y`, or the same contract on a file, hugetlbfs, a memfd or a reserved range. Mappings begin and end
- * at multiples of {@link align}, are shared, and are a {@link Region} each.
+ * A DAX device: `/dev/daxX.Y`, or the same contract on a file, hugetlbfs, a memfd or a reserved range. Mappings begin and end at
+ * multiples of {@link align} and are shared; each is a {@link Region}.
  *
- * One descriptor is open for the device's life: a path that is deleted or replaced does not matter. Mappings outlive
- * {@link close}, as those of mmap(2) do. Everything but closing again throws `ERR_PMEM_CLOSED` after it, whose `errno` is EBADF.
+ * One descriptor is open for the device's life, so that it does not matter when the path is deleted or replaced. Mappings outlive
+ * {@link close}, as those of mmap(2) do. After it every method but `close` throws `ERR_PMEM_CLOSED`, with `errno` EBADF.
  */
-export class DaxDevice implements Disposable {
-  readonly #opened: OpenedDevice;
-  readonly #source: DaxSource;
-  readonly #options: CheckedShared;
+export class DaxDevice implements Disposable, AsyncDisposable {
+  readonly #opened: OpenDevice;
   readonly #size: number;
+  readonly #missing: readonly string[];
+  readonly #jobs = new Jobs();
   #verdict: Verdict;
-  #fd: number;
+  #closed = false;
   #regions: WeakRef<Region>[] = [];
 
-  /** @internal Use {@link DaxDevice.open}. */
-  constructor(guard: typeof OPEN, opened: OpenedDevice, source: DaxSource, options: CheckedShared) {
+  private constructor(guard: typeof OPEN, opened: OpenDevice, verdict: Verdict) {
     if (guard !== OPEN) throw wrongValue('DaxDevice', 'made by DaxDevice.open', 'new');
     this.#opened = opened;
-    // What it does not say, Object.prototype does not say for it.
-    this.#source = Object.assign(Object.create(null), source);
-    this.#options = options;
-    this.#size = sizeOf(source.extents);
-    this.#fd = opened.fd;
-    if (!options.readOnly) refuseInUse(opened.backing, source.locked);
-    // First: a mapping for storing makes a file on hugetlbfs longer that was made shorter.
-    this.#unchanged();
-    this.#verdict = this.#probe();
-    if (!this.#verdict.given && !options.emulate) {
-      throw noGuarantee(source.path, source.align, this.#verdict.reason);
-    }
-    forgotten.register(this, opened.fd, this);
+    this.#size = sizeOf(opened.source.extents);
+    // Asked now: the descriptor's number may be another file's after close.
+    this.#missing = missingRules(opened);
+    this.#verdict = verdict;
+    collected.register(this, opened.fd, this);
   }
 
   /**
-   * Opens a device, or emulates one on a file, hugetlbfs, a memfd (`/proc/self/fd/N`), `/dev/mem`, a PCI resource or a block
-   * device. Nothing stays mapped and no lock is taken.
+   * Opens a device, or emulates one on a file, hugetlbfs, a memfd (`/proc/self/fd/N`), `/dev/mem`, a PCI resource or a block device.
+   * Maps one page for a moment to verify what is guaranteed; nothing stays mapped, and no lock is taken.
    *
-   * @throws PmemError `EINVAL` for an alignment that the device was not configured for, and a size or offset off the alignment;
-   *   `ENXIO` for a device in mode system-ram; with `create`, `EEXIST`, `EACCES` and `ELOOP` as `Region.open`; `ERR_PMEM_FAULT_GRANULARITY` for a backing that cannot guarantee the size of
-   *   faults; `ERR_PMEM_SIZE_MISMATCH`; otherwise the POSIX code of the system call that failed.
+   * @throws PmemError `EINVAL` for an alignment that the device was not configured for, and for a size or offset off the alignment;
+   *   `ENXIO` for a device in mode system-ram; with `create`, `EEXIST`, `EACCES` and `ELOOP` as `Region.open`;
+   *   `ERR_PMEM_FAULT_GRANULARITY` for a backing that cannot guarantee the size of faults; `ERR_PMEM_SIZE_MISMATCH`; otherwise the POSIX
+   *   code of the system call that failed. TypeError and RangeError for wrong options.
    */
   static open(path: string | Buffer | URL, options?: DaxOpenOptions): DaxDevice {
     const checked = checkOpenOptions(options);
     const where = checkPath(path);
     for (const ways = { unnamed: true, inPlace: false }; ; ) {
-      const { opened, source, made } = openPath(where, checked, ways);
+      const { opened, made } = openPath(where, checked, ways);
       let device: DaxDevice;
       try {
-        device = deviceOf(opened, source, checked);
+        device = DaxDevice.#over(opened);
       } catch (error) {
         made?.drop();
         throw error;
@@ -137,19 +110,37 @@ export class DaxDevice implements Disposable {
         device.close();
         throw error;
       }
-      // Something is at the path by now.
+      // Another program made a file at the path meanwhile.
       device.close();
+    }
+  }
+
+  /** @internal Opens what a region has configured: {@link open} for a source of several extents. */
+  static ofSource(source: DaxSource, options?: DaxSharedOptions): DaxDevice {
+    return DaxDevice.#over(openSource(source, checkSharedOptions(options)));
+  }
+
+  /** A device on an open descriptor, which it owns from then on; closed where there is no device. */
+  static #over(opened: OpenDevice): DaxDevice {
+    try {
+      if (!opened.options.readOnly) refuseInUse(opened.backing, opened.source.locked);
+      // First: to map a truncated file on hugetlbfs for storing lengthens it.
+      checkUnchanged(opened);
+      return new DaxDevice(OPEN, opened, probe(opened));
+    } catch (error) {
+      closeSync(opened.fd);
+      throw error;
     }
   }
 
   /** `dax0.0`, or the file's name. */
   get name(): string {
-    return this.#source.name;
+    return this.#opened.source.name;
   }
 
   /** The path as given. */
   get path(): string {
-    return this.#source.path;
+    return this.#opened.source.path;
   }
 
   /** Bytes. */
@@ -159,13 +150,13 @@ export class DaxDevice implements Disposable {
 
   /** Bytes: the unit of offsets, lengths, addresses and faults. */
   get align(): number {
-    return this.#source.align;
+    return this.#opened.source.align;
   }
 
   /** Physical address of its first byte; undefined for emulated devices, and where the kernel does not tell (it tells root only). */
   get resource(): number | undefined {
     const { resource } = this.#opened.facts;
-    const [first] = this.#source.extents;
+    const [first] = this.#opened.source.extents;
     return resource === undefined || first === undefined ? undefined : resource + first.offset;
   }
 
@@ -191,22 +182,22 @@ export class DaxDevice implements Disposable {
 
   /** True: the rules are kept here, by this process; false: by the kernel, against everybody. */
   get emulated(): boolean {
-    return this.#source.emulated;
+    return this.#opened.source.emulated;
   }
 
   /** What is guaranteed of faults. If a later mapping turns out not to have it (`emulate`), this says so from then on. */
   get guarantee(): FaultGuarantee {
-    const missing = missingRules(this.#opened, this.#source);
     const { given, reason } = this.#verdict;
-    return { ...this.#verdict, missing: given ? missing : [`fault granularity: ${reason}`, ...missing] };
+    const missing = given ? this.#missing : [`fault granularity: ${reason}`, ...this.#missing];
+    return { ...this.#verdict, missing };
   }
 
   get readOnly(): boolean {
-    return this.#options.readOnly;
+    return this.#opened.options.readOnly;
   }
 
   get closed(): boolean {
-    return this.#fd < 0;
+    return this.#closed;
   }
 
   /**
@@ -221,55 +212,53 @@ export class DaxDevice implements Disposable {
   /**
    * Maps a range of the device.
    *
-   * @throws PmemError what mmap(2) would answer, in the same order of checks: `EINVAL`, `ENOMEM`, `EOVERFLOW`, `EOPNOTSUPP`,
-   *   `EACCES`, `EEXIST`; `ENXIO` past the end, where the kernel would map and then kill by SIGBUS, and when the device was
-   *   reconfigured since it was opened; `ERR_PMEM_LOCKED` when another process has the bytes;
-   *   `ERR_PMEM_FAULT_GRANULARITY` when verifying finds faults of another size there.
+   * @throws PmemError what mmap(2) would answer, in the same order of checks: `EINVAL`, `ENOMEM`, `EOVERFLOW`, `EOPNOTSUPP`, `EACCES`,
+   *   `EEXIST`; `ENXIO` past the end, where the kernel would map and kill by SIGBUS later, and when the device was reconfigured since it
+   *   was opened; `ERR_PMEM_LOCKED` when another process has the bytes; `ERR_PMEM_FAULT_GRANULARITY` when verifying finds faults of
+   *   another size there. TypeError and RangeError for wrong options.
    */
   map(options?: DaxMapOptions): Region {
     const checked = this.#check(options, 'sync');
-    const mapped = this.#mapNow(checked);
-    return this.#finish(mapped, () => {
-      const steps = this.#verifying(checked, mapped);
-      for (let step = steps.next(); ; step = steps.next()) {
-        if (step.done === true) break;
-        if (!checked.populate) checked.onProgress?.(step.value);
-      }
-      if (!checked.populate) return;
-      for (let at = 0; at < mapped.size; at += PIECE) {
-        const length = Math.min(PIECE, mapped.size - at);
-        this.#populated(at, native.populate(mapped.handle, at, length, !mapped.readOnly));
-        checked.onProgress?.(at + length);
-      }
-    });
-  }
-
-  /** {@link map}, with the event loop turning while pages are verified and, on another thread, faulted in. */
-  async mapAsync(options?: DaxMapAsyncOptions): Promise<Region> {
-    const checked = this.#check(options, 'async');
-    checked.signal?.throwIfAborted();
-    const mapped = this.#mapNow(checked);
+    const mapped = mapRange(this.#opened, checked);
     try {
-      const steps = this.#verifying(checked, mapped);
-      for (let step = steps.next(); ; step = steps.next()) {
-        if (step.done === true) break;
-        if (!checked.populate) checked.onProgress?.(step.value);
-        await setImmediate();
-        checked.signal?.throwIfAborted();
+      const steps = prepare(this.#opened, mapped, checked, this.#verdict);
+      for (let step = steps.next(0); ; ) {
+        if (step.done === true) return this.#finish(mapped, step.value);
+        const range = step.value;
+        const { handle, readOnly } = mapped;
+        step = steps.next(range === undefined ? 0 : native.populate(handle, range.offset, range.length, !readOnly));
       }
-      for (let at = 0; checked.populate && at < mapped.size; at += PIECE) {
-        const length = Math.min(PIECE, mapped.size - at);
-        const { status } = await native.populateAsync(mapped.handle, at, length, !mapped.readOnly);
-        this.#populated(at, status);
-        checked.onProgress?.(at + length);
-        checked.signal?.throwIfAborted();
-      }
-      checked.signal?.throwIfAborted();
     } catch (error) {
       native.close(mapped.handle);
       throw error;
     }
-    return this.#finish(mapped, () => {});
+  }
+
+  /**
+   * {@link map}, step by step: another thread faults pages in, and the event loop turns between the steps, also while the guarantee is
+   * verified.
+   *
+   * @throws PmemError as {@link map}; the signal's reason when it was aborted, and nothing stays mapped
+   */
+  async mapAsync(options?: DaxMapAsyncOptions): Promise<Region> {
+    const checked = this.#check(options, 'async');
+    checked.signal?.throwIfAborted();
+    return await this.#jobs.track(this.#mapSteps(checked));
+  }
+
+  async #mapSteps(checked: CheckedMap): Promise<Region> {
+    const mapped = mapRange(this.#opened, checked);
+    try {
+      const steps = prepare(this.#opened, mapped, checked, this.#verdict);
+      for (let step = steps.next(0); ; ) {
+        checked.signal?.throwIfAborted();
+        if (step.done === true) return this.#finish(mapped, step.value);
+        step = steps.next(await take(mapped, step.value));
+      }
+    } catch (error) {
+      native.close(mapped.handle);
+      throw error;
+    }
   }
 
   /**
@@ -280,7 +269,7 @@ export class DaxDevice implements Disposable {
    * @throws PmemError as {@link Region.pageSize}
    */
   pageSize(): number | undefined {
-    this.#examine('pageSize');
+    this.#checkOpen('pageSize');
     const sizes = this.#live().flatMap((region) => {
       const found = region.pageSize();
       if (found !== undefined) return [found];
@@ -299,7 +288,7 @@ export class DaxDevice implements Disposable {
    *   others do meanwhile would
    */
   faults<Result>(fn: () => Result): FaultCount<Result> {
-    this.#examine('faults');
+    this.#checkOpen('faults');
     if (typeof fn !== 'function') throw wrongType('fn', 'a function', fn);
     if (types.isAsyncFunction(fn)) throw notCounted('an async function');
     native.threadFaults();
@@ -312,15 +301,26 @@ export class DaxDevice implements Disposable {
 
   /** Closes the descriptor. Regions stay mapped until they are closed themselves. Closing twice is harmless. */
   close(): void {
-    if (this.#fd < 0) return;
-    forgotten.unregister(this);
-    const fd = this.#fd;
-    this.#fd = -1;
-    closeSync(fd);
+    if (this.#closed) return;
+    this.#closed = true;
+    collected.unregister(this);
+    closeSync(this.#opened.fd);
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** {@link close}, once no {@link mapAsync} is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#jobs.idle();
+    this.close();
+  }
+
+  /** What `console.log` shows. */
+  [inspect.custom](): string {
+    const kind = this.emulated ? 'emulated, ' : '';
+    return `DaxDevice ${this.name} (${kind}${this.#closed ? 'closed' : formatSize(this.size)})`;
   }
 
   #live(): Region[] {
@@ -329,164 +329,23 @@ export class DaxDevice implements Disposable {
     return found as Region[];
   }
 
-  #examine(operation: string): void {
-    if (this.#fd >= 0) return;
-    const { path } = this.#source;
+  #checkOpen(operation: string): void {
+    if (!this.#closed) return;
+    const { path } = this.#opened.source;
     const message = `${operation}: the DAX device '${path}' is closed; open it again`;
     throw new PmemError('ERR_PMEM_CLOSED', message, { path, errno: EBADF });
   }
 
   #check(options: DaxMapAsyncOptions | undefined, kind: 'sync' | 'async'): CheckedMap {
     const checked = checkMapOptions(options, this, kind);
-    this.#examine('map');
-    checkMapping(checked, this, () => this.#unchanged());
+    this.#checkOpen('map');
+    checkMapping(checked, this, () => checkUnchanged(this.#opened));
     return checked;
   }
 
-  /** The geometry is fixed for the device's life: one that was given another since is not what was opened. */
-  #unchanged(): void {
-    const { backing, facts } = this.#opened;
-    const { align, whole } = this.#source;
-    const opened = { size: backing.size ?? Number.POSITIVE_INFINITY, pageSize: backing.pageSize };
-    const { driver, ...now } = this.#now();
-    const fits = now.size >= this.#end && align % now.pageSize === 0 && driver === facts.driver;
-    const isSame = now.size === opened.size && now.pageSize === opened.pageSize;
-    if (fits && (isSame || (backing.kind === 'file' && whole !== true))) return;
-    const { path } = this.#source;
-    const is = driver === facts.driver ? `has ${now.size} bytes` : `is served by ${driver ?? 'no driver'}`;
-    const pages = now.pageSize === opened.pageSize ? '' : ` aligned to ${now.pageSize}`;
-    const message = `ENXIO: '${path}' was reconfigured since it was opened, and ${is}${pages}; close it and open it again`;
-    throw new PmemError('ENXIO', message, { errno: ENXIO, path });
-  }
-
-  /** Where the device's last byte ends, in the file or device that it is made of. */
-  get #end(): number {
-    return greatest(this.#source.extents.map(({ offset, length }) => offset + length));
-  }
-
-  /** Size, alignment and driver as they are now; what the kernel does not tell, as it was. */
-  #now(): { size: number; pageSize: number; driver: string | undefined } {
-    const { backing, facts } = this.#opened;
-    const { kind, device, size = Number.POSITIVE_INFINITY, pageSize } = backing;
-    const { driver } = facts;
-    if (kind === 'file') return { size: fstatSync(this.#fd).size, pageSize, driver };
-    if (kind !== 'devdax' || device === undefined) return { size, pageSize, driver };
-    const now = daxDeviceAt(device);
-    return { size: now.align === undefined ? size : now.size, pageSize: now.align ?? pageSize, driver: now.driver };
-  }
-
-  #mapNow(checked: CheckedMap): OpenedMapping {
-    const [offset, length] = [Number(checked.offset), Number(checked.length)];
-    const { writable, dontDump } = checked;
-    const [readOnly, address] = [!writable, Number(checked.address ?? 0n)];
-    const { backing, probed } = this.#opened;
-    const { extents, path, locked: held } = this.#source;
-    const pieces = piecesOf(extents, offset, length);
-    const [first] = pieces;
-    let lock = this.#useLock();
-    if (!this.#options.shared && !held && first !== undefined) {
-      lock = lockRange(this.#fd, backing, first.offset, first.offset + first.length, !readOnly);
-    }
-    try {
-      // Instances hold their bytes since before, and claimed the device then.
-      if (!readOnly && !held) refuseLocked(lock, () => refuseInUse(backing, lock !== undefined));
-      const plan = { ...this.#plan(pieces, !readOnly), address, dontDump, lock };
-      const { assumePersistent } = this.#options;
-      return mapDescriptor({ backing, probed, plan }, { assumePersistent, granularity: 'page', allowInUse: false });
-    } catch (error) {
-      throw systemError(error, path);
-    }
-  }
-
-  /** What every mapping of the device has in common. */
-  #plan(extents: readonly ByteRange[], writable: boolean): MapPlan {
-    const { backing, how } = this.#opened;
-    const { align } = this.#source;
-    return {
-      fd: this.#fd,
-      extents,
-      // Not the alignment: where a page is gone, no more than that one is lost.
-      pageSize: backing.pageSize,
-      alignment: align,
-      mustAlign: true,
-      smallPages: mapsSmall(how, align),
-      writable,
-    };
-  }
-
-  /** Of an instance: one more user of the lock on its bytes, which the mapping takes over. */
-  #useLock(): HeldLock | undefined {
-    const { lock, name, path } = this.#source;
-    const held = lock === undefined ? undefined : native.retainLock(lock);
-    if (lock === undefined || held !== undefined) return held;
-    throw new PmemError('ERR_PMEM_CLOSED', `map: ${name} was destroyed; create another instance`, {
-      errno: EBADF,
-      path,
-    });
-  }
-
-  /** Tries the first page of the device, before anybody relies on it. */
-  #probe(): Verdict {
-    const { backing, how } = this.#opened;
-    const { align, emulated } = this.#source;
-    const reason = hindrance(backing, how, align);
-    if (reason !== undefined) return { given: false, pageSize: backing.pageSize, verifiedBy: undefined, reason };
-    const mapped = this.#mapProbe();
-    try {
-      const examined = { handle: mapped.handle, size: align, readOnly: this.#readsProbe, offset: 0 };
-      const steps = verify(examined, backing, how, align);
-      for (let step = steps.next(); ; step = steps.next()) {
-        if (step.done !== true) continue;
-        if (emulated || !step.value.given) return step.value;
-        return { ...step.value, reason: `device-DAX: ${step.value.reason}` };
-      }
-    } finally {
-      native.close(mapped.handle);
-    }
-  }
-
-  /** What has pages of its own is not touched by verifying; and mapped for storing, a file on hugetlbfs may become longer. */
-  get #readsProbe(): boolean {
-    return this.#options.readOnly || this.#opened.how === 'pages of its own';
-  }
-
-  /** The first page, without any lock and without huge pages being set aside. */
-  #mapProbe(): Mapped {
-    const { backing, probed } = this.#opened;
-    const { align, extents } = this.#source;
-    const [{ offset } = { offset: 0 }] = extents;
-    const plan = { ...this.#plan([{ offset, length: align }], !this.#readsProbe), noReserve: true };
-    return mapPlan({ backing, probed, plan });
-  }
-
-  /** Verifies a mapping; throws where the guarantee is not given and not waived. */
-  *#verifying({ offset }: CheckedMap, mapped: OpenedMapping): Generator<number, void, void> {
-    const { backing, how } = this.#opened;
-    const { align, path } = this.#source;
-    if (!this.#verdict.given) return;
-    const { handle, size, readOnly } = mapped;
-    const verdict = yield* verify({ handle, size, readOnly, offset: Number(offset) }, backing, how, align);
-    if (verdict.given) return;
-    if (!this.#options.emulate) throw noGuarantee(path, align, verdict.reason);
+  #finish(mapped: OpenedMapping, verdict: Verdict): Region {
     this.#verdict = verdict;
-  }
-
-  #populated(at: number, status: number): void {
-    if (status === 0) return;
-    const { path } = this.#source;
-    const code = status > 0 ? errorName(status) : status === Status.closed ? 'ERR_PMEM_CLOSED' : 'ERR_PMEM_FAULT';
-    const where = `offset ${at} of a mapping of '${path}'`;
-    throw new PmemError(code, `${code}: populate: from ${where} on a page cannot be had`, { path, offset: at });
-  }
-
-  #finish(mapped: OpenedMapping, prepare: () => void): Region {
-    try {
-      prepare();
-    } catch (error) {
-      native.close(mapped.handle);
-      throw error;
-    }
-    const { given, pageSize } = this.#verdict;
+    const { given, pageSize } = verdict;
     const durability = given ? { ...mapped.durability, pageSize } : mapped.durability;
     const region = Region.over({ ...mapped, durability });
     this.#live();
@@ -495,18 +354,9 @@ export class DaxDevice implements Disposable {
   }
 }
 
-/** Closes the descriptor when the device does not come about. */
-function deviceOf(opened: OpenedDevice, source: DaxSource, options: CheckedShared): DaxDevice {
-  try {
-    return new DaxDevice(OPEN, opened, source, options);
-  } catch (error) {
-    closeSync(opened.fd);
-    throw error;
-  }
-}
-
-/** @internal Opens what a region has configured: {@link DaxDevice.open} for a source of several extents. */
-export function openSource(source: DaxSource, options?: DaxSharedOptions): DaxDevice {
-  const checked = checkSharedOptions(options);
-  return deviceOf(openOpened(source.path, checked, own(source, 'descriptor')), source, checked);
+/** One step of an asynchronous mapping; resolves to its status. */
+async function take({ handle, readOnly }: OpenedMapping, range: ByteRange | undefined): Promise<number> {
+  if (range !== undefined) return (await native.populateAsync(handle, range.offset, range.length, !readOnly)).status;
+  await setImmediate();
+  return 0;
 }

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { outOfRange, PmemError } from '../../errors.js';
 import type { Backing } from '../../memory/backing.js';
 import { formatSize } from '../../units.js';
-import type { DaxSource } from '../dax-source.js';
+import { type DaxSource, plainSource } from '../dax-source.js';
 import { multipleBelow, nearest } from '../nearest.js';
 import type { CheckedOpen } from '../options.js';
 
@@ -27,7 +27,8 @@ function realSource({ path, pageSize, size = 0 }: Backing, options: CheckedOpen)
   if (offset !== 0 || wanted !== size) {
     throw invalid(path, `a device is opened as a whole: leave offset and size out, or give 0 and ${size}`);
   }
-  return { path, name: basename(path), extents: [{ offset: 0, length: size }], align, emulated: false, locked: false };
+  const extents = [{ offset: 0, length: size }];
+  return plainSource({ path, name: basename(path), extents, align, whole: false, emulated: false });
 }
 
 function emulatedSource(
@@ -66,7 +67,7 @@ function emulatedSource(
   }
   const name = kind === 'devmem' ? `mem@0x${offset.toString(16)}` : basename(path);
   const whole = kind === 'file' && offset + length === present;
-  return { path, name, extents: [{ offset, length }], align, whole, emulated: true, locked: false };
+  return plainSource({ path, name, extents: [{ offset, length }], align, whole, emulated: true });
 }
 
 /**

@@ -1,17 +1,18 @@
 /** Which bytes of a region are free, and which of them an instance is given: as drivers/dax/bus.c of Linux chooses them. */
 
-import { type Extent, sizeOf } from '../dax-source.js';
+import type { ByteRange } from '../../memory/memory.js';
+import { sizeOf } from '../dax-source.js';
 
 interface Span {
   begin: number;
   end: number;
 }
 
-function spanOf({ offset, length }: Extent): Span {
+function spanOf({ offset, length }: ByteRange): Span {
   return { begin: offset, end: offset + length };
 }
 
-function extentOf({ begin, end }: Span): Extent {
+function extentOf({ begin, end }: Span): ByteRange {
   return { offset: begin, length: end - begin };
 }
 
@@ -39,7 +40,7 @@ export class FreeExtents {
   }
 
   /** In the order of their offsets. */
-  list(): Extent[] {
+  list(): ByteRange[] {
     return this.#free.map(extentOf);
   }
 
@@ -57,7 +58,7 @@ export class FreeExtents {
    * What `held` becomes with so many bytes more: the lowest free ones (first fit), extent by extent until there are enough.
    * Bytes right behind its last extent make that one longer. Undefined where there are not enough.
    */
-  grown(held: readonly Extent[], by: number): Extent[] | undefined {
+  grown(held: readonly ByteRange[], by: number): ByteRange[] | undefined {
     const result = [...held];
     let missing = by;
     for (const { begin, end } of this.#free) {
@@ -75,13 +76,13 @@ export class FreeExtents {
   }
 
   /** The first free extent that has so many bytes in one piece, or undefined. */
-  contiguous(length: number): Extent[] | undefined {
+  contiguous(length: number): ByteRange[] | undefined {
     const fitting = this.#free.find(({ begin, end }) => end - begin >= length);
     return fitting === undefined ? undefined : [{ offset: fitting.begin, length }];
   }
 
   /** Whether all these bytes are free, and none is named twice. */
-  has(extents: readonly Extent[]): boolean {
+  has(extents: readonly ByteRange[]): boolean {
     const spans = extents.map(spanOf).sort((a, b) => a.begin - b.begin);
     return spans.every(({ begin, end }, i) => {
       const next = spans[i + 1];
@@ -91,7 +92,7 @@ export class FreeExtents {
   }
 
   /** Gives `before` back and takes `after`, which must be free then. */
-  replace(before: readonly Extent[], after: readonly Extent[]): void {
+  replace(before: readonly ByteRange[], after: readonly ByteRange[]): void {
     for (const extent of before) this.#give(spanOf(extent));
     for (const extent of after) this.#take(spanOf(extent));
   }
@@ -117,8 +118,8 @@ export class FreeExtents {
 }
 
 /** What `held` becomes with no more than so many bytes: the last ones go. */
-export function shrunk(held: readonly Extent[], size: number): Extent[] {
-  const result: Extent[] = [];
+export function shrunk(held: readonly ByteRange[], size: number): ByteRange[] {
+  const result: ByteRange[] = [];
   let room = size;
   for (const { offset, length } of held) {
     if (room === 0) break;
@@ -133,7 +134,7 @@ export function shrunk(held: readonly Extent[], size: number): Extent[] {
 export interface Allocation {
   /** The number behind the point in its name. */
   readonly number: number;
-  readonly extents: readonly Extent[];
+  readonly extents: readonly ByteRange[];
 }
 
 /**
@@ -143,7 +144,7 @@ export interface Allocation {
 export class Layout {
   readonly #offset: number;
   readonly #length: number;
-  readonly #instances = new Map<number, readonly Extent[]>();
+  readonly #instances = new Map<number, readonly ByteRange[]>();
 
   constructor(offset: number, length: number, allocations: readonly Allocation[] = []) {
     this.#offset = offset;
@@ -171,14 +172,14 @@ export class Layout {
   }
 
   /** The extents that an instance would have with this size; undefined: there is not enough. */
-  plan(number: number, size: number): readonly Extent[] | undefined {
+  plan(number: number, size: number): readonly ByteRange[] | undefined {
     const held = this.#instances.get(number) ?? [];
     const present = sizeOf(held);
     return size <= present ? shrunk(held, size) : this.free.grown(held, size - present);
   }
 
   /** The instance has these extents from now on; it is new if it was not there. */
-  commit(number: number, extents: readonly Extent[]): void {
+  commit(number: number, extents: readonly ByteRange[]): void {
     this.free.replace(this.#instances.get(number) ?? [], extents);
     this.#instances.set(number, extents);
   }

@@ -1,6 +1,7 @@
 /** What a region and its instances are to the classes that users hold, whoever makes them: this library, or the kernel. */
 
-import type { DaxSource, Extent } from '../dax-source.js';
+import type { ByteRange } from '../../memory/memory.js';
+import type { DaxSource } from '../dax-source.js';
 
 /** A piece of an instance, as `mapping0`, `mapping1`, … of the kernel's devices tell it. */
 export interface DaxMapping {
@@ -39,7 +40,7 @@ export interface Wanted {
   /** In one piece. */
   readonly contiguous: boolean;
   /** These very bytes; their sum is the size. */
-  readonly ranges: readonly Extent[] | undefined;
+  readonly ranges: readonly ByteRange[] | undefined;
 }
 
 export interface RegionBackend {
@@ -65,7 +66,7 @@ export interface RegionBackend {
 }
 
 /** The pieces of a device, as sysfs would tell them. */
-export function mappingsOf(extents: readonly Extent[]): DaxMapping[] {
+export function mappingsOf(extents: readonly ByteRange[]): DaxMapping[] {
   let before = 0;
   return extents.map(({ offset, length }) => {
     const pageOffset = before / 4096;

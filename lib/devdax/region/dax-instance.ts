@@ -7,7 +7,7 @@ import { checkAsyncOptions } from '../../memory/region/options.js';
 import type { Region } from '../../memory/region/region.js';
 import { booleanOption, ownOptions } from '../../options.js';
 import { formatSize, parseSize, type Size } from '../../units.js';
-import { type DaxDevice, openSource } from '../device/dax-device.js';
+import { DaxDevice } from '../device/dax-device.js';
 import { multipleBelow } from '../nearest.js';
 import { checkSharedOptions, type DaxSharedOptions, SHARED_NAMES } from '../options.js';
 import type { DaxMapping, InstanceBackend } from './backend.js';
@@ -184,7 +184,7 @@ export class DaxInstance {
 
   /** As in use as if somebody had opened it: nothing resizes or destroys it meanwhile. */
   #openToWipe(): DaxDevice {
-    const device = openSource(this.#backend.source(), { emulate: true });
+    const device = DaxDevice.ofSource(this.#backend.source(), { emulate: true });
     this.#opened.push(new WeakRef(device));
     return device;
   }
@@ -206,7 +206,7 @@ export class DaxInstance {
     // An option that is given as undefined is not given.
     const checked = checkSharedOptions(options);
     const emulate = options.emulate ?? this.#home.defaults.emulate ?? false;
-    const device = openSource(this.#backend.source(), { ...checked, emulate });
+    const device = DaxDevice.ofSource(this.#backend.source(), { ...checked, emulate });
     this.#opened.push(new WeakRef(device));
     return device;
   }

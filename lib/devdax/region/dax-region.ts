@@ -5,10 +5,11 @@ import { constants } from 'node:os';
 import { outOfRange, PmemError, wrongType, wrongValue } from '../../errors.js';
 import { type DaxBusRegion, daxBusRegions } from '../../linux/dax/regions.js';
 import { HOST, type Host } from '../../linux/host.js';
+import type { ByteRange } from '../../memory/memory.js';
 import { checkPath } from '../../memory/region/options.js';
 import { booleanOption, ownOptions, readOptions } from '../../options.js';
 import { parseSize, type Size } from '../../units.js';
-import { type Extent, sizeOf } from '../dax-source.js';
+import { sizeOf } from '../dax-source.js';
 import { KERNEL } from '../drivers.js';
 import type { DaxSharedOptions } from '../options.js';
 import type { InstanceBackend, RegionBackend } from './backend.js';
@@ -266,7 +267,7 @@ export class DaxRegion implements Disposable {
     return this.#instance(this.#backend.create({ size, contiguous, ranges }));
   }
 
-  #wanted(size: Size | undefined, ranges: readonly Extent[] | undefined): number {
+  #wanted(size: Size | undefined, ranges: readonly ByteRange[] | undefined): number {
     const sum = ranges === undefined ? undefined : sizeOf(ranges);
     if (size !== undefined) {
       const bytes = checkSize(size, 'options.size', this.#home);
@@ -279,7 +280,7 @@ export class DaxRegion implements Disposable {
     return available;
   }
 
-  #ranges(ranges: readonly { readonly start: number; readonly end: number }[]): Extent[] {
+  #ranges(ranges: readonly { readonly start: number; readonly end: number }[]): ByteRange[] {
     if (!Array.isArray(ranges)) throw wrongType('options.ranges', 'an array of { start, end }', ranges);
     if (ranges.length === 0) throw wrongValue('options.ranges', 'at least one { start, end }', '[]');
     const { start: first = 0, size, align, path } = this.#backend;

@@ -8,7 +8,8 @@ import { type DaxBusDevice, daxDeviceAt } from '../../linux/dax/devices.js';
 import { type Backing, inspect, numaNode, openDescriptor } from '../../memory/backing.js';
 import { isLocked, lockedError } from '../../memory/lock/error.js';
 import { claimedError, isClaimed, refuseInUse } from '../../memory/lock/in-use.js';
-import { type DaxSource, type Extent, sizeOf } from '../dax-source.js';
+import type { ByteRange } from '../../memory/memory.js';
+import { type DaxSource, sizeOf } from '../dax-source.js';
 import { multipleBelow } from '../nearest.js';
 import { Layout } from './allocations.js';
 import { type DaxMapping, type InstanceBackend, mappingsOf, type RegionBackend, type Wanted } from './backend.js';
@@ -37,7 +38,7 @@ export interface EmulatedOptions {
   readonly size: number | undefined;
 }
 
-function bordersOf(extents: readonly Extent[]): number[] {
+function bordersOf(extents: readonly ByteRange[]): number[] {
   return extents.flatMap(({ offset, length }) => [offset, offset + length]);
 }
 
@@ -56,7 +57,7 @@ function checkAlign(align: number, { path, pageSize }: Backing): void {
 }
 
 /** Where the region lies, in multiples of its alignment. */
-function extentOf(backing: Backing, align: number, { offset, size }: EmulatedOptions): Extent {
+function extentOf(backing: Backing, align: number, { offset, size }: EmulatedOptions): ByteRange {
   const { path, size: present } = backing;
   if (present === 0) throw invalid(path, `'${path}' is empty; give it a size first`);
   const end = multipleBelow(present ?? Number.MAX_SAFE_INTEGER, align);
@@ -93,10 +94,10 @@ class EmulatedInstance implements InstanceBackend {
   readonly #number: number;
   /** On its bytes. It goes with this object where nobody destroys the instance. */
   readonly #lock: HeldLock;
-  #extents: readonly Extent[];
+  #extents: readonly ByteRange[];
   #exists = true;
 
-  constructor(region: EmulatedRegion, number: number, extents: readonly Extent[], lock: HeldLock) {
+  constructor(region: EmulatedRegion, number: number, extents: readonly ByteRange[], lock: HeldLock) {
     this.name = `dax${region.id}.${number}`;
     this.#region = region;
     this.#number = number;
@@ -163,6 +164,7 @@ class EmulatedInstance implements InstanceBackend {
       descriptor: this.#region.checked(),
       extents: this.#extents,
       align: this.align,
+      whole: false,
       emulated: this.#region.kind !== 'devdax',
       locked: true,
       lock: this.#lock,
@@ -266,14 +268,14 @@ export class EmulatedRegion implements RegionBackend {
   }
 
   /** What the instance would have with that size. */
-  plan(number: number, size: number): readonly Extent[] {
+  plan(number: number, size: number): readonly ByteRange[] {
     const planned = this.layout.plan(number, size);
     if (planned !== undefined) return planned;
     const held = this.layout.describe().find((one) => one.number === number)?.extents ?? [];
     throw noSpace(this.path, size - sizeOf(held), this.availableSize);
   }
 
-  #place(number: number, { size, contiguous, ranges }: Wanted): readonly Extent[] {
+  #place(number: number, { size, contiguous, ranges }: Wanted): readonly ByteRange[] {
     const { free } = this.layout;
     if (ranges !== undefined) {
       for (const range of ranges) {

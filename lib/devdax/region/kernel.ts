@@ -15,7 +15,8 @@ import {
 } from '../../linux/dax/devices.js';
 import { availableSize, type DaxBusRegion, daxBusDevices, daxBusResource } from '../../linux/dax/regions.js';
 import { attribute } from '../../linux/sysfs/read.js';
-import type { DaxSource, Extent } from '../dax-source.js';
+import type { ByteRange } from '../../memory/memory.js';
+import { type DaxSource, plainSource } from '../dax-source.js';
 import { withUnused } from '../device-users.js';
 import { bind, type Kernel, needDriver, unbind } from '../drivers.js';
 import { FreeExtents } from './allocations.js';
@@ -168,14 +169,14 @@ class KernelInstance implements InstanceBackend {
   source(): DaxSource {
     const { size, align } = this.#there('open');
     if (size === 0) throw empty(this.name, this.#node);
-    return {
+    return plainSource({
       name: this.name,
       path: this.#node,
       extents: [{ offset: 0, length: size }],
       align: align ?? this.#region.align,
+      whole: false,
       emulated: false,
-      locked: false,
-    };
+    });
   }
 }
 
@@ -301,7 +302,7 @@ export class KernelRegion implements RegionBackend {
     throw new PmemError('ENODEV', message, { errno: ENODEV, path: this.path });
   }
 
-  #contiguous(size: number): readonly Extent[] {
+  #contiguous(size: number): readonly ByteRange[] {
     const { start } = this;
     if (start === undefined) {
       const message = `EACCES: which addresses are free in '${this.path}' the kernel tells to root only; run as root, or without contiguous`;

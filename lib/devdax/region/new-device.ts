@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { PmemError } from '../../errors.js';
 import { type DaxBusDevice, type DaxBusMapping, daxBusMappings, daxDriver } from '../../linux/dax/devices.js';
-import type { Extent } from '../dax-source.js';
+import type { ByteRange } from '../../memory/memory.js';
 import { type Kernel, unbind } from '../drivers.js';
 import { notFree } from './errors.js';
 
@@ -55,7 +55,7 @@ export class NewDevice {
   }
 
   /** Writes `mapping`: these very bytes. The kernel's answer to bytes that are not free is ENOMEM. */
-  take({ offset, length }: Extent): void {
+  take({ offset, length }: ByteRange): void {
     const last = offset + length - 1;
     try {
       this.#region.kernel.write(this.#device.directory, 'mapping', rangeText(offset, last));

@@ -149,7 +149,7 @@ for (const type of ['ext4', 'xfs']) {
         assert.deepEqual({ given, pageSize, verifiedBy }, { given: true, pageSize: align, verifiedBy: 'pagemap' });
         assert(missing.every((one) => !one.startsWith('fault granularity')));
         const told: number[] = [];
-        using region = device.map({ length, onProgress: (bytes) => told.push(bytes) });
+        using region = device.map({ length, onProgress: ({ done }) => told.push(done) });
         assert.equal(told.at(-1), length);
         assert.equal(region.durability.mapSync, true);
         assert.equal(region.durability.pageSize, align);
