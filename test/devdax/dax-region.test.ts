@@ -12,9 +12,11 @@ import fs, {
   writeFileSync,
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { inspect } from 'node:util';
 import { Region } from 'pmem';
-import { DaxInstance, DaxRegion, type DaxRegionOptions } from 'pmem/devdax';
+import { DaxInstance, type DaxMapping, DaxRegion, type DaxRegionOptions } from 'pmem/devdax';
 import { native } from '#dist/binding.js';
+import type { Progress } from '#dist/options.js';
 import { endAtCall } from '../support/at-each-call.js';
 import { startChild } from '../support/child.js';
 import { rejectsCode, throwsCode } from '../support/errors.js';
@@ -40,9 +42,9 @@ describe('DaxRegion', () => {
     return DaxRegion.open(path, { align: PAGE, emulate: true, ...options });
   }
 
-  /** First and last page of each piece. */
+  /** Of each piece, the first page and the page after the last. */
   function pages(instance: DaxInstance): [number, number][] {
-    return instance.mappings.map(({ start, end }) => [start / PAGE, (end + 1) / PAGE]);
+    return instance.mappings.map(({ offset, length }) => [offset / PAGE, (offset + length) / PAGE]);
   }
 
   /** Free and taken bytes make up the region; no byte is taken twice. */
@@ -50,10 +52,10 @@ describe('DaxRegion', () => {
     const taken = new Set<number>();
     for (const instance of region.instances) {
       let before = 0;
-      for (const { pageOffset, start, end } of instance.mappings) {
+      for (const { pageOffset, offset, length } of instance.mappings) {
         assert.equal(pageOffset, before);
-        before += (end + 1 - start) / PAGE;
-        for (let page = start / PAGE; page < (end + 1) / PAGE; page++) {
+        before += length / PAGE;
+        for (let page = offset / PAGE; page < (offset + length) / PAGE; page++) {
           assert(!taken.has(page), `page ${page} twice`);
           taken.add(page);
         }
@@ -202,8 +204,8 @@ describe('DaxRegion', () => {
     assert.deepEqual(pages(piece), [[3, 6]]);
     const exact = region.create({
       ranges: [
-        { start: 20 * PAGE, end: 22 * PAGE - 1 },
-        { start: 10 * PAGE, end: 11 * PAGE - 1 },
+        { offset: 20 * PAGE, length: 2 * PAGE },
+        { offset: 10 * PAGE, length: PAGE },
       ],
     });
     assert.equal(exact.size, 3 * PAGE);
@@ -213,7 +215,7 @@ describe('DaxRegion', () => {
     ]);
     sound(region);
     throwsCode(() => region.create({ size: 25 * PAGE, contiguous: true }), 'ENOSPC', { message: /in one piece/ });
-    throwsCode(() => region.create({ ranges: [{ start: 21 * PAGE, end: 23 * PAGE - 1 }] }), 'ENOSPC', {
+    throwsCode(() => region.create({ ranges: [{ offset: 21 * PAGE, length: 2 * PAGE }] }), 'ENOSPC', {
       message: /not all free/,
     });
     sound(region);
@@ -221,7 +223,7 @@ describe('DaxRegion', () => {
 
   it('a layout that was written down is made again', () => {
     const path = made();
-    let written: { start: number; end: number }[][];
+    let written: DaxMapping[][];
     {
       using region = opened({}, path);
       for (const count of [3, 2, 4]) region.create({ size: count * PAGE });
@@ -248,8 +250,8 @@ describe('DaxRegion', () => {
     }
     const instance = region.create({ size: '2MiB' });
     throwsCode(() => instance.resize(3 * MIB), 'EINVAL', { message: /nearest/ });
-    throwsCode(() => region.create({ ranges: [{ start: MIB, end: 2 * MIB - 1 }] }), 'EINVAL');
-    throwsCode(() => region.create({ ranges: [{ start: 2 * MIB, end: 4 * MIB }] }), 'EINVAL');
+    throwsCode(() => region.create({ ranges: [{ offset: MIB, length: MIB }] }), 'EINVAL');
+    throwsCode(() => region.create({ ranges: [{ offset: 2 * MIB, length: 2 * MIB + 1 }] }), 'EINVAL');
     assert.equal(region.availableSize, 6 * MIB);
   });
 
@@ -327,6 +329,7 @@ describe('DaxRegion', () => {
       throwsCode(() => region.create({ size: size as number }), code);
       throwsCode(() => instance.resize(size as number), code);
     }
+    throwsCode(() => instance.resize('4KiB' as never), 'ERR_INVALID_ARG_TYPE');
     for (const [options, code] of [
       [null, 'ERR_INVALID_ARG_TYPE'],
       [{ sise: 1 }, 'ERR_INVALID_ARG_VALUE'],
@@ -334,15 +337,17 @@ describe('DaxRegion', () => {
       [{ ranges: {} }, 'ERR_INVALID_ARG_TYPE'],
       [{ ranges: [] }, 'ERR_INVALID_ARG_VALUE'],
       [{ ranges: [1] }, 'ERR_INVALID_ARG_TYPE'],
-      [{ ranges: [{ start: 0 }] }, 'ERR_INVALID_ARG_TYPE'],
-      [{ ranges: [{ start: PAGE, end: 0 }] }, 'ERR_OUT_OF_RANGE'],
-      [{ ranges: [{ start: 0, end: 100 * PAGE - 1 }] }, 'ERR_OUT_OF_RANGE'],
-      [{ ranges: [{ start: PAGE, end: 2 * PAGE - 1 }], size: 2 * PAGE }, 'ERR_INVALID_ARG_VALUE'],
+      [{ ranges: [{ offset: 0 }] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ ranges: [{ start: 0, end: PAGE - 1 }] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ ranges: [{ offset: PAGE, length: 0 }] }, 'ERR_OUT_OF_RANGE'],
+      [{ ranges: [{ offset: -PAGE, length: PAGE }] }, 'ERR_OUT_OF_RANGE'],
+      [{ ranges: [{ offset: 0, length: 100 * PAGE }] }, 'ERR_OUT_OF_RANGE'],
+      [{ ranges: [{ offset: PAGE, length: PAGE }], size: 2 * PAGE }, 'ERR_INVALID_ARG_VALUE'],
       [
         {
           ranges: [
-            { start: PAGE, end: 3 * PAGE - 1 },
-            { start: 2 * PAGE, end: 3 * PAGE - 1 },
+            { offset: PAGE, length: 2 * PAGE },
+            { offset: 2 * PAGE, length: PAGE },
           ],
         },
         'EINVAL',
@@ -467,8 +472,8 @@ describe('DaxRegion', () => {
       using device = region
         .create({
           ranges: [
-            { start: 20 * PAGE, end: 21 * PAGE - 1 },
-            { start: 0, end: PAGE - 1 },
+            { offset: 20 * PAGE, length: PAGE },
+            { offset: 0, length: PAGE },
           ],
         })
         .open();
@@ -561,8 +566,8 @@ describe('DaxRegion', () => {
       writeFileSync(path, Buffer.alloc(PAGES * PAGE, 0x55));
       const region = opened({}, path);
       const ranges = [
-        { start: PAGE, end: 3 * PAGE - 1 },
-        { start: 5 * PAGE, end: 6 * PAGE - 1 },
+        { offset: PAGE, length: 2 * PAGE },
+        { offset: 5 * PAGE, length: PAGE },
       ];
       return { path, region, instance: region.create({ ranges }) };
     }
@@ -592,14 +597,14 @@ describe('DaxRegion', () => {
     it('with zero is overwritten on another thread by destroyAsync, which reports progress', async () => {
       const { path, region, instance } = filled();
       using _ = region;
-      const seen: number[] = [];
-      const destroyed = instance.destroyAsync({ zero: true, onProgress: (bytes) => seen.push(bytes) });
+      const seen: Progress[] = [];
+      const destroyed = instance.destroyAsync({ zero: true, onProgress: (progress) => seen.push(progress) });
       assert.equal(instance.inUse, true);
       throwsCode(() => instance.resize(PAGE), 'EBUSY');
       throwsCode(() => instance.destroy(), 'EBUSY');
       await destroyed;
       assert.deepEqual(zeroPages(path), [1, 2, 5]);
-      assert.deepEqual(seen, [3 * PAGE]);
+      assert.deepEqual(seen, [{ done: 3 * PAGE, total: 3 * PAGE }]);
     });
 
     it('with zero is still there after an abort, and can be destroyed later', async () => {
@@ -649,7 +654,7 @@ describe('DaxRegion', () => {
       throwsCode(() => Region.open(path, { readOnly: true, length: 1 }), 'ERR_PMEM_LOCKED');
       assert.equal(rival.availableSize, rival.size, 'nothing is left of what failed');
       assert.deepEqual(rival.instances, []);
-      const other = rival.create({ ranges: [{ start: 2 * PAGE, end: 4 * PAGE - 1 }] });
+      const other = rival.create({ ranges: [{ offset: 2 * PAGE, length: 2 * PAGE }] });
       // Growing wants the bytes of the other, and leaves everything as it was.
       throwsCode(() => instance.resize(3 * PAGE), 'ERR_PMEM_LOCKED', { message: /0x2000-0x3fff/ });
       assert.deepEqual(pages(instance), [[0, 2]]);
@@ -672,7 +677,7 @@ describe('DaxRegion', () => {
           const { DaxRegion } = await import('pmem/devdax');
           const region = DaxRegion.open(target, { align: 4096, emulate: true });
           region.create({ size: 8192 });
-          const last = region.create({ ranges: [{ start: 40960, end: 45055 }] });
+          const last = region.create({ ranges: [{ offset: 40960, length: 4096 }] });
           process.stdout.write('made\n');
           process.stdin.on('data', () => {
             last.destroy();
@@ -686,7 +691,7 @@ describe('DaxRegion', () => {
       throwsCode(() => region.create({ size: PAGE }), 'ERR_PMEM_LOCKED', {
         message: new RegExp(`bytes 0x0-0x1fff \\(0 to 8191\\), held by process ${other.pid} \\(`),
       });
-      const wanted = { ranges: [{ start: 8 * PAGE, end: 12 * PAGE - 1 }] };
+      const wanted = { ranges: [{ offset: 8 * PAGE, length: 4 * PAGE }] };
       throwsCode(() => region.create(wanted), 'ERR_PMEM_LOCKED', { message: /bytes 0xa000-0xafff \(40960 to 45055\)/ });
       throwsCode(() => Region.open(path, { offset: 10 * PAGE, length: 1 }), 'ERR_PMEM_LOCKED');
       other.tell('destroy');
@@ -749,6 +754,40 @@ describe('DaxRegion', () => {
       using mapped = device.map();
       assert.equal(mapped.view(0, 11).toString(), 'left behind');
     });
+  });
+
+  it('creates, resizes and destroys asynchronously too, and refuses wrong options', async () => {
+    using region = opened();
+    const instance = await region.createAsync({ size: '8KiB' });
+    await instance.resizeAsync(PAGE);
+    assert.equal(instance.size, PAGE);
+    await rejectsCode(region.createAsync({ size: 100 }), 'EINVAL');
+    await rejectsCode(region.createAsync({ size: PAGE, signal: 5 as never }), 'ERR_INVALID_ARG_TYPE');
+    await rejectsCode(region.createAsync({ size: PAGE, onProgress: () => {} } as never), 'ERR_INVALID_ARG_VALUE');
+    await rejectsCode(instance.resizeAsync('8KiB' as never), 'ERR_INVALID_ARG_TYPE');
+    await rejectsCode(instance.resizeAsync(PAGE, { force: true } as never), 'ERR_INVALID_ARG_VALUE');
+    await instance.destroyAsync();
+    assert.deepEqual(region.instances, []);
+    throwsCode(() => region.create({ signal: AbortSignal.abort() } as never), 'ERR_INVALID_ARG_VALUE');
+  });
+
+  it('waits for what is under way when it is disposed of asynchronously', async () => {
+    const region = opened();
+    const instance = region.create({ size: 4 * PAGE });
+    const destroying = instance.destroyAsync({ zero: true });
+    await region[Symbol.asyncDispose]();
+    assert.equal(region.closed, true);
+    await destroying;
+  });
+
+  it('shows itself and its instances in one line each', () => {
+    const region = opened({ id: 5 });
+    const instance = region.create({ size: PAGE });
+    assert.equal(inspect(region), 'DaxRegion 5 (124 KiB of 128 KiB free)');
+    assert.equal(inspect(instance), 'DaxInstance dax5.0 (4 KiB)');
+    region.close();
+    assert.equal(inspect(region), 'DaxRegion 5 (closed)');
+    assert.equal(inspect(instance), 'DaxInstance dax5.0 (destroyed)');
   });
 
   it('a creation that gets no lock leaves nothing', () => {

@@ -426,7 +426,7 @@ describe('an emulated DAX device', () => {
       using device = open();
       using part = DaxDevice.open(device.path, { emulate, size: 4 * MIB });
       using region = DaxRegion.open(device.path, { emulate });
-      using last = region.create({ ranges: [{ start: 6 * MIB, end: 8 * MIB - 1 }] }).open();
+      using last = region.create({ ranges: [{ offset: 6 * MIB, length: 2 * MIB }] }).open();
       truncateSync(device.path, SIZE + 2 * MIB);
       throwsCode(() => device.map(), 'ENXIO', { message: /reconfigured.*has 10485760 bytes/ });
       part.map().close();

@@ -35,8 +35,8 @@ async function fighter(path: string, me: number, locking: boolean, binding: stri
   type Instance = ReturnType<typeof region.create>;
   let inside: Instance | undefined;
   const numbers = (instance: Instance): number[] =>
-    instance.mappings.flatMap(({ start, end }) =>
-      Array.from({ length: (end + 1 - start) / PAGE }, (_, i) => start / PAGE + i),
+    instance.mappings.flatMap(({ offset, length }) =>
+      Array.from({ length: length / PAGE }, (_, i) => offset / PAGE + i),
     );
   const wrong = (instance: Instance, expected: number): string | undefined => {
     const page = numbers(instance).find((one) => memory.load64(one * PAGE) !== BigInt(expected));
@@ -51,11 +51,11 @@ async function fighter(path: string, me: number, locking: boolean, binding: stri
     try {
       if ('pages' in wish) {
         made = region.create({
-          ranges: wish.pages.map(([first, end]) => ({ start: first * PAGE, end: end * PAGE - 1 })),
+          ranges: wish.pages.map(([first, end]) => ({ offset: first * PAGE, length: (end - first) * PAGE })),
         });
       } else {
         const [own, pages] = wish.grow;
-        made = region.create({ ranges: [{ start: own * PAGE, end: (own + 1) * PAGE - 1 }] });
+        made = region.create({ ranges: [{ offset: own * PAGE, length: PAGE }] });
         made.resize(pages * PAGE);
       }
     } catch (error) {
@@ -116,8 +116,8 @@ async function runner(path: string, me: number, seed: number, times: number, ran
     }
   };
   const alone = (instance: Instance): void => {
-    const pages = instance.mappings.flatMap(({ start, end }) =>
-      Array.from({ length: (end + 1 - start) / PAGE }, (_, i) => start / PAGE + i),
+    const pages = instance.mappings.flatMap(({ offset, length }) =>
+      Array.from({ length: length / PAGE }, (_, i) => offset / PAGE + i),
     );
     for (const page of pages) memory.store64(page * PAGE, BigInt(me));
     for (let look = 0; look < 200; look++) {
@@ -130,8 +130,8 @@ async function runner(path: string, me: number, seed: number, times: number, ran
   const once = (): void => {
     const first = numbers.below(PAGES);
     const end = first + 1 + numbers.below(PAGES - first);
-    const ranges = [{ start: first * PAGE, end: end * PAGE - 1 }];
-    if (first > 1 && numbers.below(3) === 0) ranges.push({ start: 0, end: (first - 1) * PAGE - 1 });
+    const ranges = [{ offset: first * PAGE, length: (end - first) * PAGE }];
+    if (first > 1 && numbers.below(3) === 0) ranges.push({ offset: 0, length: (first - 1) * PAGE });
     let made: Instance | undefined;
     attempt(() => {
       made = region.create({ ranges });
@@ -339,7 +339,7 @@ describe('two processes that fight over overlapping instances', () => {
       const end = first + 1 + numbers.below(PAGES - first);
       victim.tell(JSON.stringify({ pages: [[first, end]] }));
       await victim.line(); // what the one before it left there is found, but not what is asked for here
-      const wanted = { ranges: [{ start: first * PAGE, end: end * PAGE - 1 }] };
+      const wanted = { ranges: [{ offset: first * PAGE, length: (end - first) * PAGE }] };
       throwsCode(() => region.create(wanted), 'ERR_PMEM_LOCKED', { message: new RegExp(`process ${victim.pid} `) });
       victim.kill('SIGKILL');
       await victim.ended;

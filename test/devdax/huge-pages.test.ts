@@ -199,7 +199,7 @@ describe('a DAX device on huge pages', () => {
       writeFileSync(path, '');
       truncateSync(path, 8 * HUGE);
       using region = DaxRegion.open(path);
-      const instance = region.create({ ranges: [{ start: 2 * HUGE, end: 4 * HUGE - 1 }] });
+      const instance = region.create({ ranges: [{ offset: 2 * HUGE, length: 2 * HUGE }] });
       using device = DaxDevice.open(path);
       truncateSync(path, HUGE);
       throwsCode(() => instance.open(), 'ENXIO', { message: /reconfigured/ });

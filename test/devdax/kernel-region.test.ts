@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { native } from '#dist/binding.js';
 import { startChild } from '../support/child.js';
-import { codeOf, throwsCode } from '../support/errors.js';
+import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { onDisk } from '../support/temp.js';
 import { PlayedBus, UNIT } from './played-bus.js';
 
@@ -224,18 +225,89 @@ describe('a region of the kernel', () => {
     });
   });
 
-  it('is one program at a time: the other waits, and is told who has it when it waited long enough', () => {
-    let told: unknown;
-    once(`dax0.0/size=${4 * UNIT}`, () => {
-      try {
-        bus.region().create(wanted(2));
-      } catch (error) {
-        told = error;
-      }
+  describe('while another program of this package changes a device', () => {
+    const signal = undefined;
+    const check = () => {};
+
+    it('refuses to create, resize and destroy another one: ERR_PMEM_LOCKED', () => {
+      const present = bus.region().create(wanted(1));
+      const told: (string | undefined)[] = [];
+      once(`dax0.1/size=${4 * UNIT}`, () => {
+        for (const call of [
+          () => bus.region().create(wanted(2)),
+          () => present.resize(2 * UNIT),
+          () => present.destroy(),
+        ]) {
+          told.push(codeOf(call));
+        }
+      });
+      assert.equal(bus.region().create(wanted(4)).name, 'dax0.1');
+      assert.deepEqual(told, ['ERR_PMEM_LOCKED', 'ERR_PMEM_LOCKED', 'ERR_PMEM_LOCKED']);
+      assert.deepEqual(bus.devices(), ['dax0.0 1 +', 'dax0.1 4 +']);
     });
-    assert.equal(bus.region().create(wanted(4)).name, 'dax0.0');
-    assert.equal((told as { code?: string }).code, 'ERR_PMEM_LOCKED', String(told));
-    assert.deepEqual(bus.devices(), ['dax0.0 4 +']);
+
+    /** Has the region locked, as another program would, until it is closed. */
+    function held(): Disposable {
+      const fd = openSync(join(bus.host.sys, 'devices/platform/hmem.0/dax_region/create'), 'r+');
+      const lock = native.lockAlone(fd, [0, Number.MAX_SAFE_INTEGER]);
+      return {
+        [Symbol.dispose]: () => {
+          native.unlock(lock);
+          closeSync(fd);
+        },
+      };
+    }
+
+    it('waits for it in createAsync, and goes on when it is done', async () => {
+      bus.patience = Number.POSITIVE_INFINITY;
+      const other = held();
+      const { lockAlone } = native;
+      let attempts = 0;
+      native.lockAlone = (...args) => {
+        if (++attempts === 3) other[Symbol.dispose]();
+        return lockAlone(...args);
+      };
+      try {
+        assert.equal((await bus.region().createAsync(wanted(2), { signal, check })).size, 2 * UNIT);
+      } finally {
+        native.lockAlone = lockAlone;
+      }
+      assert.equal(attempts, 3);
+      assert.deepEqual(bus.devices(), ['dax0.0 2 +']);
+    });
+
+    it('tells who has the region when createAsync has waited long enough', async () => {
+      using _ = held();
+      await rejectsCode(bus.region().createAsync(wanted(2), { signal, check }), 'ERR_PMEM_LOCKED', {
+        message: /this process/,
+      });
+      assert.deepEqual(bus.devices(), ['dax0.0 0']);
+    });
+
+    it('ends the wait on a signal, with its reason', async () => {
+      bus.patience = Number.POSITIVE_INFINITY;
+      using _ = held();
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const creating = bus.region().createAsync(wanted(2), { signal: controller.signal, check });
+      controller.abort(reason);
+      await assert.rejects(creating, reason);
+      assert.deepEqual(bus.devices(), ['dax0.0 0']);
+    });
+
+    it('changes nothing where the change makes no sense any more after the wait', async () => {
+      const device = bus.region().create(wanted(2));
+      const refuse = () => {
+        throw new Error('closed meanwhile');
+      };
+      await assert.rejects(device.resizeAsync(4 * UNIT, { signal, check: refuse }), /closed meanwhile/);
+      await assert.rejects(device.destroyAsync({ signal, check: refuse }), /closed meanwhile/);
+      assert.deepEqual(bus.devices(), ['dax0.0 2 +']);
+      await device.resizeAsync(4 * UNIT, { signal, check });
+      assert.deepEqual(bus.devices(), ['dax0.0 4 +']);
+      await device.destroyAsync({ signal, check });
+      assert.deepEqual(bus.devices(), ['dax0.0 0']);
+    });
   });
 
   it('two processes that make and destroy at the same time: everybody gets what is his', async () => {
@@ -248,17 +320,18 @@ describe('a region of the kernel', () => {
       // However long the other is at it.
       kernel.patience = Number.POSITIVE_INFINITY;
       process.stdout.write('ready\n');
-      process.stdin.once('data', () => {
+      process.stdin.once('data', async () => {
         const wrong: string[] = [];
+        const waiting = { signal: undefined, check: () => {} };
         const region = kernel.region();
         for (let i = 0; i < count; i++) {
           const size = (1 + ((i * 7 + me * 3) % 16)) * unit;
           try {
-            const made = region.create({ size, contiguous: false, ranges: undefined });
+            const made = await region.createAsync({ size, contiguous: false, ranges: undefined }, waiting);
             if (made.size !== size) wrong.push(`${i}: ${made.size}, not ${size}`);
-            if (i % 2 === 0) made.resize(2 * size);
+            if (i % 2 === 0) await made.resizeAsync(2 * size, waiting);
             if (i % 2 === 0 && made.size !== 2 * size) wrong.push(`${i}: ${made.size}, not ${2 * size}`);
-            made.destroy();
+            await made.destroyAsync(waiting);
           } catch (error) {
             wrong.push(`${i}: ${String(error)}`);
           }

@@ -242,8 +242,8 @@ describe('a file truncated within a page', () => {
   describe('mapped in several extents', () => {
     /** The file's first half last: what is mapped at the end is not what a truncation takes first. */
     const RANGES = [
-      { start: 4 * MIB, end: 6 * MIB - 1 },
-      { start: 0, end: 2 * MIB - 1 },
+      { offset: 4 * MIB, length: 2 * MIB },
+      { offset: 0, length: 2 * MIB },
     ];
 
     for (const assumePersistent of [true, false]) {

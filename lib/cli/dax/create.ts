@@ -8,7 +8,7 @@ import { JSON_OBJECT } from '../options.js';
 import { print, printJson } from '../terminal/output.js';
 import { colours } from '../terminal/style.js';
 
-function run(args: Arguments): number {
+async function run(args: Arguments): Promise<number> {
   const filter: DaxRegionFilter = Object.fromEntries(
     [
       ['id', args.integer('region')],
@@ -18,7 +18,7 @@ function run(args: Arguments): number {
   );
   const wanted = args.size('size');
   using region = DaxRegion.find(filter);
-  const { name, size, align, mappings } = region.create(wanted === undefined ? {} : { size: wanted });
+  const { name, size, align, mappings } = await region.createAsync(wanted === undefined ? {} : { size: wanted });
   if (args.has('json')) printJson({ chardev: name, path: `/dev/${name}`, size, align, mappings });
   else print(`${colours().bold(name)}: /dev/${name}, ${formatSize(size)}, alignment ${formatSize(align)}`);
   return 0;

@@ -29,9 +29,9 @@ function show(device: DaxDevice, mappings: readonly DaxMapping[]): void {
     ['region', shown(region)],
     ['NUMA node', shown(numaNode)],
     ['target node', shown(targetNode)],
-    ...mappings.map(({ start, end }, i): [string, string] => [
+    ...mappings.map(({ offset, length }, i): [string, string] => [
       `mapping${i}`,
-      `0x${start.toString(16)} to 0x${end.toString(16)}`,
+      `0x${offset.toString(16)} to 0x${(offset + length - 1).toString(16)}`,
     ]),
     ['page faults', `${guarantee.given ? 'guaranteed' : 'not guaranteed'}: ${guarantee.reason}`],
     ...guarantee.missing

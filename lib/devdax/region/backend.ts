@@ -1,19 +1,26 @@
-/** What a region and its instances are to the classes that users hold, whoever makes them: this library, or the kernel. */
+/** What the public classes of regions and instances need of whoever makes devices: this library, or the kernel. */
 
 import type { ByteRange } from '../../memory/memory.js';
 import type { DaxSource } from '../dax-source.js';
 
-/** A piece of an instance, as `mapping0`, `mapping1`, … of the kernel's devices tell it. */
-export interface DaxMapping {
+/**
+ * A piece of an instance, as `mapping0`, `mapping1`, … of the kernel's devices tell it. `offset` is where it begins in the file or
+ * device, in bytes; in a region of the kernel and in `/dev/mem` that is the physical address.
+ */
+export interface DaxMapping extends ByteRange {
   /** Where it begins in the instance, in pages of 4 KiB, as the kernel counts. */
   readonly pageOffset: number;
-  /** Its first byte: offset in the file or device; of a region of the kernel and of `/dev/mem` the physical address. */
-  readonly start: number;
-  /** Its last byte. */
-  readonly end: number;
 }
 
-/** An instance. Arguments were checked; nothing of it is in use here when it is resized or destroyed. */
+/** How an asynchronous change waits for other programs that change the same region. */
+export interface Waiting {
+  /** Ends the wait. */
+  readonly signal: AbortSignal | undefined;
+  /** Called when the wait is over, before anything is changed; throws where the change makes no sense any more. */
+  readonly check: () => void;
+}
+
+/** An instance. Arguments were checked; nothing here has it in use when it is resized or destroyed. */
 export interface InstanceBackend {
   /** `dax0.1` */
   readonly name: string;
@@ -24,13 +31,19 @@ export interface InstanceBackend {
   /** Bytes. */
   readonly align: number;
   readonly mappings: DaxMapping[];
-  /** Something that outlives its object here uses it: a mapping, in whatever thread. */
+  /** Something that outlives the instance's object uses it: a mapping, in whatever thread. */
   readonly inUse: boolean;
+  /** `ERR_PMEM_LOCKED` where another program is changing the region. */
   resize(size: number): void;
+  /** {@link resize}, which waits for other programs. */
+  resizeAsync(size: number, waiting: Waiting): Promise<void>;
   /** Throws where {@link destroy} would, as far as that can be known before anything is done. */
   checkDestroy(): void;
+  /** `ERR_PMEM_LOCKED` where another program is changing the region. */
   destroy(): void;
-  /** What it is to be opened as; throws where there is nothing to open. */
+  /** {@link destroy}, which waits for other programs. */
+  destroyAsync(waiting: Waiting): Promise<void>;
+  /** What it is opened as; throws where there is nothing to open. */
   source(): DaxSource;
 }
 
@@ -43,6 +56,7 @@ export interface Wanted {
   readonly ranges: readonly ByteRange[] | undefined;
 }
 
+/** A region. */
 export interface RegionBackend {
   readonly id: number;
   readonly path: string;
@@ -50,18 +64,21 @@ export interface RegionBackend {
   readonly size: number;
   /** Bytes: sizes of instances are multiples of it. */
   readonly align: number;
-  /** Of the kernel. */
+  /** The devices are the kernel's. */
   readonly real: boolean;
   readonly numaNode: number | undefined;
   readonly targetNode: number | undefined;
   readonly resource: number | undefined;
-  /** Where `ranges` and mappings may lie; undefined where this user is not told. */
+  /** Offset of the first byte that `ranges` and mappings may name; undefined where this user is not told. */
   readonly start: number | undefined;
   /** Bytes. */
   readonly availableSize: number;
   /** By their numbers. */
   readonly instances: InstanceBackend[];
+  /** `ERR_PMEM_LOCKED` where another program is changing the region. */
   create(wanted: Wanted): InstanceBackend;
+  /** {@link create}, which waits for other programs. */
+  createAsync(wanted: Wanted, waiting: Waiting): Promise<InstanceBackend>;
   close(): void;
 }
 
@@ -71,6 +88,6 @@ export function mappingsOf(extents: readonly ByteRange[]): DaxMapping[] {
   return extents.map(({ offset, length }) => {
     const pageOffset = before / 4096;
     before += length;
-    return { pageOffset, start: offset, end: offset + length - 1 };
+    return { pageOffset, offset, length };
   });
 }

@@ -1,19 +1,20 @@
 /** A DAX region, for users: a range of memory, and the devices made of it. */
 
 import { readdirSync } from 'node:fs';
-import { constants } from 'node:os';
-import { outOfRange, PmemError, wrongType, wrongValue } from '../../errors.js';
+import { inspect } from 'node:util';
+import { outOfRange, posixError, wrongType, wrongValue } from '../../errors.js';
+import { Jobs } from '../../jobs.js';
 import { type DaxBusRegion, daxBusRegions } from '../../linux/dax/regions.js';
 import { HOST, type Host } from '../../linux/host.js';
 import type { ByteRange } from '../../memory/memory.js';
 import { checkPath } from '../../memory/region/options.js';
-import { booleanOption, ownOptions, readOptions } from '../../options.js';
-import { parseSize, type Size } from '../../units.js';
+import { booleanOption, integerOption, ownOptions, readOptions, signalOption, sizeOption } from '../../options.js';
+import { formatSize, parseSize, type Size } from '../../units.js';
 import { sizeOf } from '../dax-source.js';
 import { KERNEL } from '../drivers.js';
 import type { DaxSharedOptions } from '../options.js';
-import type { InstanceBackend, RegionBackend } from './backend.js';
-import { checkSize, DaxInstance, type Home, MAKE } from './dax-instance.js';
+import type { InstanceBackend, RegionBackend, Wanted } from './backend.js';
+import { checkInstanceSize, DaxInstance, type DaxWaitOptions, type Home } from './dax-instance.js';
 import { EmulatedRegion } from './emulated.js';
 import { busy, checkAligned, noSpace, outsideRegion, regionClosed } from './errors.js';
 import { KernelRegion } from './kernel.js';
@@ -21,32 +22,38 @@ import { KernelRegion } from './kernel.js';
 /** Options of {@link DaxRegion.open}. */
 export interface DaxRegionOptions {
   /**
-   * Bytes: 4 KiB, 2 MiB or 1 GiB. The unit of its instances' sizes and of their pages. Default: of a device its own, elsewhere
-   * 2 MiB, or the page size of hugetlbfs.
+   * Bytes: 4 KiB, 2 MiB or 1 GiB. The unit of its instances' sizes and of their pages. Default: of a device its own, elsewhere 2 MiB, or
+   * the page size of hugetlbfs.
    */
   align?: Size;
   /** Where the region begins in the file or device, in bytes; a multiple of `align`. Default 0. */
   offset?: Size;
-  /** Bytes; a multiple of `align`. Default: up to the end. `/dev/mem` has none. */
+  /** Bytes; a multiple of `align`. Default: up to the end. `/dev/mem` has no end, and needs it. */
   size?: Size;
   /**
-   * The number in its instances' names, which then may be those of another region's. Default: the lowest that neither the kernel nor
-   * another region of this thread has.
+   * The number in its instances' names, from 0 to 2^31 - 1; regions may share one. Default: the lowest that neither the kernel nor another
+   * region of this thread has.
    */
   id?: number;
-  /** Default of the option of that name of `instance.open`: go without the guarantee that each fault brings in a page of `align`. */
+  /** Default of the option `emulate` of `instance.open`: go without the guarantee that each fault brings in a page of `align` bytes. */
   emulate?: boolean;
 }
 
-/** What is asked for of {@link DaxRegion.create}. */
+/** What is asked of {@link DaxRegion.create}. */
 export interface DaxCreateOptions {
   /** Bytes; a multiple of the region's alignment. Default: all that is free, or the sum of `ranges`. */
   size?: Size;
-  /** In one piece: the first free one that is large enough, rather than the lowest bytes. Default false. */
+  /** In one piece: the first free range that is long enough, instead of the lowest bytes. Default false. */
   contiguous?: boolean;
-  /** These very bytes, in this order, as `instance.mappings` tells them: a layout that was written down is made again so. */
-  ranges?: readonly { readonly start: number; readonly end: number }[];
+  /**
+   * These very bytes, in this order, as `instance.mappings` tells them: so a layout that was written down can be made again. Offset and
+   * length are multiples of the region's alignment.
+   */
+  ranges?: readonly { readonly offset: Size; readonly length: Size }[];
 }
+
+/** Options of {@link DaxRegion.createAsync}. */
+export interface DaxCreateAsyncOptions extends DaxCreateOptions, DaxWaitOptions {}
 
 /** Which regions of the kernel are wanted; what is left out does not matter. */
 export interface DaxRegionFilter {
@@ -58,11 +65,13 @@ export interface DaxRegionFilter {
   targetNode?: number;
 }
 
-const ALIGNMENTS = [4096, 2 ** 21, 2 ** 30];
-const { ENODEV } = constants.errno;
-/** Ids of the regions that are open in this thread, and how many have each; one that was forgotten gives its id back. */
+const ALIGNMENTS: readonly number[] = [4096, 2 ** 21, 2 ** 30];
+const CREATE_OPTIONS = ['size', 'contiguous', 'ranges'] as const;
+const MOST_NUMBER = 2 ** 31 - 1;
+/** Ids of the regions that are open in this thread, and how many regions have each. */
 const used = new Map<number, number>();
-const forgotten = new FinalizationRegistry(giveBack);
+/** Gives the ids of collected regions back. */
+const collected = new FinalizationRegistry(giveBack);
 
 function giveBack(id: number): void {
   const others = (used.get(id) ?? 1) - 1;
@@ -87,80 +96,77 @@ function unusedId(host: Host): number {
   return id;
 }
 
-function number(value: unknown, name: string): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'number') throw wrongType(name, 'a number', value);
-  if (!Number.isInteger(value) || value < 0 || value > 2 ** 31 - 1) {
-    throw outOfRange(name, 'a whole number from 0 to 2^31 - 1', value);
-  }
-  return value;
-}
-
 function checkFilter(given: DaxRegionFilter): DaxRegionFilter {
-  const filter = ownOptions(given, ['id', 'numaNode', 'targetNode']);
-  number(filter.id, 'filter.id');
-  number(filter.numaNode, 'filter.numaNode');
-  number(filter.targetNode, 'filter.targetNode');
+  const filter = ownOptions(given, ['id', 'numaNode', 'targetNode'], 'filter');
+  for (const [name, value] of Object.entries(filter)) integerOption(value, name, 0, MOST_NUMBER);
   return filter;
 }
 
-function alignment(align: Size | undefined): number | undefined {
-  if (align === undefined) return undefined;
-  const bytes = parseSize(align, 'options.align');
-  if (!ALIGNMENTS.includes(bytes)) throw outOfRange('options.align', "'4KiB', '2MiB' or '1GiB'", align);
+function alignOption(align: Size | undefined): number | undefined {
+  const bytes = sizeOption(align, 'align');
+  if (bytes !== undefined && !ALIGNMENTS.includes(bytes)) {
+    throw outOfRange('options.align', "'4KiB', '2MiB' or '1GiB'", align);
+  }
   return bytes;
 }
 
 const OPEN = Symbol('open');
 
 /**
- * A range of memory from which exclusive devices are made, as the DAX bus of Linux has them: `dax0.0`, `dax0.1`, …, created,
- * resized and destroyed in units of the alignment, each of one piece or several.
+ * A range of memory from which exclusive devices are made, as the DAX bus of Linux has them: `dax0.0`, `dax0.1`, …, created, resized and
+ * destroyed in units of the alignment, each of one piece or several.
  *
- * {@link DaxRegion.open} makes one of any bytes that can be mapped: a file, also on hugetlbfs, tmpfs or a DAX file system, a
- * range of `/dev/mem`, or a device `/dev/daxX.Y`. Its layout lives as long as the object, and is recorded nowhere: what was
- * `dax0.1` must be made again, by `ranges` or by the same calls, to be the same bytes (NVDIMM labels will record it).
- * {@link DaxRegion.find} and {@link DaxRegion.list} give the kernel's own, whose devices are the kernel's, and stay.
+ * {@link DaxRegion.open} makes one of any bytes that can be mapped: a file, also on hugetlbfs, tmpfs or a DAX file system, a range of
+ * `/dev/mem`, or a device `/dev/daxX.Y`. Its layout lives as long as the object and is recorded nowhere: `dax0.1` must be made again, by
+ * `ranges` or by the same calls, to be the same bytes (NVDIMM labels will record it). {@link DaxRegion.find} and {@link DaxRegion.list}
+ * give the kernel's own regions, whose devices are the kernel's and stay.
  *
  * Every method throws `ERR_PMEM_CLOSED` after {@link close}.
  */
-export class DaxRegion implements Disposable {
+export class DaxRegion implements Disposable, AsyncDisposable {
   readonly #backend: RegionBackend;
   readonly #defaults: DaxSharedOptions;
   readonly #known = new Map<string, DaxInstance>();
+  readonly #jobs = new Jobs();
   #closed = false;
 
-  /** @internal Use {@link DaxRegion.open} or {@link DaxRegion.find}. */
-  constructor(guard: typeof OPEN, backend: RegionBackend, defaults: DaxSharedOptions = {}) {
+  private constructor(guard: typeof OPEN, backend: RegionBackend, defaults: DaxSharedOptions = {}) {
     if (guard !== OPEN) throw wrongValue('DaxRegion', 'made by DaxRegion.open or DaxRegion.find', 'new');
     this.#backend = backend;
     this.#defaults = defaults;
   }
 
   /**
-   * A region on bytes of a file or device. Takes no lock itself: several may lie on the same bytes, and only instances exclude
+   * A region on bytes of a file or device. It takes no lock itself: several regions may lie on the same bytes, and only instances exclude
    * each other.
    *
-   * @throws PmemError `EINVAL` for an offset or a size off the alignment, with the nearest, for an alignment less than the pages
-   *   that the path is mapped in, and for a path without an end and no `size`; otherwise the POSIX code with which the path cannot
-   *   be opened for reading and writing. RangeError for what lies behind the end.
+   * @throws PmemError `EINVAL` for an offset or a size off the alignment, with the nearest; for an alignment smaller than the pages that
+   *   the path is mapped in; and for a path without an end and no `size`. Otherwise the POSIX code with which the path cannot be opened for
+   *   reading and writing. TypeError for wrong options; RangeError `ERR_OUT_OF_RANGE` for bytes past the end.
    */
   static open(path: string | Buffer | URL, given: DaxRegionOptions = {}): DaxRegion {
     const checked = checkPath(path);
     const options = ownOptions(given, ['align', 'offset', 'size', 'id', 'emulate']);
-    const align = alignment(options.align);
-    const offset = parseSize(options.offset ?? 0, 'options.offset');
-    const size = options.size === undefined ? undefined : parseSize(options.size, 'options.size');
-    const id = number(options.id, 'options.id') ?? unusedId(HOST);
+    const align = alignOption(options.align);
+    const offset = sizeOption(options.offset, 'offset') ?? 0;
+    const size = sizeOption(options.size, 'size');
+    const id = integerOption(options.id, 'id', 0, MOST_NUMBER) ?? unusedId(HOST);
     const emulate = booleanOption(options.emulate, 'emulate');
     const backend = new EmulatedRegion(checked, { align, offset, size }, id);
     used.set(id, (used.get(id) ?? 0) + 1);
     const region = new DaxRegion(OPEN, backend, emulate === undefined ? {} : { emulate });
-    forgotten.register(region, id, region);
+    collected.register(region, id, region);
     return region;
   }
 
-  /** The kernel's regions that fit, by their ids. None where the kernel has no DAX bus. */
+  /**
+   * The kernel's regions that fit the filter, by id; none where the kernel has no DAX bus.
+   *
+   * @throws TypeError, RangeError for a wrong filter
+   */
+  static list(filter?: DaxRegionFilter): DaxRegion[];
+  /** @internal Those of another host. */
+  static list(filter: DaxRegionFilter, host: Host): DaxRegion[];
   static list(filter: DaxRegionFilter = {}, host: Host = HOST): DaxRegion[] {
     const wanted = checkFilter(filter);
     const fits = (region: DaxBusRegion) =>
@@ -173,10 +179,13 @@ export class DaxRegion implements Disposable {
   }
 
   /**
-   * The first of the kernel's regions that fits: memory of the node that is wanted.
+   * The first of the kernel's regions that fits the filter.
    *
-   * @throws PmemError `ENODEV` when there is none, with those that there are.
+   * @throws PmemError `ENODEV` when there is none, with the regions that there are; TypeError, RangeError for a wrong filter
    */
+  static find(filter?: DaxRegionFilter): DaxRegion;
+  /** @internal Of another host. */
+  static find(filter: DaxRegionFilter, host: Host): DaxRegion;
   static find(filter: DaxRegionFilter = {}, host: Host = HOST): DaxRegion {
     const [found] = DaxRegion.list(filter, host);
     if (found !== undefined) return found;
@@ -186,8 +195,7 @@ export class DaxRegion implements Disposable {
     );
     const wanted = Object.keys(filter).length === 0 ? '' : ` with ${JSON.stringify(filter)}`;
     const there = all.length === 0 ? '' : `; it has ${all.join(', ')}`;
-    const message = `ENODEV: the kernel has no DAX region${wanted}${there}`;
-    throw new PmemError('ENODEV', message, { errno: ENODEV });
+    throw posixError('ENODEV', `the kernel has no DAX region${wanted}${there}`);
   }
 
   /** The number in its devices' names. */
@@ -239,69 +247,83 @@ export class DaxRegion implements Disposable {
     return this.#closed;
   }
 
-  /** Its instances by their numbers; of the kernel those with a size, whoever made them. */
+  /** Its instances by number; in a region of the kernel those with a size, whoever made them. None after {@link close}. */
   get instances(): DaxInstance[] {
     return this.#closed ? [] : this.#backend.instances.map((backend) => this.#instance(backend));
   }
 
   /**
-   * Makes an instance of the lowest free bytes, in several pieces where they do not lie together, as the kernel does; its name has
-   * the lowest number that is free. From now on its bytes are nobody else's: another process, thread or region that wants one of
-   * them, and a plain `Region.open` of them, is refused with `ERR_PMEM_LOCKED`, until it is destroyed, the region is closed or
-   * collected, or the thread or process ends. Whatever fails, nothing is left of it.
+   * Makes an instance of the lowest free bytes, in several pieces where these are not adjacent, as the kernel does. Its name has the lowest
+   * free number. From now on nobody else has its bytes: another process, thread or region that wants one of them, and a plain
+   * `Region.open` of them, is refused with `ERR_PMEM_LOCKED`, until the instance is destroyed, the region is closed or collected, or the
+   * thread or process ends. Whatever fails, nothing is left of the instance.
    *
-   * Of a region of the kernel the device is created, given its size and bound to the driver `device_dax` through sysfs (as root);
-   * it is every program's, stays when this process ends, and is locked as any device when it is mapped. Programs of this package
-   * that create, resize or destroy in the same region wait for each other, up to 10 seconds each; others, such as daxctl, do not.
+   * In a region of the kernel the device is created, resized and bound to the driver `device_dax` through sysfs (as root). It is every
+   * program's, stays when this process ends, and is locked as any device when it is mapped. Programs of this package exclude each other
+   * while they create, resize or destroy in the same region; others, such as daxctl, do not. {@link createAsync} waits for them.
    *
-   * @throws PmemError `EINVAL` for a size off the alignment, with the nearest; `ENOSPC` with what is free; `ERR_PMEM_LOCKED` when
-   *   somebody else has the bytes, with the bytes and, as far as it is known, who; `EOPNOTSUPP` in a static region of the kernel
-   *   (NVDIMM); `EBUSY` when another program took the same device of the kernel meanwhile; `EACCES`: not root. RangeError for a size of 0 or larger than the region.
+   * @throws PmemError `EINVAL` for a size or range off the alignment, with the nearest; `ENOSPC` with what is free; `ERR_PMEM_LOCKED` when
+   *   somebody else has the bytes, with the bytes and, as far as it is known, who, or is changing the region; `EOPNOTSUPP` in a static
+   *   region of the kernel (NVDIMM); `EBUSY` when another program took the same device of the kernel meanwhile; `EACCES`: not root.
+   *   TypeError for wrong options; RangeError for a size of 0 or larger than the region, and for ranges outside of it.
    */
-  create(given: DaxCreateOptions = {}): DaxInstance {
-    if (this.#closed) throw regionClosed(this.path, 'create');
-    const options = ownOptions(given, ['size', 'contiguous', 'ranges']);
-    const contiguous = booleanOption(options.contiguous, 'contiguous', false);
-    const ranges = options.ranges === undefined ? undefined : this.#ranges(options.ranges);
-    const size = this.#wanted(options.size, ranges);
-    return this.#instance(this.#backend.create({ size, contiguous, ranges }));
+  create(options: DaxCreateOptions = {}): DaxInstance {
+    this.#check('create');
+    return this.#instance(this.#backend.create(this.#wanted(ownOptions(options, CREATE_OPTIONS))));
   }
 
-  #wanted(size: Size | undefined, ranges: readonly ByteRange[] | undefined): number {
+  /**
+   * {@link create}, which waits up to 10 seconds for other programs of this package that change the same region of the kernel.
+   *
+   * @throws PmemError as {@link create}; the signal's reason, and nothing is left of the instance
+   */
+  async createAsync(given: DaxCreateAsyncOptions = {}): Promise<DaxInstance> {
+    this.#check('create');
+    const options = ownOptions(given, [...CREATE_OPTIONS, 'signal']);
+    const waiting = { signal: signalOption(options.signal), check: () => this.#check('create') };
+    const made = this.#backend.createAsync(this.#wanted(options), waiting);
+    return this.#instance(await this.#jobs.track(made));
+  }
+
+  #check(operation: string): void {
+    if (this.#closed) throw regionClosed(this.path, operation);
+  }
+
+  #wanted({ size, contiguous, ranges: given }: DaxCreateOptions): Wanted {
+    const isContiguous = booleanOption(contiguous, 'contiguous', false);
+    const ranges = given === undefined ? undefined : this.#checkRanges(given);
     const sum = ranges === undefined ? undefined : sizeOf(ranges);
-    if (size !== undefined) {
-      const bytes = checkSize(size, 'options.size', this.#home);
+    const bytes = sizeOption(size, 'size');
+    if (bytes !== undefined) {
+      checkInstanceSize(bytes, 'options.size', this.#home, size);
       if (sum !== undefined && sum !== bytes) throw wrongValue('options.size', `the sum of the ranges, ${sum}`, size);
-      return bytes;
     }
-    const available = sum ?? this.availableSize;
-    // Of a static region create itself says what it is.
-    if (available === 0 && !this.real) throw noSpace(this.path, this.align, 0);
-    return available;
+    const all = bytes ?? sum ?? this.availableSize;
+    // A static region itself says that nothing can be made in it.
+    if (all === 0 && !this.real) throw noSpace(this.path, this.align, 0);
+    return { size: all, contiguous: isContiguous, ranges };
   }
 
-  #ranges(ranges: readonly { readonly start: number; readonly end: number }[]): ByteRange[] {
-    if (!Array.isArray(ranges)) throw wrongType('options.ranges', 'an array of { start, end }', ranges);
-    if (ranges.length === 0) throw wrongValue('options.ranges', 'at least one { start, end }', '[]');
+  #checkRanges(ranges: NonNullable<DaxCreateOptions['ranges']>): ByteRange[] {
+    if (!Array.isArray(ranges)) throw wrongType('options.ranges', 'an array of { offset, length }', ranges);
+    if (ranges.length === 0) throw wrongValue('options.ranges', 'at least one { offset, length }', '[]');
     const { start: first = 0, size, align, path } = this.#backend;
-    const last = this.#backend.start === undefined ? Number.MAX_SAFE_INTEGER : first + size - 1;
-    return ranges.map((range: unknown, i) => {
+    const end = this.#backend.start === undefined ? Number.MAX_SAFE_INTEGER : first + size;
+    const lastEnd = Math.floor(end / align) * align;
+    return ranges.map((range, i) => {
       const name = `options.ranges[${i}]`;
-      if (typeof range !== 'object' || range === null) throw wrongType(name, '{ start, end }', range);
-      const { start, end } = readOptions(range as { start: number; end: number }, ['start', 'end'], name);
-      for (const [what, value] of [
-        [`${name}.start`, start],
-        [`${name}.end`, end],
-      ] as const) {
-        if (typeof value !== 'number') throw wrongType(what, 'a number of bytes', value);
-        if (!Number.isSafeInteger(value) || value < first || value > last)
-          throw outsideRegion(what, first, last, value);
+      // Of `instance.mappings` they have a pageOffset too.
+      const given = readOptions<{ offset: Size; length: Size }>(range, ['offset', 'length'], name);
+      const offset = parseSize(given.offset, `${name}.offset`);
+      const length = parseSize(given.length, `${name}.length`);
+      if (offset < first || offset >= end) throw outsideRegion(`${name}.offset`, first, end - 1, given.offset);
+      if (length === 0 || length > end - offset) {
+        const limit = `from ${align} to ${end - offset}, what is left of the region at ${offset},`;
+        throw outOfRange(`${name}.length`, limit, given.length);
       }
-      if (end < start) throw outOfRange(`${name}.end`, `the last byte, from ${start} on`, end);
-      const behind = Math.floor((last + 1) / align) * align;
-      checkAligned(`${name}.start`, start, { align, path, least: first, most: behind - align });
-      checkAligned(`${name}.end + 1`, end + 1, { align, path, least: first + align, most: behind });
-      return { offset: start, length: end + 1 - start };
+      checkAligned(`${name}.offset`, offset, { align, path, least: first, most: lastEnd - align });
+      checkAligned(`${name}.length`, length, { align, path, least: align, most: lastEnd - offset });
+      return { offset, length };
     });
   }
 
@@ -309,7 +331,7 @@ export class DaxRegion implements Disposable {
   #instance(backend: InstanceBackend): DaxInstance {
     const known = this.#known.get(backend.name);
     if (known !== undefined && !known.destroyed) return known;
-    const made = new DaxInstance(MAKE, backend, this.#home);
+    const made = DaxInstance.over(backend, this.#home);
     this.#known.set(backend.name, made);
     return made;
   }
@@ -321,6 +343,7 @@ export class DaxRegion implements Disposable {
       align: this.align,
       size: this.size,
       defaults: this.#defaults,
+      jobs: this.#jobs,
       get closed() {
         return region.#closed;
       },
@@ -330,7 +353,7 @@ export class DaxRegion implements Disposable {
   /**
    * Destroys the instances, and with them the layout; those of the kernel's regions stay. Closing twice is harmless.
    *
-   * @throws PmemError `EBUSY` while an instance is open or mapped; then nothing is closed.
+   * @throws PmemError `EBUSY` while an instance is open or mapped; then nothing is closed
    */
   close(): void {
     if (this.#closed) return;
@@ -342,10 +365,22 @@ export class DaxRegion implements Disposable {
     this.#closed = true;
     if (this.real) return;
     giveBack(this.id);
-    forgotten.unregister(this);
+    collected.unregister(this);
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** {@link close}, once no asynchronous call of the region or of its instances is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#jobs.idle();
+    this.close();
+  }
+
+  /** What `console.log` shows. */
+  [inspect.custom](): string {
+    const state = this.#closed ? 'closed' : `${formatSize(this.availableSize)} of ${formatSize(this.size)} free`;
+    return `DaxRegion ${this.id} (${state})`;
   }
 }

@@ -145,7 +145,16 @@ class EmulatedInstance implements InstanceBackend {
     this.#region.layout.commit(this.#number, planned);
   }
 
+  /** No other program changes the layout. */
+  async resizeAsync(size: number): Promise<void> {
+    this.resize(size);
+  }
+
   checkDestroy(): void {} // its bytes are locked, and nobody else's
+
+  async destroyAsync(): Promise<void> {
+    this.destroy();
+  }
 
   /** Gives the bytes back, as far as no mapping holds them. Ended half-way it is gone, and done again with the next thing asked. */
   destroy(): void {
@@ -247,7 +256,12 @@ export class EmulatedRegion implements RegionBackend {
     return made;
   }
 
-  /** Those whose end was interrupted. */
+  /** No other program changes the layout. */
+  async createAsync(wanted: Wanted): Promise<InstanceBackend> {
+    return this.create(wanted);
+  }
+
+  /** Ends instances whose end was interrupted. */
   #tidy(): void {
     for (const gone of this.#instances.filter(({ exists }) => !exists)) gone.destroy();
   }

@@ -42,7 +42,7 @@ export function notFree(path: string, start: number, end: number): PmemError {
   return new PmemError('ENOSPC', message, { errno: ENOSPC, path });
 }
 
-export function outsideRegion(name: string, first: number, last: number, value: number): RangeError {
+export function outsideRegion(name: string, first: number, last: number, value: unknown): RangeError {
   return outOfRange(name, `within the region, from ${first} to ${last}`, value);
 }
 

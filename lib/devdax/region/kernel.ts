@@ -20,9 +20,16 @@ import { type DaxSource, plainSource } from '../dax-source.js';
 import { withUnused } from '../device-users.js';
 import { bind, type Kernel, needDriver, unbind } from '../drivers.js';
 import { FreeExtents } from './allocations.js';
-import { type DaxMapping, type InstanceBackend, mappingsOf, type RegionBackend, type Wanted } from './backend.js';
+import {
+  type DaxMapping,
+  type InstanceBackend,
+  mappingsOf,
+  type RegionBackend,
+  type Waiting,
+  type Wanted,
+} from './backend.js';
 import { busy, empty, gone, isStatic, noSpace } from './errors.js';
-import { withRegion } from './lock.js';
+import { withRegion, withRegionAsync } from './lock.js';
 import { NewDevice, rangeText } from './new-device.js';
 
 const { ENODEV } = constants.errno;
@@ -99,23 +106,31 @@ class KernelInstance implements InstanceBackend {
   }
 
   resize(size: number): void {
+    this.#region.checkDynamic('resize');
+    this.#region.alone(() => this.#resize(size));
+  }
+
+  async resizeAsync(size: number, waiting: Waiting): Promise<void> {
+    this.#region.checkDynamic('resize');
+    await this.#region.aloneAsync(waiting, () => this.#resize(size));
+  }
+
+  /** With the region locked. */
+  #resize(size: number): void {
     const region = this.#region;
-    region.checkDynamic('resize');
-    region.alone(() => {
-      const device = this.#there('resize');
-      const more = size - device.size;
-      if (more === 0) return;
-      if (more > region.availableSize) throw noSpace(region.path, more, region.availableSize);
-      const pieces = daxBusMappings(device);
-      this.#takeAway(device, 'resized');
-      try {
-        region.kernel.write(device.directory, 'size', String(size));
-        if (device.driver !== undefined) region.bind(device);
-      } catch (error) {
-        const failure = this.#putBack(device, pieces);
-        throw failure === undefined ? error : neither(error, failure, device);
-      }
-    });
+    const device = this.#there('resize');
+    const more = size - device.size;
+    if (more === 0) return;
+    if (more > region.availableSize) throw noSpace(region.path, more, region.availableSize);
+    const pieces = daxBusMappings(device);
+    this.#takeAway(device, 'resized');
+    try {
+      region.kernel.write(device.directory, 'size', String(size));
+      if (device.driver !== undefined) region.bind(device);
+    } catch (error) {
+      const failure = this.#putBack(device, pieces);
+      throw failure === undefined ? error : neither(error, failure, device);
+    }
   }
 
   /** After a failed resize: the bytes that it had, and its driver. Returns what prevents it. */
@@ -144,14 +159,21 @@ class KernelInstance implements InstanceBackend {
   }
 
   destroy(): void {
-    const region = this.#region;
-    region.checkDynamic('destroy');
-    region.alone(() => {
-      const device = this.#there('destroy');
-      this.#takeAway(device, 'destroyed');
-      region.kernel.write(device.directory, 'size', '0');
-      region.remove(device);
-    });
+    this.#region.checkDynamic('destroy');
+    this.#region.alone(() => this.#destroy());
+  }
+
+  async destroyAsync(waiting: Waiting): Promise<void> {
+    this.#region.checkDynamic('destroy');
+    await this.#region.aloneAsync(waiting, () => this.#destroy());
+  }
+
+  /** With the region locked. */
+  #destroy(): void {
+    const device = this.#there('destroy');
+    this.#takeAway(device, 'destroyed');
+    this.#region.kernel.write(device.directory, 'size', '0');
+    this.#region.remove(device);
   }
 
   #refuseMemory({ driver }: DaxBusDevice, verb: string): void {
@@ -240,7 +262,9 @@ export class KernelRegion implements RegionBackend {
   }
 
   mappings(device: DaxBusDevice): DaxMapping[] {
-    const found = daxBusMappings(device);
+    const found = daxBusMappings(device).map(({ pageOffset, start, end }) => {
+      return { pageOffset, offset: start, length: end + 1 - start };
+    });
     if (found.length > 0 || this.#facts.dynamic || device.resource === undefined) return found;
     // Of a static one older kernels list none.
     return mappingsOf([{ offset: device.resource, length: device.size }]);
@@ -256,6 +280,13 @@ export class KernelRegion implements RegionBackend {
     return this.alone(() => this.#create(wanted));
   }
 
+  async createAsync(wanted: Wanted, waiting: Waiting): Promise<InstanceBackend> {
+    this.checkDynamic('create');
+    needDriver(this.kernel, DEVDAX);
+    return await this.aloneAsync(waiting, () => this.#create(wanted));
+  }
+
+  /** With the region locked. */
   #create({ size, contiguous, ranges }: Wanted): InstanceBackend {
     const available = this.availableSize;
     if (size > available || available === 0) throw noSpace(this.path, size, available);
@@ -275,7 +306,12 @@ export class KernelRegion implements RegionBackend {
 
   /** Runs what changes devices of the region, while no other program of this package does. */
   alone<T>(run: () => T): T {
-    return withRegion(this.path, this.kernel.patience, run);
+    return withRegion(this.path, run);
+  }
+
+  /** {@link alone}, which waits for the other program. */
+  async aloneAsync<T>(waiting: Waiting, run: () => T): Promise<T> {
+    return await withRegionAsync(this.path, this.kernel.patience, waiting, run);
   }
 
   /** Without udev, or where its policy differs, nobody else would bind it. */

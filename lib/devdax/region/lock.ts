@@ -3,42 +3,62 @@
  * binding it are several writes, between which the kernel gives the device to whoever asks.
  *
  * The lock is an open-file-description lock on the region's attribute `create`: the kernel keeps such locks for files of sysfs
- * as for all others, and they go with their process. It excludes programs of this package only (daxctl takes no lock), and only
- * those that see the same sysfs, of which each network namespace has one of its own. Where the attribute cannot be opened for
- * writing, nothing is locked, and nothing could be changed either. So what was written is always read again, too.
+ * as for all others, and they end with their process. It excludes programs of this package only (daxctl takes no lock), and only
+ * those that see the same sysfs, of which each network namespace has its own. Where the attribute cannot be opened for writing,
+ * nothing is locked, and nothing could be changed either. So what was written is always read again, too.
  */
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type HeldLock, native } from '../../binding.js';
-import { systemError } from '../../errors.js';
+import { type PmemError, systemError } from '../../errors.js';
 import { isLocked, lockedError } from '../../memory/lock/error.js';
+import type { Waiting } from './backend.js';
 
-/** The kernel's attribute cannot be opened by this user, or in this place, or it is not there: its own answer comes later. */
+/** The attribute is not there, or not for this user to open: the kernel's own answer comes with the first write. */
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOENT'];
-/** Between two attempts, in ms: an open-file-description lock tells nobody when it is given back. */
+/** Between two attempts, in ms: the kernel tells nobody when such a lock is given back. */
 const PAUSE = 5;
 const EVERYTHING = [0, Number.MAX_SAFE_INTEGER];
 
-function pause(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
+/** The attribute of a region that is locked; undefined where nothing can be. */
+interface Attribute {
+  readonly fd: number;
+  readonly path: string;
 }
 
-function lock(fd: number, path: string, patience: number): HeldLock {
-  const end = performance.now() + patience;
-  for (;;) {
-    try {
-      return native.lockAlone(fd, EVERYTHING);
-    } catch (error) {
-      if (!isLocked(error)) throw systemError(error, path);
-      if (performance.now() < end) {
-        pause();
-        continue;
-      }
-      const advice = 'It makes or changes a device of the region; try again when it is done';
-      const { dev, ino } = fstatSync(fd, { bigint: true });
-      throw lockedError(error, path, { dev, ino }, { here: advice, there: advice });
-    }
+function openAttribute(region: string): Attribute | undefined {
+  const path = join(region, 'dax_region', 'create');
+  try {
+    return { path, fd: openSync(path, constants.O_RDWR) };
+  } catch (error) {
+    if (UNWRITABLE.includes((error as { code: string }).code)) return undefined;
+    throw systemError(error, path);
+  }
+}
+
+/** The lock; or, where another process or thread has it, the refusal. */
+function tryLock({ fd, path }: Attribute): { held: HeldLock } | { refusal: unknown } {
+  try {
+    return { held: native.lockAlone(fd, EVERYTHING) };
+  } catch (error) {
+    if (isLocked(error)) return { refusal: error };
+    throw systemError(error, path);
+  }
+}
+
+function locked({ fd, path }: Attribute, refusal: unknown, way: string): PmemError {
+  const advice = `It makes or changes a device of the region; ${way}`;
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return lockedError(refusal, path, { dev, ino }, { here: advice, there: advice });
+}
+
+function runLocked<Result>(held: HeldLock, run: () => Result): Result {
+  try {
+    return run();
+  } finally {
+    native.unlock(held);
   }
 }
 
@@ -46,26 +66,49 @@ function lock(fd: number, path: string, patience: number): HeldLock {
  * Runs it with the region locked.
  *
  * @param region the region's directory in sysfs
- * @param patience how long to wait for others, in ms
- * @throws PmemError `ERR_PMEM_LOCKED` when another process or thread has it for longer, with who it is
+ * @throws PmemError `ERR_PMEM_LOCKED` when another process or thread has the lock, with who it is
  */
-export function withRegion<T>(region: string, patience: number, run: () => T): T {
-  const path = join(region, 'dax_region', 'create');
-  let fd: number;
+export function withRegion<Result>(region: string, run: () => Result): Result {
+  const attribute = openAttribute(region);
+  if (attribute === undefined) return run();
   try {
-    fd = openSync(path, constants.O_RDWR);
-  } catch (error) {
-    if (UNWRITABLE.includes((error as { code: string }).code)) return run();
-    throw systemError(error, path);
+    const tried = tryLock(attribute);
+    if ('held' in tried) return runLocked(tried.held, run);
+    throw locked(attribute, tried.refusal, 'try again when it is done, or wait for it with the asynchronous call');
+  } finally {
+    closeSync(attribute.fd);
   }
+}
+
+/**
+ * {@link withRegion}, which waits for the lock.
+ *
+ * @param patience how long to wait, in ms
+ * @throws PmemError `ERR_PMEM_LOCKED` when another process or thread has the lock for longer, with who it is; the signal's reason
+ */
+export async function withRegionAsync<Result>(
+  region: string,
+  patience: number,
+  { signal, check }: Waiting,
+  run: () => Result,
+): Promise<Result> {
+  signal?.throwIfAborted();
+  const attribute = openAttribute(region);
+  if (attribute === undefined) return run();
   try {
-    const held = lock(fd, path, patience);
-    try {
-      return run();
-    } finally {
-      native.unlock(held);
+    const end = performance.now() + patience;
+    for (let tried = tryLock(attribute); ; tried = tryLock(attribute)) {
+      if ('held' in tried) {
+        return runLocked(tried.held, () => {
+          check();
+          return run();
+        });
+      }
+      if (performance.now() >= end) throw locked(attribute, tried.refusal, 'try again when it is done');
+      await setTimeout(PAUSE);
+      signal?.throwIfAborted();
     }
   } finally {
-    closeSync(fd);
+    closeSync(attribute.fd);
   }
 }

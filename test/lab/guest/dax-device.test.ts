@@ -79,7 +79,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
         using whole = DaxDevice.open(path());
         const { resource = Number.NaN } = whole;
         using region = DaxRegion.open(path(), { align: unit, emulate: true });
-        const instance = region.create({ ranges: [{ start: unit, end: 2 * unit - 1 }] });
+        const instance = region.create({ ranges: [{ offset: unit, length: unit }] });
         using device = instance.open();
         assert.equal(device.resource, resource + unit);
         assert.equal(device.guarantee.given, false);

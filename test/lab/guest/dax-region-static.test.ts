@@ -22,7 +22,7 @@ describe('a static DAX region', () => {
     assert.equal(region.availableSize, 0);
     assert.equal(instance.size, region.size);
     assert.equal(instance.mappings.length, 1);
-    assert.equal(instance.mappings[0]?.start, region.resource);
+    assert.equal(instance.mappings[0]?.offset, region.resource);
     const message = /static: its device is what an NVDIMM namespace is.*ndctl/;
     throwsCode(() => region.create({ size: UNIT }), 'EOPNOTSUPP', { message });
     throwsCode(() => region.create(), 'EOPNOTSUPP', { message });

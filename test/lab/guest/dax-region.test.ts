@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Region } from 'pmem';
-import { type DaxInstance, DaxRegion } from 'pmem/devdax';
+import { type DaxInstance, type DaxMapping, DaxRegion } from 'pmem/devdax';
 import { childValue, startChild } from '../../support/child.js';
 import { throwsCode } from '../../support/errors.js';
 import { Random } from '../../support/random.js';
@@ -57,12 +57,13 @@ function agree(region: DaxRegion): void {
 }
 
 /** The pieces of a device by sysfs itself. */
-function pieces(name: string): { pageOffset: number; start: number; end: number }[] {
-  const found: { pageOffset: number; start: number; end: number }[] = [];
+function mappingsOf(name: string): DaxMapping[] {
+  const found: DaxMapping[] = [];
   const device = `/sys/bus/dax/devices/${name}`;
   for (let i = 0; existsSync(join(device, `mapping${i}`)); i++) {
     const number = (attribute: string) => Number(readFileSync(join(device, `mapping${i}`, attribute), 'utf8'));
-    found.push({ pageOffset: number('page_offset'), start: number('start'), end: number('end') });
+    const offset = number('start');
+    found.push({ pageOffset: number('page_offset'), offset, length: number('end') + 1 - offset });
   }
   return found;
 }
@@ -90,7 +91,7 @@ describe('a dynamic DAX region of the kernel', () => {
     const [only, ...others] = region.instances;
     assert.deepEqual(others, []);
     assert.equal(only?.name, 'dax0.0');
-    assert.deepEqual(only.mappings, [{ pageOffset: 0, start: soft.start, end: soft.start + soft.size - 1 }]);
+    assert.deepEqual(only.mappings, [{ pageOffset: 0, offset: soft.start, length: soft.size }]);
     agree(region);
     throwsCode(() => region.create({ size: UNIT }), 'ENOSPC', { message: /nothing is free/ });
     throwsCode(() => region.create(), 'ENOSPC', { message: /nothing is free/ });
@@ -163,12 +164,12 @@ describe('a dynamic DAX region of the kernel', () => {
     all[2]?.destroy();
     const instance = region.create({ size: 20 * UNIT });
     const expected = [
-      { pageOffset: 0, start: soft.start, end: soft.start + 8 * UNIT - 1 },
-      { pageOffset: 4096, start: soft.start + 16 * UNIT, end: soft.start + 24 * UNIT - 1 },
-      { pageOffset: 8192, start: soft.start + 32 * UNIT, end: soft.start + 36 * UNIT - 1 },
+      { pageOffset: 0, offset: soft.start, length: 8 * UNIT },
+      { pageOffset: 4096, offset: soft.start + 16 * UNIT, length: 8 * UNIT },
+      { pageOffset: 8192, offset: soft.start + 32 * UNIT, length: 4 * UNIT },
     ];
     assert.deepEqual(instance.mappings, expected);
-    assert.deepEqual(pieces(instance.name), expected);
+    assert.deepEqual(mappingsOf(instance.name), expected);
     {
       using device = instance.open();
       assert.equal(device.guarantee.given, true, device.guarantee.reason);
@@ -185,7 +186,7 @@ describe('a dynamic DAX region of the kernel', () => {
       }
     }
     instance.resize(10 * UNIT);
-    assert.deepEqual(instance.mappings, [expected[0], { ...expected[1], end: soft.start + 18 * UNIT - 1 }]);
+    assert.deepEqual(instance.mappings, [expected[0], { ...expected[1], length: 2 * UNIT }]);
     {
       using device = instance.open();
       using mapped = device.map();
@@ -201,13 +202,13 @@ describe('a dynamic DAX region of the kernel', () => {
     first.destroy();
     const piece = region.create({ size: 4 * UNIT, contiguous: true });
     assert.deepEqual(
-      piece.mappings.map(({ start, end }) => [(start - soft.start) / UNIT, (end + 1 - soft.start) / UNIT]),
-      [[3, 7]],
+      piece.mappings.map(({ offset, length }) => [(offset - soft.start) / UNIT, length / UNIT]),
+      [[3, 4]],
     );
-    const at = (unit: number, end: number) => ({ start: soft.start + unit * UNIT, end: soft.start + end * UNIT - 1 });
+    const at = (unit: number, end: number) => ({ offset: soft.start + unit * UNIT, length: (end - unit) * UNIT });
     const exact = region.create({ ranges: [at(20, 22), at(10, 11)] });
     assert.deepEqual(
-      exact.mappings.map(({ start, end }) => ({ start, end })),
+      exact.mappings.map(({ offset, length }) => ({ offset, length })),
       [at(20, 22), at(10, 11)],
     );
     agree(region);
@@ -233,7 +234,7 @@ describe('a dynamic DAX region of the kernel', () => {
     const layout = (of: DaxRegion, origin: number) =>
       of.instances.map(({ name, mappings }) => ({
         number: name.split('.')[1],
-        pieces: mappings.map(({ pageOffset, start, end }) => [pageOffset, start - origin, end - origin]),
+        pieces: mappings.map(({ pageOffset, offset, length }) => [pageOffset, offset - origin, length]),
       }));
     const same = (call: (on: DaxRegion) => unknown, what: string) => {
       const [theirs, ours] = [region, twin].map((on) => {
