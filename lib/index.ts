@@ -13,6 +13,7 @@ export { type Explanation, explain } from './memory/durability/explain.js';
 export type { Obstacle } from './memory/durability/obstacles.js';
 export type { Below, ByteRange, Durability, Granularity, Memory, WriteMode } from './memory/memory.js';
 export type { RegionOptions } from './memory/region/options.js';
-export { Region, type RegionToken } from './memory/region/region.js';
+export { Region } from './memory/region/region.js';
+export type { RegionToken } from './memory/region/token.js';
 export type { JobOptions, Progress } from './options.js';
 export { formatSize, parseSize, type Size } from './units.js';

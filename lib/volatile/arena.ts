@@ -7,7 +7,7 @@ import { PmemError, posixError, wrongType, wrongValue } from '../errors.js';
 import { Jobs } from '../jobs.js';
 import { HOST, type Host } from '../linux/host.js';
 import { bufferOf, lengthOf, sizeOf } from '../memory/checks.js';
-import { knownSource, knownTarget } from '../memory/region/source-cache.js';
+import { sourceCache, targetCache } from '../memory/region/source-cache.js';
 import { mappedBuffer } from '../memory/region/windows.js';
 import { jobOptions, ownOptions } from '../options.js';
 import { formatSize } from '../units.js';
@@ -291,8 +291,8 @@ export class VolatileArena implements Disposable, AsyncDisposable {
 
   #end(): void {
     this.#closed = true;
-    knownSource.forget();
-    knownTarget.forget();
+    sourceCache.clear();
+    targetCache.clear();
     // Each can be done twice: a close that was interrupted is done again.
     for (const { buffer, view } of this.#live.values()) {
       const memory = buffer.deref();

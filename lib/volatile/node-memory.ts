@@ -5,7 +5,7 @@ import { native } from '../binding.js';
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
 import { HOST, type Host } from '../linux/host.js';
 import { rangeError, within } from '../memory/checks.js';
-import { knownSource, knownTarget } from '../memory/region/source-cache.js';
+import { sourceCache, targetCache } from '../memory/region/source-cache.js';
 import { MOST_BUFFER_BYTES, Windows } from '../memory/region/windows.js';
 import { jobOptions, ownOptions } from '../options.js';
 import { formatSize } from '../units.js';
@@ -147,8 +147,8 @@ export class NodeMemory implements Disposable {
   /** Gives the memory back; every Buffer made from it has length 0 then. Closing twice is harmless. */
   close(): void {
     this.#closed = true;
-    knownSource.forget();
-    knownTarget.forget();
+    sourceCache.clear();
+    targetCache.clear();
     // Each can be done twice: a close that was interrupted is done again.
     this.#windows.detachAll();
     native.close(this.#mapping.handle);

@@ -26,7 +26,7 @@ async function useTruncated(path: string, size: number, left: number, assumed: b
   const open = (name: string) =>
     Region.open(`${path}-${name}`, { create: true, size, ...(assumed ? { assumePersistent: true } : {}) });
   const block = Buffer.alloc(4096, 7);
-  const calls: Record<string, (region: InstanceType<typeof Region>) => unknown> = {
+  const calls: Record<string, (region: import('pmem').Region) => unknown> = {
     read: (region) => region.read(16384, block),
     'read across the end': (region) => region.read(left - 100, block),
     write: (region) => region.write(16384, block),

@@ -28,7 +28,7 @@ describe('listeners to SIGBUS and SIGSEGV', () => {
           const { Region } = await import('pmem');
           const listener = () => {};
           if (before) process.on('SIGBUS', listener).on('SIGSEGV', listener);
-          const open = (): InstanceType<typeof Region> =>
+          const open = (): import('pmem').Region =>
             Region.open(path, { create: true, size: 65536, assumePersistent: true });
           const regions = steps.map(open);
           const views = regions.map((region) => region.view());
@@ -209,7 +209,7 @@ describe('listeners to SIGBUS and SIGSEGV', () => {
         } catch {
           // No more are left.
         }
-        let region: InstanceType<typeof Region> | undefined;
+        let region: import('pmem').Region | undefined;
         while (region === undefined && taken.length > 0) {
           try {
             region = Region.open(path, { assumePersistent: true });

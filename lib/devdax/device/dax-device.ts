@@ -9,7 +9,7 @@ import { PmemError, wrongType, wrongValue } from '../../errors.js';
 import { Jobs } from '../../jobs.js';
 import { refuseInUse } from '../../memory/lock/in-use.js';
 import type { ByteRange } from '../../memory/memory.js';
-import type { OpenedMapping } from '../../memory/region/map-descriptor.js';
+import type { OpenedMapping } from '../../memory/region/mapping.js';
 import { checkPath } from '../../memory/region/options.js';
 import { Region } from '../../memory/region/region.js';
 import { least } from '../../numbers.js';

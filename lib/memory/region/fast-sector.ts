@@ -20,7 +20,7 @@ import {
 } from '../../binding.js';
 import { lengthOf, within } from '../checks.js';
 import type { Durability } from '../memory.js';
-import { knownSource, knownTarget } from './source-cache.js';
+import { sourceCache, targetCache } from './source-cache.js';
 
 // Calls of constants are what V8 compiles best.
 const { readBlock, readBlockPart, exchangeBlock, exchangeBlockPart } = native;
@@ -97,9 +97,9 @@ export class BlockTable {
 
   /** Fills the target with the beginning of the block that an entry names. Where it answers false, a part may be filled. */
   read(entry: number, target: Uint8Array): boolean {
-    const known = knownTarget.placeOf(target);
+    const known = targetCache.find(target);
     const length = known !== undefined ? known.length : lengthOf.call(target);
-    if (known === undefined) knownTarget.asked(target, length);
+    if (known === undefined) targetCache.missed(target, length);
     if (!this.#aim(entry, length)) return false;
     if (known !== undefined) {
       mailbox[AT] = known.start;
@@ -120,9 +120,9 @@ export class BlockTable {
    * @throws what the plain calls do, from the record on
    */
   exchange(entry: number, block: number, source: Uint8Array, record: number, sequence: number): number {
-    const known = knownSource.placeOf(source);
+    const known = sourceCache.find(source);
     const length = known !== undefined ? known.length : lengthOf.call(source);
-    if (known === undefined) knownSource.asked(source, length);
+    if (known === undefined) sourceCache.missed(source, length);
     if (!this.#exchanges || !within(record, 16, this.#size) || !this.#aim(entry, length)) return -1;
     mailbox[RECORD] = this.#base + record;
     mailbox[BEGUN] = 0;

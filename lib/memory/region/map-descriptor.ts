@@ -4,36 +4,12 @@ import { constants } from 'node:os';
 import { type Mapped, type MapRequest, native } from '../../binding.js';
 import { systemError } from '../../errors.js';
 import { formatSize } from '../../units.js';
-import type { Backing, BackingKind } from '../backing.js';
+import type { Backing } from '../backing.js';
 import { deviceOf } from '../backing.js';
 import { type Assumption, decideDurability, nativeGranularity, satisfies } from '../durability/durability.js';
 import { knowsMapSync, tooCoarse } from '../durability/explain.js';
-import type { ByteRange, Durability, Granularity } from '../memory.js';
-
-/** What asking again needs, whether the kernel uses the file or device by now. */
-export interface KnownUse {
-  readonly identity: Backing['identity'];
-  /** Nobody can begin to use the block device: this process has it claimed. */
-  readonly isClaimed: boolean;
-  /** It is stored to whoever uses it. */
-  readonly isAllowed: boolean;
-}
-
-/** A mapping and what is known about it. */
-export interface OpenedMapping {
-  readonly path: string;
-  readonly kind: BackingKind;
-  readonly durability: Durability;
-  readonly readOnly: boolean;
-  readonly handle: number;
-  readonly keeper: object;
-  readonly size: number;
-  readonly fileOffset: number;
-  /** The pieces of the file that it is made of, where there is more than one. */
-  readonly extents: readonly ByteRange[] | undefined;
-  readonly device: string | undefined;
-  readonly use: KnownUse;
-}
+import type { Durability, Granularity } from '../memory.js';
+import type { OpenedMapping } from './mapping.js';
 
 /** What C++ is asked for, without what follows from the backing. */
 export type MapPlan = Omit<MapRequest, 'length' | 'trySync' | 'readBack'>;

@@ -7,14 +7,14 @@ import { isArrayBuffer } from 'node:util/types';
 import { bufferOf, isResizable, sizeOf, startOf } from '../checks.js';
 
 /** A larger array gains nothing from being remembered. */
-const MOST_KNOWN = 2 ** 16;
+const MOST_LENGTH = 2 ** 16;
 /** Remembering an array keeps its memory from being collected: no more than this. */
 const MOST_KEPT = 2 ** 20;
 /** Looking at an array's memory costs as much as it can gain, so only one in so many is looked at. */
 const PATIENCE = 16;
 
 /** Where an array's bytes are: true for as long as it has them. */
-export interface KnownPlace {
+export interface CachedPlace {
   readonly bytes: Uint8Array;
   readonly buffer: ArrayBuffer;
   /** Where in the buffer they begin. */
@@ -26,13 +26,13 @@ export interface KnownPlace {
 
 /** Never given to anybody, so that it is nobody's. */
 const NOBODY = new Uint8Array(0);
-const NONE: KnownPlace = { bytes: NOBODY, buffer: NOBODY.buffer, start: 0, length: 0, last: -1 };
+const NONE: CachedPlace = { bytes: NOBODY, buffer: NOBODY.buffer, start: 0, length: 0, last: -1 };
 
 /**
  * One array. What is remembered are facts that do not change, and they come and go in one step; no one else keeps a part of them.
  * So it does not matter where JavaScript is ended, or what is called in between.
  */
-export class KnownBytes {
+export class ArrayCache {
   #place = NONE;
   #patience = PATIENCE;
 
@@ -40,27 +40,27 @@ export class KnownBytes {
    * Where these bytes are, if they were remembered and are still there: an array that was detached has none, and nothing else
    * moves them. That the last one is there cannot be feigned, as `length` can.
    */
-  placeOf(bytes: Uint8Array): KnownPlace | undefined {
+  find(bytes: Uint8Array): CachedPlace | undefined {
     const place = this.#place;
     return bytes === place.bytes && bytes[place.last] !== undefined ? place : undefined;
   }
 
   /** These bytes were asked for, and not remembered. */
-  asked(bytes: Uint8Array, length: number): void {
+  missed(bytes: Uint8Array, length: number): void {
     if (--this.#patience > 0) return;
     this.#patience = PATIENCE;
     this.#place = NONE;
-    if (length === 0 || length > MOST_KNOWN) return;
+    if (length === 0 || length > MOST_LENGTH) return;
     const buffer: unknown = bufferOf.call(bytes);
     // What can change its length is asked each time; so is memory that is shared, which runtimes do not give as an ArrayBuffer.
     if (!isArrayBuffer(buffer) || isResizable?.call(buffer) === true || sizeOf.call(buffer) > MOST_KEPT) return;
     this.#place = { bytes, buffer, start: startOf.call(bytes), length, last: length - 1 };
   }
 
-  forget(): void {
+  clear(): void {
     this.#place = NONE;
   }
 }
 
-export const knownSource = new KnownBytes();
-export const knownTarget = new KnownBytes();
+export const sourceCache = new ArrayCache();
+export const targetCache = new ArrayCache();

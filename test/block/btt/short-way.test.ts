@@ -91,7 +91,7 @@ describe('Btt on a Region', () => {
         const { truncateSync } = await import('node:fs');
         const { Region } = await import('pmem');
         const { Btt: Device } = await import('pmem/block');
-        type Opened = InstanceType<typeof Region>;
+        type Opened = import('pmem').Region;
         /** The region without its own way. */
         const plainly = (region: Opened): Opened =>
           new Proxy(region, {
