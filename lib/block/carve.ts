@@ -2,8 +2,8 @@
 
 import { outOfRange, wrongType } from '../errors.js';
 import type { Memory } from '../memory/memory.js';
-import { ownOptions } from '../options.js';
-import { parseSize, type Size } from '../units.js';
+import { integerOption, ownOptions, sizeOption } from '../options.js';
+import type { Size } from '../units.js';
 import { checkMemory } from './arguments.js';
 import { PmemDisk } from './pmem-disk.js';
 
@@ -32,12 +32,12 @@ const KNOWN = ['start', 'count', 'size', 'sectorSize', 'readOnly'] as const sati
 export function carve(memory: Memory, given: CarveOptions): PmemDisk[] {
   checkMemory(memory);
   const options = ownOptions(given, KNOWN);
-  const { count, start: first, size: each, ...rest } = options;
-  const start = first === undefined ? 0 : parseSize(first, 'options.start');
-  const size = parseSize(each, 'options.size');
-  if (typeof count !== 'number') throw wrongType('options.count', 'a number of disks', count);
-  if (!Number.isSafeInteger(count) || count < 1) throw outOfRange('options.count', 'a whole number from 1 on', count);
-  if (size === 0) throw outOfRange('options.size', 'more than 0', each);
+  const { count: wanted, size: each, start: first, ...rest } = options;
+  const count = integerOption(wanted, 'count', 1, Number.MAX_SAFE_INTEGER);
+  if (count === undefined) throw wrongType('options.count', 'a number of disks', count);
+  const size = sizeOption(each, 'size', 1);
+  if (size === undefined) throw wrongType('options.size', 'a size', size);
+  const start = sizeOption(first, 'start') ?? 0;
   if (start + count * size > memory.size) {
     const most = Math.max(0, Math.floor((memory.size - start) / size));
     const limit = `at most ${most}, as ${memory.size} bytes from ${start} on have room for so many disks of ${size} bytes,`;

@@ -1,11 +1,11 @@
 /** What `PmemDisk.open` can be asked for, checked before anything is used. */
 
-import { outOfRange, wrongType } from '../errors.js';
+import { outOfRange } from '../errors.js';
 import { piecesOf } from '../memory/extents.js';
 import type { Memory } from '../memory/memory.js';
-import { booleanOption, ownOptions } from '../options.js';
-import { parseSize, type Size } from '../units.js';
-import { checkMemory } from './arguments.js';
+import { booleanOption, choiceOption, ownOptions, sizeOption } from '../options.js';
+import type { Size } from '../units.js';
+import { checkMemory, isReadOnly } from './arguments.js';
 import { BadBlocks } from './bad-blocks/bad-blocks.js';
 import { deviceBadBlocks, type MappedDevice } from './bad-blocks/device.js';
 import { MediaWriter } from './bad-blocks/media-writer.js';
@@ -62,10 +62,8 @@ function mediaOf(memory: Memory, given: PmemDiskOptions['badBlocks'], start: num
 export function checkDiskOptions(memory: Memory, given: PmemDiskOptions): CheckedDiskOptions {
   checkMemory(memory);
   const options = ownOptions(given, KNOWN);
-  const { sectorSize = 512 } = options;
-  if (typeof sectorSize !== 'number') throw wrongType('options.sectorSize', '512 or 4096', sectorSize);
-  if (sectorSize !== 512 && sectorSize !== 4096) throw outOfRange('options.sectorSize', '512 or 4096', sectorSize);
-  const start = options.start === undefined ? 0 : parseSize(options.start, 'options.start');
+  const sectorSize = choiceOption(options.sectorSize, 'sectorSize', [512, 4096], 512);
+  const start = sizeOption(options.start, 'start') ?? 0;
   if (start % sectorSize !== 0) {
     throw outOfRange('options.start', `a multiple of the sector size, ${sectorSize},`, options.start);
   }
@@ -77,12 +75,11 @@ export function checkDiskOptions(memory: Memory, given: PmemDiskOptions): Checke
       start,
     );
   }
-  const size = options.size === undefined ? left - (left % sectorSize) : parseSize(options.size, 'options.size');
+  const size = sizeOption(options.size, 'size') ?? left - (left % sectorSize);
   if (size === 0 || size % sectorSize !== 0) {
     throw outOfRange('options.size', `a multiple of the sector size, ${sectorSize}, and not 0`, options.size);
   }
   if (size > left) throw outOfRange('options.size', `at most ${left}, what the memory has from ${start} on`, size);
-  const ownReadOnly = 'readOnly' in memory && memory.readOnly === true;
-  const readOnly = booleanOption(options.readOnly, 'readOnly', false) || ownReadOnly;
+  const readOnly = booleanOption(options.readOnly, 'readOnly', false) || isReadOnly(memory);
   return { sectorSize, start, size, readOnly, ...mediaOf(memory, options.badBlocks, start, size) };
 }

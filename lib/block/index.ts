@@ -5,18 +5,18 @@
  */
 
 export { type BadBlockOptions, BadBlocks } from './bad-blocks/bad-blocks.js';
-export type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
+export {
+  BlockDevice,
+  type BlockDeviceOptions,
+  type BlockDeviceSupport,
+  type BlockWriteOptions,
+  type SectorArray,
+} from './block-device.js';
 export { Btt } from './btt/btt.js';
 export type { BttReport } from './btt/check.js';
 export type { BttArenaInfo, BttInfo } from './btt/info.js';
 export type { ArenaLayout, BttSectorSize, BttVersion } from './btt/layout.js';
-export type {
-  BttAsyncOptions,
-  BttCheckOptions,
-  BttFormatOptions,
-  BttOpenOptions,
-  BttProgress,
-} from './btt/options.js';
+export type { BttCheckOptions, BttFormatOptions, BttOpenOptions } from './btt/options.js';
 export { BttCorruptError, type BttProblem, type BttProblemCode } from './btt/problems.js';
 export { type CarveOptions, carve } from './carve.js';
 export type { PmemDiskOptions } from './disk-options.js';

@@ -2,10 +2,8 @@
 
 import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
 import { booleanOption, ownOptions } from '../options.js';
-import { bytesOf, checkDevice, isFua, lengthsOf, listOf, optionsOf } from './arguments.js';
-import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from './block-device.js';
-import { inputOutput, readOnlyDevice } from './block-errors.js';
-import { SectorLimits } from './sector-limits.js';
+import { BlockDevice, type BlockWriteOptions, checkDevice, type SectorArray } from './block-device.js';
+import { inputOutput } from './block-errors.js';
 
 /** Options of {@link SubDisk.open}. */
 export interface SubDiskOptions {
@@ -13,36 +11,33 @@ export interface SubDiskOptions {
   readonly start: number;
   /** Sectors. */
   readonly count: number;
-  /** Refuse to store. Default: whether the device is read-only. */
+  /** Refuse everything that stores. Default: whether the device is read-only. */
   readonly readOnly?: boolean;
 }
 
 const KNOWN = ['start', 'count', 'readOnly'] as const satisfies (keyof SubDiskOptions)[];
 
+const FUA: BlockWriteOptions = Object.freeze({ fua: true });
+
 const OPEN = Symbol('open');
 
 /**
- * Sectors `start` to `start + count - 1` of a device, counted from 0. Everything is the device's own work; reading or
- * storing outside of the part is refused. Ends with the device, and can be closed before it.
+ * Sectors `start` to `start + count - 1` of a device, counted from 0. The device does all the work; the part refuses sectors outside
+ * of it. It supports what the device supports. It ends with the device, and can be closed before it.
  */
-export class SubDisk implements BlockDevice {
+export class SubDisk extends BlockDevice {
   readonly #device: BlockDevice;
   readonly #start: number;
-  readonly #sectorSize: number;
-  readonly #readOnly: boolean;
-  readonly #limits: SectorLimits;
 
-  /** @internal Use {@link SubDisk.open}. */
-  constructor(guard: typeof OPEN, device: BlockDevice, start: number, count: number, readOnly: boolean) {
+  private constructor(guard: typeof OPEN, device: BlockDevice, start: number, count: number, readOnly: boolean) {
     if (guard !== OPEN) throw wrongValue('SubDisk', 'made by SubDisk.open', 'new');
+    const { sectorSize, supports } = device;
+    super({ noun: 'the partition', sectorSize, sectorCount: count, readOnly, supports });
     this.#device = device;
     this.#start = start;
-    this.#sectorSize = device.sectorSize;
-    this.#readOnly = readOnly;
-    this.#limits = new SectorLimits('the partition', device.sectorSize, count, () => device.closed);
   }
 
-  /** @throws RangeError when the device has no such sectors. */
+  /** @throws TypeError for options that are wrong; RangeError where the device has no such sectors */
   static open(device: BlockDevice, given: SubDiskOptions): SubDisk {
     checkDevice(device);
     const options = ownOptions(given, KNOWN);
@@ -61,40 +56,17 @@ export class SubDisk implements BlockDevice {
     return new SubDisk(OPEN, device, start, count, readOnly);
   }
 
-  get sectorSize(): number {
-    return this.#sectorSize;
-  }
-
-  get sectorCount(): number {
-    return this.#limits.sectorCount;
-  }
-
-  /** Bytes. */
-  get size(): number {
-    return this.#limits.sectorCount * this.#sectorSize;
-  }
-
   /** The first sector, counted in the device. */
   get start(): number {
     return this.#start;
   }
 
-  get readOnly(): boolean {
-    return this.#readOnly;
+  /** @internal */
+  override refuseInUse(): void {
+    this.#device.refuseInUse();
   }
 
-  get closed(): boolean {
-    return this.#limits.closed;
-  }
-
-  get supports(): BlockDeviceSupport {
-    return this.#device.supports;
-  }
-
-  /** @inheritdoc */
-  read(lba: number, target: Uint8Array): void {
-    const length = bytesOf(target, 'target');
-    this.#limits.check('read', lba, length / this.#sectorSize, length);
+  protected override _read(lba: number, _count: number, target: Uint8Array): void {
     try {
       this.#device.read(this.#start + lba, target);
     } catch (error) {
@@ -102,85 +74,47 @@ export class SubDisk implements BlockDevice {
     }
   }
 
-  /** @inheritdoc */
-  write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
-    const checked = options === undefined ? undefined : optionsOf(isFua(options));
-    const length = bytesOf(source, 'source');
-    this.#limits.check('write', lba, length / this.#sectorSize, length);
-    this.#refuseReadOnly('write');
+  protected override _write(lba: number, _count: number, source: Uint8Array, fua: boolean): void {
     try {
-      this.#device.write(this.#start + lba, source, checked);
+      this.#device.write(this.#start + lba, source, fua ? FUA : undefined);
     } catch (error) {
       throw this.#translated('write', error);
     }
   }
 
-  /** @inheritdoc */
-  readv(lba: number, targets: readonly Uint8Array[]): void {
-    const list = listOf(targets, 'targets');
-    this.#limits.checkList('readv', lba, lengthsOf(list));
-    this.#run('readv', () => this.#device.readv(this.#start + lba, list));
+  protected override _readv(lba: number, list: readonly SectorArray[]): void {
+    const arrays = list.map(({ bytes }) => bytes);
+    this.#run('readv', () => this.#device.readv(this.#start + lba, arrays));
   }
 
-  /** @inheritdoc */
-  writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
-    const checked = optionsOf(isFua(options));
-    const list = listOf(sources, 'sources');
-    this.#limits.checkList('writev', lba, lengthsOf(list));
-    this.#refuseReadOnly('writev');
-    this.#run('writev', () => this.#device.writev(this.#start + lba, list, checked));
+  protected override _writev(lba: number, list: readonly SectorArray[], fua: boolean): void {
+    const arrays = list.map(({ bytes }) => bytes);
+    this.#run('writev', () => this.#device.writev(this.#start + lba, arrays, { fua }));
   }
 
-  /** Of the whole device. */
-  flush(): void {
-    this.#limits.check('flush', 0, 0);
+  /** Flushes the whole device. */
+  protected override _flush(): void {
     this.#device.flush();
   }
 
-  /** @inheritdoc */
-  discard(lba: number, count: number): void {
-    this.#limits.check('discard', lba, count);
-    this.#refuseReadOnly('discard');
+  protected override _discard(lba: number, count: number): void {
     this.#run('discard', () => this.#device.discard(this.#start + lba, count));
   }
 
-  /** @inheritdoc */
-  writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
-    const checked = optionsOf(isFua(options));
-    this.#limits.check('writeZeroes', lba, count);
-    this.#refuseReadOnly('writeZeroes');
-    this.#run('writeZeroes', () => this.#device.writeZeroes(this.#start + lba, count, checked));
+  protected override _writeZeroes(lba: number, count: number, fua: boolean): void {
+    this.#run('writeZeroes', () => this.#device.writeZeroes(this.#start + lba, count, { fua }));
   }
 
-  /** @inheritdoc */
-  directAccess(lba: number, count: number): Buffer {
-    this.#limits.check('directAccess', lba, count);
+  protected override _directAccess(lba: number, count: number): Buffer {
     return this.#run('directAccess', () => this.#device.directAccess(this.#start + lba, count));
   }
 
-  /** @inheritdoc */
-  persist(lba: number, count: number): void {
-    this.#limits.check('persist', lba, count);
+  protected override _persist(lba: number, count: number): void {
     this.#run('persist', () => this.#device.persist(this.#start + lba, count));
   }
 
-  /** @internal Refuses what the kernel uses by now. */
-  refuseInUse(): void {
-    const device = this.#device;
-    if ('refuseInUse' in device && typeof device.refuseInUse === 'function') device.refuseInUse();
-  }
-
-  /** Ends the part; the device stays open. Closing twice is harmless. */
-  close(): void {
-    this.#limits.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  #refuseReadOnly(operation: string): void {
-    if (this.#readOnly) throw readOnlyDevice(operation, 'the partition');
+  protected override _hasEnded(): boolean {
+    return this.#device.closed;
   }
 
   #run<T>(operation: string, call: () => T): T {
@@ -194,7 +128,7 @@ export class SubDisk implements BlockDevice {
   /** The device names its own sectors: says where the part begins, and counts the offset from there. */
   #translated(operation: string, error: unknown): unknown {
     if (!(error instanceof PmemError) || error.code !== 'EIO' || error.offset === undefined) return error;
-    const offset = error.offset - this.#start * this.#sectorSize;
+    const offset = error.offset - this.#start * this.sectorSize;
     const message = `the partition begins at sector ${this.#start} of the device, which says: ${error.message}`;
     return inputOutput(operation, message, { path: error.path, offset, cause: error });
   }

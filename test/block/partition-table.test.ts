@@ -218,7 +218,7 @@ describe('readPartitionTable', () => {
     const sector = Buffer.alloc(512);
     disk.read(32767, sector);
     assert.ok(sector.every((byte) => byte === 9));
-    throwsCode(() => device.write(10240, sector), 'EIO');
+    throwsCode(() => device.write(10240, sector), 'ERR_OUT_OF_RANGE');
     region.close();
   });
 

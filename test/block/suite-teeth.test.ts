@@ -128,7 +128,7 @@ const BROKEN: Record<string, Break> = {
     write: (lba, source, options) => device.write(lba === 5 ? 6 : lba, source, options),
   }),
   'a size that is not the sectors': (device) => ({ size: device.size + 1 }),
-  'a range error instead of EIO': (device) => ({
+  'a range error without a code': (device) => ({
     read: (lba, target) => {
       if (lba >= device.sectorCount && target.length > 0) throw new RangeError('no');
       device.read(lba, target);
@@ -148,6 +148,10 @@ const BROKEN: Record<string, Break> = {
       if (device.closed) throw new Error('closed');
       device.close();
     },
+  }),
+  'an option that is ignored': (device) => ({
+    writeZeroes: (lba, count, options) =>
+      device.writeZeroes(lba, count, options && 'FUA' in options ? undefined : options),
   }),
   'a closed device that can be flushed': (device) => ({ flush: () => (device.closed ? undefined : device.flush()) }),
 };

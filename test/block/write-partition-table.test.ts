@@ -336,8 +336,8 @@ describe('writePartitionTable', () => {
     throwsCode(() => writePartitionTable(newDisk(67 * 512), { label: 'gpt', partitions: [] }), 'ERR_OUT_OF_RANGE');
     writePartitionTable(newDisk(69 * 512), { label: 'gpt', partitions: [{}], alignment: 512 });
     const readOnly = PmemDisk.open(new LossyMemory(16 * MIB), { readOnly: true });
-    throwsCode(() => writePartitionTable(readOnly, GPT), 'EPERM');
-    throwsCode(() => writePartitionTable(readOnly, MBR), 'EPERM');
+    throwsCode(() => writePartitionTable(readOnly, GPT), 'ERR_PMEM_READ_ONLY');
+    throwsCode(() => writePartitionTable(readOnly, MBR), 'ERR_PMEM_READ_ONLY');
     throwsCode(() => writePartitionTable({} as never, GPT), 'ERR_INVALID_ARG_TYPE');
   });
 

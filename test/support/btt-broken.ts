@@ -69,7 +69,7 @@ export function brokenBtt(memory: Memory, fault: (typeof FAULTS)[number]) {
   };
   return {
     sectorSize: info.sectorSize,
-    read: (lba: number, target: Uint8Array) => arena.read(0, lba, target.length / info.sectorSize, target, 0),
+    read: (lba: number, target: Uint8Array) => arena.read(lba, target.length / info.sectorSize, target, 0),
     write,
     writeZeroes: unused,
     discard: unused,

@@ -6,7 +6,7 @@ import { Btt, type BttInfo, type BttReport } from 'pmem/block';
 import type { CrashOptions } from 'pmem/testing';
 import { check } from '#dist/block/btt/check.js';
 import { discover } from '#dist/block/btt/discover.js';
-import { atOnce } from '#dist/block/btt/steps.js';
+import { runSteps } from '#dist/block/btt/steps.js';
 import { type BttWorkload, prepared, sectorOf } from './btt-crash.js';
 import { formatSmall, SMALL } from './btt-images.js';
 import { codeOf } from './errors.js';
@@ -43,7 +43,7 @@ export type Found = { readonly info: BttInfo; readonly bytes: Buffer; readonly b
 function contents(memory: Memory): Found {
   let before: BttReport['status'] = 'unsafe';
   const code = codeOf(() => {
-    const report = atOnce(check(memory, CHECK, OLD.limits));
+    const report = runSteps(check(memory, CHECK, OLD.limits));
     before = report.status;
     // Only info blocks may be missing: what one speaks of is whole wherever it can be found, or restored.
     const lost = report.problems.filter(({ repairable }) => !repairable).map(({ code }) => code);
@@ -51,7 +51,7 @@ function contents(memory: Memory): Found {
       lost.filter((one) => one !== 'info-lost'),
       [],
     );
-    atOnce(check(memory, REPAIR, OLD.limits));
+    runSteps(check(memory, REPAIR, OLD.limits));
   });
   if (code !== undefined) return code;
   if (before === 'unsafe') {
@@ -60,7 +60,7 @@ function contents(memory: Memory): Found {
     assert.match(String(codeOf(open)), /^ERR_PMEM_BTT_(CORRUPT|NOT_FOUND)$/);
     return 'ERR_PMEM_BTT_CORRUPT';
   }
-  assert.equal(atOnce(check(memory, CHECK, OLD.limits)).status, 'clean');
+  assert.equal(runSteps(check(memory, CHECK, OLD.limits)).status, 'clean');
   using btt = Btt.open(memory);
   const bytes = Buffer.alloc(OLD.sectors * btt.sectorSize);
   btt.read(0, bytes);
@@ -100,7 +100,7 @@ export function repairing(damage: (memory: Memory) => void): CrashOptions<Found,
       damage(memory);
     },
     workload: (memory, crash) => {
-      crash.operation('repair', () => assert.equal(atOnce(check(memory, REPAIR, OLD.limits)).status, 'repaired'));
+      crash.operation('repair', () => assert.equal(runSteps(check(memory, REPAIR, OLD.limits)).status, 'repaired'));
     },
     recover: (memory) => {
       // A write of each lane takes away what a flog entry could still bring about.
@@ -149,14 +149,14 @@ export function rewriting(second: 1 | 2): CrashOptions<{ found: Found; lanes: nu
     setup: (memory) => turned(memory, second),
     workload: (memory, crash) => {
       crash.operation('rewrite', () => {
-        const { status, lanesRewritten } = atOnce(check(memory, REWRITE, OLD.limits));
+        const { status, lanesRewritten } = runSteps(check(memory, REWRITE, OLD.limits));
         assert.equal(status, 'clean');
         assert.ok(lanesRewritten > 0);
       });
     },
     recover: (memory) => {
       const found = contents(memory);
-      const { lanesRewritten: lanes } = atOnce(check(memory, REWRITE, OLD.limits));
+      const { lanesRewritten: lanes } = runSteps(check(memory, REWRITE, OLD.limits));
       using btt = Btt.open(memory);
       for (let i = 0; i < 3; i++) btt.write(OLD.sectors, sectorOf(9, OLD.sectors, OLD.sectorSize));
       return { found, lanes };

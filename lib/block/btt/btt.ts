@@ -1,37 +1,32 @@
 /** A disk whose sectors are written whole or not at all: what Linux's BTT is to an NVDIMM (drivers/nvdimm/btt.c). */
 
 import { wrongValue } from '../../errors.js';
-import { partOf } from '../../memory/checks.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
-import { ownOptions } from '../../options.js';
-import { bytesOf, checkMemory, isFua, lengthsOf, listOf } from '../arguments.js';
-import type { BlockDevice, BlockDeviceSupport, BlockWriteOptions } from '../block-device.js';
-import { readOnlyDevice, unsupported } from '../block-errors.js';
-import { SectorLimits } from '../sector-limits.js';
+import { JOB_OPTIONS, type JobOptions, jobOptions, ownOptions } from '../../options.js';
+import { checkMemory } from '../arguments.js';
+import { BlockDevice, type BlockDeviceSupport } from '../block-device.js';
 import { Arena } from './arena.js';
 import { type BttReport, check, examine, look, mapBytes } from './check.js';
 import type { Discovery } from './discover.js';
-import { enter } from './exclusive.js';
+import { claimBtt } from './exclusive.js';
+import type { FlogFindings } from './flog-check.js';
 import { format } from './format.js';
-import { maybeFurtherUp } from './further-up.js';
 import { type BttInfo, describe } from './info.js';
 import { checkLines } from './lines.js';
 import {
-  type BttAsyncOptions,
   type BttCheckOptions,
   type BttFormatOptions,
   type BttOpenOptions,
   CHECK_OPTIONS,
-  checkAsyncOptions,
   checkCheckOptions,
   checkFormatOptions,
   checkOpenOptions,
   FORMAT_OPTIONS,
 } from './options.js';
-import { BttCorruptError, type BttProblem, isDangerous } from './problems.js';
+import { BttCorruptError, isDangerous } from './problems.js';
 import { readAhead } from './read-async.js';
-import { atOnce, inPieces } from './steps.js';
+import { runSteps, runStepsAsync } from './steps.js';
 
 const SUPPORTS: BlockDeviceSupport = Object.freeze({
   fua: true,
@@ -44,18 +39,16 @@ const SUPPORTS: BlockDeviceSupport = Object.freeze({
 
 /**
  * Linux's driver ends the read of a page at the first sector that is marked as reading zeroes (btt_read_pg,
- * drivers/nvdimm/btt.c, seen with Linux 6.1), so that the sectors behind it read as anything. Where several sectors share a
+ * drivers/nvdimm/btt.c, seen with Linux 6.1), so that the sectors after it read as anything. Where several sectors share a
  * page, none may be marked.
  */
 const LEAST_MARKED_BYTES = 4096;
 
-/** Bytes, about, that are written at once where zeroes have to be. */
+/** About how many bytes of zeroes are written at once. */
 const ZEROES_BYTES = 65536;
 
-/** Maps of this many bytes together are gone through when a BTT is opened: some 200 ms. */
+/** Opening a BTT goes through maps of at most so many bytes together: some 200 ms. */
 const VERIFIED_BYTES = 16 * 2 ** 20;
-
-const NOUN = 'the BTT';
 
 const OPEN = Symbol('open');
 
@@ -63,28 +56,29 @@ const OPEN = Symbol('open');
  * Sectors that a power cut, or the end of the process, leaves old or new and never torn, on any memory that begins on a cache line
  * and whose aligned 8 bytes do not tear. The layout is Linux's and UEFI's: what Linux calls a namespace in sector mode.
  *
- * **Durability.** A write is durable when it returns, with `fua` or without, as it is on Linux's. Of a write of several sectors
- * that is interrupted each sector is old or new. {@link writeZeroes} and {@link discard} are durable after {@link flush}, or with
- * `fua`: of sectors of 4096 bytes and more they change the map only.
+ * **Durability.** A write is durable when it returns, with `fua` or without, as it is on Linux's. Of an interrupted write of several
+ * sectors, each sector is old or new. {@link writeZeroes} and {@link discard} do the same, and are durable after {@link flush}, or with
+ * `fua`. With sectors of 4096 bytes and more they mark sectors in the map, 4 bytes for each; smaller ones they write, because Linux's
+ * driver misreads the neighbours of a marked one.
  *
- * **Errors** beside those of a {@link BlockDevice}: `EIO` where a sector's block cannot be read, naming the sector, until it is
- * written again, to another block; where no free block can be written to; and for every write after one that failed half-way,
+ * **Errors** beside those of a {@link BlockDevice}: `EIO`, naming the sector, where a sector's block cannot be read, until the sector
+ * is written again, to another block; where no free block can be written to; and for every write after one that failed half-way,
  * until the BTT is opened again. `ERR_PMEM_BTT_CORRUPT` (a {@link BttCorruptError}) where the map of a sector names no block.
- * A read that fails may have filled a part of its target.
+ * A read that fails may have filled a part of its target. A BTT has no direct access: its sectors have no place of their own.
  *
  * A write whose script is ended in the middle (the timeout of a vm, an interrupt) leaves each sector old or new, and on a Region the
- * next call completes it. On any other Memory, which may also have called back in the middle of a write, the next one is `EIO`, and
+ * next call completes it. On any other Memory, which may also have called back in the middle of a write, the next write is `EIO`, and
  * those of a later turn of the event loop complete it.
  *
- * **Who else.** Two that store would give the same free block to two sectors. So one that is open to store, a repair and a format
- * are alone in this process (`ERR_PMEM_BUSY`); those who only read, a check too, share. Regions are told apart by the bytes of the
- * file or device that they are, in whatever thread they were opened, attached or sliced; any other Memory by its being the same
- * object. One that was forgotten counts until it is collected, its Region is closed, or its thread ends. Other processes are
+ * **Exclusion.** Two writers would give the same free block to two sectors. So a BTT that is open to store, a repair and a format
+ * are alone in this process (`ERR_PMEM_BUSY`); readers, also a check, share. Regions are told apart by the bytes of the
+ * file or device that they map, in whatever thread they were opened, attached or sliced; any other Memory by being the same
+ * object. A BTT that was forgotten counts until it is collected, its Region is closed, or its thread ends. Other processes are
  * excluded by the Region's lock.
  *
- * Open, it takes memory in proportion to the lanes, some 30 bytes for each, and not to the size.
+ * An open BTT takes memory in proportion to the lanes, some 30 bytes for each, and not to the size.
  */
-export class Btt implements BlockDevice {
+export class Btt extends BlockDevice {
   readonly #memory: Memory;
   readonly #arenas: readonly Arena[];
   /** The one arena, where there are no more. */
@@ -92,90 +86,85 @@ export class Btt implements BlockDevice {
   /** Number of the first sector of each arena. */
   readonly #bases: readonly number[];
   readonly #sectorSize: number;
-  readonly #readOnly: boolean;
   readonly #info: BttInfo;
-  /** Keeps others from it. */
   readonly #claim: Claim;
-  readonly #limits: SectorLimits;
+  /** The promises of {@link readAsync} that have not settled. */
+  readonly #jobs = new Set<Promise<void>>();
+  #isClosed = false;
 
-  /** @internal Use {@link Btt.open}. */
-  constructor(guard: typeof OPEN, memory: Memory, { discovery, arenas, problems, readOnly, claim }: Opened) {
+  private constructor(guard: typeof OPEN, memory: Memory, { info, arenas, bases, readOnly, claim }: Opened) {
     if (guard !== OPEN) throw wrongValue('Btt', 'made by Btt.open', 'new');
+    const { sectorSize, sectorCount } = info;
+    super({ noun: 'the BTT', sectorSize, sectorCount, readOnly, supports: SUPPORTS });
     this.#memory = memory;
     this.#arenas = arenas;
     this.#only = arenas.length === 1 ? arenas[0] : undefined;
-    let count = 0;
-    this.#bases = arenas.map(({ sectorCount }) => {
-      count += sectorCount;
-      return count - sectorCount;
-    });
-    this.#info = describe(discovery, problems);
-    this.#sectorSize = this.#info.sectorSize;
-    this.#limits = new SectorLimits(NOUN, this.#sectorSize, count);
-    this.#readOnly = readOnly;
+    this.#bases = bases;
+    this.#info = info;
+    this.#sectorSize = sectorSize;
     this.#claim = claim;
   }
 
   /**
-   * Makes a BTT on all of the memory; what was there is gone. A power cut in the middle leaves none that can be opened, or all of it.
+   * Makes a BTT on all of the memory; the former contents are lost. Durable on return. A power cut in the middle leaves no BTT that
+   * can be opened, or all of it.
    *
-   * @throws PmemError `ERR_PMEM_IN_USE` where the memory is not blank and `force` is not set, `EPERM` on read-only memory, `EINVAL` on
-   *   memory that does not begin on a cache line of 64 bytes, `ERR_PMEM_BUSY`; TypeError and RangeError for options that are wrong or
-   *   do not fit the memory.
+   * @throws PmemError `ERR_PMEM_IN_USE` where the memory is not blank and `force` is not set, `ERR_PMEM_READ_ONLY` on read-only memory,
+   *   `ERR_PMEM_BUSY`, `EBUSY` where the kernel uses the file or device; TypeError and RangeError for options that are wrong or do not
+   *   fit the memory, and for memory that does not begin on a cache line of 64 bytes
    */
   static format(memory: Memory, options: BttFormatOptions = {}): void {
     checkMemory(memory);
-    atOnce(format(memory, checkFormatOptions(options)));
+    runSteps(format(memory, checkFormatOptions(options)));
   }
 
-  /** {@link Btt.format} in pieces: the map of a TiB takes a while. */
-  static async formatAsync(memory: Memory, given: BttFormatOptions & BttAsyncOptions = {}): Promise<void> {
+  /** {@link Btt.format} in steps of some MiB: the map of a TiB takes a while. Progress counts bytes of metadata. */
+  static async formatAsync(memory: Memory, given: BttFormatOptions & JobOptions = {}): Promise<void> {
     checkMemory(memory);
-    const options = ownOptions(given, [...FORMAT_OPTIONS, 'signal', 'onProgress']);
+    const options = ownOptions(given, [...FORMAT_OPTIONS, ...JOB_OPTIONS]);
     const { signal, onProgress, ...rest } = options;
-    checkAsyncOptions(options);
-    await inPieces(format(memory, checkFormatOptions(rest)), options);
+    const job = jobOptions(options);
+    await runStepsAsync(format(memory, checkFormatOptions(rest)), job);
   }
 
   /**
-   * Finds everything that is wrong: info blocks, flog, and that each block belongs to exactly one sector or lane. Without
-   * `repair` it stores nothing; with it, it repairs all that is wrong if all can be repaired, and otherwise stores nothing. With
-   * `rewriteLog` too the flogs are made as new, once nothing is wrong. Takes a bit of memory for each block.
+   * Finds all damage: of info blocks and flog, and blocks that do not belong to exactly one sector or lane. Without `repair` it
+   * stores nothing. With `repair` it repairs everything if everything can be repaired, and otherwise stores nothing; repairs are
+   * durable on return. With `rewriteLog` too it makes the flogs as new, once nothing is wrong. Takes a bit of memory for each block.
    *
-   * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; to repair, `EPERM` on read-only memory and `EINVAL` on memory
-   *   that does not begin on a cache line; `ERR_PMEM_BUSY`.
+   * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is no BTT; `ERR_PMEM_BUSY`; to repair, `ERR_PMEM_READ_ONLY` on read-only memory
+   *   and RangeError on memory that does not begin on a cache line
    */
   static check(memory: Memory, options: BttCheckOptions = {}): BttReport {
     checkMemory(memory);
-    return atOnce(check(memory, checkCheckOptions(options)));
+    return runSteps(check(memory, checkCheckOptions(options)));
   }
 
-  /** {@link Btt.check} in pieces. */
-  static async checkAsync(memory: Memory, given: BttCheckOptions & BttAsyncOptions = {}): Promise<BttReport> {
+  /** {@link Btt.check} in steps. Progress counts bytes of metadata. */
+  static async checkAsync(memory: Memory, given: BttCheckOptions & JobOptions = {}): Promise<BttReport> {
     checkMemory(memory);
-    const options = ownOptions(given, [...CHECK_OPTIONS, 'signal', 'onProgress']);
+    const options = ownOptions(given, [...CHECK_OPTIONS, ...JOB_OPTIONS]);
     const { signal, onProgress, ...rest } = options;
     const checked = checkCheckOptions(rest);
-    checkAsyncOptions(options);
-    return await inPieces(check(memory, checked), options);
+    return await runStepsAsync(check(memory, checked), jobOptions(options));
   }
 
   /**
-   * Opens the BTT, and completes what a power cut interrupted. Looks at info blocks and flogs, and where the maps are of no more
+   * Opens the BTT, and completes what a power cut interrupted. Looks at info blocks and flogs, and where the maps have no more
    * than 16 MiB together (4 Mi sectors) goes through them too, as {@link Btt.check} does: that takes 200 ms at most, and a bit of
-   * memory for each block. Of a map that is not gone through, damage is found only where it cannot be a block's number at all;
+   * memory for each block. Of a map that it does not go through, it finds only entries that no block has;
    * writing to a BTT with two sectors on one block destroys one of them. `verify` decides otherwise.
    *
-   * A damaged BTT is not opened, unless `readOnly`: then those sectors are there that its maps still tell, `info.problems` says
+   * A damaged BTT is not opened, unless `readOnly`: then those sectors can be read that its maps still tell, `info.problems` says
    * what is wrong, and nothing is stored. A damaged copy of an info block does not matter.
    *
-   * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is none; {@link BttCorruptError} `ERR_PMEM_BTT_CORRUPT` where it is
-   *   damaged; `EINVAL`, unless `readOnly`, on memory that does not begin on a cache line of 64 bytes; `ERR_PMEM_BUSY`.
+   * @throws PmemError `ERR_PMEM_BTT_NOT_FOUND` where there is no BTT; {@link BttCorruptError} `ERR_PMEM_BTT_CORRUPT` where it is
+   *   damaged; `ERR_PMEM_BUSY`; RangeError, unless `readOnly`, on memory that does not begin on a cache line of 64 bytes
    */
   static open(memory: Memory, options: BttOpenOptions = {}): Btt {
     const { readOnly, verify } = checkOpenOptions(memory, options);
     if (!readOnly) checkLines('open', memory);
-    const claim = enter('open', memory, !readOnly);
+    const claim = claimBtt('open', memory, !readOnly);
     try {
       return new Btt(OPEN, memory, { ...opened(memory, readOnly, verify), readOnly, claim });
     } catch (error) {
@@ -184,181 +173,79 @@ export class Btt implements BlockDevice {
     }
   }
 
-  get sectorSize(): number {
-    return this.#sectorSize;
-  }
-
-  get sectorCount(): number {
-    return this.#limits.sectorCount;
-  }
-
-  /** Bytes. */
-  get size(): number {
-    return this.#limits.sectorCount * this.#sectorSize;
-  }
-
-  get readOnly(): boolean {
-    return this.#readOnly;
-  }
-
-  get closed(): boolean {
-    return this.#limits.closed;
-  }
-
-  get supports(): BlockDeviceSupport {
-    return SUPPORTS;
-  }
-
   /** Version, UUIDs, arenas, and what was wrong when it was opened. */
   get info(): BttInfo {
     return this.#info;
   }
 
   /**
-   * Copies sectors out, guarded.
+   * {@link read} on another thread where the memory can (a Region), otherwise at once. A write meanwhile takes another free block than
+   * those that are being read, so that each sector is read as it was or as it is. Leave the target alone until the promise settles.
    *
-   * @throws PmemError `EIO` that names the sector which is bad; those before it may have been copied.
+   * @throws what {@link read} throws, `ERR_PMEM_CLOSED` also where the BTT is closed meanwhile; the signal's reason
    */
-  read(lba: number, target: Uint8Array): void {
-    const length = bytesOf(target, 'target');
-    this.#limits.check('read', lba, length / this.#sectorSize, length);
-    this.#read(lba, length / this.#sectorSize, target);
+  async readAsync(lba: number, target: Uint8Array, given: JobOptions = {}): Promise<void> {
+    const { signal, onProgress } = jobOptions(ownOptions(given, JOB_OPTIONS));
+    const count = this._checkTarget('readAsync', lba, target);
+    const total = count * this.#sectorSize;
+    let done = 0;
+    const onBytes = (bytes: number): void => {
+      done += bytes;
+      onProgress?.({ done, total });
+    };
+    const job = this.#readAsync(lba, count, target, signal, onBytes);
+    this.#jobs.add(job);
+    try {
+      await job;
+    } finally {
+      this.#jobs.delete(job);
+    }
   }
 
-  /**
-   * {@link read} on another thread where the memory can (a Region), otherwise at once. Blocks that are being read are not
-   * written to: a write meanwhile takes another free block, and the read gives the sector as it was or is. Of several sectors,
-   * each. The target must be left alone until the promise settles, and the BTT not be closed.
-   */
-  async readAsync(lba: number, target: Uint8Array, given: { signal?: AbortSignal } = {}): Promise<void> {
-    const options = ownOptions(given, ['signal']);
-    checkAsyncOptions(options);
-    const { signal } = options;
-    const length = bytesOf(target, 'target');
-    this.#limits.check('readAsync', lba, length / this.#sectorSize, length);
-    const still = (): void => this.#limits.check('readAsync', 0, 0);
+  async #readAsync(
+    lba: number,
+    count: number,
+    target: Uint8Array,
+    signal: AbortSignal | undefined,
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
+    const refuseClosed = (): void => this._refuseClosed('readAsync');
     let at = 0;
-    for (const [arena, base, first, count] of this.#pieces(lba, length / this.#sectorSize)) {
-      const piece = partOf(target, at, at + count * this.#sectorSize);
-      await readAhead({ memory: this.#memory, arena, base, sectorSize: this.#sectorSize, still, signal }, first, piece);
-      at += piece.length;
-    }
-  }
-
-  /** Copies sectors in: durable on return, each whole. `fua` changes nothing. */
-  write(lba: number, source: Uint8Array, options?: BlockWriteOptions): void {
-    if (options !== undefined) isFua(options);
-    const length = bytesOf(source, 'source');
-    this.#limits.check('write', lba, length / this.#sectorSize, length);
-    if (this.#readOnly) throw readOnlyDevice('write', NOUN);
-    this.#write(lba, length / this.#sectorSize, source);
-  }
-
-  /** @inheritdoc */
-  readv(lba: number, targets: readonly Uint8Array[]): void {
-    const list = listOf(targets, 'targets');
-    const lengths = lengthsOf(list);
-    this.#limits.checkList('readv', lba, lengths);
-    let at = lba;
-    for (const [i, target] of list.entries()) {
-      const count = (lengths[i] ?? 0) / this.#sectorSize;
-      this.#read(at, count, target);
-      at += count;
-    }
-  }
-
-  /** @inheritdoc */
-  writev(lba: number, sources: readonly Uint8Array[], options?: BlockWriteOptions): void {
-    isFua(options);
-    const list = listOf(sources, 'sources');
-    const lengths = lengthsOf(list);
-    this.#limits.checkList('writev', lba, lengths);
-    if (this.#readOnly) throw readOnlyDevice('writev', NOUN);
-    let at = lba;
-    for (const [i, source] of list.entries()) {
-      const count = (lengths[i] ?? 0) / this.#sectorSize;
-      this.#limits.check('writev', at, count);
-      this.#write(at, count, source);
-      at += count;
-    }
-  }
-
-  /** Makes what {@link writeZeroes} and {@link discard} did durable; writes are already. */
-  flush(): void {
-    this.#limits.check('flush', 0, 0);
-    this.#memory.drain();
-  }
-
-  /** The sectors read as zeroes from then on: the same as {@link writeZeroes}. */
-  discard(lba: number, count: number): void {
-    this.#limits.check('discard', lba, count);
-    if (this.#readOnly) throw readOnlyDevice('discard', NOUN);
-    this.#zero(lba, count);
-  }
-
-  /**
-   * The sectors read as zeroes. Durable after {@link flush}, or on return with `fua`. With sectors of 4096 bytes and more, they
-   * are marked in the map: 4 bytes are stored for each. Smaller ones are written, because Linux's driver misreads the
-   * neighbours of a marked one.
-   */
-  writeZeroes(lba: number, count: number, options?: BlockWriteOptions): void {
-    const fua = isFua(options);
-    this.#limits.check('writeZeroes', lba, count);
-    if (this.#readOnly) throw readOnlyDevice('writeZeroes', NOUN);
-    this.#zero(lba, count);
-    if (fua) this.#memory.drain();
-  }
-
-  /** Not supported: a sector has no place of its own, and stores into it could tear. */
-  directAccess(lba: number, count: number): Buffer {
-    this.#limits.check('directAccess', lba, count);
-    throw unsupported('directAccess', 'the sectors of a BTT have no address; use a PmemDisk');
-  }
-
-  /** Not supported, because {@link directAccess} is not. */
-  persist(lba: number, count: number): void {
-    this.#limits.check('persist', lba, count);
-    throw unsupported('persist', 'a BTT has no direct access, and what is written to it is durable');
-  }
-
-  /** Ends the device; the memory stays open. Closing twice is harmless. */
-  close(): void {
-    this.#limits.close();
-    if (!this.#arenas.some(({ mayGoOn }) => mayGoOn)) {
-      this.#claim.end();
-      return;
-    }
-    // Called by the memory in the middle of a write, perhaps: that one ends before another may open it, and ends the claim itself.
-    queueMicrotask(() => {
-      if (!maybeFurtherUp()) this.#claim.end();
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  #read(lba: number, count: number, target: Uint8Array): void {
-    if (this.#only !== undefined) {
-      this.#only.read(0, lba, count, target, 0);
-      return;
-    }
-    let at = 0;
-    for (const [arena, base, first, some] of this.#pieces(lba, count)) {
-      arena.read(base, first, some, target, at);
+    for (const [arena, first, some] of this.#pieces(lba, count)) {
+      const reader = { memory: this.#memory, arena, sectorSize: this.#sectorSize, signal, refuseClosed, onBytes };
+      await readAhead(reader, first, some, target, at);
       at += some * this.#sectorSize;
     }
   }
 
-  #write(lba: number, count: number, source: Uint8Array): void {
+  /** Waits for the promises of {@link readAsync}, then closes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    while (this.#jobs.size > 0) await Promise.allSettled(this.#jobs);
+    this.close();
+  }
+
+  protected override _read(lba: number, count: number, target: Uint8Array): void {
+    if (this.#only !== undefined) {
+      this.#only.read(lba, count, target, 0);
+      return;
+    }
+    let at = 0;
+    for (const [arena, first, some] of this.#pieces(lba, count)) {
+      arena.read(first, some, target, at);
+      at += some * this.#sectorSize;
+    }
+  }
+
+  /** Durable with `fua` or without. */
+  protected override _write(lba: number, count: number, source: Uint8Array): void {
     try {
       if (this.#only !== undefined) {
-        this.#only.write(0, lba, count, source, 0);
+        this.#only.write(lba, count, source, 0);
         return;
       }
       let at = 0;
-      for (const [arena, base, first, some] of this.#pieces(lba, count)) {
-        arena.write(base, first, some, source, at);
+      for (const [arena, first, some] of this.#pieces(lba, count)) {
+        arena.write(first, some, source, at);
         at += some * this.#sectorSize;
       }
     } finally {
@@ -366,61 +253,101 @@ export class Btt implements BlockDevice {
     }
   }
 
-  /** Closed meanwhile, by its own memory: no one else had it before this. */
-  #afterChange(): void {
-    if (this.#limits.closed) this.#claim.end();
+  /** Makes the zeroes of {@link writeZeroes} and {@link discard} durable; writes are already. */
+  protected override _flush(): void {
+    this.#memory.drain();
   }
 
-  #zero(lba: number, count: number): void {
+  protected override _discard(lba: number, count: number): void {
+    this.#zero('discard', lba, count);
+  }
+
+  protected override _writeZeroes(lba: number, count: number, fua: boolean): void {
+    this.#zero('writeZeroes', lba, count);
+    if (fua) this.#memory.drain();
+  }
+
+  protected override _hasEnded(): boolean {
+    return 'closed' in this.#memory && this.#memory.closed === true;
+  }
+
+  protected override _close(): void {
+    this.#isClosed = true;
+    const changing = this.#arenas.find(({ mayBeChanging }) => mayBeChanging);
+    // Where the memory called this in the middle of a write, that write ends before another BTT may be opened, and ends the claim.
+    if (changing === undefined) this.#claim.end();
+    else changing.whenUnchanging(() => this.#claim.end());
+  }
+
+  /** Ends the claim of a BTT that its own memory closed in the middle of the change. */
+  #afterChange(): void {
+    if (this.#isClosed) this.#claim.end();
+  }
+
+  #zero(operation: string, lba: number, count: number): void {
     if (this.#sectorSize < LEAST_MARKED_BYTES) {
-      const most = Math.floor(ZEROES_BYTES / this.#sectorSize);
-      const zeroes = new Uint8Array(Math.min(count, most) * this.#sectorSize);
-      for (let done = 0; done < count; done += most) {
-        const some = Math.min(most, count - done);
-        this.#limits.check('writeZeroes', lba + done, some);
-        this.#write(lba + done, some, zeroes.subarray(0, some * this.#sectorSize));
-      }
+      this.#writeZeroBytes(operation, lba, count);
       return;
     }
     try {
-      for (const [arena, base, first, some] of this.#pieces(lba, count)) arena.zero(base, first, some);
+      for (const [arena, first, some] of this.#pieces(lba, count)) arena.zero(first, some);
     } finally {
       this.#afterChange();
     }
   }
 
-  /** A range by arenas: the arena, the number of its first sector, and the range in it. */
-  *#pieces(lba: number, count: number): Generator<[arena: Arena, base: number, first: number, count: number]> {
+  #writeZeroBytes(operation: string, lba: number, count: number): void {
+    const most = Math.floor(ZEROES_BYTES / this.#sectorSize);
+    const zeroes = new Uint8Array(Math.min(count, most) * this.#sectorSize);
+    for (let done = 0; done < count; done += most) {
+      const some = Math.min(most, count - done);
+      if (done > 0) this._refuseClosed(operation);
+      this._write(lba + done, some, zeroes.subarray(0, some * this.#sectorSize));
+    }
+  }
+
+  /** A range by arenas: the arena, and the range in it. */
+  *#pieces(lba: number, count: number): Generator<[arena: Arena, first: number, count: number]> {
     const end = lba + count;
     for (const [i, arena] of this.#arenas.entries()) {
       const base = this.#bases[i] as number;
       const from = Math.max(lba, base);
       const to = Math.min(end, base + arena.sectorCount);
-      if (from < to) yield [arena, base, from - base, to - from];
+      if (from < to) yield [arena, from - base, to - from];
     }
   }
 }
 
 interface Opened {
-  readonly discovery: Discovery;
+  readonly info: BttInfo;
   readonly arenas: readonly Arena[];
-  readonly problems: readonly BttProblem[];
+  /** The device's number of the first sector of each arena. */
+  readonly bases: readonly number[];
   readonly readOnly: boolean;
   readonly claim: Claim;
 }
 
-/** Everything is looked at before anything is stored. */
+function basesOf({ arenas }: Discovery): number[] {
+  let count = 0;
+  return arenas.map(({ info }) => {
+    count += info.sectorCount;
+    return count - info.sectorCount;
+  });
+}
+
+/** Looks at everything before it stores anything. */
 function opened(
   memory: Memory,
   readOnly: boolean,
   verify: boolean | undefined,
-): Pick<Opened, 'discovery' | 'arenas' | 'problems'> {
+): Pick<Opened, 'info' | 'arenas' | 'bases'> {
   const seen = look('open', memory);
-  const thorough = verify ?? mapBytes(seen.discovery) <= VERIFIED_BYTES;
-  const { discovery, flogs, problems } = thorough ? atOnce(examine(memory, seen)) : seen;
+  const isThorough = verify ?? mapBytes(seen.discovery) <= VERIFIED_BYTES;
+  const { discovery, flogs, problems } = isThorough ? runSteps(examine(memory, seen)) : seen;
   const dangers = problems.filter(isDangerous);
   if (discovery.arenas.length === 0 || (!readOnly && dangers.length > 0)) throw new BttCorruptError('open', dangers);
-  const arenas = discovery.arenas.map((arena, i) => new Arena(memory, arena, flogs[i] as (typeof flogs)[number]));
-  if (!readOnly) for (const [i, arena] of arenas.entries()) arena.recover(flogs[i] as (typeof flogs)[number]);
-  return { discovery, arenas, problems };
+  const bases = basesOf(discovery);
+  const arenas = discovery.arenas.map((found, i) => new Arena(memory, found, flogs[i] as FlogFindings, bases[i]));
+  if (!readOnly) for (const [i, arena] of arenas.entries()) arena.recover(flogs[i] as FlogFindings);
+  return { info: describe(discovery, problems), arenas, bases };
 }

@@ -1,19 +1,20 @@
 /** Finds everything that is wrong with a BTT: what ndctl check-namespace looks for, and a little more. */
 
 import type { Memory } from '../../memory/memory.js';
-import { readOnlyDevice } from '../block-errors.js';
+import { isReadOnly } from '../arguments.js';
+import { readOnlyError } from '../block-errors.js';
 import { type Discovery, discover, type FoundArena } from './discover.js';
-import { enter } from './exclusive.js';
+import { claimBtt } from './exclusive.js';
 import { Findings, type FlogFindings, readFlog } from './flog-check.js';
 import { type ArenaLimits, type BttVersion, LIMITS, MAP_ENTRY, PAGE } from './layout.js';
 import { checkLines } from './lines.js';
 import { blockOf } from './map.js';
 import { tryRead } from './media.js';
-import { type CheckedCheck, isReadOnly } from './options.js';
+import type { CheckedCheck } from './options.js';
 import { type BttProblem, isDangerous, notFound, problem } from './problems.js';
 import { repair } from './repair.js';
 import { rewriteLogs } from './rewrite-log.js';
-import type { Work } from './steps.js';
+import type { Steps } from './steps.js';
 
 /** What `Btt.check` found. */
 export interface BttReport {
@@ -66,7 +67,7 @@ function* checkMap(
   flog: FlogFindings,
   done: number,
   total: number,
-): Work<BttProblem[]> {
+): Steps<BttProblem[]> {
   const { sectorCount, blockCount, mapOffset } = info;
   const findings = new Findings(index);
   const seen = new Bitmap(blockCount);
@@ -139,7 +140,7 @@ export function mapBytes({ arenas }: Discovery): number {
 }
 
 /** Goes through the maps too, and the copies. */
-export function* examine(memory: Memory, { discovery, flogs, problems }: Examination): Work<Examination> {
+export function* examine(memory: Memory, { discovery, flogs, problems }: Examination): Steps<Examination> {
   const found = [...problems];
   const total = mapBytes(discovery);
   let done = 0;
@@ -156,11 +157,11 @@ export function* examine(memory: Memory, { discovery, flogs, problems }: Examina
 }
 
 /** Checks, and repairs where asked to: everything that is wrong, or nothing. Meanwhile nobody else stores, or opens to store. */
-export function* check(memory: Memory, options: CheckedCheck, limits: ArenaLimits = LIMITS): Work<BttReport> {
+export function* check(memory: Memory, options: CheckedCheck, limits: ArenaLimits = LIMITS): Steps<BttReport> {
   const { repair: wanted } = options;
-  if (wanted && isReadOnly(memory)) throw readOnlyDevice('check', 'the memory');
+  if (wanted && isReadOnly(memory)) throw readOnlyError('check', 'the memory');
   if (wanted) checkLines('check', memory);
-  const claim = enter('check', memory, wanted);
+  const claim = claimBtt('check', memory, wanted);
   try {
     return yield* checked(memory, options, limits);
   } finally {
@@ -168,7 +169,7 @@ export function* check(memory: Memory, options: CheckedCheck, limits: ArenaLimit
   }
 }
 
-function* checked(memory: Memory, options: CheckedCheck, limits: ArenaLimits): Work<BttReport> {
+function* checked(memory: Memory, options: CheckedCheck, limits: ArenaLimits): Steps<BttReport> {
   const found = yield* examine(memory, look('check', memory, limits));
   const { version, arenas } = found.discovery;
   const unsafe = found.problems.some(({ repairable }) => !repairable);

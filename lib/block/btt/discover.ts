@@ -2,7 +2,7 @@
 
 import type { Memory } from '../../memory/memory.js';
 import { hasSignature, type InfoBlock, type ParsedInfo, parseInfo } from './info-block.js';
-import { type ArenaLimits, arenaExtents, arenaSize, type BttVersion, LIMITS, PAGE, START } from './layout.js';
+import { type ArenaLimits, arenaExtents, arenaSize, type BttVersion, LIMITS, PAGE, START, VERSIONS } from './layout.js';
 import { tryRead } from './media.js';
 import { type BttProblem, problem } from './problems.js';
 
@@ -24,8 +24,6 @@ export interface Discovery {
 }
 
 type Candidate = { readonly info: InfoBlock; readonly block: Buffer };
-
-const VERSIONS: readonly BttVersion[] = ['1.1', '2.0'];
 
 type NoInfo = Extract<ParsedInfo, { why: string }>;
 

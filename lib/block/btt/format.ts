@@ -3,16 +3,17 @@
 import { outOfRange } from '../../errors.js';
 import { refuseUnlessBlank } from '../../memory/contents.js';
 import type { Memory } from '../../memory/memory.js';
-import { readOnlyDevice } from '../block-errors.js';
+import { isReadOnly } from '../arguments.js';
+import { readOnlyError } from '../block-errors.js';
 import { discover } from './discover.js';
-import { enter } from './exclusive.js';
+import { claimBtt } from './exclusive.js';
 import { newLane } from './flog.js';
 import { encodeInfo, hasSignature, type InfoBlock } from './info-block.js';
 import { type ArenaLimits, arenaExtents, FLOG_LANE, LIMITS, PAGE, planArena, START } from './layout.js';
 import { checkLines } from './lines.js';
 import { tryRead } from './media.js';
-import { type CheckedFormat, isReadOnly } from './options.js';
-import type { Work } from './steps.js';
+import type { CheckedFormat } from './options.js';
+import type { Steps } from './steps.js';
 
 /** Cleared at a time. */
 const PIECE = 8 * 2 ** 20;
@@ -76,11 +77,11 @@ function refuseFormat(memory: Memory, { force }: CheckedFormat): void {
  * Formats in pieces. A power cut before the end leaves no BTT, or all of it, or one whose info blocks have to be restored: they and
  * their copies are stored last, once all that they speak of is durable.
  */
-export function* format(memory: Memory, options: CheckedFormat, limits: ArenaLimits = LIMITS): Work<void> {
+export function* format(memory: Memory, options: CheckedFormat, limits: ArenaLimits = LIMITS): Steps<void> {
   const arenas = plan(memory, options, limits);
-  if (isReadOnly(memory)) throw readOnlyDevice('format', 'the memory');
+  if (isReadOnly(memory)) throw readOnlyError('format', 'the memory');
   checkLines('format', memory);
-  const claim = enter('format', memory, true);
+  const claim = claimBtt('format', memory, true);
   try {
     refuseFormat(memory, options);
     yield* formatted(memory, options, arenas, limits);
@@ -89,7 +90,7 @@ export function* format(memory: Memory, options: CheckedFormat, limits: ArenaLim
   }
 }
 
-function* formatted(memory: Memory, options: CheckedFormat, arenas: Plan[], limits: ArenaLimits): Work<void> {
+function* formatted(memory: Memory, options: CheckedFormat, arenas: Plan[], limits: ArenaLimits): Steps<void> {
   wipe(memory, limits);
   const total = arenas.reduce((sum, { info }) => sum + info.flogOffset - info.mapOffset, 0);
   let done = 0;

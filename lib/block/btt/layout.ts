@@ -19,7 +19,9 @@
  */
 
 /** The layouts in use: Linux's own (1.1), which leaves 4 KiB free at the beginning, and UEFI's (2.0). */
-export type BttVersion = '1.1' | '2.0';
+export const VERSIONS = ['1.1', '2.0'] as const;
+
+export type BttVersion = (typeof VERSIONS)[number];
 
 /** Offset of the first arena in the memory (Linux nd_btt_version; UEFI 6.2: at the namespace's beginning). */
 export const START: Readonly<Record<BttVersion, number>> = { '1.1': 4096, '2.0': 0 };

@@ -1,25 +1,21 @@
 /**
- * The two words of a flog entry are in one cache line, which reaches the media with stores in their order: so the entry counts once
- * its second word is there. And so are all entries of a lane, which rewriting relies on. Both are true where the memory begins on a
- * line, because lanes lie at multiples of 64 bytes in it; elsewhere a power cut could leave the second word without the first. Such
- * memory is a slice made at any byte: no device, partition or namespace begins between lines.
+ * The flog relies on cache lines: stores to one line reach the media in their order. The two words of an entry are in one line, so
+ * that the entry counts once its second word is there; all entries of a lane are, which rewriting relies on. Lanes lie at multiples
+ * of 64 bytes in the memory, so this is true where the memory begins on a line. Elsewhere a power cut could leave the second word
+ * without the first. Only a slice begins between lines: no device, partition or namespace does.
  */
 
+import { outOfRange, wrongType } from '../../errors.js';
 import type { Memory } from '../../memory/memory.js';
-import { invalid } from '../block-errors.js';
 import { FLOG_LANE } from './layout.js';
 
-/** @throws PmemError `EINVAL` unless the memory begins on a cache line: for whoever is to store into it. */
+/** @throws RangeError `ERR_OUT_OF_RANGE` unless the memory begins on a cache line; TypeError where it does not say */
 export function checkLines(operation: string, memory: Memory): void {
   const { lineOffset } = memory;
   if (lineOffset === 0) return;
-  const where =
-    typeof lineOffset === 'number'
-      ? `begins ${lineOffset} bytes into a cache line`
-      : 'does not say where in a cache line it begins (lineOffset)';
-  throw invalid(
-    operation,
-    `the memory ${where}, and a BTT that is stored into must begin on one: a power cut could tear its log. Slice the region at a ` +
-      `multiple of ${FLOG_LANE} bytes; a BTT that is there already can be read with readOnly, and copied`,
-  );
+  if (typeof lineOffset !== 'number') throw wrongType('memory.lineOffset', 'a number of bytes', lineOffset);
+  const expected =
+    `0 for ${operation}: a BTT that is stored into must begin on a cache line, or a power cut could tear its log. Slice the region ` +
+    `at a multiple of ${FLOG_LANE} bytes; a BTT that is there already can be read with readOnly, and copied`;
+  throw outOfRange('memory.lineOffset', expected, lineOffset);
 }

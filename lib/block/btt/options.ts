@@ -1,13 +1,13 @@
 /** What the calls of a BTT can be asked for, checked before anything is used. */
 
 import { randomUUID } from 'node:crypto';
-import { outOfRange, wrongType, wrongValue } from '../../errors.js';
+import { wrongType, wrongValue } from '../../errors.js';
 import type { Memory } from '../../memory/memory.js';
-import { booleanOption, ownOptions } from '../../options.js';
-import { checkMemory } from '../arguments.js';
+import { booleanOption, choiceOption, integerOption, ownOptions } from '../../options.js';
+import { checkMemory, isReadOnly } from '../arguments.js';
 import { isGuid } from '../guid.js';
 import { NO_UUID } from './info-block.js';
-import { type BttSectorSize, type BttVersion, MOST_LANES, SECTOR_SIZES, USUAL_LANES } from './layout.js';
+import { type BttSectorSize, type BttVersion, MOST_LANES, SECTOR_SIZES, USUAL_LANES, VERSIONS } from './layout.js';
 
 /** Options of `Btt.format`. */
 export interface BttFormatOptions {
@@ -61,19 +61,6 @@ export interface CheckedCheck {
   readonly rewriteLog: boolean;
 }
 
-/** How far work has come, in bytes of metadata. */
-export interface BttProgress {
-  readonly done: number;
-  readonly total: number;
-}
-
-/** Options of work that can take long. */
-export interface BttAsyncOptions {
-  /** Stops between two pieces of some MiB; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: BttProgress) => void;
-}
-
 export interface CheckedFormat {
   readonly sectorSize: BttSectorSize;
   readonly version: BttVersion;
@@ -82,10 +69,6 @@ export interface CheckedFormat {
   readonly nfree: number;
   readonly force: boolean;
   readonly zeroed: boolean;
-}
-
-export function isReadOnly(memory: Memory): boolean {
-  return 'readOnly' in memory && memory.readOnly === true;
 }
 
 function uuidOption(value: unknown, name: string): string | undefined {
@@ -99,20 +82,10 @@ export const FORMAT_OPTIONS = ['sectorSize', 'version', 'uuid', 'parentUuid', 'n
 
 export function checkFormatOptions(given: BttFormatOptions): CheckedFormat {
   const options = ownOptions(given, FORMAT_OPTIONS);
-  const { sectorSize = 4096, version = '1.1', nfree = USUAL_LANES } = options;
-  if (typeof sectorSize !== 'number') throw wrongType('options.sectorSize', 'a number of bytes', sectorSize);
-  if (!SECTOR_SIZES.includes(sectorSize)) {
-    throw outOfRange('options.sectorSize', `one of ${SECTOR_SIZES.join(', ')}`, sectorSize);
-  }
-  if (version !== '1.1' && version !== '2.0') throw wrongValue('options.version', "'1.1' or '2.0'", version);
-  if (typeof nfree !== 'number') throw wrongType('options.nfree', 'a number of blocks', nfree);
-  if (!Number.isInteger(nfree) || nfree < 1 || nfree > MOST_LANES) {
-    throw outOfRange('options.nfree', `a whole number from 1 to ${MOST_LANES}`, nfree);
-  }
   return {
-    sectorSize,
-    version,
-    nfree,
+    sectorSize: choiceOption(options.sectorSize, 'sectorSize', SECTOR_SIZES, 4096),
+    version: choiceOption(options.version, 'version', VERSIONS, '1.1'),
+    nfree: integerOption(options.nfree, 'nfree', 1, MOST_LANES) ?? USUAL_LANES,
     uuid: uuidOption(options.uuid, 'uuid') ?? randomUUID(),
     parentUuid: uuidOption(options.parentUuid, 'parentUuid') ?? NO_UUID,
     force: booleanOption(options.force, 'force', false),
@@ -138,13 +111,4 @@ export function checkCheckOptions(given: BttCheckOptions): CheckedCheck {
   const rewriteLog = booleanOption(options.rewriteLog, 'rewriteLog', false);
   if (rewriteLog && !repair) throw wrongValue('options.rewriteLog', 'together with repair: true', rewriteLog);
   return { repair, rewriteLog };
-}
-
-export function checkAsyncOptions({ signal, onProgress }: BttAsyncOptions): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw wrongType('options.signal', 'an AbortSignal', signal);
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw wrongType('options.onProgress', 'a function', onProgress);
-  }
 }

@@ -1,6 +1,8 @@
-/** Reads sectors on other threads, with their blocks kept from being written to. */
+/** Reads sectors on other threads, while their blocks are kept from being written to. */
 
+import { partOf, zeroPart } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
+import type { CheckedJob } from '../../options.js';
 import type { Arena } from './arena.js';
 
 /** Memory that can copy on another thread. */
@@ -14,36 +16,44 @@ function isAsync(memory: Memory): memory is AsyncMemory {
 export interface AsyncReader {
   readonly memory: Memory;
   readonly arena: Arena;
-  /** The device's number of the arena's first sector. */
-  readonly base: number;
   readonly sectorSize: number;
+  readonly signal: CheckedJob['signal'];
   /** Throws once the device is closed. */
-  readonly still: () => void;
-  readonly signal: AbortSignal | undefined;
+  readonly refuseClosed: () => void;
+  /** Called after each group, with the bytes that were read. */
+  readonly onBytes: (bytes: number) => void;
 }
 
 /** Blocks read at a time: a hop to another thread costs as much as copying some 64 KiB. */
 const MOST_BLOCKS = 64;
 
-async function readGroup(memory: AsyncMemory, reader: AsyncReader, first: number, target: Uint8Array): Promise<void> {
-  const { arena, base, sectorSize } = reader;
+async function readGroup(
+  memory: AsyncMemory,
+  { arena, sectorSize }: AsyncReader,
+  first: number,
+  count: number,
+  target: Uint8Array,
+  begin: number,
+): Promise<void> {
   const jobs: Promise<void>[] = [];
   try {
-    for (let at = 0, sector = first; at < target.length; at += sectorSize, sector++) {
-      const piece = target.subarray(at, at + sectorSize);
-      const place = arena.locate(base, sector);
+    for (let i = 0; i < count; i++) {
+      const sector = first + i;
+      const at = begin + i * sectorSize;
+      const place = arena.locate(sector);
       if (place === undefined) {
-        piece.fill(0);
+        zeroPart(target, at, at + sectorSize);
         continue;
       }
       const { offset, block } = place;
+      const piece = partOf(target, at, at + sectorSize);
       arena.tracking.begin(block);
-      // Also where somebody's memory throws at once, its block is let go.
+      // An async function: where somebody's memory throws at once, the block is given back too.
       const read = async (): Promise<void> => {
         try {
           await memory.readAsync(offset, piece);
         } catch (error) {
-          throw arena.unreadable(base + sector, block, error);
+          throw arena.unreadable(sector, block, error);
         } finally {
           arena.tracking.end(block);
         }
@@ -51,31 +61,38 @@ async function readGroup(memory: AsyncMemory, reader: AsyncReader, first: number
       jobs.push(read());
     }
   } finally {
-    // None may go on writing to the target once the promise has settled.
+    // No job may write to the target once the promise has settled.
     await Promise.allSettled(jobs);
   }
   await Promise.all(jobs);
 }
 
-/** Reads whole sectors from `first` on, a group at a time. */
-export async function readAhead(reader: AsyncReader, first: number, target: Uint8Array): Promise<void> {
-  const { memory, arena, base, sectorSize, still, signal } = reader;
-  for (let at = 0, sector = first; at < target.length; ) {
+/** Reads `count` sectors from `first` on to `target[begin]`, a group at a time. */
+export async function readAhead(
+  reader: AsyncReader,
+  first: number,
+  count: number,
+  target: Uint8Array,
+  begin: number,
+): Promise<void> {
+  const { memory, arena, sectorSize, refuseClosed, signal, onBytes } = reader;
+  for (let done = 0; done < count; ) {
     signal?.throwIfAborted();
-    still();
-    const left = (target.length - at) / sectorSize;
-    // So many that a writer always finds a block that nobody reads; the rest is read at once.
+    refuseClosed();
+    const left = count - done;
+    const at = begin + done * sectorSize;
+    // A writer must always find a block that is not being read. What is too much for that is read at once.
     const room = arena.readersLeft;
-    const count = Math.min(left, isAsync(memory) && room > 0 ? Math.min(room, MOST_BLOCKS) : left);
-    const piece = target.subarray(at, at + count * sectorSize);
+    let some = left;
     if (isAsync(memory) && room > 0) {
-      await readGroup(memory, reader, sector, piece);
-      // Closed meanwhile, another one may have been opened, which knows of no readers: these may be another sector's bytes.
-      still();
+      some = Math.min(left, room, MOST_BLOCKS);
+      await readGroup(memory, reader, first + done, some, target, at);
+      // Were it closed meanwhile, somebody may have opened another, which knows of no readers: these bytes may be another sector's.
+      refuseClosed();
     } else {
-      arena.read(base, sector, count, piece, 0);
+      arena.read(first + done, some, target, at);
     }
-    at += piece.length;
-    sector += count;
+    done += some;
+    onBytes(some * sectorSize);
   }
 }

@@ -1,30 +1,30 @@
-/** Work in pieces, at one go or with others in between. */
+/** Long work in steps: all at once, or with turns of the event loop in between. */
 
 import { setImmediate } from 'node:timers/promises';
-import type { BttAsyncOptions, BttProgress } from './options.js';
+import type { CheckedJob, Progress } from '../../options.js';
 
-/** Yields between pieces how far it has come; returns the result. */
-export type Work<Result> = Generator<BttProgress, Result, void>;
+/** Yields after each step how far the work has come, in bytes of metadata; returns the result. */
+export type Steps<Result> = Generator<Progress, Result, void>;
 
-export function atOnce<Result>(work: Work<Result>): Result {
+export function runSteps<Result>(steps: Steps<Result>): Result {
   for (;;) {
-    const step = work.next();
+    const step = steps.next();
     if (step.done === true) return step.value;
   }
 }
 
-/** Lets the event loop turn between the pieces. */
-export async function inPieces<Result>(work: Work<Result>, { signal, onProgress }: BttAsyncOptions): Promise<Result> {
+/** Lets the event loop turn between the steps. */
+export async function runStepsAsync<Result>(steps: Steps<Result>, { signal, onProgress }: CheckedJob): Promise<Result> {
   try {
     for (;;) {
       signal?.throwIfAborted();
-      const step = work.next();
+      const step = steps.next();
       if (step.done === true) return step.value;
       onProgress?.(step.value);
       await setImmediate();
     }
   } finally {
-    // What is abandoned halfway gives back what it holds.
-    work.return(undefined as never);
+    // Work that is given up gives back what it holds.
+    steps.return(undefined as never);
   }
 }

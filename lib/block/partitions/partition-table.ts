@@ -2,9 +2,8 @@
 
 import { PmemError, wrongType, wrongValue } from '../../errors.js';
 import { booleanOption, ownOptions, readOptions } from '../../options.js';
-import { checkDevice } from '../arguments.js';
-import type { BlockDevice } from '../block-device.js';
-import { isInputOutput, readOnlyDevice } from '../block-errors.js';
+import { type BlockDevice, checkDevice } from '../block-device.js';
+import { isInputOutput, readOnlyError } from '../block-errors.js';
 import { NO_GUID } from '../guid.js';
 import { SubDisk } from '../sub-disk.js';
 import { type RawGpt, readGpt, readProtectiveMbr } from './gpt.js';
@@ -261,7 +260,7 @@ export interface WriteTableOptions {
  * `writeGpt` and `writeMbr` for the order of the stores. (Where an old partition covers the sectors of the new backup or of
  * the new logical partitions' records, its contents are changed before.)
  *
- * @throws TypeError and RangeError where the table makes no sense or does not fit; `EPERM` on a read-only device;
+ * @throws TypeError and RangeError where the table makes no sense or does not fit; `ERR_PMEM_READ_ONLY` on a read-only device;
  *   `ERR_PMEM_IN_USE` without `force`, where the disk holds something that the table would be written over.
  */
 export function writePartitionTable(
@@ -274,8 +273,8 @@ export function writePartitionTable(
   if (typeof table !== 'object' || table === null) throw wrongType('table', 'an object', table);
   const fresh = wasRead(table) ? asNew(table) : table;
   const refuse = (partitions: readonly Extent[]) => {
-    if (device.readOnly) throw readOnlyDevice('writePartitionTable', 'the disk');
-    if ('refuseInUse' in device && typeof device.refuseInUse === 'function') device.refuseInUse();
+    if (device.readOnly) throw readOnlyError('writePartitionTable', 'the disk');
+    device.refuseInUse();
     if (!force) refuseReplacing(device, oldTable(device), fresh.label, partitions);
   };
   if (fresh.label === 'gpt') writeGpt(device, fresh, refuse);

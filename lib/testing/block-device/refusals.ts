@@ -19,7 +19,9 @@ const NO_BYTES: readonly unknown[] = [
   { length: 512 },
 ];
 const NO_SECTORS: readonly number[] = [-1, -0.5, 0.5, 1.5, Number.NaN, Number.NEGATIVE_INFINITY];
-const NO_OPTIONS: readonly unknown[] = [null, true, 'fua', { fua: 1 }, { fua: 'yes' }, { fua: null }];
+const NO_OPTIONS: readonly unknown[] = [null, true, 'fua', [], { fua: 1 }, { fua: 'yes' }, { fua: null }];
+/** Misspelt, they would lose durability in silence. */
+const UNKNOWN_OPTIONS: readonly unknown[] = [{ FUA: true }, { fua: true, sync: true }, { fau: true }];
 
 /** The calls that take a first sector, with one sector of data. */
 function callsAt(device: BlockDevice): Record<string, (lba: never) => unknown> {
@@ -97,6 +99,11 @@ export function refusalTests(test: DeclareTest): void {
           throwsCoded(() => device.readv(0, wrong as never), 'ERR_INVALID_ARG_TYPE', 'TypeError', 'readv');
           throwsCoded(() => device.writev(0, wrong as never), 'ERR_INVALID_ARG_TYPE', 'TypeError', 'writev');
         }
+        for (const wrong of UNKNOWN_OPTIONS as readonly never[]) {
+          throwsCoded(() => device.write(0, sector, wrong), 'ERR_INVALID_ARG_VALUE', 'TypeError', 'write');
+          throwsCoded(() => device.writev(0, [sector], wrong), 'ERR_INVALID_ARG_VALUE', 'TypeError', 'writev');
+          throwsCoded(() => device.writeZeroes(0, 1, wrong), 'ERR_INVALID_ARG_VALUE', 'TypeError', 'writeZeroes');
+        }
         for (const wrong of NO_OPTIONS as readonly never[]) {
           throwsCoded(() => device.write(0, sector, wrong), 'ERR_INVALID_ARG_TYPE', 'TypeError', 'write');
           throwsCoded(() => device.writev(0, [sector], wrong), 'ERR_INVALID_ARG_TYPE', 'TypeError', 'writev');
@@ -106,54 +113,64 @@ export function refusalTests(test: DeclareTest): void {
     });
   });
 
-  test('throws EINVAL for numbers that are no sector', (media) => {
+  test('throws a RangeError for numbers that are no sector', (media) => {
     onDevice(media, (device) => {
       unchanged(device, () => {
         for (const wrong of NO_SECTORS as readonly never[]) {
           for (const [name, call] of Object.entries(callsAt(device))) {
-            throwsCoded(() => call(wrong), 'EINVAL', 'PmemError', `${name} at ${wrong}`);
+            throwsCoded(() => call(wrong), 'ERR_OUT_OF_RANGE', 'RangeError', `${name} at ${wrong}`);
           }
           for (const [name, call] of Object.entries(callsWithCount(device))) {
-            throwsCoded(() => call(0, wrong), 'EINVAL', 'PmemError', `${name} of ${wrong}`);
+            throwsCoded(() => call(0, wrong), 'ERR_OUT_OF_RANGE', 'RangeError', `${name} of ${wrong}`);
           }
         }
       });
     });
   });
 
-  test('throws EINVAL for arrays that are not whole sectors', (media) => {
+  test('throws a RangeError for arrays that are not whole sectors', (media) => {
     onDevice(media, (device) => {
       const { sectorSize } = device;
       unchanged(device, () => {
         for (const length of [1, sectorSize - 1, sectorSize + 1, 3 * sectorSize + 8]) {
           for (const [name, call] of Object.entries(callsWithBytes(device))) {
             const bytes = Buffer.alloc(length, 0xee) as never;
-            throwsCoded(() => call(bytes), 'EINVAL', 'PmemError', `${name} of ${length} bytes`);
+            throwsCoded(() => call(bytes), 'ERR_OUT_OF_RANGE', 'RangeError', `${name} of ${length} bytes`);
           }
         }
         // Together they would be.
         const halves = [Buffer.alloc(8), Buffer.alloc(sectorSize - 8)];
-        throwsCoded(() => device.readv(0, halves), 'EINVAL', 'PmemError', 'readv of two pieces');
-        throwsCoded(() => device.writev(0, halves), 'EINVAL', 'PmemError', 'writev of two pieces');
+        throwsCoded(() => device.readv(0, halves), 'ERR_OUT_OF_RANGE', 'RangeError', 'readv of two pieces');
+        throwsCoded(() => device.writev(0, halves), 'ERR_OUT_OF_RANGE', 'RangeError', 'writev of two pieces');
       });
     });
   });
 
-  test('throws EIO behind the end, also if it begins before it', (media) => {
+  test('throws a RangeError past the end, also for a range that begins before it', (media) => {
     onDevice(media, (device) => {
       const { sectorCount, sectorSize } = device;
       unchanged(device, () => {
         for (const lba of [sectorCount, sectorCount + 1, 2 ** 53, 2 ** 63, Number.POSITIVE_INFINITY] as never[]) {
           for (const [name, call] of Object.entries(callsAt(device))) {
-            throwsCoded(() => call(lba), 'EIO', 'PmemError', `${name} at ${lba}`);
+            throwsCoded(() => call(lba), 'ERR_OUT_OF_RANGE', 'RangeError', `${name} at ${lba}`);
           }
         }
         const two = Buffer.alloc(2 * sectorSize, 0xee);
         const last = sectorCount - 1;
-        throwsCoded(() => device.read(last, two), 'EIO', 'PmemError', 'read of two sectors at the last one');
-        throwsCoded(() => device.write(last, two), 'EIO', 'PmemError', 'write of two sectors at the last one');
-        throwsCoded(() => device.readv(last - 1, [two, two]), 'EIO', 'PmemError', 'readv over the end');
-        throwsCoded(() => device.writev(last - 1, [two, two]), 'EIO', 'PmemError', 'writev over the end');
+        throwsCoded(
+          () => device.read(last, two),
+          'ERR_OUT_OF_RANGE',
+          'RangeError',
+          'read of two sectors at the last one',
+        );
+        throwsCoded(
+          () => device.write(last, two),
+          'ERR_OUT_OF_RANGE',
+          'RangeError',
+          'write of two sectors at the last one',
+        );
+        throwsCoded(() => device.readv(last - 1, [two, two]), 'ERR_OUT_OF_RANGE', 'RangeError', 'readv over the end');
+        throwsCoded(() => device.writev(last - 1, [two, two]), 'ERR_OUT_OF_RANGE', 'RangeError', 'writev over the end');
         assert.ok(
           two.every((byte) => byte === 0xee),
           'the target of a refused read was touched',
@@ -166,7 +183,7 @@ export function refusalTests(test: DeclareTest): void {
             [1, 2 ** 53 - 1],
             [0, Number.POSITIVE_INFINITY],
           ] as [number, never][]) {
-            throwsCoded(() => call(lba, count), 'EIO', 'PmemError', `${name} of ${count} at ${lba}`);
+            throwsCoded(() => call(lba, count), 'ERR_OUT_OF_RANGE', 'RangeError', `${name} of ${count} at ${lba}`);
           }
         }
       });

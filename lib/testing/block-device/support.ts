@@ -65,7 +65,12 @@ export function sameBytes(actual: Uint8Array, expected: Uint8Array, what: string
 }
 
 /** The call throws an Error of this class with this code. */
-export function throwsCoded(call: () => unknown, code: string, kind: 'TypeError' | 'PmemError', what: string): void {
+export function throwsCoded(
+  call: () => unknown,
+  code: string,
+  kind: 'TypeError' | 'RangeError' | 'PmemError',
+  what: string,
+): void {
   assert.throws(
     call,
     (error: NodeJS.ErrnoException) => {

@@ -77,10 +77,10 @@ describe('Btt', () => {
         [null, 'ERR_INVALID_ARG_TYPE'],
         [{ sectorsize: 512 }, 'ERR_INVALID_ARG_VALUE'],
         [{ sectorSize: '512' }, 'ERR_INVALID_ARG_TYPE'],
-        [{ sectorSize: 1024 }, 'ERR_OUT_OF_RANGE'],
-        [{ sectorSize: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+        [{ sectorSize: 1024 }, 'ERR_INVALID_ARG_VALUE'],
+        [{ sectorSize: Number.NaN }, 'ERR_INVALID_ARG_VALUE'],
         [{ version: '1.0' }, 'ERR_INVALID_ARG_VALUE'],
-        [{ version: 2 }, 'ERR_INVALID_ARG_VALUE'],
+        [{ version: 2 }, 'ERR_INVALID_ARG_TYPE'],
         [{ uuid: 'x' }, 'ERR_INVALID_ARG_VALUE'],
         [{ uuid: 7 }, 'ERR_INVALID_ARG_TYPE'],
         [{ parentUuid: `${UUID}0` }, 'ERR_INVALID_ARG_VALUE'],
@@ -155,7 +155,7 @@ describe('Btt', () => {
       const path = file('read-only');
       newRegion(path, '32MiB').close();
       const region = Region.open(path, { readOnly: true });
-      throwsCode(() => Btt.format(region), 'EPERM');
+      throwsCode(() => Btt.format(region), 'ERR_PMEM_READ_ONLY');
       region.close();
     });
 
@@ -218,8 +218,8 @@ describe('Btt', () => {
       const other = Region.open(path, { readOnly: true });
       using btt = Btt.open(other);
       assert.equal(btt.readOnly, true);
-      throwsCode(() => btt.write(0, Buffer.alloc(4096)), 'EPERM');
-      throwsCode(() => Btt.check(other, { repair: true }), 'EPERM');
+      throwsCode(() => btt.write(0, Buffer.alloc(4096)), 'ERR_PMEM_READ_ONLY');
+      throwsCode(() => Btt.check(other, { repair: true }), 'ERR_PMEM_READ_ONLY');
       other.close();
       throwsCode(() => btt.read(0, Buffer.alloc(4096)), 'ERR_PMEM_CLOSED');
     });
@@ -442,7 +442,7 @@ describe('Btt', () => {
       };
       for (const [text, call] of Object.entries(calls)) {
         const [name = '', what = ''] = text.split(': ');
-        const expected = { message: new RegExp(`^EIO: \\w+: ${what}of the BTT cannot be had: a test says so`) };
+        const expected = { message: new RegExp(`^EIO: \\w+: ${what}of the BTT is unavailable: a test says so`) };
         throwsCode(() => call(btt, 6), 'EIO', expected);
         const within = {
           message: new RegExp(`^EIO: ${name}: the partition begins at sector 3 of the device, .*${what}`),
@@ -541,8 +541,8 @@ describe('Btt', () => {
       btt.writeZeroes(3, 2);
       await btt.readAsync(3, target.subarray(0, 8192));
       assert.ok(target.subarray(0, 8192).every((byte) => byte === 0));
-      await rejectsCode(btt.readAsync(0, Buffer.alloc(5)), 'EINVAL');
-      await rejectsCode(btt.readAsync(btt.sectorCount, Buffer.alloc(4096)), 'EIO');
+      await rejectsCode(btt.readAsync(0, Buffer.alloc(5)), 'ERR_OUT_OF_RANGE');
+      await rejectsCode(btt.readAsync(btt.sectorCount, Buffer.alloc(4096)), 'ERR_OUT_OF_RANGE');
       await assert.rejects(btt.readAsync(0, target, { signal: AbortSignal.abort(new Error('enough')) }), /enough/);
       btt.close();
       await rejectsCode(btt.readAsync(0, target), 'ERR_PMEM_CLOSED');

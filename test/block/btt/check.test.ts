@@ -4,7 +4,7 @@ import { Btt, type BttArenaInfo, type BttProblemCode, type BttReport } from 'pme
 import { check } from '#dist/block/btt/check.js';
 import { checksum } from '#dist/block/btt/info-block.js';
 import type { ArenaLimits } from '#dist/block/btt/layout.js';
-import { atOnce } from '#dist/block/btt/steps.js';
+import { runSteps } from '#dist/block/btt/steps.js';
 import { sectorOf } from '../../support/btt-crash.js';
 import { formatSmall, SMALL } from '../../support/btt-images.js';
 import { codeOf, throwsCode } from '../../support/errors.js';
@@ -44,7 +44,7 @@ class Image {
   }
 
   check(repair = false): BttReport {
-    return atOnce(check(this.memory, { repair, rewriteLog: false }, LIMITS));
+    return runSteps(check(this.memory, { repair, rewriteLog: false }, LIMITS));
   }
 
   holdsEverything(): void {
@@ -390,7 +390,7 @@ describe('Btt.check', () => {
           free.set(at, bytes.readUInt32LE(entry + 4));
         }
       }
-      const report = atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));
+      const report = runSteps(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));
       assert.deepEqual([report.status, report.lanesRewritten], ['clean', 6]);
       for (const [at, block] of free) {
         assert.equal(bytes.readUInt32LE(at + 4), block);
@@ -398,7 +398,7 @@ describe('Btt.check', () => {
         assert.ok(bytes.subarray(at + 16, at + 64).every((byte) => byte === 0));
       }
       image.memory.stores = 0;
-      assert.equal(atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS)).lanesRewritten, 0);
+      assert.equal(runSteps(check(image.memory, { repair: true, rewriteLog: true }, LIMITS)).lanesRewritten, 0);
       assert.equal(image.memory.stores, 0);
       image.holdsEverything();
       const btt = Btt.open(image.memory);
@@ -412,7 +412,7 @@ describe('Btt.check', () => {
   it('rewrites no flog of a BTT that something else is wrong with', () => {
     const image = new Image();
     image.word(image.place(1, 'mapOffset'), () => 0xffff_ffff);
-    const { status, lanesRewritten } = atOnce(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));
+    const { status, lanesRewritten } = runSteps(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));
     assert.deepEqual([status, lanesRewritten, image.memory.stores], ['unsafe', 0, 0]);
   });
 

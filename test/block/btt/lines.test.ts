@@ -55,14 +55,14 @@ describe('a BTT on memory that does not begin on a cache line', () => {
       const fresh = SimulatedMemory.create({ size: SIZE, lineOffset });
       const there = lineOffset % 8 === 0 ? moved(lineOffset) : fresh;
       const expected = {
-        message: new RegExp(`begins ${lineOffset} bytes into a cache line.* multiple of 64`),
+        message: new RegExp(`must begin on a cache line.* multiple of 64 bytes.* got ${lineOffset}$`),
       };
-      throwsCode(() => formatSmall(fresh), 'EINVAL', expected);
+      throwsCode(() => formatSmall(fresh), 'ERR_OUT_OF_RANGE', expected);
       assert(fresh.view(0, SIZE).every((byte) => byte === 0));
       const before = Buffer.from(there.view(0, SIZE));
-      throwsCode(() => Btt.open(there), 'EINVAL', expected);
-      throwsCode(() => Btt.check(there, { repair: true }), 'EINVAL', expected);
-      throwsCode(() => Btt.check(there, { repair: true, rewriteLog: true }), 'EINVAL', expected);
+      throwsCode(() => Btt.open(there), 'ERR_OUT_OF_RANGE', expected);
+      throwsCode(() => Btt.check(there, { repair: true }), 'ERR_OUT_OF_RANGE', expected);
+      throwsCode(() => Btt.check(there, { repair: true, rewriteLog: true }), 'ERR_OUT_OF_RANGE', expected);
       assert(there.view(0, SIZE).equals(before));
     }
     formatSmall(SimulatedMemory.create({ size: SIZE }));
@@ -77,8 +77,8 @@ describe('a BTT on memory that does not begin on a cache line', () => {
         .slice(100)
         .slice(4, 17 * 2 ** 20),
     ]) {
-      throwsCode(() => Btt.format(slice), 'EINVAL');
-      await assert.rejects(Btt.formatAsync(slice), { code: 'EINVAL' });
+      throwsCode(() => Btt.format(slice), 'ERR_OUT_OF_RANGE');
+      await assert.rejects(Btt.formatAsync(slice), { code: 'ERR_OUT_OF_RANGE' });
     }
     const slice = region
       .slice(4096)
@@ -109,8 +109,8 @@ describe('a BTT on memory that does not begin on a cache line', () => {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    throwsCode(() => formatSmall(silent), 'EINVAL', { message: /does not say where .*lineOffset/ });
-    throwsCode(() => Btt.open(silent), 'EINVAL', { message: /lineOffset/ });
+    throwsCode(() => formatSmall(silent), 'ERR_INVALID_ARG_TYPE', { message: /memory\.lineOffset/ });
+    throwsCode(() => Btt.open(silent), 'ERR_INVALID_ARG_TYPE', { message: /memory\.lineOffset/ });
   });
 
   it('would be torn: power cuts are found that destroy it, and none where it begins on a line', () => {
