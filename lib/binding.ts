@@ -122,10 +122,15 @@ export interface HotCalls {
 
   /** Starts the write-back of LENGTH bytes at OFFSET. */
   flush(): void;
-  /** Waits until everything flushed before is durable. Fails if the file does not contain it any more. */
+  /**
+   * Waits until everything that this thread flushed before is durable; where that takes msync, what other threads flushed, too.
+   * `damaged` where the file does not contain what this thread flushed any more.
+   */
   drain(): void;
   /** flush, then drain. */
   persist(): void;
+  /** `damaged` where the file does not contain LENGTH bytes at OFFSET any more. Asks the kernel. */
+  checkFile(): void;
   /** Flushes EXTRA ranges from RANGES on; does not drain. */
   flushRanges(): void;
   /** Copies all of source to OFFSET, up to the completion in EXTRA. */

@@ -137,17 +137,6 @@ class Mapping {
   }
   bool reaches_now(off_t end);  // asks the kernel
 
-  // What was flushed since the last drain, as far as the file must reach. Approximate among threads: whoever flushes
-  // has looked already.
-  void note_flushed(off_t end) {
-    if (end > flushed_end_.load(std::memory_order_relaxed)) flushed_end_.store(end, std::memory_order_relaxed);
-  }
-  off_t take_flushed() {
-    const off_t end = flushed_end_.load(std::memory_order_relaxed);
-    if (end != 0) flushed_end_.store(0, std::memory_order_relaxed);
-    return end;
-  }
-
   // For the fault handler, so all of it is async-signal-safe. The pieces of private memory in it, and whose turn it is
   // to put another one there: false while it is another thread's.
   size_t pieces() const { return pieces_.load(std::memory_order_acquire); }
@@ -219,7 +208,6 @@ class Mapping {
   off_t last_page_ = 0;      // in the file, of the last page of it that is mapped; 0: a load from there tells nothing
   const uint8_t* in_last_page_ = nullptr;
   std::atomic<bool> asks_always_{false};  // a load from there failed once
-  std::atomic<off_t> flushed_end_{0};
 };
 
 }  // namespace pmem

@@ -18,16 +18,19 @@ namespace {
 
 using Operation = std::function<int(const Span&, Fault*)>;
 
-// Holds the mapping, and the one that the bytes may lie on, so that closing a region neither unmaps what is copied nor
-// lets others have it. Not a Napi::AsyncWorker: in a worker that is being stopped that one can neither be queued nor
-// says so, and would hold them for ever.
+// Holds the mapping, and the mapping that the array may lie on: closing a region neither unmaps what is copied nor lets
+// others have it. Not a Napi::AsyncWorker: in a worker that is being stopped, that cannot be queued, does not say so,
+// and would hold them for ever.
 class Job {
  public:
-  Job(napi_env env, napi_deferred promise, const Span& span, Operation operation)
-      : env_(env), promise_(promise), span_(span), operation_(std::move(operation)) {
+  Job(Napi::Env env, napi_deferred promise, const Span& span, Operation operation)
+      : env_(env), context_(context_of(env)), promise_(promise), span_(span), operation_(std::move(operation)) {
+    span_.flushed_end = &flushed_end_;
     span_.mapping->begin_job(span_.offset, span_.length);
+    context_->retain();
   }
   ~Job() {
+    context_->release();
     span_.mapping->end_job(span_.offset, span_.length);
     if (other_.mapping != nullptr) other_.mapping->end_job(other_.offset, other_.length);
     if (work_ != nullptr) napi_delete_async_work(env_, work_);
@@ -40,12 +43,12 @@ class Job {
     const uint8_t* data = bytes.As<Napi::Uint8Array>().Data();
     Mapping* mapping = Mapping::holding(data);
     if (mapping == nullptr) return;
-    other_ = {mapping, static_cast<size_t>(data - mapping->base()), span_.length};
+    other_ = {mapping, static_cast<size_t>(data - mapping->base()), span_.length, nullptr};
     mapping->begin_job(other_.offset, other_.length);
     mapping->release();  // the job has a reference of its own
   }
 
-  // False: it will not run, and is the caller's still. Otherwise it deletes itself when done.
+  // False: it will not run, and the caller keeps it. Otherwise it deletes itself when done.
   bool start() {
     napi_value name = nullptr;
     if (napi_create_string_utf8(env_, "pmem", NAPI_AUTO_LENGTH, &name) != napi_ok) return false;
@@ -60,11 +63,12 @@ class Job {
   static void execute(napi_env, void* data) {
     Job* job = static_cast<Job*>(data);
     job->status_ = job->operation_(job->span_, &job->fault_);
-    fence();  // a fence waits for its own thread only, and the next drain will come from another
+    fence();  // a fence waits for its own thread alone, and the next drain is another thread's
   }
 
   static void complete(napi_env env, napi_status status, void* data) {
     Job* job = static_cast<Job*>(data);
+    job->context_->note_flushed(job->span_.mapping, job->flushed_end_);
     if (status == napi_ok) napi_resolve_deferred(env, job->promise_, job->outcome());
     delete job;
   }
@@ -84,12 +88,14 @@ class Job {
   }
 
   const napi_env env_;
+  Context* const context_;
   const napi_deferred promise_;
   Span span_;
   Operation operation_;
   napi_async_work work_ = nullptr;
   Napi::ObjectReference bytes_;
   Span other_ = {};
+  off_t flushed_end_ = 0;
   Fault fault_ = {};
   int status_ = kOk;
 };
@@ -108,7 +114,7 @@ Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation opera
   napi_deferred deferred = nullptr;
   napi_value promise = nullptr;
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) return env.Undefined();
-  Span span = {context_of(env)->find(double_at(info, 0)), size_at(info, 1), length};
+  Span span = {context_of(env)->find(double_at(info, 0)), size_at(info, 1), length, nullptr};
   const bool open = span.mapping != nullptr;
   if (!open || span.offset > span.mapping->length() || length > span.mapping->length() - span.offset) {
     settle(env, deferred, open ? kRange : kClosed);

@@ -44,6 +44,7 @@ void Context::close_all() {
     entry.generation++;
     mapping->close_handle();
   }
+  flushed_.clear();
   while (locks_ != nullptr) {
     KeptLock* kept = locks_;
     forget(kept);
@@ -73,9 +74,12 @@ double Context::add(Mapping* mapping) {
   } else {
     if (entries_.size() == kMostPlaces) return -1;
     place = static_cast<uint32_t>(entries_.size());
-    entries_.push_back({nullptr, 0});
+    entries_.push_back({nullptr, nullptr, 0});
   }
+  Flushed& flushed = flushed_[mapping];
+  flushed.handles++;
   entries_[place].mapping = mapping;
+  entries_[place].flushed_end = &flushed.end;
   return static_cast<double>((static_cast<uint64_t>(entries_[place].generation) << kPlaceBits) | place);
 }
 
@@ -85,8 +89,15 @@ Mapping* Context::remove(double handle) {
   Mapping* mapping = found->mapping;
   found->mapping = nullptr;
   found->generation++;
+  const auto flushed = flushed_.find(mapping);
+  if (--flushed->second.handles == 0) flushed_.erase(flushed);
   free_.push_back(static_cast<uint32_t>(found - entries_.data()));
   return mapping;
+}
+
+void Context::note_flushed(const Mapping* mapping, off_t end) {
+  const auto found = flushed_.find(mapping);
+  if (found != flushed_.end() && end > found->second.end) found->second.end = end;
 }
 
 uint64_t Context::word() const {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "arch/arch.h"
@@ -39,12 +40,16 @@ class Context {
   void keep(KeptLock* kept);
   static void forget(KeptLock* kept);  // twice is harmless
 
-  double add(Mapping* mapping);   // takes over one reference and one handle
+  double add(Mapping* mapping);   // takes over one reference and one handle; negative: no room
   Mapping* find(double handle) {  // null: closed
     const Entry* found = entry(handle);
     return found == nullptr ? nullptr : found->mapping;
   }
   Mapping* remove(double handle);  // the caller takes them over again
+
+  // A job of this environment flushed so far in the file; the next drain here is to check that.
+  void note_flushed(const Mapping* mapping, off_t end);
+
   double slot(Mailbox::Slot slot) const { return mailbox_[slot]; }
   const double* ranges() const { return mailbox_ + Mailbox::kRanges; }
   uint64_t word() const;
@@ -56,8 +61,11 @@ class Context {
 
   // The range named by offset and length, checked against the handle's mapping.
   int span(double offset, double length, Span* span) {
-    span->mapping = find(mailbox_[Mailbox::kHandle]);
-    return span->mapping == nullptr ? kClosed : range(offset, length, span);
+    const Entry* found = entry(mailbox_[Mailbox::kHandle]);
+    if (found == nullptr) return kClosed;
+    span->mapping = found->mapping;
+    span->flushed_end = found->flushed_end;
+    return range(offset, length, span);
   }
 
   // The same in the span's mapping.
@@ -81,7 +89,13 @@ class Context {
  private:
   struct Entry {
     Mapping* mapping;
+    off_t* flushed_end;  // see Span; all handles on one mapping share it
     uint32_t generation;
+  };
+
+  struct Flushed {
+    off_t end;
+    uint32_t handles;
   };
 
   Context() = default;
@@ -113,6 +127,7 @@ class Context {
   napi_ref mailbox_reference_ = nullptr;
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;
+  std::map<const Mapping*, Flushed> flushed_;
   KeptLock* locks_ = nullptr;
 };
 

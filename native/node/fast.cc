@@ -37,7 +37,11 @@ napi_value fast_persist(napi_env env, napi_callback_info info) {
 }
 
 napi_value fast_drain(napi_env env, napi_callback_info info) {
-  return on_span(env, info, [](Context&, const Span& span, Fault* fault) { return drain(span.mapping, fault); });
+  return on_span(env, info, [](Context&, const Span& span, Fault* fault) { return drain(span, fault); });
+}
+
+napi_value fast_check_file(napi_env env, napi_callback_info info) {
+  return on_span(env, info, [](Context&, const Span& span, Fault*) { return check_file(span); });
 }
 
 // Flushes the pairs of offset and length in the mailbox, without draining.
@@ -78,9 +82,9 @@ napi_value fast_store64(napi_env env, napi_callback_info info) {
 }
 
 // The entry that the mailbox names.
-int entry_of(const Context& context, Mapping* mapping, BlockEntry* entry) {
+int entry_of(const Context& context, const Span& span, BlockEntry* entry) {
   Span& word = entry->word;
-  word.mapping = mapping;
+  word = span;
   if (const int failed = Context::range(context.slot(Mailbox::kEntry), sizeof(uint32_t), &word)) return failed;
   if (word.offset % sizeof(uint32_t) != 0) return kRange;
   entry->high = word.offset % sizeof(uint64_t) != 0;
@@ -88,7 +92,7 @@ int entry_of(const Context& context, Mapping* mapping, BlockEntry* entry) {
   word.length = sizeof(uint64_t);
   entry->tag = context.half(Mailbox::kTag, 0);
   entry->blocks = context.half(Mailbox::kTag, 1);
-  return mapping->length() - word.offset >= word.length ? kOk : kRange;
+  return span.mapping->length() - word.offset >= word.length ? kOk : kRange;
 }
 
 // A block as the mailbox tells of all of them: where the first one begins, and how far it is to the next.
@@ -101,7 +105,7 @@ int read_block(Context& context, Span span, uint8_t* target, Fault* fault) {
   BlockEntry entry = {};
   uint64_t word = 0;
   uint32_t block = 0;
-  if (const int failed = entry_of(context, span.mapping, &entry)) return failed;
+  if (const int failed = entry_of(context, span, &entry)) return failed;
   if (const int failed = load_entry(entry, &word, &block, fault)) return failed;
   if (const int failed = block_span(context, block, &span)) return failed;
   return read(span, target, fault);
@@ -109,11 +113,9 @@ int read_block(Context& context, Span span, uint8_t* target, Fault* fault) {
 
 int exchange_block(Context& context, Span data, const uint8_t* source, Fault* fault) {
   BlockEntry entry = {};
-  Record record = {{data.mapping, 0, 0},
-                   context.half(Mailbox::kIndex, 0),
-                   context.half(Mailbox::kBlock, 0),
+  Record record = {data, context.half(Mailbox::kIndex, 0), context.half(Mailbox::kBlock, 0),
                    context.half(Mailbox::kBlock, 1)};
-  if (const int failed = entry_of(context, data.mapping, &entry)) return failed;
+  if (const int failed = entry_of(context, data, &entry)) return failed;
   const double at = context.slot(Mailbox::kRecord);
   if (const int failed = Context::range(at, 2 * sizeof(uint64_t), &record.span)) return failed;
   if (const int failed = block_span(context, record.block, &data)) return failed;
@@ -226,6 +228,7 @@ bool add_fast_calls(napi_env env, napi_value exports, Context* context) {
       {"flush", fast_flush},
       {"persist", fast_persist},
       {"drain", fast_drain},
+      {"checkFile", fast_check_file},
       {"flushRanges", fast_flush_ranges},
       {"writePart", fast_write_part},
       {"readPart", fast_read_part},

@@ -92,7 +92,7 @@ Napi::Value address_of(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value populate(const Napi::CallbackInfo& info) {
-  Span span;
+  Span span = {};
   Fault fault = {};
   int status = span_of(info, &span);
   if (status == kOk) status = populate_range(span.begin(), span.length, flag_at(info, 3), &fault);
@@ -100,7 +100,7 @@ Napi::Value populate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value unpopulate(const Napi::CallbackInfo& info) {
-  Span span;
+  Span span = {};
   int status = span_of(info, &span);
   if (status == kOk && madvise(span.begin(), span.length, MADV_DONTNEED) != 0) status = errno;
   return Napi::Number::New(info.Env(), status);

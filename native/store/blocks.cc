@@ -17,8 +17,9 @@ int load_entry(const BlockEntry& entry, uint64_t* word, uint32_t* block, Fault* 
 int exchange(const BlockEntry& entry, const Span& data, const uint8_t* source, const Record& record, uint32_t* before,
              bool* begun, Fault* fault) {
   Mapping* const mapping = record.span.mapping;
-  const Span first = {mapping, record.span.offset, sizeof(uint64_t)};
-  const Span second = {mapping, record.span.offset + sizeof(uint64_t), sizeof(uint64_t)};
+  off_t* const flushed_end = record.span.flushed_end;
+  const Span first = {mapping, record.span.offset, sizeof(uint64_t), flushed_end};
+  const Span second = {mapping, record.span.offset + sizeof(uint64_t), sizeof(uint64_t), flushed_end};
   if (first.offset % sizeof(uint64_t) != 0 || record.block >= entry.blocks) return kRange;
   uint64_t word = 0;
   if (const int failed = load_entry(entry, &word, before, fault)) return failed;

@@ -17,56 +17,67 @@ namespace pmem {
 
 namespace {
 
-// This thread has made streaming stores that no fence followed. x86 orders them with no later store, so that another
-// thread could see that one first. Large copies in mode flush end without a fence all the same: it takes 270 ns, as
-// much again as a copy of 4 KiB, and most are followed by a drain, not by a word that tells of them.
+// This thread made non-temporal stores and no fence since. x86 orders them with no later store, so another thread could
+// see a later store first. Large copies in mode flush end without a fence all the same: a fence takes 270 ns, as long
+// as a copy of 4 KiB, and most copies are followed by a drain, not by a word that announces them.
 PMEM_THREAD_LOCAL bool unordered = false;
 
-// Before a store that tells other threads of those before it.
+// Before a store that may announce earlier ones to other threads.
 void order_stores() {
   if (!unordered) return;
   fence();
   unordered = false;
 }
 
-// Looked at before a copy and after: in between another thread's Buffer can have put private memory in a page's place.
+// Looked at before a copy and after it: in between, a Buffer of another thread can have had a page replaced by private
+// memory.
 int undamaged(const Span& span) { return span.mapping->damage() == Damage::kNone ? kOk : kDamaged; }
 
-// Stores past the end of a truncated file are in none, whether they faulted or not. Looked at after the stores: whoever
-// truncates later takes away what was there.
+// Stores past the end of a truncated file are in no file, whether they faulted or not. To be called after the stores: a
+// later truncation removes what was there.
 int in_file(Mapping* mapping, off_t end) { return mapping->reaches(end) ? kOk : kDamaged; }
 
-// `end`: how far the file must reach for what was announced.
+off_t take_flushed(const Span& span) {
+  const off_t end = *span.flushed_end;
+  *span.flushed_end = 0;
+  return end;
+}
+
+// `end`: how far the file must reach for what was noted dirty.
 int sync_pages(const Span& span, off_t end) {
   static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(span.begin()) & ~(uintptr_t{page} - 1);
   const uintptr_t last = reinterpret_cast<uintptr_t>(span.begin()) + span.length;
-  // A signal says nothing of the pages: what a file system did not get to do is asked for again.
   const auto sync = [=] { return msync(reinterpret_cast<void*>(begin), last - begin, MS_SYNC); };
-  // msync has nothing to say of pages that a truncation took away, and the stores with them; it costs so much that the
-  // kernel can as well be asked.
+  // msync reports nothing of pages that a truncation removed. It takes so long that asking the kernel for the size
+  // costs little beside it.
   if (uninterrupted(sync) == 0) return span.mapping->reaches_now(end) ? undamaged(span) : kDamaged;
   const int error = errno;
-  // The kernel marks pages clean even when writing them failed, so that the next msync would succeed without cause.
+  // The kernel marks pages clean even when writing them failed, so the next msync would succeed without cause.
   span.mapping->mark_damaged(Damage::kSyncFailed, span.offset);
   return error;
 }
 
-// Another thread's drain waits here until what it announced, and this one took, is durable.
-int sync_dirty(Mapping* mapping) {
+// Under a mutex: the drain of another thread that took dirty bytes of ours must have synced them before ours returns.
+int sync_dirty(const Span& span) {
+  Mapping* const mapping = span.mapping;
+  const off_t flushed_end = take_flushed(span);
   const std::lock_guard<std::mutex> guard(mapping->drain_mutex());
   if (mapping->damage() != Damage::kNone) return kDamaged;
-  Span announced = {mapping, 0, 0};
+  Span dirty = span;
   off_t end = 0;
-  return mapping->take_dirty(&announced.offset, &announced.length, &end) ? sync_pages(announced, end) : kOk;
+  if (mapping->take_dirty(&dirty.offset, &dirty.length, &end)) return sync_pages(dirty, std::max(end, flushed_end));
+  // Another thread synced what this one flushed. The file can have been truncated since.
+  return mapping->reaches_now(flushed_end) ? kOk : kDamaged;
 }
 
-// Posted writes to a PCI device have arrived when a later load from it returns. `end`: how far the file must reach for
-// what was stored.
-int wait_for_stores(Mapping* mapping, off_t end, Fault* fault) {
+// `end`: how far the file must reach for what was stored. On a PCI device posted writes have arrived when a later load
+// returns.
+int wait_for_stores(const Span& span, off_t end, Fault* fault) {
   fence();
   unordered = false;
-  if (const int failed = in_file(mapping, std::max(end, mapping->take_flushed()))) return failed;
+  Mapping* const mapping = span.mapping;
+  if (const int failed = in_file(mapping, std::max(end, take_flushed(span)))) return failed;
   if (!mapping->read_back()) return kOk;
   const auto load = [](const uint8_t* first, uint8_t*, size_t) {
     static_cast<void>(*reinterpret_cast<const volatile uint32_t*>(first));
@@ -74,8 +85,8 @@ int wait_for_stores(Mapping* mapping, off_t end, Fault* fault) {
   return with_fault_guard(mapping->base(), nullptr, sizeof(uint32_t), fault, load) ? kOk : kFault;
 }
 
-// A page that is gone when its lines are flushed takes stores with it that were made before: not a fault of this call
-// alone, but damage. So nothing has to be saved for coming back, which would cost a tenth of a persist.
+// Not guarded, which would cost a tenth of a persist. A page that is gone when its lines are flushed loses earlier
+// stores, too: that is damage of the mapping, not a fault of this call alone.
 int flush_lines(const Span& span) {
   if (span.mapping->granularity() == Granularity::kByte) return undamaged(span);
   guard_state.flushing = 1;
@@ -84,10 +95,16 @@ int flush_lines(const Span& span) {
   return undamaged(span);
 }
 
-// The stores are in the file now, and the next drain sees to it that they still are.
-int note_flushed(const Span& span) {
-  const off_t end = span.mapping->end_in_file(span.offset, span.length);
-  span.mapping->note_flushed(end);
+off_t end_in_file(const Span& span) { return span.mapping->end_in_file(span.offset, span.length); }
+
+void note_flushed(const Span& span, off_t end) {
+  if (end > *span.flushed_end) *span.flushed_end = end;
+}
+
+// The stores are in the file now, and the next drain checks that they still are.
+int finish_flush(const Span& span) {
+  const off_t end = end_in_file(span);
+  note_flushed(span, end);
   return in_file(span.mapping, end);
 }
 
@@ -97,7 +114,7 @@ int check(const Span& span) {
   return kOk;
 }
 
-// Stores in one of two ways, then does what is left to do for the completion asked for.
+// Stores in one of two ways, then does what the completion still needs.
 template <typename Plain, typename Flushed>
 int store(const Span& span, const uint8_t* source, Completion completion, Fault* fault, Plain plain, Flushed flushed) {
   if (const int refused = check(span)) return refused;
@@ -111,8 +128,8 @@ int store(const Span& span, const uint8_t* source, Completion completion, Fault*
     if (may_be_unordered(span.length)) unordered = true;
     if (!with_fault_guard(span.begin(), other, span.length, fault, flushed)) return kFault;
     if (const int failed = undamaged(span)) return failed;
-    if (completion == Completion::kFlush) return note_flushed(span);
-    return wait_for_stores(span.mapping, span.mapping->end_in_file(span.offset, span.length), fault);
+    if (completion == Completion::kFlush) return finish_flush(span);
+    return wait_for_stores(span, end_in_file(span), fault);
   }
   if (granularity == Granularity::kNever) return kVolatile;
   if (!with_fault_guard(span.begin(), other, span.length, fault, plain)) return kFault;
@@ -128,23 +145,24 @@ int flush(const Span& span) {
     case Granularity::kByte:
     case Granularity::kCacheLine:
       if (const int failed = flush_lines(span)) return failed;
-      return note_flushed(span);
+      return finish_flush(span);
     case Granularity::kPage:
       span.mapping->note_dirty(span.offset, span.length);
+      note_flushed(span, end_in_file(span));
       return kOk;
     default:
       return kVolatile;
   }
 }
 
-int drain(Mapping* mapping, Fault* fault) {
-  if (mapping->damage() != Damage::kNone) return kDamaged;
-  switch (mapping->granularity()) {
+int drain(const Span& span, Fault* fault) {
+  if (const int damaged = undamaged(span)) return damaged;
+  switch (span.mapping->granularity()) {
     case Granularity::kByte:
     case Granularity::kCacheLine:
-      return wait_for_stores(mapping, 0, fault);
+      return wait_for_stores(span, 0, fault);
     case Granularity::kPage:
-      return sync_dirty(mapping);
+      return sync_dirty(span);
     default:
       return kVolatile;
   }
@@ -156,14 +174,19 @@ int persist(const Span& span, Fault* fault) {
     case Granularity::kByte:
     case Granularity::kCacheLine:
       if (const int failed = flush_lines(span)) return failed;
-      return wait_for_stores(span.mapping, span.mapping->end_in_file(span.offset, span.length), fault);
+      return wait_for_stores(span, end_in_file(span), fault);
     case Granularity::kPage:
-      // What was flushed before has to be durable too, so the covering range goes in one msync.
+      // What was flushed before has to become durable, too: one msync covers both.
       if (span.length > 0) span.mapping->note_dirty(span.offset, span.length);
-      return sync_dirty(span.mapping);
+      return sync_dirty(span);
     default:
       return kVolatile;
   }
+}
+
+int check_file(const Span& span) {
+  if (const int damaged = undamaged(span)) return damaged;
+  return span.mapping->reaches_now(end_in_file(span)) ? kOk : kDamaged;
 }
 
 int write(const Span& span, const uint8_t* source, Completion completion, Fault* fault) {

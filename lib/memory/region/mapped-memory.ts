@@ -40,7 +40,21 @@ import { sourceCache, targetCache } from './source-cache.js';
 import { MOST_BUFFER_BYTES } from './windows.js';
 
 // Calls of constants are what V8 compiles best.
-const { flush, drain, persist, flushRanges, write, writePart, read, readPart, fill, load64, store64, crc32c } = native;
+const {
+  flush,
+  drain,
+  persist,
+  checkFile,
+  flushRanges,
+  write,
+  writePart,
+  read,
+  readPart,
+  fill,
+  load64,
+  store64,
+  crc32c,
+} = native;
 
 /**
  * Where persistAll collects ranges until it has them all: to read one can run a getter, which can do anything with regions. A call
@@ -62,7 +76,7 @@ interface Inside {
   check(memory: MappedMemory, operation: string, offset: number, length: number): void;
   /** Throws when the region is closed or damaged. */
   examine(memory: MappedMemory, operation: string): void;
-  /** Throws when the file no longer has the region's last byte. Drains. */
+  /** Throws when the file does not contain all of the region any more. Asks the kernel. */
   confirm(memory: MappedMemory, operation: string): void;
   failure(memory: MappedMemory, operation: string, outcome: Outcome, offset: number): Error;
   /** Refuses everything from now on. */
@@ -88,9 +102,8 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
       },
       examine: (memory, operation) => memory.#examine(operation),
       confirm: (memory, operation) => {
-        if (memory.#size === 0) return;
-        memory.#aim(operation, memory.#size - 1, 1);
-        persist();
+        memory.#aim(operation, 0, memory.#size);
+        checkFile();
         if (mailbox[STATUS] !== 0) throw memory.#failure(operation);
       },
       failure: (memory, operation, outcome, offset) => memory.#failure(operation, outcome, offset),

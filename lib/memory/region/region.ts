@@ -219,14 +219,15 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
    * failure: `done`; `not-needed` where a persist goes to the device anyway (`page`); `unavailable` where the platform has
    * no way to (UEFI NVDIMM Firmware Interface Table, Flush Hint Address Structure).
    *
-   * @throws PmemError with the POSIX code when the attempt failed (EACCES: writing `deep_flush` in sysfs needs root).
+   * @throws PmemError with the POSIX code when the attempt failed (EACCES: writing `deep_flush` in sysfs needs root);
+   * `ERR_PMEM_TRUNCATED` when the file does not contain all of the region any more.
    */
   deepFlush(): DeepFlush {
     inside.examine(this, 'deepFlush');
-    const { durability, readOnly } = this.#mapping;
-    // A deep flush knows nothing of the file.
-    if (!readOnly && !durability.volatile && durability.granularity !== 'page') inside.confirm(this, 'deepFlush');
-    return deepFlush(this.#mapping);
+    const outcome = deepFlush(this.#mapping);
+    // Afterwards: a truncation in between takes what was flushed.
+    inside.confirm(this, 'deepFlush');
+    return outcome;
   }
 
   /**
