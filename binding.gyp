@@ -12,6 +12,7 @@
               "native/compat.cc",
               "native/guard/fault.cc",
               "native/guard/handlers.cc",
+              "native/guard/libuv.cc",
               "native/guard/stand_in.cc",
               "native/guard/thread_state.cc",
               "native/mapping/claims.cc",
