@@ -5,7 +5,7 @@
  */
 
 export { type CopyReport, copyDevice } from './copy/copy.js';
-export type { CopyOptions, CopyProgress } from './copy/options.js';
+export type { CopyOptions } from './copy/options.js';
 export { DaxDevice, type FaultCount } from './device/dax-device.js';
 export type { FaultGuarantee } from './device/granularity.js';
 export { MapFlags } from './device/map-flags.js';

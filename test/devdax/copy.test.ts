@@ -4,9 +4,10 @@ import { createReadStream, existsSync, readFileSync, writeFileSync } from 'node:
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { Region } from 'pmem';
-import { type CopyOptions, type CopyProgress, copyDevice } from 'pmem/devdax';
+import { type CopyOptions, copyDevice } from 'pmem/devdax';
 import { checkCopy } from '#dist/devdax/copy/options.js';
 import { plan } from '#dist/devdax/copy/plan.js';
+import type { Progress } from '#dist/options.js';
 import { rejectsCode, throwsCode } from '../support/errors.js';
 import { Random } from '../support/random.js';
 import { onDisk, onTmpfs } from '../support/temp.js';
@@ -124,9 +125,9 @@ describe('copyDevice', () => {
   });
 
   it('tells how far it is, to the end', async () => {
-    const seen: CopyProgress[] = [];
+    const seen: Progress[] = [];
     const output = file(Buffer.alloc(SIZE));
-    const onProgress = (progress: CopyProgress) => seen.push(progress);
+    const onProgress = (progress: Progress) => seen.push(progress);
     await copyDevice({ input: file(random.bytes(SIZE)), output, emulate: 'both', verify: true, onProgress });
     for (const phase of ['copy', 'verify']) {
       const done = seen.filter((one) => one.phase === phase);
@@ -136,7 +137,7 @@ describe('copyDevice', () => {
     }
     seen.length = 0;
     await copyDevice({ input: Readable.from([Buffer.alloc(10)]), output, emulate: 'output', onProgress });
-    assert.deepEqual(seen, [{ phase: 'copy', done: 10, total: undefined }]);
+    assert.deepEqual(seen, [{ phase: 'copy', done: 10, total: Number.POSITIVE_INFINITY }]);
   });
 
   it('copies nothing where there is nothing to copy', async () => {
@@ -247,8 +248,8 @@ describe('copyDevice', () => {
   }
 
   it('refuses a block device that is too small before it begins', async () => {
-    const disk = { kind: 'file', size: 4096, unit: 1, identity: 'device 1', grows: false } as const;
-    const device = { kind: 'memory', size: 8192, unit: 4096, identity: '1:1', grows: false } as const;
+    const disk = { kind: 'file', size: 4096, identity: 'device 1', grows: false } as const;
+    const device = { kind: 'memory', size: 8192, identity: '1:1', grows: false } as const;
     const options = checkCopy({ input: '/a', output: '/b' });
     throwsCode(() => plan(options, device, disk), 'ENOSPC', { message: /8192 bytes, and 4096 fit/ });
     throwsCode(() => plan({ ...options, seek: 4097 }, device, disk), 'ERR_OUT_OF_RANGE', { message: /at most 4096/ });
@@ -312,6 +313,8 @@ describe('copyDevice', () => {
       ['a length that is no number', { length: Number.NaN }, 'ERR_OUT_OF_RANGE'],
       ['an unknown option', { lenght: 5 } as never, 'ERR_INVALID_ARG_VALUE', /lenght/],
       ['another word for emulate', { emulate: 'all' as never }, 'ERR_INVALID_ARG_VALUE'],
+      ['a number for emulate', { emulate: 1 as never }, 'ERR_INVALID_ARG_TYPE'],
+      ['an onOverwrite that is no function', { onOverwrite: 'no' as never }, 'ERR_INVALID_ARG_TYPE'],
       ['a signal that is none', { signal: {} as never }, 'ERR_INVALID_ARG_TYPE'],
       ['a stream with a skip', { input: Readable.from([]), skip: 1 }, 'ERR_INVALID_ARG_VALUE'],
       ['a stream to verify', { output: new PassThrough(), emulate: 'input', verify: true }, 'EINVAL', /read again/],

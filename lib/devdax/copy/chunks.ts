@@ -1,28 +1,32 @@
-/** Work on a range in pieces, several at a time. */
+/** Work on a range in chunks, several at a time. The one place where a copy is cut up. */
+
+import type { Progress } from '../../options.js';
 
 /** Bytes: long enough for a hop to another thread not to count, short enough to stop soon. */
-export const PIECE = 8 * 2 ** 20;
+export const CHUNK = 8 * 2 ** 20;
 
 /** The threads of Node's pool: none of them waits for JavaScript then, whatever the number of CPUs. */
 const LANES = 4;
 
-/** How to go through a range. */
-export interface Way {
-  /** Bytes. */
+/** A range to go through, in bytes. */
+export interface Range {
   readonly total: number;
-  readonly lanes?: number;
+  /** What `onProgress` is told as the total; Infinity where a stream may go on. */
+  readonly announced: number;
+  readonly phase: string;
+  /** One chunk after the other. */
+  readonly inOrder: boolean;
   readonly signal: AbortSignal | undefined;
-  /** Called with the bytes done so far. */
-  readonly onProgress: (done: number) => void;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
 /**
- * Calls `step` for each piece; it returns how many bytes there were, fewer only where the source ends. Returns the bytes from
- * the beginning that were done without a gap. When one piece fails the others come to their end before the error is thrown.
+ * Calls `step` for each chunk; it returns the bytes that there were, fewer only where the source ends. Returns how many bytes from the
+ * beginning were done without a gap. When one chunk fails, those under way come to their end before the error is thrown.
  */
-export async function inPieces(
-  { total, lanes = LANES, signal, onProgress }: Way,
-  step: (at: number, length: number) => Promise<number>,
+export async function inChunks(
+  { total, announced, phase, inOrder, signal, onProgress }: Range,
+  step: (offset: number, length: number) => Promise<number>,
 ): Promise<number> {
   let next = 0;
   let end = total;
@@ -32,15 +36,15 @@ export async function inPieces(
     while (next < end && !failed) {
       signal?.throwIfAborted();
       const at = next;
-      const length = Math.min(PIECE, end - at);
+      const length = Math.min(CHUNK, end - at);
       next += length;
       const count = await step(at, length);
       if (count < length) end = Math.min(end, at + count);
       done += count;
-      onProgress(done);
+      onProgress?.({ done, total: announced, phase });
     }
   };
-  const running = Array.from({ length: lanes }, () =>
+  const running = Array.from({ length: inOrder ? 1 : LANES }, () =>
     lane().catch((error: unknown) => {
       failed = true;
       throw error;

@@ -2,13 +2,8 @@
 
 import { crc32 } from 'node:zlib';
 import { PmemError } from '../../errors.js';
-import { inPieces, PIECE, type Way } from './chunks.js';
-
-/** Fills the target from the place on; returns the bytes. */
-export type Reader = (at: number, target: Buffer) => Promise<number>;
-
-/** The checksums of what came from a stream, a piece each. */
-export type Sums = readonly number[];
+import { CHUNK, inChunks, type Range } from './chunks.js';
+import type { End } from './end.js';
 
 /** Where the bytes begin to differ. */
 function firstDifference(a: Buffer, b: Buffer): number {
@@ -17,27 +12,27 @@ function firstDifference(a: Buffer, b: Buffer): number {
   return most;
 }
 
-function differs(at: number): PmemError {
-  return new PmemError('ERR_PMEM_VERIFY', `what was copied reads differently from byte ${at} of it on`, { offset: at });
+function differs(offset: number): PmemError {
+  return new PmemError('ERR_PMEM_VERIFY', `what was copied reads differently from byte ${offset} of it on`, { offset });
 }
 
-/** Throws `ERR_PMEM_VERIFY` unless the target reads as the source does. */
-export async function verifyAgain(way: Way, source: Reader, target: Reader): Promise<void> {
-  await inPieces(way, async (at, length) => {
-    const [wanted, found] = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)];
-    const [there, here] = await Promise.all([source(at, wanted), target(at, found)]);
+/** Throws `ERR_PMEM_VERIFY` unless the target reads as the source does; without a source, as zeroes. */
+export async function verifyAgain(range: Range, source: End | undefined, target: End): Promise<void> {
+  await inChunks(range, async (offset, length) => {
+    const [wanted, found] = [Buffer.alloc(length), Buffer.allocUnsafe(length)];
+    const [there, here] = await Promise.all([source?.read(offset, wanted) ?? length, target.read(offset, found)]);
     const [a, b] = [wanted.subarray(0, there), found.subarray(0, here)];
-    if (!a.equals(b) || here !== length) throw differs(at + firstDifference(a, b));
+    if (!a.equals(b) || here !== length) throw differs(offset + firstDifference(a, b));
     return length;
   });
 }
 
-/** Throws `ERR_PMEM_VERIFY` unless the target has the checksums; which byte is wrong they do not tell, but the piece. */
-export async function verifySums(way: Way, sums: Sums, target: Reader): Promise<void> {
-  await inPieces(way, async (at, length) => {
+/** Throws `ERR_PMEM_VERIFY` unless the target has the checksums, one for each chunk. They tell the chunk that is wrong, not the byte. */
+export async function verifySums(range: Range, sums: readonly number[], target: End): Promise<void> {
+  await inChunks(range, async (offset, length) => {
     const found = Buffer.allocUnsafe(length);
-    const count = await target(at, found);
-    if (count !== length || crc32(found) !== sums[at / PIECE]) throw differs(at);
+    const count = await target.read(offset, found);
+    if (count !== length || crc32(found) !== sums[offset / CHUNK]) throw differs(offset);
     return length;
   });
 }

@@ -146,6 +146,12 @@ function openExisting(fd: number, path: string, options: CheckedOptions): Opened
   }
 }
 
+/** Maps what a descriptor is open on, for who has looked at it before; the descriptor stays the caller's. Nothing is created. */
+export function openOn(fd: number, path: string, options: Omit<CheckedOptions, 'create'>): OpenedMapping {
+  // Undefined only for what is to be created.
+  return openExisting(fd, path, { ...options, create: false }) as OpenedMapping;
+}
+
 /** Maps a file that is made for it. Undefined: something is at the path by now. */
 function openNew(path: string, options: CheckedOptions, file: NewFile): OpenedMapping | undefined | Obstacle {
   const before = inspect(file.fd, path);

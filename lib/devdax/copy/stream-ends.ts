@@ -1,13 +1,24 @@
 /** Ends of a copy that go from front to back only. */
 
 import { once } from 'node:events';
-import { close, constants, createReadStream, createWriteStream, fstatSync, read } from 'node:fs';
+import { type BigIntStats, close, constants, createReadStream, createWriteStream, fstatSync, read } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
-import { PmemError, systemError, wrongType } from '../../errors.js';
+import { posixError, systemError, wrongType } from '../../errors.js';
 import { openSeen } from '../../linux/open.js';
-import { isStream } from './probe-end.js';
+import { deviceNumber } from '../../linux/sysfs/read.js';
+import type { End } from './end.js';
+
+/** Numbers of devices that are read or written like a file, and do nothing when they are opened: null, zero, full, random, urandom. */
+const HARMLESS: ReadonlySet<string> = new Set(['1:3', '1:5', '1:7', '1:8', '1:9']);
+
+/** Whether bytes can come from it or go to it in order, though it cannot be mapped. */
+export function isStream(status: BigIntStats): boolean {
+  if (status.isCharacterDevice()) return HARMLESS.has(deviceNumber(status.rdev));
+  // A regular file that cannot be mapped is one of the kernel's.
+  return status.isFIFO() || status.isFile();
+}
 
 const ignore = (): void => {};
 
@@ -29,7 +40,7 @@ function openStream(path: string, flags: number): { fd: number; isFifo: boolean 
   const check = (seen: number): void => {
     const status = fstatSync(seen, { bigint: true });
     if (isStream(status)) return;
-    throw new PmemError('ENODEV', `ENODEV: '${path}' is no stream any more`, { path });
+    throw posixError('ENODEV', `'${path}' is no stream any more`, { path });
   };
   const fd = openSeen(path, { flags, check });
   return { fd, isFifo: fstatSync(fd).isFIFO() };
@@ -75,46 +86,77 @@ async function writerOf(path: string, signal: AbortSignal | undefined): Promise<
 }
 
 /** Bytes that come when they come. */
-export class StreamInput {
+export class StreamInput implements End {
+  readonly kind = 'stream';
+  readonly size = undefined;
+  readonly identity = undefined;
+  readonly grows = true;
+  readonly keepsBytes = false;
   readonly #path: string | undefined;
-  readonly #stream: Readable;
   readonly #signal: AbortSignal | undefined;
-  readonly #pieces: AsyncIterator<unknown>;
+  #stream: Readable | undefined;
+  #chunks: AsyncIterator<unknown> | undefined;
   #rest: Uint8Array = Buffer.alloc(0);
 
   /** A stream that was passed in is left open, and may have been read further than was asked for. */
   constructor(input: string | Readable, signal: AbortSignal | undefined) {
-    this.#path = typeof input === 'string' ? input : undefined;
-    this.#stream = typeof input === 'string' ? readerOf(input) : input;
+    if (typeof input === 'string') this.#path = input;
+    else this.#stream = input;
     this.#signal = signal;
-    this.#pieces = this.#stream.iterator({ destroyOnReturn: false });
   }
 
-  /** Fills the target; returns the bytes, fewer only at the end. */
-  async fill(target: Buffer): Promise<number> {
+  async begin(_base: number, length: number): Promise<void> {
+    if (length === 0) return;
+    if (this.#path !== undefined) this.#stream = readerOf(this.#path);
+    this.#chunks = this.#stream?.iterator({ destroyOnReturn: false });
+  }
+
+  contents(): undefined {}
+
+  async window(): Promise<undefined> {}
+
+  /** In order, whatever the offset. */
+  async read(_offset: number, target: Buffer): Promise<number> {
     let done = 0;
     while (done < target.length) {
       if (this.#rest.length === 0 && !(await this.#next())) break;
-      const piece = this.#rest.subarray(0, target.length - done);
-      target.set(piece, done);
-      done += piece.length;
-      this.#rest = this.#rest.subarray(piece.length);
+      const part = this.#rest.subarray(0, target.length - done);
+      target.set(part, done);
+      done += part.length;
+      this.#rest = this.#rest.subarray(part.length);
     }
     return done;
   }
 
+  async write(): Promise<void> {
+    throw new Error('an input is not written to');
+  }
+
+  async zero(): Promise<void> {
+    throw new Error('an input is not written to');
+  }
+
+  async settle(): Promise<void> {}
+
+  async finish(): Promise<boolean> {
+    return false;
+  }
+
   async close(): Promise<void> {
-    this.#stream.on('error', ignore);
-    if (this.#path !== undefined) this.#stream.destroy();
-    // Comes after the piece that is awaited, which may never come.
-    const ended = this.#pieces.return?.().catch(ignore);
+    const stream = this.#stream;
+    if (stream === undefined || this.#chunks === undefined) return;
+    stream.on('error', ignore);
+    if (this.#path !== undefined) stream.destroy();
+    // Resolves after the chunk that is awaited, which may never come.
+    const ended = this.#chunks.return?.().catch(ignore);
     if (this.#signal?.aborted !== true) await ended;
-    if (this.#path === undefined) this.#stream.off('error', ignore);
+    if (this.#path === undefined) stream.off('error', ignore);
   }
 
   async #next(): Promise<boolean> {
+    if (this.#chunks === undefined) return false;
     try {
-      const { done, value } = await unlessAborted(this.#pieces.next(), this.#signal);
+      const { done, value } = await unlessAborted(this.#chunks.next(), this.#signal);
       if (done === true) return false;
       if (!(value instanceof Uint8Array)) throw wrongType('options.input', 'a stream of Buffers', value);
       this.#rest = value;
@@ -126,41 +168,51 @@ export class StreamInput {
 }
 
 /** Where bytes go one after the other. */
-export class StreamOutput {
+export class StreamOutput implements End {
+  readonly kind = 'stream';
+  readonly size = undefined;
+  readonly identity = undefined;
+  readonly grows = true;
   readonly #path: string | undefined;
-  readonly #stream: Writable;
   readonly #signal: AbortSignal | undefined;
+  #stream: Writable | undefined;
   #last: Promise<void> = Promise.resolve();
-
-  private constructor(path: string | undefined, stream: Writable, signal: AbortSignal | undefined) {
-    this.#path = path;
-    this.#stream = stream;
-    this.#signal = signal;
-    // What goes wrong comes back from write.
-    this.#stream.on('error', ignore);
-  }
+  #hasBegun = false;
 
   /** A stream that was passed in is not ended. */
-  static async open(output: string | Writable, signal: AbortSignal | undefined): Promise<StreamOutput> {
-    if (typeof output !== 'string') return new StreamOutput(undefined, output, signal);
-    try {
-      return new StreamOutput(output, await writerOf(output, signal), signal);
-    } catch (error) {
-      throw systemError(error, output);
-    }
+  constructor(output: string | Writable, signal: AbortSignal | undefined) {
+    if (typeof output === 'string') this.#path = output;
+    else this.#stream = output;
+    this.#signal = signal;
   }
 
-  /** The bytes belong to whoever made the stream once they were written: they must be nobody else's. */
+  async begin(_base: number, length: number): Promise<void> {
+    if (length === 0) return;
+    if (this.#path !== undefined) this.#stream = await opened(this.#path, this.#signal);
+    // What goes wrong is told by write.
+    this.#stream?.on('error', ignore);
+    this.#hasBegun = true;
+  }
+
+  /** Whoever made the stream keeps the bytes: they must be nobody else's. */
   get keepsBytes(): boolean {
     return this.#path === undefined;
   }
 
-  /** Pieces come in their order. Resolves when there is room for the next, and unless it {@link keepsBytes} they are gone. */
-  async write(_at: number, bytes: Buffer): Promise<void> {
+  contents(): undefined {}
+
+  async window(): Promise<undefined> {}
+
+  async read(): Promise<number> {
+    throw new Error('a stream cannot be read again');
+  }
+
+  /** In order, whatever the offset. Resolves when there is room for more; unless it {@link keepsBytes} the bytes are gone then. */
+  async write(_offset: number, bytes: Buffer): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
-      this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+      this.#stream?.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
-    // Also of one that is not waited for any more.
+    // Nobody may be waiting for it any more.
     this.#last = written.catch(ignore);
     try {
       await unlessAborted(written, this.#signal);
@@ -169,14 +221,34 @@ export class StreamOutput {
     }
   }
 
+  async zero(offset: number, length: number): Promise<void> {
+    await this.write(offset, Buffer.alloc(length));
+  }
+
+  async settle(): Promise<void> {}
+
+  async finish(): Promise<boolean> {
+    return false;
+  }
+
   async close(): Promise<void> {
-    if (this.#path !== undefined && !this.#stream.destroyed) {
-      const closed = once(this.#stream, 'close');
-      if (this.#signal?.aborted === true) this.#stream.destroy();
-      else this.#stream.end();
+    const stream = this.#stream;
+    if (stream === undefined || !this.#hasBegun) return;
+    if (this.#path !== undefined && !stream.destroyed) {
+      const closed = once(stream, 'close');
+      if (this.#signal?.aborted === true) stream.destroy();
+      else stream.end();
       await closed;
     }
     // An error comes with the end of the write, and after it.
-    if (this.#path === undefined) void this.#last.then(() => setImmediate(() => this.#stream.off('error', ignore)));
+    if (this.#path === undefined) void this.#last.then(() => setImmediate(() => stream.off('error', ignore)));
+  }
+}
+
+async function opened(path: string, signal: AbortSignal | undefined): Promise<Writable> {
+  try {
+    return await writerOf(path, signal);
+  } catch (error) {
+    throw systemError(error, path);
   }
 }
