@@ -1,19 +1,20 @@
-/** Taking the lock on a range of a file or device, and saying who could have it instead. */
+/** Locks bytes of a file or device for this process. */
 
 import { type HeldLock, native } from '../../binding.js';
 import { systemError } from '../../errors.js';
 import type { Backing } from '../backing.js';
-import { isLocked, lockedError } from './error.js';
-import { claimedError, isClaimed } from './in-use.js';
+import { isClaimed, isLocked, lockedError } from './error.js';
+import { claimedError } from './in-use.js';
 
-/** Locks end here at the latest: numbers are exact up to it. */
+/** Locks end here at the latest: numbers are exact up to here. */
 const MOST_OFFSET = Number.MAX_SAFE_INTEGER;
 
 /**
- * Locks `[begin, end)` for this process; of a block device, who is to store claims all of it, unless `allowInUse`.
+ * Locks bytes `[begin, end)` for this process. An exclusive lock on a block device also claims the device, unless `allowInUse`.
  *
- * @throws PmemError `ERR_PMEM_LOCKED` when another process has a part of it, or somebody in this one who is to be alone with it;
- *   `EBUSY` when the block device is mounted or otherwise claimed
+ * @param exclusive for storing; else for reading, beside other readers
+ * @throws PmemError `ERR_PMEM_LOCKED` where another process has locked some of the bytes; `ERR_PMEM_BUSY` where an instance of a
+ *   DaxRegion in this process has; `EBUSY` where the block device is mounted or claimed
  */
 export function lockRange(
   fd: number,
@@ -30,7 +31,7 @@ export function lockRange(
     if (isClaimed(error)) throw claimedError(backing, error);
     if (!isLocked(error)) throw systemError(error, path, 'To open it without a lock, pass shared: true');
     throw lockedError(error, path, identity, {
-      here: "They are to be nobody else's (an instance of a DaxRegion): open the instance, or destroy it, or pass shared: true",
+      here: 'An instance of a DaxRegion has them alone: open the instance, or destroy it, or pass shared: true',
       there: 'Close it there, or pass shared: true on both sides',
     });
   }
