@@ -19,7 +19,7 @@ const USAGE = `Usage: npm run test:alone -- [options] [FILE…]
   --together    all files in one process, as npm test runs them
   -h, --help
 
-FILE is a test file, test/memory/locks.test.ts. 'taskset -c 0,1 npm run test:alone -- --load 4 --rounds 3' has two CPUs for all.`;
+FILE is a test file, test/memory/lock/locks.test.ts. 'taskset -c 0,1 npm run test:alone -- --load 4 --rounds 3' has two CPUs for all.`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -41,7 +41,7 @@ if (built.status !== 0) {
 // Node.js is not built with sanitizers, so the libraries have to be there before it.
 const library = (name) => execFileSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
 const tests = [
-  'out/test/memory/*.test.js',
+  'out/test/{linux,memory}/**/*.test.js',
   'out/test/volatile/{arena,node-memory}.test.js',
   'out/test/native/*.test.js',
   ...process.argv.slice(2),

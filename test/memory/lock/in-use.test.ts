@@ -21,13 +21,13 @@ import { Region } from 'pmem';
 import { Btt, openPartition, PmemDisk, writePartitionTable } from 'pmem/block';
 import { copyDevice, DaxDevice, DaxRegion } from 'pmem/devdax';
 import { usesOf } from '#dist/linux/blockdev/uses.js';
-import { startChild } from '../support/child.js';
-import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
-import { loopDevices, run } from '../support/loop.js';
-import { Machine } from '../support/machine.js';
-import { newRegion } from '../support/regions.js';
-import { needsPlainBuild } from '../support/sanitizers.js';
-import { onDisk, onTmpfs } from '../support/temp.js';
+import { startChild } from '../../support/child.js';
+import { codeOf, rejectsCode, throwsCode } from '../../support/errors.js';
+import { loopDevices, run } from '../../support/loop.js';
+import { Machine } from '../../support/machine.js';
+import { newRegion } from '../../support/regions.js';
+import { needsPlainBuild } from '../../support/sanitizers.js';
+import { onDisk, onTmpfs } from '../../support/temp.js';
 
 const MIB = 2 ** 20;
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { Region, type RegionOptions } from 'pmem';
-import { type Running, startChild } from '../support/child.js';
-import { codeOf, throwsCode } from '../support/errors.js';
-import { onDisk } from '../support/temp.js';
-import { exitOf, inWorker, messageOf, startWorker } from '../support/worker.js';
+import { type Running, startChild } from '../../support/child.js';
+import { codeOf, throwsCode } from '../../support/errors.js';
+import { onDisk } from '../../support/temp.js';
+import { exitOf, inWorker, messageOf, startWorker } from '../../support/worker.js';
 
 const SIZE = 65536;
 

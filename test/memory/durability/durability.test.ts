@@ -11,9 +11,9 @@ import { deepFlush } from '#dist/memory/durability/deep-flush.js';
 import { decideDurability, nativeGranularity, satisfies } from '#dist/memory/durability/durability.js';
 import { tooCoarse } from '#dist/memory/durability/explain.js';
 import { isVolatile, obstacles } from '#dist/memory/durability/obstacles.js';
-import { throwsCode } from '../support/errors.js';
-import { Machine, nvdimms } from '../support/machine.js';
-import { onDisk } from '../support/temp.js';
+import { throwsCode } from '../../support/errors.js';
+import { Machine, nvdimms } from '../../support/machine.js';
+import { onDisk } from '../../support/temp.js';
 
 const { EOPNOTSUPP, EINVAL } = constants.errno;
 

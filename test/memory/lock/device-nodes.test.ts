@@ -5,10 +5,10 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, statSync } from 'node:fs';
 import { native } from '#dist/binding.js';
 import { lockRange } from '#dist/memory/lock/acquire.js';
-import { startChild } from '../support/child.js';
-import { throwsCode } from '../support/errors.js';
-import { needsRoot } from '../support/root.js';
-import { onDisk } from '../support/temp.js';
+import { startChild } from '../../support/child.js';
+import { throwsCode } from '../../support/errors.js';
+import { needsRoot } from '../../support/root.js';
+import { onDisk } from '../../support/temp.js';
 
 const EBUSY = 16;
 /** Locks have nothing to do with what a device is for: this one is everywhere. */

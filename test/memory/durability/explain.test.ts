@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { explain, Region } from 'pmem';
-import { childValue } from '../support/child.js';
-import { throwsCode } from '../support/errors.js';
-import { onDisk, onTmpfs } from '../support/temp.js';
+import { childValue } from '../../support/child.js';
+import { throwsCode } from '../../support/errors.js';
+import { onDisk, onTmpfs } from '../../support/temp.js';
 
 describe('explain', () => {
   describe('on a disk', () => {

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { Region } from 'pmem';
 import { native } from '#dist/binding.js';
-import { startChild } from '../support/child.js';
-import { throwsCode } from '../support/errors.js';
-import { collected, descriptorsOf } from '../support/maps.js';
-import { onDisk } from '../support/temp.js';
-import { exitOf, inWorker, messageOf, startWorker } from '../support/worker.js';
+import { startChild } from '../../support/child.js';
+import { throwsCode } from '../../support/errors.js';
+import { collected, descriptorsOf } from '../../support/maps.js';
+import { onDisk } from '../../support/temp.js';
+import { exitOf, inWorker, messageOf, startWorker } from '../../support/worker.js';
 
 const PAGE = 4096;
 const [EAGAIN, EBUSY, EBADF] = [11, 16, 9];

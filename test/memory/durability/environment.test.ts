@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpuPaths } from 'pmem';
-import { pmem } from '../cli/run.js';
-import { childValue, inChild } from '../support/child.js';
-import { Machine } from '../support/machine.js';
-import { ROOT } from '../support/paths.js';
-import { needsRoot } from '../support/root.js';
-import { needsPlainBuild } from '../support/sanitizers.js';
-import { onDisk, onTmpfs } from '../support/temp.js';
+import { pmem } from '../../cli/run.js';
+import { childValue, inChild } from '../../support/child.js';
+import { Machine } from '../../support/machine.js';
+import { ROOT } from '../../support/paths.js';
+import { needsRoot } from '../../support/root.js';
+import { needsPlainBuild } from '../../support/sanitizers.js';
+import { onDisk, onTmpfs } from '../../support/temp.js';
 
 const LINE = /^pmem: PMEM_ASSUME_PERSISTENT=1: flushed stores are taken for durable/;
 
