@@ -5,7 +5,8 @@ import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { type HeldLock, native } from '../../binding.js';
 import { type Backing, inspect, openDescriptor } from '../../memory/backing.js';
-import { explain, probeSync } from '../../memory/durability/explain.js';
+import { explain } from '../../memory/durability/explain.js';
+import { probeSync } from '../../memory/durability/probe.js';
 import { lockRange } from '../../memory/lock/acquire.js';
 import {
   fillNew,

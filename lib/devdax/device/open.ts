@@ -8,7 +8,7 @@ import { daxDeviceAt } from '../../linux/dax/devices.js';
 import { ndRegion } from '../../linux/nvdimm/regions.js';
 import { linkTo, openAgain } from '../../linux/open.js';
 import { type Backing, inspect, numaNode, openDescriptor } from '../../memory/backing.js';
-import { probeSync } from '../../memory/durability/explain.js';
+import { probeSync } from '../../memory/durability/probe.js';
 import { greatest } from '../../numbers.js';
 import type { DaxSource } from '../dax-source.js';
 import type { CheckedOpen, CheckedShared } from '../options.js';

@@ -1,9 +1,8 @@
-/** What one would get at a path, and why not better. */
+/** The durability that a region at a path would have, and the obstacles to a better one. */
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
-import { native } from '../../binding.js';
-import { PmemError, systemError } from '../../errors.js';
+import { systemError } from '../../errors.js';
 import {
   type Backing,
   type BackingKind,
@@ -17,46 +16,36 @@ import {
 import type { Durability } from '../memory.js';
 import { checkPath } from '../region/options.js';
 import { assumedByEnvironment, decideDurability, persistenceDomain } from './durability.js';
-import { isUnflushable, isVolatile, type Obstacle, obstacles } from './obstacles.js';
+import { hasObstacles, type Obstacle, obstacles } from './obstacles.js';
+import { probeSync } from './probe.js';
 
 const { EOPNOTSUPP } = osConstants.errno;
 
-/** The answer of {@link explain}. */
+/** What {@link explain} finds. */
 export interface Explanation {
   readonly path: string;
   readonly kind: BackingKind | 'directory';
-  /** Bytes; undefined for physical memory and directories. */
+  /** Bytes; undefined of physical memory and directories. */
   readonly size: number | undefined;
-  /** Offsets must be multiples of this many bytes, and on device-DAX lengths too. */
+  /** Bytes. Offsets must be multiples of it, and lengths too on device-DAX. */
   readonly alignment: number;
   readonly fileSystem: FileSystem | undefined;
   /** Directory below /sys/devices of the device that holds the bytes. */
   readonly device: string | undefined;
   readonly numaNode: number | undefined;
-  /** `cpu_cache`, `memory_controller` or what else the kernel says of the libnvdimm region; undefined outside of one. */
+  /** The persistence domain of the libnvdimm regions: `cpu_cache` (eADR) or `memory_controller` (ADR); undefined where none tells one. */
   readonly persistenceDomain: string | undefined;
-  /** What `Region.open` would find now, `PMEM_ASSUME_PERSISTENT` in the environment included. */
+  /** The durability that `Region.open` would find now, with `PMEM_ASSUME_PERSISTENT` in the environment. */
   readonly durability: Durability;
-  /** What stands in the way of a granularity finer than `page`; empty when nothing does. */
+  /** The obstacles to a granularity finer than `page`; empty where there are none. */
   readonly obstacles: readonly Obstacle[];
 }
 
-/** Whether MAP_SYNC can be tried at all on this kind. */
-export function knowsMapSync(backing: Backing): boolean {
-  return backing.kind === 'file' || backing.kind === 'devdax';
-}
-
-/** Asks the kernel for MAP_SYNC on the first page: 0, or the errno of its refusal. */
-export function probeSync(fd: number, backing: Backing): number {
-  if (!knowsMapSync(backing)) return EOPNOTSUPP;
-  return native.probeSync(fd, 0, backing.pageSize);
-}
-
-/** A file in the directory that is not there yet: what its file system is decides all. */
-function imagine(fd: number, path: string): { backing: Backing; syncErrno: number } {
+/** A file that is yet to be made in the directory: its file system decides. */
+function probeNewFile(fd: number, path: string): { backing: Backing; syncErrno: number } {
   const backing = inspectDirectory(fd, path);
-  const hindered = obstacles(backing, EOPNOTSUPP).some((obstacle) => obstacle.code !== 'refused');
-  return { backing, syncErrno: hindered ? EOPNOTSUPP : 0 };
+  const isHindered = obstacles(backing, EOPNOTSUPP).some((obstacle) => obstacle.code !== 'refused');
+  return { backing, syncErrno: isHindered ? EOPNOTSUPP : 0 };
 }
 
 function probe(fd: number, path: string): { backing: Backing; syncErrno: number } {
@@ -64,7 +53,7 @@ function probe(fd: number, path: string): { backing: Backing; syncErrno: number 
   return { backing, syncErrno: probeSync(fd, backing) };
 }
 
-/** Opening a directory starts nothing, and what is none cannot be opened as one. */
+/** Opening a directory has no effects, and O_DIRECTORY opens nothing else. */
 function openToLook(path: string): number {
   try {
     return openDescriptor(path, false);
@@ -79,19 +68,19 @@ function openToLook(path: string): number {
 }
 
 /**
- * What is at a path, which durability a region on it would have, and what stands in the way of a better one, each cause
- * with its way out. Of a directory: what a file in it would have. Opens the path for reading and maps one page of it for a
- * moment; changes nothing. What cannot be mapped is not opened: no driver and no FIFO's writer hears of it.
+ * What is at a path, the durability that a region there would have, and the obstacles to a better one, each with its way out. For a
+ * directory: the durability that a file in it would have. Opens the path for reading and maps one page for a moment; changes
+ * nothing. Files that cannot be mapped are not opened, so that no driver and no FIFO's writer notices.
  *
- * @throws PmemError with the POSIX code when the path cannot be opened or is nothing that can be mapped;
- *   `ERR_PMEM_ENVIRONMENT` when PMEM_ASSUME_PERSISTENT is neither 1 nor empty.
+ * @throws PmemError with the POSIX code where the path cannot be opened or cannot be mapped; `ERR_PMEM_ENVIRONMENT` where
+ *   PMEM_ASSUME_PERSISTENT is neither 1 nor empty
  */
 export function explain(where: string | Buffer | URL): Explanation {
   const path = checkPath(where);
   const fd = openToLook(path);
   try {
     const isDirectory = fstatSync(fd).isDirectory();
-    const { backing, syncErrno } = isDirectory ? imagine(fd, path) : probe(fd, path);
+    const { backing, syncErrno } = isDirectory ? probeNewFile(fd, path) : probe(fd, path);
     const found = decideDurability({ backing, syncErrno, assumePersistent: assumedByEnvironment() });
     const durability = isDirectory ? { ...found, reason: `of a file in it: ${found.reason}` } : found;
     const device = deviceOf(backing);
@@ -111,28 +100,4 @@ export function explain(where: string | Buffer | URL): Explanation {
   } finally {
     closeSync(fd);
   }
-}
-
-/** Devices that are memory are what they are, but for those that cannot be flushed. */
-function hasObstacles(backing: Backing): boolean {
-  return backing.kind === 'file' || backing.kind === 'block' || (isUnflushable(backing) && !isVolatile(backing));
-}
-
-/** The way out in a line. */
-function wayOut({ remedy, commands }: Obstacle): string {
-  return commands.length === 0 ? remedy : `${remedy}: ${commands.join(' && ')}`;
-}
-
-/** The refusal of a region that is weaker than what was asked for. */
-export function tooCoarse(backing: Backing, syncErrno: number, durability: Durability, wanted: string): PmemError {
-  const { path } = backing;
-  const coarse = durability.granularity === 'page' && hasObstacles(backing);
-  const causes = coarse ? obstacles(backing, syncErrno) : [];
-  const ways = causes.map((one) => `${one.cause}. Way out: ${wayOut(one)}`).join('. ');
-  const platform = `${durability.reason}. Whether the platform flushes CPU caches on power failure cannot be changed; 'cache-line' is what it offers`;
-  const found = durability.volatile ? 'no durability' : `granularity '${durability.granularity}'`;
-  const why = ways !== '' ? ways : wanted === 'byte' && !durability.volatile ? platform : durability.reason;
-  return new PmemError('ERR_PMEM_GRANULARITY', `'${path}' offers ${found}, and '${wanted}' was asked for: ${why}`, {
-    path,
-  });
 }

@@ -1,4 +1,4 @@
-/** Why a backing is not mapped with MAP_SYNC, and what would change that. */
+/** Why stores to a backing are not durable by CPU flushes alone, and the ways out. */
 
 import { release } from 'node:os';
 import { basename, join } from 'node:path';
@@ -15,9 +15,9 @@ import { printable } from '../../printable.js';
 import { formatSize } from '../../units.js';
 import type { Backing, FileSystem } from '../backing.js';
 
-/** One cause, and the way out. */
+/** One cause, with its way out. */
 export interface Obstacle {
-  /** Stable name of the cause. */
+  /** Name of the cause; stays the same from version to version. */
   readonly code:
     | 'volatile-file-system'
     | 'file-system-without-dax'
@@ -32,31 +32,36 @@ export interface Obstacle {
     | 'refused';
   readonly cause: string;
   readonly remedy: string;
-  /** What does it, typed in a shell as root, one after the other; empty where no command does. */
+  /** Commands of the way out, for a root shell, in their order; empty where there are none. */
   readonly commands: readonly string[];
 }
 
-/** File systems whose files the kernel can map straight onto persistent memory, with MAP_SYNC. */
+/** File systems with DAX and MAP_SYNC. */
 const WITH_DAX = new Set(['ext4', 'xfs']);
 
 const OTHER_FILE =
   "use a file on ext4 or xfs mounted with '-o dax' on a pmem device, a device-DAX path, or, on a machine without such memory, pass assumePersistent: true to try";
 
-/** Whether everything there is gone after power-off. */
+/** Whether the backing can have obstacles: files, block devices, and device-DAX that cannot be flushed. */
+export function hasObstacles(backing: Backing): boolean {
+  return backing.kind === 'file' || backing.kind === 'block' || (isUnflushable(backing) && !isVolatile(backing));
+}
+
+/** Whether the media lose their contents at power-off. */
 export function isVolatile({ kind, below, fileSystem, device }: Backing): boolean {
   if (kind === 'devdax' && below === undefined) return device !== undefined && isVolatileDax(device);
   return below?.state === 'volatile' || (fileSystem !== undefined && isVolatileType(fileSystem.type));
 }
 
-/** Device-DAX of memory that only a request to the host makes durable, which a character device has no way to send. */
+/** Device-DAX of virtio-pmem: only a request to the host makes stores durable, and a character device cannot send it. */
 export function isUnflushable({ kind, device, below }: Backing): boolean {
   const devices = below?.devices.length ? below.devices : device === undefined ? [] : [device];
   return kind === 'devdax' && devices.some(isVirtioPmem);
 }
 
 /**
- * A path as an argument for a shell, in characters that a terminal shows: the command prints others in hexadecimal, which a shell
- * would not read back. `$(…)` drops a line feed at the end, so a directory that ends in one gets `/.` after it.
+ * A path as a shell's argument, in characters that a terminal shows: the command `pmem` prints others in hexadecimal, which a shell
+ * does not read back. `$(…)` drops a line feed at the end, so a directory's name that ends in one gets `/.` after it.
  */
 export function quoted(path: string): string {
   if (/^[\w@%+=:,./-]+$/.test(path)) return path;
@@ -68,7 +73,7 @@ export function quoted(path: string): string {
   return `"$(printf '${octal.join('')}${path.endsWith('\n') ? '/.' : ''}')"`;
 }
 
-/** The node of a block device; sysfs writes a slash in its name as an exclamation mark. */
+/** The node of a block device. Sysfs writes a slash of its name as an exclamation mark. */
 function nodeOf(directory: string): string {
   return quoted(`/dev/${basename(directory).replaceAll('!', '/')}`);
 }
@@ -113,7 +118,7 @@ function ofVirtio(name: string, { kind, device }: Pick<Backing, 'kind' | 'device
   };
 }
 
-/** Whether the block device can hand out its memory; undefined where the kernel does not say. */
+/** Whether the block device has DAX; undefined where the kernel does not tell. */
 export function deviceHasDax(device: string): boolean | undefined {
   const value = attribute(queueOf(device), 'dax');
   return value === undefined ? undefined : value === '1';
@@ -133,7 +138,7 @@ function daxOption(options: readonly string[]): string {
   return options.find((option) => option === 'dax' || option.startsWith('dax=')) ?? '';
 }
 
-/** Where else the file system is mounted: all of these must be unmounted before it can be mounted otherwise. */
+/** All mount points of the file system: each must be unmounted before other mount options apply. */
 function mountPointsOf({ device, mountPoint }: FileSystem, host: Host): string[] {
   const number = device === undefined ? undefined : attribute(device, 'dev');
   const others = mountTable(host).filter((mount) => mount.device === number);
@@ -145,14 +150,14 @@ function unmounted(fileSystem: FileSystem, host: Host): string[] {
   return mountPointsOf(fileSystem, host).map((point) => `umount ${quoted(point)}`);
 }
 
-/** How a file system that DAX will do with is made. Without reflink xfs has DAX on every kernel, and on partitions. */
+/** Makes a file system that can have DAX. Without reflink xfs has DAX on every kernel, and on partitions. */
 function mkfs(type: string, device: string): string {
   const page = native.pageSize();
   if (type === 'xfs') return `mkfs.xfs -f -b size=${page} -m reflink=0 ${nodeOf(device)}`;
   return `mkfs.ext4 -F -b ${page} ${nodeOf(device)}`;
 }
 
-/** Where xfs refuses DAX because files can share blocks: everywhere before Linux 6.0, on partitions since. */
+/** Where xfs with reflink has no DAX: everywhere before Linux 6.0, on partitions since. */
 function reflinkConflict({ reflink, device }: FileSystem, host: Host): string | undefined {
   if (reflink !== true || device === undefined) return undefined;
   if (kernelBefore(kernelRelease(host), 6, 0)) return 'before Linux 6.0';
@@ -208,7 +213,7 @@ function ofFileSystem(fileSystem: FileSystem, host: Host): Obstacle[] {
   return found;
 }
 
-/** A mount option that keeps an msync from emptying the disk's cache. */
+/** A mount option because of which an msync does not empty the disk's cache. */
 function ofBarrier({ below, fileSystem }: Backing): Obstacle[] {
   const cause = below?.withoutBarrier;
   if (cause === undefined || fileSystem === undefined) return [];
@@ -224,10 +229,10 @@ function ofBarrier({ below, fileSystem }: Backing): Obstacle[] {
   ];
 }
 
-/** A place for a file system that is to be made. */
+/** Mount point of a new file system. */
 const NEW_MOUNT = '/mnt/pmem';
 
-/** A block device, which is mapped through the page cache whatever it is made of. */
+/** A block device: the kernel maps it through the page cache, DAX or not. */
 function ofBlockDevice({ path, device }: Backing, host: Host): Obstacle {
   const code = 'block-device';
   const cause = `${path} is a block device, which is mapped through the page cache`;
@@ -260,12 +265,12 @@ function ofBlockDevice({ path, device }: Backing, host: Host): Obstacle {
   };
 }
 
-/** The namespace that serves the block device, or the disk that it is a partition of. */
+/** The namespace of the block device, or of the disk that it is a partition of. */
 function namespaceOf(device: string, host: Host): Namespace | undefined {
   return namespaces(host).find(({ block }) => block !== undefined && `${device}/`.startsWith(`${block.directory}/`));
 }
 
-/** Everything that stands between this backing and stores that are durable by CPU flushes alone; most basic first. */
+/** The obstacles to stores that are durable by CPU flushes alone, the most basic first. */
 export function obstacles(backing: Backing, errno: number, host: Host = HOST): Obstacle[] {
   const kernel = kernelRelease(host);
   if (kernelBefore(kernel, 4, 15)) {

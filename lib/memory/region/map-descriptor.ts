@@ -7,7 +7,8 @@ import { formatSize } from '../../units.js';
 import type { Backing } from '../backing.js';
 import { deviceOf } from '../backing.js';
 import { type Assumption, decideDurability, nativeGranularity, satisfies } from '../durability/durability.js';
-import { knowsMapSync, tooCoarse } from '../durability/explain.js';
+import { tooCoarse } from '../durability/granularity-error.js';
+import { knowsMapSync } from '../durability/probe.js';
 import type { Durability, Granularity } from '../memory.js';
 import type { OpenedMapping } from './mapping.js';
 

@@ -5,7 +5,7 @@ import { constants as osConstants } from 'node:os';
 import { type HeldLock, native } from '../../binding.js';
 import { outOfRange, PmemError, systemError } from '../../errors.js';
 import { type Backing, inspect, openDescriptor } from '../backing.js';
-import { probeSync } from '../durability/explain.js';
+import { probeSync } from '../durability/probe.js';
 import { lockRange } from '../lock/acquire.js';
 import { refuseInUse } from '../lock/in-use.js';
 import { fillNew, giveBlocks, grow, isStillThere, settle, sizeMismatch, takeExisting } from './create.js';

@@ -9,7 +9,7 @@ import type { Backing, BackingKind, FileSystem } from '#dist/memory/backing.js';
 import { numaNode } from '#dist/memory/backing.js';
 import { deepFlush } from '#dist/memory/durability/deep-flush.js';
 import { decideDurability, nativeGranularity, satisfies } from '#dist/memory/durability/durability.js';
-import { tooCoarse } from '#dist/memory/durability/explain.js';
+import { tooCoarse } from '#dist/memory/durability/granularity-error.js';
 import { isVolatile, obstacles } from '#dist/memory/durability/obstacles.js';
 import { throwsCode } from '../../support/errors.js';
 import { Machine, nvdimms } from '../../support/machine.js';
