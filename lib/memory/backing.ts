@@ -1,4 +1,4 @@
-/** What is at a path: a file, a device-DAX character device, physical memory, a PCI BAR or a block device. */
+/** Backings of mappings: files, device-DAX character devices, physical memory, PCI BARs and block devices. */
 
 import { constants, existsSync, fstatSync, realpathSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -29,24 +29,24 @@ export interface FileSystem {
   readonly options: readonly string[];
   /** Bytes. */
   readonly blockSize: number;
-  /** The block device's directory below /sys/devices, where it has one. */
+  /** Directory below /sys/devices of the block device, where the file system is on one. */
   readonly device: string | undefined;
-  /** Of xfs: whether files can share blocks. */
+  /** Whether files can share blocks; only of xfs. */
   readonly reflink?: boolean;
 }
 
-/** What is at a path, and the units in which it can be mapped. */
+/** What a path leads to, and the unit in which it can be mapped. */
 export interface Backing {
   readonly kind: BackingKind;
   readonly path: string;
-  /** Bytes; undefined for physical memory, which has no end that one could ask for. */
+  /** Bytes; undefined of physical memory, whose end the kernel does not tell, and of a file that is yet to be made. */
   readonly size: number | undefined;
-  /** Offsets (and on device-DAX lengths) must be multiples of this many bytes; the kernel maps in this unit. */
+  /** Bytes: the unit in which the kernel maps. Offsets must be multiples of it, and lengths too on device-DAX. */
   readonly pageSize: number;
   readonly fileSystem: FileSystem | undefined;
-  /** What holds the bytes in the end; undefined of physical memory and PCI devices, of which nobody tells. */
+  /** The media that hold the bytes in the end; undefined of physical memory and PCI devices, of which nobody tells. */
   readonly below?: Media;
-  /** Of a device: its directory below /sys/devices. */
+  /** Directory below /sys/devices, of a device. */
   readonly device: string | undefined;
   readonly identity: FileIdentity;
 }
@@ -54,8 +54,8 @@ export interface Backing {
 const SYSFS_MAGIC = 0x62656572;
 const HUGETLBFS_MAGIC = 0x958458f6;
 const DEV_MEM = '1:1';
-/** File systems in which the kernel tells and is told things: linux/magic.h. Opening a file there can be an order. */
-const OF_THE_KERNEL: ReadonlyMap<number, string> = new Map([
+/** The kernel's own file systems: linux/magic.h. Opening a file there can have effects. */
+const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x9fa0, 'proc'],
   [0x27e0eb, 'cgroup'],
   [0x63677270, 'cgroup2'],
@@ -74,12 +74,12 @@ const OF_THE_KERNEL: ReadonlyMap<number, string> = new Map([
 
 const TO_MAKE = 'To make a new file, pass create: true and a size';
 
-/** Opens what can be mapped, and nothing else; neither truncates nor creates. */
+/** Opens a path that can be mapped. Opens nothing else, does not truncate, and creates nothing. */
 export function openDescriptor(path: string, writable: boolean, whereMissing = TO_MAKE): number {
   return openMappable(path, writable ? constants.O_RDWR : constants.O_RDONLY, { whereMissing });
 }
 
-/** {@link openDescriptor} with any flags, and more to be checked. */
+/** {@link openDescriptor} with any flags of open(2), and with a further check. */
 export function openMappable(
   path: string,
   flags: number,
@@ -133,7 +133,7 @@ function inspectCharacterDevice(
   return { kind: 'devdax', size, pageSize: align, device, below: belowDax(host, device) };
 }
 
-/** A number that the kernel has no device for: open(2) says so too, unless it comes to load a driver. */
+/** Refuses a node whose number no device has. Opening it would do so too, but may load a driver first. */
 function refuseUnknown(path: string, type: 'block' | 'char', number: string, host: Host): void {
   const all = join(host.sys, 'dev', type);
   if (!existsSync(all) || existsSync(join(all, number))) return;
@@ -165,13 +165,13 @@ function mountOf(host: Host, fd: number, path: string, dev: bigint): Mount | und
   try {
     real = realpathSync(path);
   } catch {
-    // A deleted file, or one that has no name yet, has a device number to find its mount by, and had or gets its place here.
+    // A deleted file was here, and a file without a name yet is going to be here; its mount is found by the device number.
     real = join(resolve(dirname(path)) ?? dirname(path), basename(path));
   }
   return findMount(host, deviceNumber(dev), real);
 }
 
-/** The file system of an open file or directory, and what that lies on. */
+/** The file system of an open file or directory, and the media below it. */
 function fileSystemOf(
   host: Host,
   fd: number,
@@ -194,7 +194,7 @@ function fileSystemOf(
   return { fileSystem, below };
 }
 
-/** Refuses, by its kind, what {@link inspect} would; the descriptor need not be open for anything. */
+/** Refuses what {@link inspect} refuses, by its kind. A descriptor with O_PATH will do. */
 export function refuseUnmappable(fd: number, path: string, host: Host = HOST): void {
   const status = fstatSync(fd, { bigint: true });
   const number = deviceNumber(status.rdev);
@@ -204,19 +204,23 @@ export function refuseUnmappable(fd: number, path: string, host: Host = HOST): v
     inspectCharacterDevice(path, number, host);
   } else if (status.isBlockDevice()) refuseUnknown(path, 'block', number, host);
   else if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
-  else refuseKernels(fileSystemStatus(fd, path).type, path);
+  else refuseKernelFile(fileSystemStatus(fd, path).type, path);
 }
 
-/** Of the files that are the kernel's own, only resources of PCI devices are memory. */
-function refuseKernels(type: number, path: string): void {
-  const name = OF_THE_KERNEL.get(type);
+/** Refuses files of the kernel's own file systems, but for the resources of PCI devices, which are memory. */
+function refuseKernelFile(type: number, path: string): void {
+  const name = KERNEL_FILE_SYSTEMS.get(type);
   if (name !== undefined) throw refusal(path, 'ENODEV', `is a file of ${name}, where nothing can be mapped`);
   if (type === SYSFS_MAGIC && !/\/resource\d+(_wc)?$/.test(realpathSync(path))) {
     throw refusal(path, 'ENODEV', 'is in sysfs, but not a resource of a PCI device');
   }
 }
 
-/** What the open descriptor is. Directories, pipes and sockets are refused (`EISDIR`, `ENODEV`). */
+/**
+ * What the descriptor is open on.
+ *
+ * @throws PmemError `EISDIR` for a directory, `ENODEV` for what else cannot be mapped
+ */
 export function inspect(fd: number, path: string, host: Host = HOST): Backing {
   const status = fstatSync(fd, { bigint: true });
   const identity = identityOf(status);
@@ -233,7 +237,7 @@ export function inspect(fd: number, path: string, host: Host = HOST): Backing {
   const size = Number(status.size);
   const statfs = fileSystemStatus(fd, path);
   const { type, bsize } = statfs;
-  refuseKernels(type, path);
+  refuseKernelFile(type, path);
   if (type === SYSFS_MAGIC) {
     const device = realpathSync(path).replace(/\/[^/]*$/, '');
     return { kind: 'pci', path, size, pageSize: native.pageSize(), fileSystem: undefined, device, identity };
@@ -243,7 +247,7 @@ export function inspect(fd: number, path: string, host: Host = HOST): Backing {
   return { kind: 'file', path, size, pageSize, ...where, device: undefined, identity };
 }
 
-/** What a file in the open directory would be. */
+/** What a new file in the open directory would be. */
 export function inspectDirectory(fd: number, path: string, host: Host = HOST): Backing {
   const { dev, ino } = fstatSync(fd, { bigint: true });
   return {
@@ -257,16 +261,16 @@ export function inspectDirectory(fd: number, path: string, host: Host = HOST): B
   };
 }
 
-/** The directory in sysfs of the device that the bytes are on, whatever lies between. */
+/** Directory below /sys/devices of the device that is mapped, or that the file system is on. */
 export function deviceOf(backing: Backing): string | undefined {
   return backing.device ?? backing.fileSystem?.device;
 }
 
-/** The NUMA node that the memory belongs to, or undefined where the kernel does not say. */
+/** The NUMA node nearest to the memory; undefined where the kernel does not tell. */
 export function numaNode(backing: Backing): number | undefined {
   const device = deviceOf(backing);
   if (device === undefined) return undefined;
-  // A block device tells by the device that it is made of, and that by its region.
+  // A block device has the attribute in its parent device, and a libnvdimm device in its region.
   for (const directory of [device, join(device, 'device'), ndRegion(device)]) {
     const node = directory === undefined ? undefined : numericAttribute(directory, 'numa_node');
     if (node !== undefined && node >= 0) return node;

@@ -1,14 +1,14 @@
-/** Bytes that somebody in this process has to himself, or shares with others who only read. */
+/** Claims on bytes within this process: one object stores to them, or several read them. */
 
 import { native } from '../binding.js';
 
-/** Forgotten without being ended it counts until it is collected, the region is closed, or the thread ends. */
+/** A claim that is not ended counts until the object is collected, the region is closed, or the thread ends. */
 export interface Claim {
-  /** Ending twice is harmless. */
+  /** Ends the claim; a second call does nothing. */
   end(): void;
 }
 
-/** A claim on a part of a mapping, or what is in the way. */
+/** A claim on bytes of a mapping, or the kind of the claim that is in the way. */
 export function claimed(
   handle: number,
   offset: number,

@@ -1,12 +1,12 @@
 /**
- * Whether there is something that somebody may want to keep, before it is overwritten by what makes formats: all of them ask
- * {@link refuseUnlessBlank}. Nothing to keep is what is blank, all zeroes or all ones, at its beginning and its end.
+ * Whether memory or a device has contents that a user may want to keep. Everything that makes a format asks
+ * {@link refuseUnlessBlank} first. Blank is what has the same byte, 0x00 or 0xFF, all over its beginning and its end.
  */
 
 import { PmemError } from '../errors.js';
 import { SIGNATURES, type Signature } from './signatures.js';
 
-/** What can be read at any place: a Memory, or what reads like one. */
+/** Bytes that can be read at any offset: a Memory, or an object that reads like one. */
 export interface ReadableBytes {
   /** Bytes. */
   readonly size: number;
@@ -14,14 +14,14 @@ export interface ReadableBytes {
   read(offset: number, target: Uint8Array): void;
 }
 
-/** Bytes that are looked at, at the beginning and at the end: partitions begin at 1 MiB, and volumes end in less. */
+/** Bytes that are read at the beginning, and at the end: partitions begin at 1 MiB, and formats keep less at their end. */
 const LOOKED_AT = 2 ** 20;
-/** Where some of it cannot be read. */
+/** Bytes that are read at once where the media has errors. */
 const PIECE = 4096;
 
 const UNREADABLE: ReadonlySet<unknown> = new Set(['EIO', 'ERR_PMEM_FAULT', 'ERR_PMEM_MEDIA', 'ERR_PMEM_TRUNCATED']);
 
-/** Undefined: the media has it no more, or there are not that many bytes. */
+/** Undefined where the bytes cannot be read from the media, and past the end. */
 function tryRead(bytes: ReadableBytes, offset: number, length: number): Buffer | undefined {
   if (!(offset >= 0 && offset + length <= bytes.size)) return undefined;
   const target = Buffer.alloc(length);
@@ -39,7 +39,7 @@ function isUniform(bytes: Buffer): boolean {
   return first === 0 || first === 0xff ? bytes.subarray(1).equals(bytes.subarray(0, -1)) : bytes.length === 0;
 }
 
-/** What is not blank in a range, in words. */
+/** The contents of bytes `[begin, end)`, in words; undefined where they are blank. */
 function inRange(bytes: ReadableBytes, begin: number, end: number): string | undefined {
   const all = tryRead(bytes, begin, end - begin);
   if (all !== undefined) return isUniform(all) ? undefined : 'data';
@@ -49,7 +49,7 @@ function inRange(bytes: ReadableBytes, begin: number, end: number): string | und
   return 'what could not be read a moment ago';
 }
 
-/** The formats whose marks are there, in the order in which they are looked for. */
+/** The signatures that are found, in the order of {@link SIGNATURES}. */
 export function signaturesOn(bytes: ReadableBytes): { signature: Signature; offset: number }[] {
   return SIGNATURES.flatMap((signature) => {
     const offset = signature.at(bytes.size);
@@ -59,8 +59,9 @@ export function signaturesOn(bytes: ReadableBytes): { signature: Signature; offs
 }
 
 /**
- * What is there, in words: `an XFS file system`, or `data` where it is nothing that is known, or what cannot be read. Undefined
- * where nothing known is there and the first and the last MiB are blank: all 0x00 or all 0xFF, each. Of 2 MiB or less, all of it has to be one of the two.
+ * The contents, in words: the format, `an XFS file system`; `data` without a known signature; or where the bytes cannot be read.
+ * Undefined where no signature is found and the first and the last MiB are blank, each all 0x00 or all 0xFF. Of 2 MiB or less, all
+ * bytes must be the same.
  */
 export function contentsOf(bytes: ReadableBytes): string | undefined {
   const [known] = signaturesOn(bytes);
@@ -70,16 +71,16 @@ export function contentsOf(bytes: ReadableBytes): string | undefined {
   return inRange(bytes, 0, LOOKED_AT) ?? inRange(bytes, size - LOOKED_AT, size);
 }
 
-/** The error of what must not be overwritten unasked. */
+/** The refusal to overwrite contents without `force`. */
 export function holdsData(operation: string, noun: string, what: string): PmemError {
   return new PmemError('ERR_PMEM_IN_USE', `${operation}: ${noun} holds ${what}; force destroys it`);
 }
 
 /**
- * Refuses to make a format over what somebody may want to keep. Stores nothing.
+ * Refuses to make a format over contents. Stores nothing.
  *
- * @param noun what the bytes are: `the memory`
- * @throws PmemError `ERR_PMEM_IN_USE`, naming what is there
+ * @param noun the bytes, in words: `the memory`
+ * @throws PmemError `ERR_PMEM_IN_USE`, which names the contents
  */
 export function refuseUnlessBlank(operation: string, noun: string, bytes: ReadableBytes): void {
   const what = contentsOf(bytes);

@@ -1,4 +1,4 @@
-/** The CPU's paths, as the addon chose them. */
+/** The instructions for flushing, copying and checksums, as the addon chose them. */
 
 import { type CpuPaths, native } from '../binding.js';
 

@@ -1,15 +1,16 @@
 /**
- * Marks by which formats are known, for naming what is there. A list of them is never complete: what has none of these is data all
- * the same (`contents.ts`).
+ * Signatures of formats, for naming what would be overwritten. The list cannot be complete: bytes without a signature are data, too
+ * (`contents.ts`).
  */
 
-/** A mark of a format. */
+/** One signature. */
 export interface Signature {
+  /** The format, with its article: `an XFS file system`. */
   readonly what: string;
-  /** Where it lies in that many bytes; outside of them where they are too few. */
+  /** Offset of the signature in that many bytes; out of range where they are too few. */
   readonly at: (size: number) => number;
   readonly bytes: Buffer;
-  /** It is a partition table's. */
+  /** The format is a partition table. */
   readonly isTable: boolean;
 }
 
@@ -20,12 +21,12 @@ function signature(what: string, place: Place, bytes: string, isTable = false): 
   return { what, at, bytes: Buffer.from(bytes, 'latin1'), isTable };
 }
 
-/** One for each of the places. */
+/** A signature at each of the places. */
 function each(what: string, places: readonly Place[], bytes: string): Signature[] {
   return places.map((place) => signature(what, place, bytes));
 }
 
-/** So many bytes before the end. */
+/** This many bytes before the end. */
 function beforeEnd(distance: number): Place {
   return (size) => size - distance;
 }
@@ -62,7 +63,7 @@ function within(places: readonly Place[], offset: number): Place[] {
   return places.map((place) => (size: number) => (typeof place === 'number' ? place : place(size)) + offset);
 }
 
-/** LUKS, LVM2 (a label in one of the first four sectors), md(4), DDF 2.0, bcache, VDO, ZFS: what other things are made of. */
+/** Formats that other devices are made of: LUKS, LVM2 (a label in one of the first four sectors), md(4), DDF 2.0, bcache, VDO, ZFS. */
 const STACKED = [
   signature('a LUKS volume', 0, 'LUKS\xba\xbe'),
   ...each('an LVM physical volume', [0, 512, 1024, 1536], 'LABELONE'),
@@ -87,7 +88,7 @@ const STACKED = [
   ...each('swap space', [4096 - 10, 8192 - 10, 16_384 - 10, 65_536 - 10], 'SWAP-SPACE'),
 ];
 
-/** Linux, include/uapi/linux/magic.h and the file systems' super blocks; ECMA-119 (ISO 9660), ECMA-167 (UDF); Microsoft's. */
+/** Linux, include/uapi/linux/magic.h and the file systems' super blocks; ECMA-119 (ISO 9660), ECMA-167 (UDF); NTFS, exFAT, FAT. */
 const FILE_SYSTEMS = [
   signature('an ext2, ext3 or ext4 file system', 1024 + 56, '\x53\xef'),
   signature('an XFS file system', 0, 'XFSB'),
@@ -118,11 +119,11 @@ const FILE_SYSTEMS = [
   signature('a romfs file system', 0, '-rom1fs-'),
 ];
 
-/** UEFI 2.11, 5.3.2; the MBR last, because most boot sectors have its number, too. */
+/** UEFI 2.11, 5.3.2. The MBR is last, because most boot sectors have its signature, too. */
 const TABLES = [
   ...[512, 4096, beforeEnd(512), beforeEnd(4096)].map((place) => signature('a GPT', place, 'EFI PART', true)),
   signature('an MBR or a boot sector', 510, '\x55\xaa', true),
 ];
 
-/** In the order in which they are looked for: the first one names what is there. */
+/** All signatures. The first that is found names the contents. */
 export const SIGNATURES: readonly Signature[] = [...PERSISTENT_MEMORY, ...STACKED, ...FILE_SYSTEMS, ...TABLES];

@@ -9,10 +9,10 @@ import { attribute } from '../../linux/sysfs/read.js';
 import type { BackingKind } from '../backing.js';
 import type { Durability } from '../memory.js';
 
-/** What a deep flush came to. */
+/** `done`; `not-needed`: an msync did it already; `unavailable`: the kernel has no deep flush for the memory. */
 export type DeepFlush = 'done' | 'not-needed' | 'unavailable';
 
-/** What is to be flushed. */
+/** The mapping to flush. */
 export interface DeepFlushTarget {
   readonly path: string;
   readonly kind: BackingKind;

@@ -1,4 +1,4 @@
-/** What a mapping needs to make stores durable, decided from what it is, what the kernel granted and what the user asserts. */
+/** Decides what makes stores to a mapping durable, from its backing, the kernel's answer to MAP_SYNC and the user's assertion. */
 
 import { NativeGranularity, native } from '../../binding.js';
 import { PmemError } from '../../errors.js';
@@ -8,30 +8,30 @@ import type { Backing } from '../backing.js';
 import type { Below, Durability, Granularity } from '../memory.js';
 import { isUnflushable, isVolatile, obstacles } from './obstacles.js';
 
-/** What the user says of stores where the kernel does not: see `RegionOptions.assumePersistent`. */
+/** The user's assertion where the kernel does not confirm persistence: see `RegionOptions.assumePersistent`. */
 export type Assumption = boolean | 'msync';
 
-/** What was found out and asserted about a mapping. */
+/** What is known and asserted about a mapping. */
 export interface Evidence {
   readonly backing: Backing;
-  /** 0 when MAP_SYNC was granted (or is meaningless), else why not. */
+  /** 0 where the kernel granted MAP_SYNC, or where MAP_SYNC has no meaning; else the errno of the refusal. */
   readonly syncErrno: number;
-  /** The user says that stores are persistent once flushed, or once an msync has handed them over. */
+  /** `true`: flushed stores are durable. `'msync'`: stores are durable after an msync of their pages. */
   readonly assumePersistent: Assumption;
 }
 
 const VARIABLE = 'PMEM_ASSUME_PERSISTENT';
 
-/** The value in the environment; empty where it is not set. `process.env` would answer with what `Object.prototype` has, too. */
+/** The value in the environment; empty where it is not set. Reads no property that `process.env` inherits from `Object.prototype`. */
 export function assumptionInEnvironment(): string {
   return own(process.env, VARIABLE) ?? '';
 }
 
 /**
- * True when PMEM_ASSUME_PERSISTENT is `1`, which a line on stderr then says, once per process. Not set and empty are false; so is
- * everything in a process that has rights which whoever started it lacks (AT_SECURE).
+ * Whether PMEM_ASSUME_PERSISTENT is `1`; then says so on stderr, once per process. False where the variable is empty or not set, and in
+ * a process with more rights than the user who started it (AT_SECURE).
  *
- * @throws PmemError `ERR_PMEM_ENVIRONMENT` for any other value: `false` meant the opposite of what a lax reader makes of it
+ * @throws PmemError `ERR_PMEM_ENVIRONMENT` for any other value: nobody who sets `false` means true
  */
 export function assumedByEnvironment(): boolean {
   const value = assumptionInEnvironment();
@@ -47,7 +47,7 @@ export function assumedByEnvironment(): boolean {
   return true;
 }
 
-/** `cpu_cache` (eADR) or `memory_controller` (ADR), where the regions below all tell; the lesser where they differ. */
+/** `cpu_cache` (eADR) or `memory_controller` (ADR), where all regions below tell one; the weaker where they differ. */
 export function persistenceDomain({ device, fileSystem, below }: Backing): string | undefined {
   const own = device ?? fileSystem?.device;
   const devices = below?.devices.length ? below.devices : own === undefined ? [] : [own];
@@ -75,7 +75,7 @@ function onPersistentMemory(backing: Backing, how: string, mapSync: boolean): Du
   return { ...common, granularity: 'cache-line', reason: `${how}; CPU flushes carry a store${where}${caveat}` };
 }
 
-/** Bytes that CPU flushes make durable, as far as the kernel says. */
+/** Durability by CPU flushes, as the kernel confirms it; undefined where it does not. */
 function daxDurability({ backing, syncErrno }: Evidence): Durability | undefined {
   const { kind, path } = backing;
   if (isVolatile(backing) || isUnflushable(backing)) return undefined;
@@ -86,14 +86,14 @@ function daxDurability({ backing, syncErrno }: Evidence): Durability | undefined
   return onPersistentMemory(backing, `${path} is on ${type} with DAX, mapped with MAP_SYNC`, true);
 }
 
-/** The decision, with its reason. */
+/** The durability of a mapping, with the reason. */
 export function decideDurability(evidence: Evidence): Durability {
   const { backing, syncErrno, assumePersistent } = evidence;
   const byFlushes = daxDurability(evidence);
   if (byFlushes !== undefined) return byFlushes;
   const { kind, pageSize, path } = backing;
-  const isForgotten = isVolatile(backing);
-  const below: Below = isForgotten ? 'volatile' : (backing.below?.state ?? 'persistent');
+  const hasVolatileMedia = isVolatile(backing);
+  const below: Below = hasVolatileMedia ? 'volatile' : (backing.below?.state ?? 'persistent');
   const mapSync = kind === 'devdax' && syncErrno === 0;
   const byFlush = { granularity: 'cache-line', mapSync, pageSize, volatile: false, below } as const;
   if (kind === 'devmem' || kind === 'pci') {
@@ -106,12 +106,14 @@ export function decideDurability(evidence: Evidence): Durability {
     return { ...byFlush, assumed: true, reason: `persistence is assumed, not confirmed: ${cause}` };
   }
   const byPage = { granularity: 'page', mapSync: false, pageSize, volatile: false, below } as const;
-  const cannot = kind === 'devdax';
-  if (assumePersistent === 'msync' && !cannot) {
+  const isUnflushed = kind === 'devdax';
+  if (assumePersistent === 'msync' && !isUnflushed) {
     return { ...byPage, assumed: true, reason: `that an msync of whole pages makes durable is assumed: ${cause}` };
   }
-  if (isForgotten || cannot) {
-    const what = isForgotten ? 'nothing stored here survives power-off' : 'nothing stored here can be made durable';
+  if (hasVolatileMedia || isUnflushed) {
+    const what = hasVolatileMedia
+      ? 'nothing stored here survives power-off'
+      : 'nothing stored here can be made durable';
     return { ...byPage, assumed: false, volatile: true, reason: `${what}, and persist says so by throwing: ${cause}` };
   }
   const reason = `a persist is an msync of whole pages: ${cause}`;
@@ -132,14 +134,14 @@ function causeOf(backing: Backing, syncErrno: number): string {
     .join('; ');
 }
 
-/** The addon's number for it. */
+/** The addon's number of the granularity. */
 export function nativeGranularity(durability: Durability): number {
   return durability.volatile ? NativeGranularity.never : NativeGranularity[durability.granularity];
 }
 
 const STRENGTH: Readonly<Record<Granularity, number>> = { page: 0, 'cache-line': 1, byte: 2 };
 
-/** Whether what is there is at least as fine as what was asked for. */
+/** Whether the granularity is at least as fine as the one asked for. */
 export function satisfies(actual: Durability, wanted: Granularity): boolean {
   return STRENGTH[actual.granularity] >= STRENGTH[wanted] && !actual.volatile;
 }
