@@ -1,19 +1,21 @@
-/** Which pages map a range of this process's memory, by the kernel's account (proc(5): smaps, pagemap). */
+/** The pages that map a range of this process's memory: proc(5), smaps and pagemap. */
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { native } from '../binding.js';
 import { systemError } from '../errors.js';
 import { least } from '../numbers.js';
 
-/** A mapping of this process, or the part of it that the kernel keeps account of by itself. */
+/** A virtual memory area: a mapping of this process, or a part of one. */
 export interface Vma {
-  /** Addresses. */
+  /** Address of the first byte. */
   readonly begin: number;
+  /** Address past the last byte. */
   readonly end: number;
-  /** Device and inode of what is mapped, as smaps writes them: `00:1a 4711`. */
+  /** Device and inode of the mapped file, as smaps writes them: `00:1a 4711`. */
   readonly file: string;
-  /** Bytes in the pages of the kernel's account (KernelPageSize), and of the page table (MMUPageSize). */
+  /** KernelPageSize, bytes: the page size that the mapping was configured for. */
   readonly kernelPageSize: number;
+  /** MMUPageSize, bytes: the page size of the page table. */
   readonly mmuPageSize: number;
 }
 
@@ -22,7 +24,7 @@ const HEAD = /^([0-9a-f]+)-([0-9a-f]+) \S+ [0-9a-f]+ (\S+ \d+)/;
 const SMAPS = '/proc/self/smaps';
 const PAGEMAP = '/proc/self/pagemap';
 
-/** Runs what reads a file of /proc; its errors say what to do. */
+/** Runs with an open file of /proc. Errors say what to do. */
 function reading<Result>(path: string, run: (fd: number) => Result): Result {
   let fd: number | undefined;
   try {
@@ -39,7 +41,7 @@ function reading<Result>(path: string, run: (fd: number) => Result): Result {
   }
 }
 
-/** The entries of smaps, in the order of their addresses. The kernel goes through the pages of each when that is read. */
+/** The entries of smaps, by address. The kernel walks the pages of an entry when the entry is read. */
 function* entriesOf(fd: number): Generator<string, void, void> {
   const bytes = Buffer.alloc(1 << 14);
   let rest = '';
@@ -51,7 +53,7 @@ function* entriesOf(fd: number): Generator<string, void, void> {
   yield rest;
 }
 
-/** The mappings that have a part of the range. */
+/** The areas that overlap the range. */
 export function vmasIn(begin: number, length: number): Vma[] {
   return reading(SMAPS, (fd) => {
     const found: Vma[] = [];
@@ -70,14 +72,14 @@ export function vmasIn(begin: number, length: number): Vma[] {
   });
 }
 
-/** Documentation/admin-guide/mm/pagemap.rst: 8 bytes for each page, the highest bit says that it is present. */
+/** Documentation/admin-guide/mm/pagemap.rst: 8 bytes a page, whose highest bit tells that the page is present. */
 const ENTRY = 8;
 const PRESENT = 0x80;
 const MOST_ENTRIES = 1 << 16;
 
 /**
- * Calls `each` with the number of pages present in each `unit` bytes of the range, until it returns false. The range and
- * the unit are multiples of the kernel's page.
+ * Calls `each` with the number of present pages in each `unit` bytes of the range, until `each` returns false. The range and the
+ * unit are multiples of the kernel's page size.
  */
 export function presentPages(
   begin: number,
@@ -97,7 +99,7 @@ export function presentPages(
         if (((entries[i] as number) & PRESENT) !== 0) present++;
         at += page;
         if (at % unit !== 0 && at < length) continue;
-        // The last one may be less than a whole unit.
+        // The last unit may be shorter.
         if (!each(present, at - (at % unit || unit))) return;
         present = 0;
       }
@@ -105,10 +107,10 @@ export function presentPages(
   });
 }
 
-/** The smallest that is larger than the kernel's own, on every supported CPU with pages of 4 KiB. */
+/** The smallest page larger than the kernel's, on all supported CPUs with pages of 4 KiB. */
 const HUGE = 2 * 2 ** 20;
 
-/** How many pages are present in a range. */
+/** The number of present pages in a range. */
 function countPresent(begin: number, length: number): number {
   let count = 0;
   presentPages(begin, length, length, (present) => {
@@ -118,7 +120,7 @@ function countPresent(begin: number, length: number): number {
   return count;
 }
 
-/** Pages present in the range, and whether each lies in a unit that is present as a whole: else no large page maps it. */
+/** The present pages in the range, and whether each lies in 2 MiB that are all present: else a small page maps some of them. */
 function look(begin: number, end: number): { present: number; whole: boolean } {
   const page = native.pageSize();
   let [present, whole] = [0, true];
@@ -131,7 +133,7 @@ function look(begin: number, end: number): { present: number; whole: boolean } {
     const inside = from < to ? countPresent(from, to - from) : 0;
     if (inside === 0) continue;
     present += inside;
-    // What of a large page lies outside of the range maps the rest too.
+    // A large page that maps these bytes also maps the other bytes of its 2 MiB, outside of the range.
     if (countPresent(from - (from % HUGE), HUGE) < HUGE / page) whole = false;
   }
   if (first < last) {
@@ -145,8 +147,8 @@ function look(begin: number, end: number): { present: number; whole: boolean } {
 }
 
 /**
- * Bytes in the smallest page that maps a part of the range; the kernel's account where that knows one size only. Undefined: none
- * does, or the kernel does not tell.
+ * Bytes of the smallest page that maps a part of the range; the configured page size where the mapping has only one. Undefined where
+ * no page does, or the kernel does not tell.
  */
 export function mappedPageSize(address: number, size: number): number | undefined {
   if (size === 0) return undefined;

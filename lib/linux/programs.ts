@@ -1,6 +1,6 @@
 /**
- * Runs programs of the system. This process may be root's, and its environment and current directory somebody else's: so a program
- * is named by its whole path, never looked for in PATH, and gets nothing of this process's environment.
+ * Runs programs of the system. This process may run as root in an environment and directory that another user chose. So a program is
+ * named by its full path, not searched for in PATH, and gets nothing of this process's environment.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -8,12 +8,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PmemError } from '../errors.js';
 
-/** Where the administrator's programs are; only root can put one there. */
+/** Directories of the administrator's programs, to which only root can write. */
 export const SYSTEM_DIRECTORIES: readonly string[] = ['/sbin', '/usr/sbin'];
 
 /**
- * What a program gets to know. Commands that modprobe.d(5) names are looked for in PATH. Without a prototype, because Node.js
- * hands inherited properties on, too.
+ * The environment of a program. PATH is for the commands in modprobe.d(5). The object has no prototype, because Node.js passes
+ * inherited properties on.
  */
 function environment(): NodeJS.ProcessEnv {
   const clean: NodeJS.ProcessEnv = Object.create(null);
@@ -25,8 +25,8 @@ function environment(): NodeJS.ProcessEnv {
 /**
  * Runs the program to its end.
  *
- * @throws PmemError `ERR_PMEM_NO_PROGRAM` where there is none, with the paths that were tried; else what
- *   `child_process.execFileSync` throws, with what the program wrote to stderr.
+ * @throws PmemError `ERR_PMEM_NO_PROGRAM` where none of the directories has the program; else the error of
+ *   `child_process.execFileSync`, with the program's stderr
  */
 export function runSystemProgram(
   name: string,

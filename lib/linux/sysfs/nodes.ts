@@ -1,4 +1,4 @@
-/** Walking a bus of sysfs. */
+/** Directories of sysfs. */
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,11 +7,11 @@ import { numericAttribute, resolve } from './read.js';
 /** An entry of a directory in sysfs. */
 export interface Entry {
   readonly name: string;
-  /** With every link followed. */
+  /** Its path with every link followed. */
   readonly directory: string;
 }
 
-/** The entries of a directory whose name fits; none where there is no such directory. Devices come and go: dead links are skipped. */
+/** The entries of a directory whose names match; none where the directory is missing. Skips dead links: devices come and go. */
 export function children(directory: string, pattern: RegExp): Entry[] {
   let names: string[];
   try {
@@ -27,7 +27,7 @@ export function children(directory: string, pattern: RegExp): Entry[] {
     });
 }
 
-/** A NUMA node's number; the kernel writes -1 for none. */
+/** An attribute with the number of a NUMA node; undefined for -1, the kernel's number of no node. */
 export function node(directory: string, name: string): number | undefined {
   const value = numericAttribute(directory, name);
   return value === undefined || value < 0 ? undefined : value;

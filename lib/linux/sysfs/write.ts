@@ -1,4 +1,4 @@
-/** Writing attributes of sysfs: the kernel takes what one write(2) brings, and answers with an errno. */
+/** Writing attributes of sysfs. The kernel takes the bytes of one write(2) as the value. */
 
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,10 +19,10 @@ function advice(error: unknown): string | undefined {
 }
 
 /**
- * Writes an attribute, as `echo -n VALUE > DIRECTORY/NAME` does, in one piece. Nothing is created where there is none.
+ * Writes an attribute with one write(2), as `echo -n VALUE > DIRECTORY/NAME` does. Creates no file.
  *
- * @throws PmemError with the kernel's code, `errno`, the attribute's `path` and `syscall` (`open`: it cannot be written;
- *   `write`: the kernel refused the value).
+ * @throws PmemError with the kernel's code; `syscall` is `open` where the attribute cannot be written, and `write` where the kernel
+ *   refused the value
  */
 export function writeAttribute(directory: string, name: string, value: string): void {
   const path = join(directory, name);
