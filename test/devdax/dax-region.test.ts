@@ -82,7 +82,7 @@ describe('DaxRegion', () => {
           try {
             region.create({ size: count * PAGE });
           } catch (error) {
-            assert.match(String((error as NodeJS.ErrnoException).code), /^(ENOSPC|ERR_PMEM_LOCKED)$/);
+            assert.match(String((error as NodeJS.ErrnoException).code), /^(ENOSPC|ERR_PMEM_BUSY)$/);
           }
         }
         const taken = new Set<number>();
@@ -429,7 +429,7 @@ describe('DaxRegion', () => {
         return { view: instance.open().map().view() };
       })();
       assert(!(await collected(() => descriptorsOf(path) === 0)));
-      throwsCode(() => Region.open(path), 'ERR_PMEM_LOCKED');
+      throwsCode(() => Region.open(path), 'ERR_PMEM_BUSY');
       assert.equal(keep.view?.length, 2 * PAGE);
       keep.view = undefined;
       assert(await collected(() => descriptorsOf(path) === 0));
@@ -649,14 +649,14 @@ describe('DaxRegion', () => {
       using rival = opened({}, path);
       const instance = region.create({ size: 2 * PAGE });
       const mine = /this process: bytes 0x0-0x1fff \(0 to 8191\)/;
-      throwsCode(() => rival.create({ size: PAGE }), 'ERR_PMEM_LOCKED', { message: mine });
-      throwsCode(() => Region.open(path), 'ERR_PMEM_LOCKED', { message: mine });
-      throwsCode(() => Region.open(path, { readOnly: true, length: 1 }), 'ERR_PMEM_LOCKED');
+      throwsCode(() => rival.create({ size: PAGE }), 'ERR_PMEM_BUSY', { message: mine });
+      throwsCode(() => Region.open(path), 'ERR_PMEM_BUSY', { message: mine });
+      throwsCode(() => Region.open(path, { readOnly: true, length: 1 }), 'ERR_PMEM_BUSY');
       assert.equal(rival.availableSize, rival.size, 'nothing is left of what failed');
       assert.deepEqual(rival.instances, []);
       const other = rival.create({ ranges: [{ offset: 2 * PAGE, length: 2 * PAGE }] });
       // Growing wants the bytes of the other, and leaves everything as it was.
-      throwsCode(() => instance.resize(3 * PAGE), 'ERR_PMEM_LOCKED', { message: /0x2000-0x3fff/ });
+      throwsCode(() => instance.resize(3 * PAGE), 'ERR_PMEM_BUSY', { message: /0x2000-0x3fff/ });
       assert.deepEqual(pages(instance), [[0, 2]]);
       assert.equal(region.availableSize, (PAGES - 2) * PAGE);
       other.destroy();
@@ -664,7 +664,7 @@ describe('DaxRegion', () => {
       instance.resize(PAGE);
       Region.open(path, { offset: PAGE }).close();
       using plain = Region.open(path, { offset: PAGE, length: PAGE });
-      throwsCode(() => instance.resize(2 * PAGE), 'ERR_PMEM_LOCKED');
+      throwsCode(() => instance.resize(2 * PAGE), 'ERR_PMEM_BUSY');
       plain.close();
       instance.destroy();
       Region.open(path).close();
@@ -715,7 +715,7 @@ describe('DaxRegion', () => {
           return (error as { code?: string }).code;
         }
       };
-      assert.equal(await inWorker(attempt, path), 'ERR_PMEM_LOCKED');
+      assert.equal(await inWorker(attempt, path), 'ERR_PMEM_BUSY');
       instance.destroy();
       assert.equal(await inWorker(attempt, path), 'created');
       const worker = startWorker(async (target: string) => {
@@ -726,7 +726,7 @@ describe('DaxRegion', () => {
         await new Promise((resolve) => parentPort?.once('message', () => resolve(all)));
       }, path);
       await messageOf(worker);
-      throwsCode(() => region.create({ size: PAGE }), 'ERR_PMEM_LOCKED');
+      throwsCode(() => region.create({ size: PAGE }), 'ERR_PMEM_BUSY');
       const ended = exitOf(worker);
       await worker.terminate();
       await ended;

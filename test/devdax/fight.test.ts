@@ -61,7 +61,7 @@ async function fighter(path: string, me: number, locking: boolean, binding: stri
     } catch (error) {
       made?.destroy();
       const { code, message } = error as { code?: string; message: string };
-      return code === 'ERR_PMEM_LOCKED' ? 'out' : `failed: ${message}`;
+      return code === 'ERR_PMEM_LOCKED' || code === 'ERR_PMEM_BUSY' ? 'out' : `failed: ${message}`;
     }
     inside = made;
     const found = wrong(made, 0);
@@ -110,7 +110,7 @@ async function runner(path: string, me: number, seed: number, times: number, ran
       return true;
     } catch (error) {
       const { code, message } = error as { code?: string; message: string };
-      if (code !== 'ERR_PMEM_LOCKED' && code !== 'ENOSPC') wrong.push(message);
+      if (code !== 'ERR_PMEM_BUSY' && code !== 'ERR_PMEM_LOCKED' && code !== 'ENOSPC') wrong.push(message);
       outside++;
       return false;
     }

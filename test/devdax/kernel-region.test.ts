@@ -220,7 +220,7 @@ describe('a region of the kernel', () => {
         told = codeOf(() => rival?.resize(2 * UNIT));
       });
       device.resize(8 * UNIT);
-      assert.equal(told, 'ERR_PMEM_LOCKED');
+      assert.equal(told, 'ERR_PMEM_BUSY');
       assert.deepEqual(bus.devices(), ['dax0.0 8 +']);
     });
   });
@@ -229,7 +229,7 @@ describe('a region of the kernel', () => {
     const signal = undefined;
     const check = () => {};
 
-    it('refuses to create, resize and destroy another one: ERR_PMEM_LOCKED', () => {
+    it('refuses to create, resize and destroy another one: ERR_PMEM_BUSY', () => {
       const present = bus.region().create(wanted(1));
       const told: (string | undefined)[] = [];
       once(`dax0.1/size=${4 * UNIT}`, () => {
@@ -242,7 +242,7 @@ describe('a region of the kernel', () => {
         }
       });
       assert.equal(bus.region().create(wanted(4)).name, 'dax0.1');
-      assert.deepEqual(told, ['ERR_PMEM_LOCKED', 'ERR_PMEM_LOCKED', 'ERR_PMEM_LOCKED']);
+      assert.deepEqual(told, ['ERR_PMEM_BUSY', 'ERR_PMEM_BUSY', 'ERR_PMEM_BUSY']);
       assert.deepEqual(bus.devices(), ['dax0.0 1 +', 'dax0.1 4 +']);
     });
 
@@ -278,7 +278,7 @@ describe('a region of the kernel', () => {
 
     it('tells who has the region when createAsync has waited long enough', async () => {
       using _ = held();
-      await rejectsCode(bus.region().createAsync(wanted(2), { signal, check }), 'ERR_PMEM_LOCKED', {
+      await rejectsCode(bus.region().createAsync(wanted(2), { signal, check }), 'ERR_PMEM_BUSY', {
         message: /this process/,
       });
       assert.deepEqual(bus.devices(), ['dax0.0 0']);

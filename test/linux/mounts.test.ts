@@ -7,7 +7,7 @@ import { findMount, parseMounts } from '#dist/linux/mounts.js';
 import { Machine } from '../support/machine.js';
 import { onDisk } from '../support/temp.js';
 
-describe('findMount and parseMounts', () => {
+describe('the mount table', () => {
   const file = onDisk();
   let machine: Machine;
   beforeEach(() => {
@@ -26,7 +26,7 @@ describe('findMount and parseMounts', () => {
     '33 22 0:42',
   ].join('\n');
 
-  it('are parsed with optional fields, escapes and rubbish', () => {
+  it('is parsed with optional fields, escapes and malformed lines', () => {
     const mounts = parseMounts(TEXT);
     assert.deepEqual(
       mounts.map(({ mountPoint, type, device }) => [mountPoint, type, device]),
@@ -42,7 +42,7 @@ describe('findMount and parseMounts', () => {
     assert.deepEqual(parseMounts(''), []);
   });
 
-  it('are found by device, and where that is anonymous by the longest path', () => {
+  it('finds the mount of a file by device number, and by the longest mount point where the number is anonymous', () => {
     writeFileSync(join(machine.host.proc, 'self', 'mountinfo'), TEXT);
     const at = (device: string, path: string) => findMount(machine.host, device, path)?.mountPoint;
     assert.equal(at('259:0', '/mnt/pmem/file'), '/mnt/pmem');
@@ -53,7 +53,7 @@ describe('findMount and parseMounts', () => {
     assert.equal(at('259:0', '/nowhere'), '/mnt/pmem');
   });
 
-  it('a later mount hides an earlier one at the same place', () => {
+  it('finds the later of two mounts at the same mount point', () => {
     writeFileSync(
       join(machine.host.proc, 'self', 'mountinfo'),
       '1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /x rw - ext4 b rw\n3 1 8:3 / /x rw - xfs c rw\n',
@@ -61,6 +61,6 @@ describe('findMount and parseMounts', () => {
     assert.equal(findMount(machine.host, '0:0', '/x/file')?.type, 'xfs');
   });
 
-  it('without /proc there is none', () =>
+  it('finds no mount without /proc', () =>
     assert.equal(findMount({ sys: '/nowhere', proc: '/nowhere' }, '8:1', '/'), undefined));
 });

@@ -9,7 +9,7 @@ import { onDisk } from '../support/temp.js';
 
 const PAGE = 4096;
 
-describe('the pages of a mapping', () => {
+describe('presentPages and mappedPageSize', () => {
   const file = onDisk();
 
   function mapped(pages: number): { region: Region; address: number } {
@@ -20,7 +20,7 @@ describe('the pages of a mapping', () => {
     return { region, address: Number(mapsOf(path)[0]?.begin) };
   }
 
-  it('are counted in units, the last of which may be less than one', () => {
+  it('count the present pages of each unit, of a shorter last unit too', () => {
     const { region, address } = mapped(7);
     for (const page of [1, 4, 5, 6]) region.fill(page * PAGE, PAGE, 1);
     const found: [number, number][] = [];
@@ -36,7 +36,7 @@ describe('the pages of a mapping', () => {
     region.close();
   });
 
-  it('are its own, and not those that lie around it', () => {
+  it('ignore the mappings around the range', () => {
     const { region, address } = mapped(8);
     region.fill(0, PAGE, 1);
     region.fill(7 * PAGE, PAGE, 1);

@@ -7,22 +7,22 @@ import { throwsCode } from '../support/errors.js';
 import { NOBODY, needsRoot } from '../support/root.js';
 import { onTmpfs } from '../support/temp.js';
 
-describe('writing attributes of sysfs', () => {
+describe('writeAttribute', () => {
   const file = onTmpfs();
 
-  it('writes the value as it is', () => {
+  it('writes the value and nothing else', () => {
     const path = file('size');
     writeFileSync(path, '');
     writeAttribute(dirname(path), basename(path), '4096');
     assert.equal(readFileSync(path, 'utf8'), '4096');
   });
 
-  it('makes no attribute that is not there', () =>
+  it('creates no file where there is no attribute', () =>
     throwsCode(() => writeAttribute('/sys/kernel', 'no-such-attribute', '1'), 'ENOENT', {
       message: /no-such-attribute'\. The kernel does not offer it/,
     }));
 
-  it('what the kernel refuses keeps its errno, and names the attribute', function () {
+  it('throws the kernel’s errno and names the attribute', function () {
     needsRoot(this);
     // A file of /proc that takes numbers only, as an attribute would.
     assert.throws(
@@ -35,7 +35,7 @@ describe('writing attributes of sysfs', () => {
     );
   });
 
-  it('says that only root may', async function () {
+  it('says that only root may write the attribute', async function () {
     needsRoot(this);
     const directory = file('device');
     mkdirSync(directory);

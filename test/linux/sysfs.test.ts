@@ -7,7 +7,7 @@ import { attribute, deviceNumber, numericAttribute } from '#dist/linux/sysfs/rea
 import { Machine } from '../support/machine.js';
 import { onDisk } from '../support/temp.js';
 
-describe('sysfs', () => {
+describe('reading sysfs', () => {
   const file = onDisk();
   let machine: Machine;
   beforeEach(() => {
@@ -16,7 +16,7 @@ describe('sysfs', () => {
     machine = new Machine(root);
   });
 
-  it('device numbers, also large ones', () => {
+  it('writes device numbers as the kernel does, large ones too', () => {
     assert.equal(deviceNumber(0n), '0:0');
     assert.equal(deviceNumber(0x801n), '8:1');
     assert.equal(deviceNumber(259n << 8n), '259:0');
@@ -28,7 +28,7 @@ describe('sysfs', () => {
     assert.equal(deviceNumber(rdev), '1:3');
   });
 
-  it('attributes: text, decimal, hexadecimal, empty, missing', () => {
+  it('reads attributes as text and as numbers; none where they are empty or missing', () => {
     const device = machine.device('d', { text: 'hello', decimal: 42, hexadecimal: '0x10', empty: '', wrong: 'many' });
     assert.equal(attribute(device, 'text'), 'hello');
     assert.equal(attribute(device, 'missing'), undefined);
@@ -37,7 +37,7 @@ describe('sysfs', () => {
     for (const name of ['empty', 'wrong', 'missing']) assert.equal(numericAttribute(device, name), undefined);
   });
 
-  it('what a directory lies in', () => {
+  it('tells the region of a device, virtio-pmem and volatile device-DAX by the path of its directory', () => {
     const nfit = '/sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region3';
     assert.equal(ndRegion(`${nfit}/dax3.1/dax/dax3.0`), nfit);
     assert.equal(ndRegion(nfit), nfit);

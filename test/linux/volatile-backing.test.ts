@@ -13,7 +13,7 @@ import { decideDurability } from '#dist/memory/durability/durability.js';
 import { Machine, nvdimms } from '../support/machine.js';
 import { onDisk } from '../support/temp.js';
 
-describe('what is below a region', () => {
+describe('the media below a file or device', () => {
   const file = onDisk();
   let machine: Machine;
   beforeEach(() => {
@@ -33,8 +33,8 @@ describe('what is below a region', () => {
   const disk = () => machine.device('pci0000:00/ata1/block/sda');
   const stateOf = (device: string) => belowDevice(machine.host, device).state;
 
-  describe('block devices', () => {
-    it('a disk, its partitions, and what is made of them keep what they have', () => {
+  describe('of a block device', () => {
+    it('are persistent for a disk, its partitions and devices made of these', () => {
       const [whole, other] = [disk(), machine.device('pci0000:00/nvme0/nvme0n1')];
       const partition = machine.device('pci0000:00/ata1/block/sda/sda1', { partition: 1 });
       const mapped = made('virtual/block/dm-0', partition);
@@ -43,14 +43,14 @@ describe('what is below a region', () => {
       assert.deepEqual(belowDevice(machine.host, raid).devices, [whole, other]);
     });
 
-    it('one part that forgets makes all forget, and one that nobody knows makes all unknown', () => {
+    it('are volatile if one part is, and else unknown if one part is', () => {
       const [ram, nbd] = [machine.device('virtual/block/ram0'), machine.device('virtual/block/nbd0')];
       assert.equal(stateOf(made('virtual/block/md0', disk(), ram)), 'volatile');
       assert.equal(stateOf(made('virtual/block/md1', disk(), nbd)), 'unknown');
       assert.equal(stateOf(made('virtual/block/md2', nbd, ram)), 'volatile');
     });
 
-    it('RAM disks of every driver forget', () => {
+    it('are volatile for RAM disks of every driver', () => {
       for (const path of ['virtual/block/ram12', 'virtual/block/zram0', 'virtual/block/nullb0']) {
         assert.equal(stateOf(machine.device(path)), 'volatile', path);
         assert.equal(stateOf(machine.device(`${path}/p1`, { partition: 1 })), 'volatile', path);
@@ -58,7 +58,7 @@ describe('what is below a region', () => {
       assert.equal(stateOf(machine.device('pseudo_0/adapter0/host2/target2:0:0/2:0:0:0/block/sdb')), 'volatile');
     });
 
-    it('what another machine or program serves is its word', () => {
+    it('are unknown for devices that another machine or program serves', () => {
       const paths = [
         'virtual/block/nbd3',
         'virtual/block/ublkb0',
@@ -73,7 +73,7 @@ describe('what is below a region', () => {
       }
     });
 
-    it('NVMe is a disk by PCI, and another machine’s over fabrics, with one path or several', () => {
+    it('are persistent for NVMe by PCI, and unknown for NVMe over fabrics, with one path or several', () => {
       machine.device('pci0000:00/nvme/nvme0', { transport: 'pcie' });
       assert.equal(stateOf(machine.device('pci0000:00/nvme/nvme0/nvme0n1')), 'persistent');
       machine.device('virtual/nvme-fabrics/ctl/nvme1', { transport: 'tcp' });
@@ -87,14 +87,14 @@ describe('what is below a region', () => {
       }
     });
 
-    it('a virtual device that tells nothing is unknown, and one that is made of itself ends', () => {
+    it('are unknown for a virtual device without parts, and for a device made of itself', () => {
       const device = made('virtual/block/dm-7');
       assert.match(belowDevice(machine.host, device).why ?? '', /does not tell what is below dm-7/);
       symlinkSync(device, join(device, 'slaves', 'dm-7'));
       assert.equal(stateOf(device), 'unknown');
     });
 
-    it('a loop device whose file cannot be seen is unknown; one on a memfd forgets', () => {
+    it('are unknown for a loop device whose file cannot be seen, and volatile for one on a memfd', () => {
       const loop = (n: number, backing: string) => {
         machine.device(`virtual/block/loop${n}/loop`, { backing_file: backing });
         return machine.device(`virtual/block/loop${n}`, { size: 8, dev: `7:${n}` });
@@ -112,8 +112,8 @@ describe('what is below a region', () => {
     });
   });
 
-  describe('memory of libnvdimm', () => {
-    it('NVDIMMs keep, regions that the platform calls volatile forget, and memory outside of libnvdimm does, too', () => {
+  describe('of libnvdimm', () => {
+    it('are persistent for NVDIMMs, volatile for volatile regions and for device-DAX outside of libnvdimm', () => {
       const region = nvdimms(machine);
       assert.equal(stateOf(machine.device(`${region}/namespace0.0/block/pmem0`)), 'persistent');
       assert.equal(belowDax(machine.host, machine.device(`${region}/dax0.1/dax/dax0.0`)).state, 'persistent');
@@ -124,7 +124,7 @@ describe('what is below a region', () => {
       assert.equal(belowDax(machine.host, machine.device('platform/hmem.0/dax2.0')).state, 'volatile');
     });
 
-    it('a region that the platform calls volatile makes MAP_SYNC mean nothing', () => {
+    it('are volatile for a volatile region, even with MAP_SYNC', () => {
       const region = nvdimms(machine);
       machine.device(region, { devtype: 'nd_volatile' });
       const device = machine.device(`${region}/dax0.1/dax/dax0.0`);
@@ -140,7 +140,7 @@ describe('what is below a region', () => {
       assert.deepEqual([decided.volatile, decided.below], [true, 'volatile']);
     });
 
-    it('device mapper on legacy memory has its caveat, and names what the command line makes', () => {
+    it('are unknown for device mapper on legacy memory, with the memmap= of the command line', () => {
       machine.device('platform/e820_pmem/ndbus1', { provider: 'e820' });
       const directory = machine.device('platform/e820_pmem/ndbus1/region4', { resource: '0x100000000' });
       const pmem = machine.device('platform/e820_pmem/ndbus1/region4/namespace4.0/block/pmem4');
@@ -163,7 +163,7 @@ describe('what is below a region', () => {
     });
   });
 
-  describe('file systems', () => {
+  describe('of a file system', () => {
     const EXT4 = 0xef53;
 
     function on(mount: Partial<Mount> | undefined, device = 0n, magic = EXT4): Media {
@@ -171,7 +171,7 @@ describe('what is below a region', () => {
       return belowDescriptor(machine.host, -1, mount === undefined ? undefined : whole, device, magic);
     }
 
-    it('of other machines and of programs are named', () => {
+    it('are unknown where another machine or program serves the files, which the reason names', () => {
       for (const type of ['nfs4', 'cifs', 'ceph', '9p', 'virtiofs', 'fuse.sshfs', 'fuse', 'fuseblk']) {
         const { state, why } = on({ type });
         assert.equal(state, 'unknown');
@@ -179,21 +179,21 @@ describe('what is below a region', () => {
       }
     });
 
-    it('that do not tell their devices are unknown, and so is one that no mount shows', () => {
+    it('are unknown where it does not tell its devices, and where no mount shows it', () => {
       assert.match(on({ type: 'zfs', source: 'tank/data' }).why ?? '', /is zfs, which does not tell its devices/);
       assert.match(on({ type: 'btrfs', source: '/dev/nowhere' }).why ?? '', /sysfs does not show its devices/);
       assert.match(on(undefined).why ?? '', /the mount table does not show/);
       assert.match(on({ type: 'ext4' }, 0x7fff00n).why ?? '', /sysfs does not show the block device/);
     });
 
-    it('in memory forget, by their name or by what statfs says', () => {
+    it('are volatile for file systems in memory, known by type or by statfs(2)', () => {
       for (const type of ['tmpfs', 'ramfs', 'hugetlbfs', 'rootfs', 'devtmpfs'])
         assert.equal(on({ type }).state, 'volatile');
       for (const magic of [0x01021994, 0x858458f6, 0x958458f6])
         assert.equal(on(undefined, 0n, magic).state, 'volatile');
     });
 
-    it('without barriers are not to be relied on, unless the disk writes through', () => {
+    it('may lose bytes in a disk’s cache without barriers, unless the disk writes through', () => {
       const device = disk();
       machine.device('pci0000:00/ata1/block/sda/queue', { write_cache: 'write back' });
       mkdirSync(join(machine.host.sys, 'dev', 'block'), { recursive: true });
@@ -207,7 +207,7 @@ describe('what is below a region', () => {
     });
   });
 
-  it('can be asserted: by msync, which stays what it is, or by CPU flushes', () => {
+  it('can be asserted to be persistent, by msync or by CPU flushes', () => {
     const backing = {
       kind: 'file',
       path: '/data/file',

@@ -11,7 +11,7 @@ import { Machine } from '../support/machine.js';
 import { needsRoot } from '../support/root.js';
 import { onDisk } from '../support/temp.js';
 
-describe('what is at a path', () => {
+describe('inspect', () => {
   const file = onDisk();
   let machine: Machine;
   beforeEach(() => {
@@ -39,7 +39,7 @@ describe('what is at a path', () => {
     return device;
   }
 
-  it('device-DAX, with its size and alignment', () => {
+  it('tells the size and alignment of device-DAX', () => {
     const device = character({ size: 2 ** 30, align: 2 ** 21 });
     const { kind, size, pageSize, device: found } = inspected('/dev/null');
     assert.deepEqual(
@@ -48,18 +48,18 @@ describe('what is at a path', () => {
     );
   });
 
-  it('device-DAX that does not tell is refused, and so is another character device', () => {
+  it('refuses device-DAX without an alignment, and another character device', () => {
     character({ size: 2 ** 30 });
     throwsCode(() => inspected('/dev/null'), 'ENODEV', { message: /size and alignment/ });
     throwsCode(() => inspected('/dev/zero'), 'ENODEV', { message: /neither device-DAX nor/ });
   });
 
-  it('a character device of another kind is refused', () => {
+  it('refuses a character device of another subsystem', () => {
     character({ size: 4096, align: 4096 }, 'mem');
     throwsCode(() => inspected('/dev/null'), 'ENODEV', { message: /neither device-DAX nor/ });
   });
 
-  it('a block device, with its size in bytes', function () {
+  it('tells the size of a block device in bytes', function () {
     needsRoot(this);
     const path = ['/dev/loop0', '/dev/vda', '/dev/sda', '/dev/nvme0n1'].find((one) => existsSync(one));
     if (path === undefined) this.skip();
@@ -72,7 +72,7 @@ describe('what is at a path', () => {
     assert.deepEqual({ kind, size, found }, { kind: 'block', size: 2 ** 20, found: device });
   });
 
-  it('a file, with its file system', () => {
+  it('tells the file system of a file', () => {
     const path = file('file');
     writeFileSync(path, Buffer.alloc(5000));
     const { dev, ino } = statSync(path, { bigint: true });
@@ -89,7 +89,7 @@ describe('what is at a path', () => {
     assert(backing.fileSystem?.options.includes('dax'));
   });
 
-  it('a file on a machine that tells nothing', () => {
+  it('tells no file system without /proc and /sys', () => {
     const path = file('file');
     writeFileSync(path, 'x');
     const nothing = { sys: '/nowhere', proc: '/nowhere' };

@@ -34,8 +34,8 @@ class Bytes implements ReadableBytes {
   }
 }
 
-describe('what a format would overwrite', () => {
-  it('is nothing where the first and the last MiB are all 0x00 or all 0xFF', () => {
+describe('contentsOf', () => {
+  it('is undefined where the first and the last MiB are all 0x00 or all 0xFF', () => {
     for (const [head, tail] of [
       [0, 0],
       [0xff, 0xff],
@@ -51,7 +51,7 @@ describe('what a format would overwrite', () => {
     }
   });
 
-  it('is data where one byte of them is another, whatever that is', () => {
+  it('is data where one byte there differs', () => {
     for (const size of [1, 2, 4096, MIB, MIB + 1, 2 * MIB - 1, 2 * MIB, SIZE]) {
       for (const at of new Set([0, Math.min(size, MIB) - 1, Math.max(0, size - MIB), size - 1])) {
         for (const [rest, byte] of [
@@ -74,11 +74,11 @@ describe('what a format would overwrite', () => {
     assert.equal(contentsOf(memory), 'data');
   });
 
-  it('is nothing on a memory without bytes', () => {
+  it('is undefined of a memory without bytes', () => {
     assert.equal(contentsOf(new Bytes(0)), undefined);
   });
 
-  it('is not blank where it cannot be read, and the place is named', () => {
+  it('names the first byte that cannot be read', () => {
     for (const at of [0, 5000, MIB - 1, SIZE - MIB, SIZE - 1]) {
       const memory = new Bytes(SIZE);
       memory.bad.add(at);
@@ -93,7 +93,7 @@ describe('what a format would overwrite', () => {
     assert.equal(contentsOf(known), 'an XFS file system');
   });
 
-  it('is named in the refusal, and blank memory is not refused', () => {
+  it('is named by refuseUnlessBlank, which accepts blank memory', () => {
     const memory = new Bytes(SIZE);
     refuseUnlessBlank('mkfs', 'the disk', memory);
     memory.bytes.write('XFSB', 0, 'latin1');
@@ -126,14 +126,14 @@ describe('what a format would overwrite', () => {
     ['a VMFS volume, behind a blank MiB', /VMFS/, MIB, '\x0d\xd0\x01\xc0'],
   ];
   for (const [specification, what, at, bytes] of marks) {
-    it(`is named by its mark, after ${specification}`, () => {
+    it(`names the format by its signature, after ${specification}`, () => {
       const memory = new Bytes(SIZE);
       memory.bytes.write(bytes, at, 'latin1');
       assert.match(String(contentsOf(memory)), what);
     });
   }
 
-  describe('is named as what the tools make', () => {
+  describe('names what the tools make:', () => {
     const file = onTmpfs();
 
     function named(size: number, make: (path: string) => void): string | undefined {

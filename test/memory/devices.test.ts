@@ -48,11 +48,11 @@ describe('listDevices', () => {
     assert.deepEqual(machine.list(), []);
   });
 
-  it('finds nothing where there is not even a bus, nor /proc', () => {
+  it('finds nothing without the bus and without /proc', () => {
     assert.deepEqual(devicesOf({ sys: join(root, 'none'), proc: join(root, 'none') }), []);
   });
 
-  it('finds what this machine has', () => {
+  it('lists the devices of this machine', () => {
     assert.ok(Array.isArray(listDevices()));
   });
 
@@ -150,7 +150,7 @@ describe('listDevices', () => {
     assert.deepEqual(machine.list(), [devdax]);
   });
 
-  it('knows a devdax namespace that became ordinary memory, which forgets', () => {
+  it('calls a devdax namespace in use as ordinary memory volatile', () => {
     deviceDax('kmem');
     const [device, ...others] = machine.list();
     assert.deepEqual(others, []);
@@ -161,7 +161,7 @@ describe('listDevices', () => {
     assert.equal(device?.enabled, true);
   });
 
-  it('knows a devdax namespace whose device no driver serves', () => {
+  it('knows a devdax namespace without a driver', () => {
     deviceDax('');
     const [device] = machine.list();
     assert.equal(device?.mode, 'devdax');
@@ -201,7 +201,7 @@ describe('listDevices', () => {
     ]);
   });
 
-  it('knows memory that firmware set apart and memory of a CXL region: device-DAX, yet volatile', () => {
+  it('calls device-DAX of hmem and CXL volatile', () => {
     const attributes = { size: 16 * GIB, align: 2097152, numa_node: 0, target_node: 2 };
     machine.onBus('dax', 'platform/hmem.0/dax0.0', 'device_dax', attributes);
     machine.onBus('dax', 'platform/ACPI0017:00/root0/decoder0.0/region4/dax_region4/dax4.0', 'kmem', attributes);
@@ -226,7 +226,7 @@ describe('listDevices', () => {
     assert.deepEqual(machine.list(), [hmem, cxl]);
   });
 
-  it('leaves out what has no memory, or none that could be mapped', () => {
+  it('leaves out devices without memory, and those that cannot be mapped', () => {
     const region = nvdimms(machine);
     machine.onBus('nd', `${region}/namespace0.0`, '', { ...labelled('raw', ''), size: 0 });
     machine.onBus('nd', `${region}/namespace0.1`, 'nd_blk', { devtype: 'nd_namespace_blk', size: GIB, mode: 'raw' });
@@ -237,7 +237,7 @@ describe('listDevices', () => {
     assert.deepEqual(machine.list(), []);
   });
 
-  it('makes do with what the kernel tells', () => {
+  it('leaves undefined what the kernel does not tell', () => {
     const region = nvdimms(machine);
     machine.onBus('nd', `${region}/namespace0.0`, '');
     machine.onBus('nd', `${region}/namespace0.1`, '', { holder: 'btt0.1', size: 'much' });
@@ -268,7 +268,7 @@ describe('listDevices', () => {
     ]);
   });
 
-  it('does not call memory of a region volatile because its namespace does not name it', () => {
+  it('does not call device-DAX of a region volatile for lack of a namespace', () => {
     const region = nvdimms(machine);
     machine.onBus('dax', `${region}/dax0.1/dax0.0`, 'device_dax', { size: GIB, align: 4096 });
     const [device] = machine.list();
@@ -277,7 +277,7 @@ describe('listDevices', () => {
     assert.equal(device?.persistenceDomain, 'memory_controller');
   });
 
-  it('finds what is mounted of partitions, of stacked devices, and of file systems with numbers of their own', () => {
+  it('finds mount points of partitions, of stacked devices, and of file systems with anonymous numbers', () => {
     const region = nvdimms(machine);
     for (const n of [0, 1, 2]) {
       machine.onBus('nd', `${region}/namespace0.${n}`, 'nd_pmem', labelled('raw', ''));
@@ -297,7 +297,7 @@ describe('listDevices', () => {
     );
   });
 
-  it('survives devices that hold each other', () => {
+  it('ends with devices that are made of each other', () => {
     const region = nvdimms(machine);
     machine.onBus('nd', `${region}/namespace0.0`, 'nd_pmem', labelled('raw', ''));
     const block = machine.device(`${region}/namespace0.0/block/pmem0`, { dev: '259:0' });
@@ -307,7 +307,7 @@ describe('listDevices', () => {
     assert.deepEqual(machine.list()[0]?.mountPoints, ['/mnt']);
   });
 
-  it('orders by number', () => {
+  it('orders devices by number', () => {
     const region = nvdimms(machine);
     for (const n of [10, 2, 0]) machine.onBus('nd', `${region}/namespace0.${n}`, '', labelled('raw', ''));
     machine.onBus('dax', 'platform/hmem.0/dax2.0', '', { size: GIB });

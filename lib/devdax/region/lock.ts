@@ -66,7 +66,7 @@ function runLocked<Result>(held: HeldLock, run: () => Result): Result {
  * Runs it with the region locked.
  *
  * @param region the region's directory in sysfs
- * @throws PmemError `ERR_PMEM_LOCKED` when another process or thread has the lock, with who it is
+ * @throws PmemError `ERR_PMEM_LOCKED` where another process has the lock, with its pid; `ERR_PMEM_BUSY` where this process has it
  */
 export function withRegion<Result>(region: string, run: () => Result): Result {
   const attribute = openAttribute(region);
@@ -84,7 +84,8 @@ export function withRegion<Result>(region: string, run: () => Result): Result {
  * {@link withRegion}, which waits for the lock.
  *
  * @param patience how long to wait, in ms
- * @throws PmemError `ERR_PMEM_LOCKED` when another process or thread has the lock for longer, with who it is; the signal's reason
+ * @throws PmemError `ERR_PMEM_LOCKED` where another process has the lock for longer, with its pid; `ERR_PMEM_BUSY` where this process has
+ *   it for longer; the signal's reason
  */
 export async function withRegionAsync<Result>(
   region: string,

@@ -78,7 +78,7 @@ describe('durability', () => {
     return decideDurability({ backing, syncErrno, assumePersistent });
   }
 
-  describe('obstacles', () => {
+  describe('obstacles:', () => {
     const pmem = () => disk(`${region}/namespace0.0/block/pmem0`, 1);
 
     it('volatile-file-system', () => {
@@ -153,19 +153,19 @@ describe('durability', () => {
       assert.match(obstacles(backing, EINVAL, machine.host)[0]?.cause ?? '', /errno 22/);
     });
 
-    it('several at once', () =>
+    it('lists several at once', () =>
       assert.deepEqual(codes(on({ device: pmem(), blockSize: 1024, options: [] })), [
         'block-size',
         'not-mounted-with-dax',
       ]));
 
-    it('a partition has the queue of its disk', () => {
+    it('reads the queue of the disk for a partition', () => {
       const whole = disk(`${region}/namespace0.0/block/pmem0`, 1);
       machine.device(`${region}/namespace0.0/block/pmem0/pmem0p1`, { partition: 1 });
       assert.deepEqual(codes(on({ device: join(whole, 'pmem0p1') })), ['refused']);
     });
 
-    it('each names its cause and a way out', () => {
+    it('has a cause and a way out for each', () => {
       const all = [
         on({ type: 'tmpfs' }),
         on({ type: 'btrfs' }),
@@ -181,7 +181,7 @@ describe('durability', () => {
     });
   });
 
-  describe('decisions', () => {
+  describe('decideDurability', () => {
     const shown = ({ granularity, mapSync, assumed, volatile }: Durability) => ({
       granularity,
       mapSync,
@@ -190,7 +190,7 @@ describe('durability', () => {
     });
     const plain = { mapSync: false, assumed: false, volatile: false };
 
-    it('a DAX file with MAP_SYNC: cache lines, and with eADR bytes', () => {
+    it('gives a DAX file with MAP_SYNC cache lines, and bytes with eADR', () => {
       for (const [domain, granularity] of [
         ['memory_controller', 'cache-line'],
         ['cpu_cache', 'byte'],
@@ -206,14 +206,14 @@ describe('durability', () => {
       }
     });
 
-    it('device-DAX on NVDIMMs, with the page size of the device', () => {
+    it('gives device-DAX on NVDIMMs cache lines, with the page size of the device', () => {
       const dax = machine.device(`${region}/dax0.1/dax/dax0.0`);
       const durability = decide(device('devdax', dax), 0);
       assert.deepEqual(shown(durability), { ...plain, granularity: 'cache-line', mapSync: true });
       assert.equal(durability.pageSize, 2 ** 21);
     });
 
-    it('device-DAX over volatile memory (hmem, CXL): nothing survives, unless somebody says so', () => {
+    it('calls device-DAX over hmem and CXL volatile, unless persistence is assumed', () => {
       const dax = machine.device('platform/hmem.0/dax0.0');
       assert.deepEqual(shown(decide(device('devdax', dax), 0)), { ...plain, granularity: 'page', volatile: true });
       assert.deepEqual(shown(decide(device('devdax', dax), 0, true)), {
@@ -224,7 +224,7 @@ describe('durability', () => {
       });
     });
 
-    it('physical memory and PCI: asserted by whoever names it', () => {
+    it('takes physical memory and PCI BARs as asserted to be persistent', () => {
       for (const kind of ['devmem', 'pci'] as const) {
         assert.deepEqual(shown(decide(device(kind, undefined), EOPNOTSUPP)), {
           ...plain,
@@ -234,7 +234,7 @@ describe('durability', () => {
       }
     });
 
-    it('a plain file: pages, with the cause; assumed when asked to', () => {
+    it('gives a plain file pages, with the cause, and cache lines where persistence is assumed', () => {
       const backing = on({ device: disk('pci0000:00/block/sda', 0) });
       assert.deepEqual(shown(decide(backing, EOPNOTSUPP)), { ...plain, granularity: 'page' });
       assert.match(decide(backing, EOPNOTSUPP).reason, /msync.*sda is not byte-addressable/);
@@ -246,16 +246,16 @@ describe('durability', () => {
       assert.match(decide(backing, EOPNOTSUPP, true).reason, /assumed, not confirmed/);
     });
 
-    it('tmpfs: nothing survives', () => {
+    it('calls tmpfs volatile', () => {
       const durability = decide(on({ type: 'tmpfs' }), EOPNOTSUPP);
       assert.deepEqual(shown(durability), { ...plain, granularity: 'page', volatile: true });
       assert.match(durability.reason, /nothing stored here survives/);
     });
 
-    it('a block device: pages', () =>
+    it('gives a block device pages', () =>
       assert.deepEqual(shown(decide(device('block', undefined), EOPNOTSUPP)), { ...plain, granularity: 'page' }));
 
-    it('stronger satisfies weaker, and volatile nothing', () => {
+    it('finds a stronger granularity enough for a weaker one, and volatile memory for none', () => {
       const of = (granularity: Granularity, volatile = false): Durability => ({
         ...plain,
         granularity,
@@ -277,7 +277,7 @@ describe('durability', () => {
       );
     });
 
-    it('the refusal names every cause and way out', () => {
+    it('refuses a granularity with every cause and way out', () => {
       const backing = on({ device: disk(`${region}/namespace0.0/block/pmem0`, 1), blockSize: 1024, options: [] });
       const { code, message } = tooCoarse(backing, EOPNOTSUPP, decide(backing, EOPNOTSUPP), 'cache-line');
       assert.equal(code, 'ERR_PMEM_GRANULARITY');
@@ -295,8 +295,8 @@ describe('durability', () => {
     });
   });
 
-  describe('NUMA node', () => {
-    it('of the device, of what it is made of, or of its region', () => {
+  describe('numaNode', () => {
+    it('is the node of the device, of its parent or of its region', () => {
       assert.equal(numaNode(device('devdax', machine.device('a/dax0.0', { numa_node: 0 }))), 0);
       assert.equal(numaNode(device('block', machine.device(`${region}/namespace0.0/block/pmem0`))), 1);
       assert.equal(numaNode(device('devdax', machine.device('b/dax0.0', { numa_node: -1 }))), undefined);
@@ -322,14 +322,14 @@ describe('durability', () => {
       handle: -1,
     });
 
-    it('done where the region can, by writing its attribute', () => {
+    it('writes the attribute of a region that has it, and is done', () => {
       const home = machine.device(region, { deep_flush: 1 });
       writeFileSync(join(home, 'deep_flush'), '1\n');
       assert.equal(deepFlush(target(base, join(home, 'dax0.1/dax/dax0.0'))), 'done');
       assert.equal(readFileSync(join(home, 'deep_flush'), 'utf8'), '1');
     });
 
-    it('unavailable where it cannot, is assumed or volatile; not needed with pages', () => {
+    it('is unavailable where the region has none, and on assumed or volatile memory; not needed with pages', () => {
       const home = machine.device(region, { deep_flush: 0 });
       assert.equal(deepFlush(target(base, join(home, 'dax0.1'))), 'unavailable');
       assert.equal(deepFlush(target(base, undefined)), 'unavailable');
@@ -339,7 +339,7 @@ describe('durability', () => {
       assert.equal(deepFlush(target({ ...base, granularity: 'page' }, home)), 'not-needed');
     });
 
-    it('throws when the attempt fails', () => {
+    it('throws when writing the attribute fails', () => {
       const home = machine.device(region, { deep_flush: 1 });
       throwsCode(() => deepFlush({ ...target(base, join(home, 'x')), kind: 'file' }), 'EBADF');
     });

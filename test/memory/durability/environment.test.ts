@@ -23,7 +23,7 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
     return path;
   }
 
-  it('counts when it is 1, not when it is empty, and is refused with its name and value otherwise', async () => {
+  it('applies when it is 1, not when it is empty, and is refused by name and value otherwise', async () => {
     const refused = ['0', 'false', 'true', 'no', '1 ', '01'];
     const told = await childValue(
       async (target: string, values: string[]) => {
@@ -46,7 +46,7 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
     }
   });
 
-  it('is not looked at where the option says what is wanted', async () => {
+  it('is not read where the option assumePersistent is given', async () => {
     const seen = await childValue(
       async (target: string) => {
         const { Region } = await import('pmem');
@@ -58,7 +58,7 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
     assert.equal(seen, false);
   });
 
-  it('is not what Object.prototype has by that name', async () => {
+  it('is not read from Object.prototype', async () => {
     const seen = await childValue(
       async (target: string) => {
         const { Region } = await import('pmem');
@@ -70,7 +70,7 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
     assert.equal(seen, false);
   });
 
-  it('is told of on stderr once, whatever threads and regions there are', async () => {
+  it('is reported on stderr once for all threads and regions', async () => {
     const { stderr, value } = await inChild(
       async (target: string) => {
         const { Worker } = await import('node:worker_threads');
@@ -89,7 +89,7 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
     assert.equal(stderr.split('\n').length, 2, stderr);
   });
 
-  it('shows in what info and explain print, in words and for scripts', async () => {
+  it('shows in the output of info and explain, in words and in JSON', async () => {
     const path = existing();
     for (const command of ['info', 'explain']) {
       const env = { PMEM_ASSUME_PERSISTENT: '1' };
@@ -107,7 +107,7 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
     }
   });
 
-  it('shows in the list of devices, of those whose memory the kernel does not call persistent', async () => {
+  it('shows in the list of devices, for those that the kernel does not call persistent', async () => {
     const root = file('machine');
     mkdirSync(root);
     const machine = new Machine(root);
@@ -128,11 +128,11 @@ describe('PMEM_ASSUME_PERSISTENT', () => {
   });
 });
 
-describe('a process with rights that whoever started it lacks (AT_SECURE)', () => {
+describe('a process with more rights than the user who started it (AT_SECURE)', () => {
   const file = onDisk();
   const memory = onTmpfs();
 
-  it('honours no switch of the environment', function () {
+  it('ignores the variables of the environment', function () {
     needsRoot(this);
     needsPlainBuild(this);
     // A copy of Node.js that runs with another group's rights.

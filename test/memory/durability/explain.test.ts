@@ -10,7 +10,7 @@ describe('explain', () => {
   describe('on a disk', () => {
     const file = onDisk();
 
-    it('tells of a file what opening it then finds', () => {
+    it('finds for a file what opening it finds', () => {
       const path = file('plain');
       writeFileSync(path, Buffer.alloc(8192));
       const told = explain(path);
@@ -25,7 +25,7 @@ describe('explain', () => {
       region.close();
     });
 
-    it('tells of a directory and of an empty file what could be there', () => {
+    it('finds for a directory and an empty file what a region there would have', () => {
       const [directory, empty] = [file('directory'), file('empty')];
       mkdirSync(directory);
       writeFileSync(empty, '');
@@ -45,7 +45,7 @@ describe('explain', () => {
       assert.deepEqual([after.mtimeMs, after.size, after.ctimeMs], [before.mtimeMs, before.size, before.ctimeMs]);
     });
 
-    it('leaves no descriptor, whatever the path', () => {
+    it('leaves no descriptor open, whatever the path', () => {
       const count = () => readdirSync('/proc/self/fd').length;
       const before = count();
       for (let i = 0; i < 10; i++) {
@@ -57,7 +57,7 @@ describe('explain', () => {
       assert(count() <= before, `${count()} descriptors, ${before} before`);
     });
 
-    it('granularity finer than there is is refused with what explain says', () => {
+    it('finds the causes with which Region.open refuses a finer granularity', () => {
       const path = file('refused');
       writeFileSync(path, Buffer.alloc(4096));
       const [obstacle] = explain(path).obstacles;
@@ -78,7 +78,7 @@ describe('explain', () => {
       throwsCode(() => Region.open(path, { granularity: 'byte', assumePersistent: true }), 'ERR_PMEM_GRANULARITY');
     });
 
-    it('PMEM_ASSUME_PERSISTENT is what an option is, and the option wins', async () => {
+    it('applies PMEM_ASSUME_PERSISTENT, which the option overrides', async () => {
       const path = file('environment');
       writeFileSync(path, Buffer.alloc(4096));
       for (const [value, assumed] of [
@@ -106,7 +106,7 @@ describe('explain', () => {
   describe('on tmpfs', () => {
     const file = onTmpfs();
 
-    it('nothing is made durable, and every attempt says so', async () => {
+    it('finds volatile memory, on which every persist throws', async () => {
       const region = Region.open(file('volatile'), { create: true, size: 8192 });
       assert.equal(region.durability.volatile, true);
       // Stores alone are what they are anywhere.
@@ -137,7 +137,7 @@ describe('explain', () => {
       region.close();
     });
 
-    it('explain names the file system and the way out', () => {
+    it('names the file system and the way out', () => {
       const path = file('told');
       writeFileSync(path, 'x');
       const { obstacles, durability, fileSystem } = explain(path);
@@ -152,7 +152,7 @@ describe('explain', () => {
       });
     });
 
-    it('assumed, it behaves like persistent memory', () => {
+    it('finds memory that behaves like persistent memory where that is assumed', () => {
       const region = Region.open(file('assumed'), { create: true, size: 8192, assumePersistent: true });
       assert.deepEqual(
         [region.durability.granularity, region.durability.assumed, region.durability.volatile],

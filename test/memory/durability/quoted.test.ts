@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { quoted } from '#dist/memory/durability/obstacles.js';
 import { printable } from '#dist/printable.js';
 
-describe('a path in a command that explain advises', () => {
+describe('a path in a command of an obstacle', () => {
   const paths = [
     '/mnt/pmem',
     '/mnt/two words',
@@ -15,14 +15,14 @@ describe('a path in a command that explain advises', () => {
     '/mnt/日本',
   ];
   for (const path of paths) {
-    it(`reaches the program as it is, and the terminal without control characters: ${printable(path)}`, () => {
+    it(`reaches the program unchanged, and the terminal without control characters: ${printable(path)}`, () => {
       const word = quoted(path);
       assert.equal(printable(word), word);
       assert.equal(execFileSync('/bin/sh', ['-c', `printf %s ${word}`], { encoding: 'utf8' }), path);
     });
   }
 
-  it('names the same directory where it ends in a line feed', () => {
+  it('names the same directory where its name ends in a line feed', () => {
     const word = quoted('/mnt/x\n');
     assert.equal(execFileSync('/bin/sh', ['-c', `printf %s ${word}`], { encoding: 'utf8' }), '/mnt/x\n/.');
   });

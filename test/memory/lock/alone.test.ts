@@ -13,7 +13,7 @@ import { exitOf, inWorker, messageOf, startWorker } from '../../support/worker.j
 const PAGE = 4096;
 const [EAGAIN, EBUSY, EBADF] = [11, 16, 9];
 
-describe('a lock that is alone', () => {
+describe('native.lockAlone', () => {
   const file = onDisk();
   let path: string;
   let fd: number;
@@ -41,7 +41,7 @@ describe('a lock that is alone', () => {
     }
   }
 
-  it('excludes others of this process on every byte of it, and nowhere else', () => {
+  it('excludes other locks of this process on its bytes, and on no others', () => {
     const lock = native.lockAlone(fd, pages(2, 4, 8, 10));
     assert.deepEqual(
       refusal(() => native.lockAlone(fd, pages(0, 3))),
@@ -62,7 +62,7 @@ describe('a lock that is alone', () => {
     assert.equal(descriptorsOf(path), 1);
   });
 
-  it('is refused where somebody else is, and takes nothing then', () => {
+  it('takes no lock where one of the bytes is locked', () => {
     using region = Region.open(path, { offset: 12 * PAGE, length: PAGE, readOnly: true });
     assert.equal(region.readOnly, true);
     assert.deepEqual(
@@ -72,9 +72,9 @@ describe('a lock that is alone', () => {
     native.unlock(native.lockAlone(fd, pages(0, 12)));
   });
 
-  it("Region.open names the bytes and says that they are this process's", () => {
+  it('makes Region.open throw ERR_PMEM_BUSY with the bytes', () => {
     const lock = native.lockAlone(fd, pages(2, 4));
-    throwsCode(() => Region.open(path), 'ERR_PMEM_LOCKED', {
+    throwsCode(() => Region.open(path), 'ERR_PMEM_BUSY', {
       message: /this process: bytes 0x2000-0x3fff \(8192 to 16383\)/,
     });
     Region.open(path, { shared: true }).close();
@@ -82,7 +82,7 @@ describe('a lock that is alone', () => {
     native.unlock(lock);
   });
 
-  it('excludes other processes, and names the holder of these very bytes', async () => {
+  it('excludes other processes, whose error names the holder of these bytes', async () => {
     const other = startChild(
       async (target: string) => {
         const { Region } = await import('pmem');
@@ -111,7 +111,7 @@ describe('a lock that is alone', () => {
     native.unlock(native.lockAlone(fd, pages(0, 16)));
   });
 
-  it('can change its ranges, or keeps those it had', () => {
+  it('can be changed to other ranges, or keeps its ranges where those are locked', () => {
     const lock = native.lockAlone(fd, pages(2, 4));
     const other = native.lockAlone(fd, pages(8, 9));
     native.changeLock(lock, pages(3, 6));
@@ -131,7 +131,7 @@ describe('a lock that is alone', () => {
     assert.equal(refusal(() => native.changeLock(lock, pages(0, 1)))?.errno, EBADF);
   });
 
-  it('lasts until its last user is gone, a collected object too', async () => {
+  it('lasts until its last user is closed or collected', async () => {
     const lock = native.lockAlone(fd, pages(0, 1));
     assert.equal(native.lockUsers(lock), 1);
     let other = native.retainLock(lock);
@@ -146,7 +146,7 @@ describe('a lock that is alone', () => {
     assert(await collected(() => refusal(() => native.unlock(native.lockAlone(fd, pages(0, 1)))) === undefined));
   });
 
-  it('moves into a mapping that comes about, and stays where it is when none does', () => {
+  it('moves into a mapping, and stays with its owner where mapping fails', () => {
     const lock = native.lockAlone(fd, pages(0, 2));
     const other = native.retainLock(lock);
     assert(other !== undefined);
@@ -173,7 +173,7 @@ describe('a lock that is alone', () => {
     native.unlock(lock);
   });
 
-  it('excludes other threads, and ends with the one that kept it', async () => {
+  it('excludes other threads, and ends with its thread', async () => {
     const lock = native.lockAlone(fd, pages(0, 2));
     const code = await inWorker(async (target: string) => {
       const { Region } = await import('pmem');
@@ -184,7 +184,7 @@ describe('a lock that is alone', () => {
         return (error as { code?: string }).code;
       }
     }, path);
-    assert.equal(code, 'ERR_PMEM_LOCKED');
+    assert.equal(code, 'ERR_PMEM_BUSY');
     native.unlock(lock);
     const worker = startWorker(
       async ({ target, binding }: { target: string; binding: string }) => {

@@ -14,7 +14,7 @@ const EBUSY = 16;
 /** Locks have nothing to do with what a device is for: this one is everywhere. */
 const DEVICE = '/dev/null';
 
-describe('a device with several nodes', () => {
+describe('a lock on a device with several nodes', () => {
   const file = onDisk();
   const descriptors: number[] = [];
   afterEach(() => {
@@ -43,7 +43,7 @@ describe('a device with several nodes', () => {
     return fd;
   }
 
-  it('is locked as one by this process', function () {
+  it('holds for all nodes in this process', function () {
     const [one, other] = [alias(this), alias(this)];
     const lock = native.lockAlone(one.fd, [0, 4096]);
     for (const fd of [other.fd, opened(DEVICE)]) {
@@ -53,7 +53,7 @@ describe('a device with several nodes', () => {
     native.unlock(lock);
   });
 
-  it('is locked as one by several processes, and the holder is named', async function () {
+  it('holds for all nodes in other processes, whose error names the holder', async function () {
     const { path, fd } = alias(this);
     const child = startChild(
       async (target: string, binding: string) => {
@@ -81,7 +81,7 @@ describe('a device with several nodes', () => {
     await child.ended;
   });
 
-  it('is not the device of the other kind that has the same number', function () {
+  it('does not hold for the device of the other kind with the same number', function () {
     const [block, character] = ['/dev/loop0', '/dev/vcs'];
     let numbers: number[];
     try {

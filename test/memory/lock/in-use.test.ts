@@ -1,4 +1,4 @@
-/** What the kernel or another program uses is not stored to: judged by mount(8), swapon(8), and open(2) with O_EXCL. */
+/** No stores to what the kernel or another program uses: judged by mount(8), swapon(8), and open(2) with O_EXCL. */
 
 import assert from 'node:assert/strict';
 import {
@@ -68,7 +68,7 @@ describe('a block device that is in use', () => {
     return { device, image };
   }
 
-  it('is not opened for storing while it is mounted, with a lock or shared, and the mount point is named', () => {
+  it('is not opened for storing while it is mounted, with a lock or shared; the error names the mount point', () => {
     const { device } = withFileSystem();
     const message = new RegExp(`'${device}' is in use: it is mounted at '${mount(device)}'`);
     throwsCode(() => Region.open(device), 'EBUSY', { message });
@@ -85,7 +85,7 @@ describe('a block device that is in use', () => {
     assert.equal(shared.size, 16 * MIB);
   });
 
-  it('is opened while it is mounted by who says allowInUse', () => {
+  it('is opened with allowInUse while it is mounted', () => {
     const { device } = withFileSystem();
     mount(device);
     using region = Region.open(device, { allowInUse: true });
@@ -116,7 +116,7 @@ describe('a block device that is in use', () => {
     assert.equal(region.readOnly, true);
   });
 
-  it('is refused by any of its nodes', () => {
+  it('is refused by each of its nodes', () => {
     const { device } = withFileSystem();
     const node = file('node');
     run('mknod', node, 'b', '7', basename(device).slice(4));
@@ -147,7 +147,7 @@ describe('a block device that is in use', () => {
     Region.open(device).close();
   });
 
-  it('is refused while another program has it claimed, but not to who shares it', async () => {
+  it('is refused while another program has claimed it, but not with shared: true', async () => {
     const device = loop.attach(file('image'), 1);
     const child = startChild(
       async (target: string) => {
@@ -186,7 +186,7 @@ describe('a block device that is in use', () => {
     }
   });
 
-  it('is refused when a partition of it is mounted, and a partition when it is', () => {
+  it('is refused when one of its partitions is mounted, and the partition when the disk is', () => {
     const device = loop.attach(file('image'), 40);
     run('addpart', device, '1', '2048', '32768');
     run('addpart', device, '2', '34816', '32768');
@@ -205,12 +205,12 @@ describe('a block device that is in use', () => {
     }
   });
 
-  it('is refused when this process stores to its partition, which is named', () => {
+  it('is ERR_PMEM_BUSY when this process stores to one of its partitions, which the error names', () => {
     const device = loop.attach(file('image'), 4);
     run('addpart', device, '1', '2048', '4096');
     using part = Region.open(`${device}p1`);
     assert.equal(part.size, 2 * MIB);
-    throwsCode(() => Region.open(device), 'EBUSY', {
+    throwsCode(() => Region.open(device), 'ERR_PMEM_BUSY', {
       message: new RegExp(`this process stores to ${basename(device)}p1`),
     });
     Region.open(device, { shared: true }).close();
@@ -226,7 +226,7 @@ describe('a block device that is in use', () => {
     throwsCode(() => DaxRegion.open(device).create({ size: '2MiB' }), 'EBUSY', { message });
   });
 
-  it('is refused as a regular file below a loop device that is mounted, by any of its names', () => {
+  it('is refused as the file below a mounted loop device, by each of its paths', () => {
     const { device, image } = withFileSystem();
     const other = file('other');
     linkSync(image, other);
@@ -240,7 +240,7 @@ describe('a block device that is in use', () => {
     Region.open(other, { allowInUse: true }).close();
   });
 
-  it('is found below a file without opening what else has the name of the loop device here', function () {
+  it('is found above a file without opening another file that has the loop device’s name here', function () {
     needsPlainBuild(this);
     const { device, image } = withFileSystem();
     const fifo = file('fifo');
@@ -256,7 +256,7 @@ describe('a block device that is in use', () => {
     assert.equal(found.trim(), 'EBUSY');
   });
 
-  it('gets no BTT and no partition table where it is mounted since the region was opened, and no force helps', () => {
+  it('gets no BTT and no partition table after it was mounted, not even with force', () => {
     const { device, image } = withFileSystem();
     const path = file('large');
     writeFileSync(path, '');
@@ -298,10 +298,10 @@ describe('a block device that is in use', () => {
   });
 });
 
-describe('the uses of a block device that another machine tells of', () => {
+describe('usesOf', () => {
   const directory = onDisk();
 
-  it('are mounts by device and by source, swap space, holders, and file systems that are mounted elsewhere', () => {
+  it('finds mounts by device and by source, swap space, device mapper, and file systems that are mounted elsewhere', () => {
     const machine = new Machine(directory('machine'));
     const { sys, proc } = machine.host;
     const disk = machine.device('pmem0', { dev: '259:0' });
@@ -330,7 +330,7 @@ describe('the uses of a block device that another machine tells of', () => {
   });
 });
 
-describe('a block device that somebody here stores to', () => {
+describe('a block device that this process stores to', () => {
   const file = onTmpfs();
   const loop = loopDevices();
 
@@ -352,7 +352,7 @@ describe('a block device that somebody here stores to', () => {
     assert.equal(isClaimed(device), false, 'nobody');
   });
 
-  it('is not claimed by who shares it, or allows it to be in use', () => {
+  it('is not claimed by a region with shared: true or allowInUse: true', () => {
     const device = loop.attach(file('image'), 1);
     using shared = Region.open(device, { shared: true });
     using allowed = Region.open(device, { allowInUse: true });
@@ -364,7 +364,7 @@ describe('a block device that somebody here stores to', () => {
     assert.equal(isClaimed(device), false);
   });
 
-  it('cannot be mounted meanwhile', () => {
+  it('cannot be mounted', () => {
     const device = loop.attach(file('image'), 16);
     run('mkfs.ext4', '-q', '-F', device);
     const directory = file('mnt');
@@ -376,7 +376,7 @@ describe('a block device that somebody here stores to', () => {
     run('umount', directory);
   });
 
-  it('is claimed once by all nodes and threads, and until the last thread has closed', async () => {
+  it('is claimed once by all nodes and threads, until the last thread closes it', async () => {
     const device = loop.attach(file('image'), 1);
     const node = file('node');
     run('mknod', node, 'b', '7', basename(device).slice(4));
@@ -398,7 +398,7 @@ describe('a block device that somebody here stores to', () => {
     assert.equal(isClaimed(device), false);
   });
 
-  it('is no longer claimed when a worker that stored to it was terminated', async () => {
+  it('is no longer claimed after the termination of the worker that stored to it', async () => {
     const device = loop.attach(file('image'), 1);
     const worker = new Worker(
       `const { parentPort, workerData } = require('node:worker_threads');
@@ -415,7 +415,7 @@ describe('a block device that somebody here stores to', () => {
     assert.equal(isClaimed(device), false);
   });
 
-  it('is claimed by an instance of a DaxRegion, and by a mapping that outlives it', () => {
+  it('is claimed by an instance of a DaxRegion', () => {
     const device = loop.attach(file('image'), 4);
     const region = DaxRegion.open(device);
     assert.equal(isClaimed(device), false);
@@ -426,7 +426,7 @@ describe('a block device that somebody here stores to', () => {
     region.close();
   });
 
-  it('is not claimed after an open that failed', () => {
+  it('is not claimed after a failed open', () => {
     const device = loop.attach(file('image'), 1);
     assert.equal(
       codeOf(() => Region.open(device, { align: 2 ** 48 })),
@@ -439,7 +439,7 @@ describe('a block device that somebody here stores to', () => {
     assert.equal(isClaimed(device), false);
   });
 
-  it('is not open in a program that was started meanwhile', async () => {
+  it('is not open in a program that this process starts', async () => {
     const device = loop.attach(file('image'), 1);
     const region = Region.open(device);
     const child = startChild(() => {

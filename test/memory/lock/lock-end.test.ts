@@ -38,7 +38,7 @@ describe('the end of a lock', () => {
     return path;
   }
 
-  describe('waits for jobs that were begun before the close', () => {
+  describe('waits for jobs that are under way at the close', () => {
     /** A pool of one thread, which opens a pipe that nobody writes to: what is queued behind that waits until it is told. */
     const oneThread = { env: { UV_THREADPOOL_SIZE: '1' } };
     function pipe(): string {
@@ -123,7 +123,7 @@ describe('the end of a lock', () => {
       await child.ended;
     });
 
-    it('so does a claim', async () => {
+    it('and of a claim', async () => {
       const child = startChild(
         async (target: string, fifo: string) => {
           const { Region } = await import('pmem');
@@ -158,7 +158,7 @@ describe('the end of a lock', () => {
     });
   });
 
-  describe('comes with the end of a worker, wherever it is stopped', () => {
+  describe('comes with the end of a worker, wherever the worker is stopped', () => {
     const SEED = 20_261_122;
     const loops = {
       'creating and destroying instances': async ({ path, turns }: { path: string; turns: Int32Array }) => {
@@ -240,7 +240,7 @@ describe('the end of a lock', () => {
     }
   });
 
-  it('does not wait for a child that was forked, and has not yet become another program', async () => {
+  it('does not wait for a forked child that has not yet called execve(2)', async () => {
     const { fork, reap } = loadKernel();
     const path = made();
     const other = Region.open(path, { length: PAGE, readOnly: true });
@@ -262,7 +262,7 @@ describe('the end of a lock', () => {
   });
 
   // From Node.js 22 on: the memory of an ArrayBuffer moves to another one, which nobody here knows of.
-  describe('whose memory was transferred', () => {
+  describe('on transferred memory', () => {
     type Transferring = ArrayBuffer & { transfer?(): ArrayBuffer };
     before(function () {
       if ((ArrayBuffer.prototype as Transferring).transfer === undefined) this.skip();
@@ -271,7 +271,7 @@ describe('the end of a lock', () => {
       return (region.view().buffer as Transferring).transfer?.();
     }
 
-    it('is that of the memory, where nobody else may have the bytes', async () => {
+    it('comes with the memory, where the bytes are locked alone', async () => {
       const path = made();
       using region = DaxRegion.open(path, emulated);
       const instance = region.create({ size: PAGE });
@@ -284,7 +284,7 @@ describe('the end of a lock', () => {
       assert.equal(instance.inUse, true);
       throwsCode(() => instance.destroy(), 'EBUSY');
       throwsCode(() => instance.resize(2 * PAGE), 'EBUSY');
-      throwsCode(() => Region.open(path), 'ERR_PMEM_LOCKED');
+      throwsCode(() => Region.open(path), 'ERR_PMEM_BUSY');
       assert.equal(memory?.byteLength, PAGE);
       memory = undefined;
       assert(await collected(() => !instance.inUse));
@@ -292,7 +292,7 @@ describe('the end of a lock', () => {
       Region.open(path).close();
     });
 
-    it('is that of the region, where others of this process may have them', () => {
+    it('comes with the region, where this process may lock the bytes twice', () => {
       const path = made();
       const region = Region.open(path);
       const memory = moved(region);

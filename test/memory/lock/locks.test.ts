@@ -40,7 +40,7 @@ describe('locks between processes', () => {
     return path;
   }
 
-  it('two writers: the second is refused, with the first one named', async () => {
+  it('refuse a second writer, with the first one’s pid', async () => {
     const path = made();
     const other = await holder(path);
     throwsCode(() => Region.open(path), 'ERR_PMEM_LOCKED', {
@@ -52,7 +52,7 @@ describe('locks between processes', () => {
     Region.open(path).close();
   });
 
-  it('a writer is refused while there are readers, and readers share', async () => {
+  it('refuse a writer while there are readers, who share', async () => {
     const path = made();
     const other = await holder(path, { readOnly: true });
     throwsCode(() => Region.open(path), 'ERR_PMEM_LOCKED');
@@ -63,7 +63,7 @@ describe('locks between processes', () => {
     reader.close();
   });
 
-  it('shared: true neither takes the lock nor minds it', async () => {
+  it('are neither taken nor minded with shared: true', async () => {
     const path = made();
     const other = await holder(path, { shared: true });
     const region = Region.open(path);
@@ -76,7 +76,7 @@ describe('locks between processes', () => {
     await end(locking);
   });
 
-  it('disjoint ranges do not conflict, overlapping ones do', async () => {
+  it('conflict where ranges overlap, and nowhere else', async () => {
     const path = made();
     const other = await holder(path, { offset: 16384, length: 16384 });
     for (const options of [{ length: 16384 }, { offset: 32768 }, { offset: 32768, length: 100 }]) {
@@ -92,7 +92,7 @@ describe('locks between processes', () => {
     await end(other);
   });
 
-  it('the lock ends with close, while the process lives on', async () => {
+  it('end with close, while the process lives on', async () => {
     const path = made();
     const other = await holder(path);
     other.tell('close');
@@ -103,7 +103,7 @@ describe('locks between processes', () => {
   });
 
   for (const how of ['exit', 'SIGKILL', 'SIGTERM'] as const) {
-    it(`the lock ends with the process (${how})`, async () => {
+    it(`end with the process (${how})`, async () => {
       const path = made();
       const other = await holder(path);
       if (how === 'exit') other.tell('exit');
@@ -113,7 +113,7 @@ describe('locks between processes', () => {
     });
   }
 
-  it('a refused opening leaves the lock of the other as it was', async () => {
+  it('stay as they are after a refused open', async () => {
     const path = made();
     const other = await holder(path, { length: 16384 });
     for (let i = 0; i < 3; i++)
@@ -127,7 +127,7 @@ describe('locks between processes', () => {
     await end(other);
   });
 
-  it('regions of one process share, and the lock stays until the last one is closed', async () => {
+  it('are shared by regions of one process, until the last one is closed', async () => {
     const path = made();
     const [first, second] = [Region.open(path), Region.open(path, { readOnly: true })];
     const reader = Region.open(path, { readOnly: true, offset: 4096, length: 4096 });
@@ -145,7 +145,7 @@ describe('locks between processes', () => {
     await end(whole);
   });
 
-  it('a writer that ends beside another one keeps the range that both had', async () => {
+  it('stay on bytes of two writers in one process when one of them closes', async () => {
     const path = made();
     const [low, high] = [Region.open(path, { length: 32768 }), Region.open(path, { offset: 16384 })];
     low.close();
@@ -155,7 +155,7 @@ describe('locks between processes', () => {
     high.close();
   });
 
-  it('the lock of a worker ends with the worker, and with its termination', async () => {
+  it('end with their worker, and with its termination', async () => {
     const path = made();
     await inWorker(async (target: string) => {
       const { Region } = await import('pmem');
@@ -180,7 +180,7 @@ describe('locks between processes', () => {
     await end(last);
   });
 
-  it('another name of the same file is the same file', async () => {
+  it('hold for each name of the file', async () => {
     const { linkSync, symlinkSync } = await import('node:fs');
     const path = made();
     const [hard, soft] = [file('hard'), file('soft')];
