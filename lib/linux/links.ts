@@ -1,4 +1,4 @@
-/** Symbolic links that another user may have put in place of what is meant. */
+/** Symbolic links that another user may have put in place of the expected file. */
 
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';

@@ -106,7 +106,7 @@ function adviceOnOpen(code: string | undefined, path: string, writable: boolean)
     case 'EPERM':
       return path === '/dev/mem' ? 'Physical memory needs CAP_SYS_RAWIO, and a kernel without lockdown' : undefined;
     case 'EBUSY':
-      return 'It is mounted or claimed, and this kernel lets nobody else open it for writing (bdev_allow_write_mounted=0). To read it, pass readOnly: true';
+      return 'It is mounted or claimed, and this kernel lets no other program open it for writing (bdev_allow_write_mounted=0). To read it, pass readOnly: true';
     case 'ENXIO':
       return 'The device has no driver in this mode; a DAX device in system-ram mode cannot be mapped';
     default:

@@ -192,7 +192,7 @@ describe('listDevices', () => {
         size: 256 * MIB,
         provider: 'e820',
         caveat:
-          "region0 is legacy memory (e820), of which nobody says that it survives power-off: the kernel's command line makes it (memmap=256M!4G), of ordinary RAM unless an NVDIMM is at that address",
+          "region0 is legacy memory (e820), and nothing tells whether it survives power-off: the kernel's command line makes it (memmap=256M!4G), of ordinary RAM unless an NVDIMM is at that address",
         persistenceDomain: undefined,
         numaNode: undefined,
         targetNode: undefined,

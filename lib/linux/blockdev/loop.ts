@@ -65,7 +65,7 @@ function likelyFile(directory: string, host: Host): LoopFile | undefined {
   return status && { dev: status.dev, ino: status.ino, rdev: status.isBlockDevice() ? status.rdev : 0n };
 }
 
-/** Directories of the loop devices whose file is the one that is meant. */
+/** Directories of the loop devices whose file is meant. */
 export function loopsOver(host: Host, isMeant: (file: LoopFile) => boolean): string[] {
   return loopDevices(host).filter((directory) => {
     const file = likelyFile(directory, host);

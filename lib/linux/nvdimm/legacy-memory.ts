@@ -45,7 +45,7 @@ function commandLine(host: Host): string | undefined {
  */
 export function legacyCaveat(host: Host, { name, directory, provider }: NvdimmRegion): string | undefined {
   if (provider !== 'e820') return undefined;
-  const head = `${name} is legacy memory (e820), of which nobody says that it survives power-off`;
+  const head = `${name} is legacy memory (e820), and nothing tells whether it survives power-off`;
   const line = commandLine(host);
   if (line === undefined) {
     return `${head}: ordinary RAM does not, and /proc/cmdline, which may show that it is RAM, cannot be read`;

@@ -33,10 +33,10 @@ function isMultipath(directory: string): boolean {
   return /\/nvme-subsys\d+\//.test(directory);
 }
 
-/** Why nobody here can tell about a block device that another machine or program serves; undefined of other devices. */
+/** A clause about a block device that another machine or program serves; undefined of other devices. */
 function remote(directory: string): string | undefined {
   const name = basename(directory);
-  const served = `${name} is served by another machine or program, and whether that keeps what it was told to is its word`;
+  const served = `${name} is served by another machine or program, and the kernel does not tell what that keeps at power-off`;
   if (/^(nbd|rbd|drbd|ublkb|zd|rnbd|nvmesh)\d+$/.test(name) || /\/session\d+\/target/.test(directory)) return served;
   if (/\/tcm_loop_\d+\//.test(directory)) return served;
   const parent = dirname(directory);

@@ -25,7 +25,7 @@ export function belowFileSystem(walk: Walk, place: FileSystemPlace): Media {
   if (type === 'btrfs' || magic === BTRFS_MAGIC) return belowBtrfs(walk, place);
   const server = serverOf(type);
   if (server !== undefined) {
-    return unknownMedia(`${where} is ${type}: ${server}, and an msync is as good as what that does`);
+    return unknownMedia(`${where} is ${type}: ${server}, which decides what an msync makes durable`);
   }
   const numbers = isAnonymous(device) ? sourcesOf(mount) : [device];
   if (numbers.length === 0) {
@@ -66,7 +66,7 @@ const WITHOUT_BARRIER = /^(nobarrier|barrier=(0|none|off|flush)|fsync_mode=nobar
 function withBarrier(media: Media, mount: Mount | undefined, own: () => readonly string[]): Media {
   const option = mount?.options.find((one) => WITHOUT_BARRIER.test(one));
   if (option === undefined || mount === undefined || [...own(), ...media.devices].every(writesThrough)) return media;
-  const withoutBarrier = `${mount.mountPoint} is mounted with ${option}: an msync does not empty the disk's own cache, which may forget`;
+  const withoutBarrier = `${mount.mountPoint} is mounted with ${option}: an msync does not empty the disk's own cache, which may be lost`;
   return { ...media, withoutBarrier };
 }
 

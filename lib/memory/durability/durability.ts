@@ -98,7 +98,7 @@ export function decideDurability(evidence: Evidence): Durability {
   const byFlush = { granularity: 'cache-line', mapSync, pageSize, volatile: false, below } as const;
   if (kind === 'devmem' || kind === 'pci') {
     const what = kind === 'devmem' ? 'physical memory' : 'the memory of a PCI device';
-    const reason = `${path} is ${what}: whoever names it asserts that it is persistent, for the kernel cannot tell`;
+    const reason = `${path} is ${what}: opening it asserts that it is persistent, because the kernel cannot tell`;
     return { ...byFlush, below: 'unknown', assumed: true, reason };
   }
   const cause = causeOf(backing, syncErrno);
@@ -111,10 +111,8 @@ export function decideDurability(evidence: Evidence): Durability {
     return { ...byPage, assumed: true, reason: `that an msync of whole pages makes durable is assumed: ${cause}` };
   }
   if (hasVolatileMedia || isUnflushed) {
-    const what = hasVolatileMedia
-      ? 'nothing stored here survives power-off'
-      : 'nothing stored here can be made durable';
-    return { ...byPage, assumed: false, volatile: true, reason: `${what}, and persist says so by throwing: ${cause}` };
+    const what = hasVolatileMedia ? 'no store here survives power-off' : 'no store here can be made durable';
+    return { ...byPage, assumed: false, volatile: true, reason: `${what}, so persist throws: ${cause}` };
   }
   const reason = `a persist is an msync of whole pages: ${cause}`;
   const { why, withoutBarrier } = backing.below ?? {};

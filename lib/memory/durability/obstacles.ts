@@ -91,8 +91,8 @@ function ofVolatile(backing: Backing): Obstacle {
   return {
     code: 'volatile-file-system',
     cause: known
-      ? `${fileSystem.mountPoint} is ${fileSystem.type}: memory that is forgotten at power-off`
-      : `${path} is kept in memory that is forgotten at power-off${below?.why === undefined ? '' : `: ${below.why}`}`,
+      ? `${fileSystem.mountPoint} is ${fileSystem.type}: memory, which loses its contents at power-off`
+      : `${path} is kept in memory, which loses its contents at power-off${below?.why === undefined ? '' : `: ${below.why}`}`,
     remedy: VOLATILE_REMEDY,
     commands: [],
   };

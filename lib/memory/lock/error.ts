@@ -63,10 +63,10 @@ export function lockedError(error: unknown, path: string, identity: FileIdentity
   const found = exact.length > 0 ? exact : holders(identity);
   const names = found.map(({ pid, name }) => `${pid} (${name})`).join(', ');
   const verb = exact.length > 0 ? 'held by' : 'open in';
-  const who = found.length === 0 ? 'no process that this user may look at has it open' : `${verb} process ${names}`;
+  const users = found.length === 0 ? 'no process that this user can see has it open' : `${verb} process ${names}`;
   return new PmemError(
     'ERR_PMEM_LOCKED',
-    `'${path}' is locked by another process: bytes ${range}, ${who}. ${advice.there}`,
+    `'${path}' is locked by another process: bytes ${range}, ${users}. ${advice.there}`,
     { path, cause: error, ...(found.length === 0 ? {} : { holders: found }) },
   );
 }

@@ -79,7 +79,7 @@ const CASES: readonly Case[] = [
     pageSize: 4096,
     assumed: true,
     below: 'unknown',
-    reason: /physical memory: whoever names it asserts/,
+    reason: /physical memory: opening it asserts/,
   },
   {
     name: 'bar',
@@ -90,7 +90,7 @@ const CASES: readonly Case[] = [
     pageSize: 4096,
     assumed: true,
     below: 'unknown',
-    reason: /memory of a PCI device: whoever names it asserts/,
+    reason: /memory of a PCI device: opening it asserts/,
   },
   { name: 'raw', kind: 'block', options: {}, ...paged, reason: /page cache/, obstacles: ['block-device'] },
   { name: 'sector', kind: 'block', options: {}, ...paged, reason: /page cache/, obstacles: ['block-device'] },

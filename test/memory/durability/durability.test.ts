@@ -249,7 +249,7 @@ describe('durability', () => {
     it('calls tmpfs volatile', () => {
       const durability = decide(on({ type: 'tmpfs' }), EOPNOTSUPP);
       assert.deepEqual(shown(durability), { ...plain, granularity: 'page', volatile: true });
-      assert.match(durability.reason, /nothing stored here survives/);
+      assert.match(durability.reason, /no store here survives/);
     });
 
     it('gives a block device pages', () =>
