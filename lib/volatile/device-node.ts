@@ -4,7 +4,7 @@ import { PmemError } from '../errors.js';
 import { daxDeviceNamed } from '../linux/dax/named.js';
 import type { Host } from '../linux/host.js';
 import { blockSize, hasAddress, memoryBlocks } from '../linux/memory-blocks.js';
-import { memoryNodes } from './nodes.js';
+import { memoryNodes } from '../linux/numa-nodes.js';
 
 /**
  * The NUMA node of a device in mode `system-ram`.

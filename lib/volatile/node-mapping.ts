@@ -3,11 +3,12 @@
 import { constants } from 'node:os';
 import { type Mapped, native } from '../binding.js';
 import { PmemError, posixError, systemError } from '../errors.js';
+import { groupRoom } from '../linux/control-groups.js';
 import type { Host } from '../linux/host.js';
+import { allowedNodes, hugeRoomOn, memoryNodes, roomOn } from '../linux/numa-nodes.js';
 import type { CheckedJob } from '../options.js';
 import { formatSize } from '../units.js';
-import { groupRoom } from './group-room.js';
-import { allowedNodes, checkNode, hugeRoomOn, memoryNodes, roomOn } from './nodes.js';
+import { checkNode } from './check-node.js';
 import type { CheckedMapOptions } from './options.js';
 
 /** On which nodes pages are. */

@@ -13,8 +13,13 @@ import {
   daxDeviceAt,
   daxDriver,
 } from '../../linux/dax/devices.js';
-import { availableSize, type DaxBusRegion, daxBusDevices, daxBusResource } from '../../linux/dax/regions.js';
-import { attribute } from '../../linux/sysfs/read.js';
+import {
+  availableSize,
+  type DaxBusRegion,
+  daxBusDevices,
+  daxBusResource,
+  lastCreated,
+} from '../../linux/dax/regions.js';
 import type { ByteRange } from '../../memory/memory.js';
 import { type DaxSource, plainSource } from '../dax-source.js';
 import { withUnused } from '../device-users.js';
@@ -331,7 +336,7 @@ export class KernelRegion implements RegionBackend {
     if (there !== undefined) return { device: there, created: false };
     const before = new Set(this.devices().map(({ name }) => name));
     this.kernel.write(join(this.path, 'dax_region'), 'create', '1');
-    const youngest = attribute(join(this.path, 'dax_region'), 'create');
+    const youngest = lastCreated(this.#facts);
     const made = this.devices().find(({ name }) => name === youngest);
     if (made !== undefined && !before.has(made.name)) return { device: made, created: true };
     const message = `ENODEV: the kernel made a device in '${this.path}', but another program took it; try again`;

@@ -1,20 +1,12 @@
 /** A DAX device by the name that people give it. */
 
-import { type BigIntStats, statSync } from 'node:fs';
 import { posixError, wrongType, wrongValue } from '../../errors.js';
 import type { Host } from '../host.js';
+import { statusAt } from '../look.js';
 import { attribute, deviceNumber } from '../sysfs/read.js';
 import { DAX_NAME, type DaxBusDevice, daxDevices, daxEntries } from './devices.js';
 
 const WANTED = "the name of a DAX device, such as 'dax0.0', or the path of one";
-
-function statusOf(path: string): BigIntStats | undefined {
-  try {
-    return statSync(path, { bigint: true });
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * The device's name, given its name, its path below /dev (which need not exist in mode `system-ram`), or any other path of its
@@ -23,7 +15,7 @@ function statusOf(path: string): BigIntStats | undefined {
 export function daxNameOf(device: string, host: Host): string | undefined {
   const plain = device.startsWith('/dev/') ? device.slice('/dev/'.length) : device;
   if (DAX_NAME.test(plain)) return plain;
-  const status = statusOf(device);
+  const status = statusAt(device);
   if (status?.isCharacterDevice() !== true) return undefined;
   const number = deviceNumber(status.rdev);
   return daxEntries(host).find(({ directory }) => attribute(directory, 'dev') === number)?.name;

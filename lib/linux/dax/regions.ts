@@ -1,10 +1,10 @@
 /** Regions of the DAX bus: the directory `dax_region` beside the devices (Documentation/ABI/testing/sysfs-bus-dax). */
 
-import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Host } from '../host.js';
+import { textAt } from '../look.js';
 import type { Entry } from '../sysfs/nodes.js';
-import { numericAttribute } from '../sysfs/read.js';
+import { attribute, numericAttribute } from '../sysfs/read.js';
 import { DAX_NAME, type DaxBusDevice, daxDeviceAt, daxEntries } from './devices.js';
 
 /** A range of memory that the kernel makes devices of. */
@@ -54,6 +54,11 @@ export function availableSize({ directory }: DaxBusRegion): number {
   return numericAttribute(join(directory, 'dax_region'), 'available_size') ?? 0;
 }
 
+/** Name of the device that the kernel created last in the region. */
+export function lastCreated({ directory }: Pick<DaxBusRegion, 'directory'>): string | undefined {
+  return attribute(join(directory, 'dax_region'), 'create');
+}
+
 /** All devices of the region by number, empty ones included. */
 export function daxBusDevices(host: Host, { directory }: DaxBusRegion): DaxBusDevice[] {
   return daxEntries(host)
@@ -69,12 +74,7 @@ export function daxBusDevices(host: Host, { directory }: DaxBusRegion): DaxBusDe
 export function daxBusResource(host: Host, region: DaxBusRegion): number | undefined {
   const empty = daxBusDevices(host, region).find((device) => !region.dynamic || device.size === 0);
   if (empty?.resource !== undefined) return empty.resource;
-  let text: string;
-  try {
-    text = readFileSync(join(host.proc, 'iomem'), 'utf8');
-  } catch {
-    return undefined;
-  }
+  const text = textAt(join(host.proc, 'iomem')) ?? '';
   for (const [, first, last, name] of text.matchAll(/^ *([0-9a-f]+)-([0-9a-f]+) : (.*)$/gm)) {
     const [start, end] = [Number.parseInt(first ?? '', 16), Number.parseInt(last ?? '', 16)];
     if (name === basename(region.directory) && end - start + 1 === region.size) return start;

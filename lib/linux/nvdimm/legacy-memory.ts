@@ -1,8 +1,8 @@
 /** Legacy persistent memory: type 12 of the e820 table, or any RAM that `memmap=size!start` on the kernel's command line names. */
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Host } from '../host.js';
+import { textAt } from '../look.js';
 import { numericAttribute } from '../sysfs/read.js';
 import type { NvdimmRegion } from './regions.js';
 
@@ -31,14 +31,6 @@ function rangesOf(commandLine: string): Range[] {
   });
 }
 
-function commandLine(host: Host): string | undefined {
-  try {
-    return readFileSync(join(host.proc, 'cmdline'), 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
 /**
  * Why it is unknown whether a region's memory survives power-off, a clause; undefined of regions of which the platform tells.
  * Provider e820 reports NVDIMMs and ordinary RAM alike.
@@ -46,7 +38,7 @@ function commandLine(host: Host): string | undefined {
 export function legacyCaveat(host: Host, { name, directory, provider }: NvdimmRegion): string | undefined {
   if (provider !== 'e820') return undefined;
   const head = `${name} is legacy memory (e820), and nothing tells whether it survives power-off`;
-  const line = commandLine(host);
+  const line = textAt(join(host.proc, 'cmdline'));
   if (line === undefined) {
     return `${head}: ordinary RAM does not, and /proc/cmdline, which may show that it is RAM, cannot be read`;
   }

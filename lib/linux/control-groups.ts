@@ -1,34 +1,34 @@
 /**
- * How much memory the limits on this process's control groups leave: Documentation/admin-guide/cgroup-v2.rst and
- * cgroup-v1/memory.rst. Containers and services have such limits, and beyond one the kernel does not fail but kills.
+ * Memory limits of this process's control groups, which containers and services have: Documentation/admin-guide/cgroup-v2.rst and
+ * cgroup-v1/memory.rst. At a limit allocations do not fail: the kernel kills a process.
  */
 
 import { join, posix } from 'node:path';
-import type { Host } from '../linux/host.js';
-import { type Mount, parseMounts } from '../linux/mounts.js';
-import { attribute, numericAttribute } from '../linux/sysfs/read.js';
+import type { Host } from './host.js';
+import { type Mount, mountTable } from './mounts.js';
+import { attribute, numericAttribute } from './sysfs/read.js';
 
-/** The group whose limit leaves least. */
+/** A group's limit, and what is left of it. */
 export interface GroupRoom {
   /** Its directory. */
   readonly group: string;
   /** Bytes. */
   readonly limit: number;
-  /** Bytes: what is left of the limit, and what the kernel could drop at once. */
+  /** Bytes: the rest of the limit, and page cache that the kernel can drop at once. */
   readonly room: number;
 }
 
 interface Names {
   readonly limit: string;
   readonly usage: string;
-  /** In memory.stat: pages of files that were not used lately, which count as used; those below the group's too. */
+  /** In memory.stat: page cache not used lately, which counts as usage; that of groups below included. */
   readonly cache: string;
 }
 
 const V1 = { limit: 'memory.limit_in_bytes', usage: 'memory.usage_in_bytes', cache: 'total_inactive_file' };
 const V2 = { limit: 'memory.max', usage: 'memory.current', cache: 'inactive_file' };
 
-/** What the process's groups are called, for the hierarchies that could limit memory. */
+/** The process's groups in the hierarchies that can limit memory. */
 function groupsOf(text: string): { names: Names; path: string }[] {
   return text.split('\n').flatMap((line) => {
     const [, id, controllers, path] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? [];
@@ -42,7 +42,7 @@ function isMountOf({ type, options }: Mount, names: Names): boolean {
   return names === V2 ? type === 'cgroup2' : type === 'cgroup' && options.includes('memory');
 }
 
-/** The group's directory and those above it, up to what is mounted; a container may see no more than its own. */
+/** Directories of the group and the groups above it, up to the mounted one; a container may see its own group only. */
 function directories({ root, mountPoint }: Mount, path: string): string[] {
   let below = posix.relative(root, path);
   if (below.startsWith('..')) below = '';
@@ -60,10 +60,10 @@ function roomIn(group: string, names: Names): GroupRoom | undefined {
   return { group, limit, room: Math.max(0, limit - usage + Math.min(cache, usage)) };
 }
 
-/** The least that any of the process's groups leaves; undefined where none has a limit, or it cannot be read. */
+/** The group with the least room; undefined where no group has a limit that can be read. */
 export function groupRoom(host: Host): GroupRoom | undefined {
   const self = join(host.proc, 'self');
-  const mounts = parseMounts(attribute(self, 'mountinfo') ?? '');
+  const mounts = mountTable(host);
   return groupsOf(attribute(self, 'cgroup') ?? '')
     .flatMap(({ names, path }) =>
       mounts

@@ -1,9 +1,8 @@
-/** What the kernel says of NUMA nodes: Documentation/ABI/stable/sysfs-devices-node and admin-guide/mm/numaperf.rst. */
+/** NUMA nodes: Documentation/ABI/stable/sysfs-devices-node and admin-guide/mm/numaperf.rst. */
 
 import { join } from 'node:path';
-import { PmemError } from '../errors.js';
-import type { Host } from '../linux/host.js';
-import { attribute, numericAttribute } from '../linux/sysfs/read.js';
+import type { Host } from './host.js';
+import { attribute, numericAttribute } from './sysfs/read.js';
 
 function nodesDirectory(host: Host): string {
   return join(host.sys, 'devices', 'system', 'node');
@@ -24,26 +23,18 @@ export function parseNodeList(text: string): number[] {
     });
 }
 
-/** The nodes that have memory; a kernel built without NUMA has all of it on node 0, and says nothing of nodes. */
+/** The nodes that have memory. A kernel built without NUMA lists no nodes, and has all memory on node 0. */
 export function memoryNodes(host: Host): number[] {
   const text = attribute(nodesDirectory(host), 'has_memory');
   return text === undefined ? [0] : parseNodeList(text);
 }
 
-/** Throws unless the node has memory. */
-export function checkNode(node: number, host: Host): void {
-  const nodes = memoryNodes(host);
-  if (nodes.includes(node)) return;
-  const exists = parseNodeList(attribute(nodesDirectory(host), 'online') ?? '').includes(node);
-  const why = exists ? 'has no memory' : 'does not exist';
-  const others = nodes.length === 0 ? 'none has' : `with memory: ${nodes.join(', ')}`;
-  throw new PmemError(
-    'ERR_PMEM_NODE',
-    `NUMA node ${node} ${why}; ${others}. Memory of a DAX device makes a node of its own in mode system-ram: 'pmem dax reconfigure'`,
-  );
+/** Whether there is such a node, with memory or without. */
+export function isNodeOnline(node: number, host: Host): boolean {
+  return parseNodeList(attribute(nodesDirectory(host), 'online') ?? '').includes(node);
 }
 
-/** How many bytes a node could give: what is free, and what the kernel could drop. Undefined where it does not tell. */
+/** Bytes that can be allocated on a node: free memory and page cache that the kernel can drop. Undefined where it does not tell. */
 export function roomOn(node: number, host: Host): number | undefined {
   const text = attribute(nodeDirectory(host, node), 'meminfo');
   if (text === undefined) return undefined;
@@ -51,7 +42,7 @@ export function roomOn(node: number, host: Host): number | undefined {
   return 1024 * (kib('MemFree') + Math.max(0, kib('FilePages') - kib('Shmem')) + kib('SReclaimable'));
 }
 
-/** How many bytes in huge pages of this size a node has set apart and free. Undefined where the kernel has no such pages. */
+/** Bytes of free huge pages of this size that are reserved on a node. Undefined where the kernel has no such pages. */
 export function hugeRoomOn(node: number, pageSize: number, host: Host): number | undefined {
   const name = join('hugepages', `hugepages-${pageSize / 1024}kB`);
   const own = join(nodeDirectory(host, node), name);
@@ -60,7 +51,7 @@ export function hugeRoomOn(node: number, pageSize: number, host: Host): number |
   return pages === undefined ? undefined : pages * pageSize;
 }
 
-/** Which nodes this process may use memory of, as text: cpusets and containers take some away. */
+/** The nodes whose memory this process may use, as a list in text: cpusets and containers take some away. */
 export function allowedNodes(host: Host): string | undefined {
   return /^Mems_allowed_list:\s*(\S+)/m.exec(attribute(join(host.proc, 'self'), 'status') ?? '')?.[1];
 }
