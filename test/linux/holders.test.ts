@@ -1,13 +1,34 @@
 /** Processes that have a file open, mapped or locked. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { holders } from '#dist/linux/holders.js';
+import { fileUsers, holders } from '#dist/linux/holders.js';
+import { HOST } from '#dist/linux/host.js';
+import { startChild } from '../support/child.js';
 import { Machine } from '../support/machine.js';
+import { needsRoot } from '../support/root.js';
 import { onDisk } from '../support/temp.js';
 
-describe('holders of a lock', () => {
+async function holding(path: string, mapped: boolean, check: (pid: number) => void): Promise<void> {
+  const child = startChild(
+    async (target: string, map: boolean) => {
+      const { openSync } = await import('node:fs');
+      const { Region } = await import('pmem');
+      const held = map ? Region.open(target, { shared: true }) : openSync(target, 'r');
+      process.stdout.write(`${typeof held}\n`);
+      process.stdin.on('data', () => held);
+    },
+    [path, mapped],
+  );
+  await child.line();
+  check(child.pid);
+  child.kill('SIGKILL');
+  await child.ended;
+}
+
+describe('holders', () => {
   const file = onDisk();
   let machine: Machine;
   beforeEach(() => {
@@ -24,7 +45,7 @@ describe('holders of a lock', () => {
     for (const [fd, path] of open.entries()) symlinkSync(path, join(directory, 'fd', String(fd)));
   }
 
-  it('are the processes that have the file open', () => {
+  it('are the other processes that have the file open', () => {
     const path = file('held');
     writeFileSync(path, 'x');
     const { dev, ino } = statSync(path, { bigint: true });
@@ -45,5 +66,68 @@ describe('holders of a lock', () => {
       ],
     );
     assert.deepEqual(holders({ dev, ino: ino + 1n }, machine.host), []);
+  });
+});
+
+describe('fileUsers', () => {
+  const file = onDisk();
+  let path = '';
+  beforeEach(() => {
+    path = file('device');
+    writeFileSync(path, Buffer.alloc(4096));
+  });
+
+  function pids(at: string, host = HOST): number[] {
+    return fileUsers(at, host).map(({ pid }) => pid);
+  }
+
+  it('finds none of a file that nobody has open, of a missing file, and without /proc', () => {
+    assert.deepEqual(fileUsers(path), []);
+    assert.deepEqual(fileUsers(file('missing')), []);
+    const fd = openSync(path, 'r');
+    assert.deepEqual(fileUsers(path, { sys: '/sys', proc: file('no-proc') }), []);
+    closeSync(fd);
+  });
+
+  it('counts the descriptors of this process', () => {
+    const own = [openSync(path, 'r'), openSync(path, 'r+')];
+    assert.deepEqual(fileUsers(path), [{ pid: process.pid, isSelf: true, descriptors: 2, isMapped: false }]);
+    for (const fd of own) closeSync(fd);
+    assert.deepEqual(fileUsers(path), []);
+  });
+
+  it('knows this process by /proc/self, whatever its number there', () => {
+    const proc = file('proc');
+    for (const pid of ['4711', String(process.pid)]) {
+      mkdirSync(join(proc, pid, 'fd'), { recursive: true });
+      symlinkSync(path, join(proc, pid, 'fd', '3'));
+    }
+    symlinkSync('4711', join(proc, 'self'));
+    const self = fileUsers(path, { sys: '/sys', proc }).filter(({ isSelf }) => isSelf);
+    assert.deepEqual(
+      self.map(({ pid }) => pid),
+      [4711],
+    );
+  });
+
+  it('finds a process that has the device open by another node', async function () {
+    needsRoot(this);
+    const [one, two, other] = [file('one'), file('two'), file('other')];
+    // /dev/full, which nobody has open.
+    for (const node of [one, two]) execFileSync('mknod', [node, 'c', '1', '7']);
+    execFileSync('mknod', [other, 'c', '1', '12']);
+    await holding(two, false, (pid) => {
+      assert.deepEqual(pids(one), [pid]);
+      assert(!pids(other).includes(pid));
+    });
+    assert.deepEqual(pids(one), []);
+  });
+
+  it('finds a process that maps the file', async () => {
+    await holding(path, true, (pid) => {
+      const [user] = fileUsers(path);
+      assert.deepEqual([user?.pid, user?.isMapped], [pid, true]);
+    });
+    assert.deepEqual(pids(path), []);
   });
 });
