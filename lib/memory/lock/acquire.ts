@@ -14,7 +14,8 @@ const MOST_OFFSET = Number.MAX_SAFE_INTEGER;
  *
  * @param exclusive for storing; else for reading, beside other readers
  * @throws PmemError `ERR_PMEM_LOCKED` where another process has locked some of the bytes; `ERR_PMEM_BUSY` where an instance of a
- *   DaxRegion in this process has; `EBUSY` where the block device is mounted or claimed
+ *   DaxRegion in this process has, or this process stores to the disk of the partition or to a partition of the disk; `EBUSY` where
+ *   the block device is mounted or claimed
  */
 export function lockRange(
   fd: number,

@@ -1,4 +1,4 @@
-/** Switches in the environment: which values count, who is told, and where they do not count at all. */
+/** Variables of the environment: which values apply, what is reported, and where they are ignored. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-/** Locks that nobody shares, in this process neither. */
+/** Exclusive locks that are exclusive within this process, too. */
 
 import assert from 'node:assert/strict';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
@@ -140,7 +140,7 @@ describe('native.lockAlone', () => {
     native.unlock(lock);
     assert.equal(native.lockUsers(lock), 0); // nothing there any more
     assert.equal(native.retainLock(lock), undefined);
-    native.unlock(lock); // and nobody else's is given back
+    native.unlock(lock); // and no other lock is released
     assert.equal(refusal(() => native.lockAlone(fd, pages(0, 1)))?.errno, EBUSY);
     other = undefined;
     assert(await collected(() => refusal(() => native.unlock(native.lockAlone(fd, pages(0, 1)))) === undefined));

@@ -31,7 +31,7 @@ import { onDisk, onTmpfs } from '../../support/temp.js';
 
 const MIB = 2 ** 20;
 
-/** Whether somebody has the device claimed: mkfs asks the same way. */
+/** Whether the device is claimed: mkfs asks the same way. */
 function isClaimed(device: string): boolean {
   let fd: number;
   try {

@@ -1,4 +1,4 @@
-/** When a lock ends: after the last store that its holder began, and with whoever holds it, wherever that one is stopped. */
+/** The end of locks: after the last store that the holder began, and with the end of the holder, wherever that is stopped. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -39,7 +39,7 @@ describe('the end of a lock', () => {
   }
 
   describe('waits for jobs that are under way at the close', () => {
-    /** A pool of one thread, which opens a pipe that nobody writes to: what is queued behind that waits until it is told. */
+    /** A pool of one thread, which opens a pipe without a writer: jobs queued after that wait until the pipe gets one. */
     const oneThread = { env: { UV_THREADPOOL_SIZE: '1' } };
     function pipe(): string {
       const path = file('pipe');
@@ -261,7 +261,7 @@ describe('the end of a lock', () => {
     }
   });
 
-  // From Node.js 22 on: the memory of an ArrayBuffer moves to another one, which nobody here knows of.
+  // From Node.js 22 on the memory of an ArrayBuffer can move to another ArrayBuffer, of which the addon does not know.
   describe('on transferred memory', () => {
     type Transferring = ArrayBuffer & { transfer?(): ArrayBuffer };
     before(function () {

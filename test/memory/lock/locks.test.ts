@@ -169,7 +169,7 @@ describe('locks between processes', () => {
       const region = Region.open(target);
       parentPort?.postMessage('open');
       await new Promise((resolve) => parentPort?.once('message', resolve));
-      region.close(); // what nobody refers to is collected, and its lock with it
+      region.close(); // an unreferenced region would be collected, and its lock released
     }, path);
     assert.equal(await messageOf(worker), 'open');
     await assert.rejects(holder(path), /ERR_PMEM_LOCKED/);
