@@ -1,19 +1,20 @@
 /** Backings of mappings: files, device-DAX character devices, physical memory, PCI BARs and block devices. */
 
-import { constants, existsSync, fstatSync, realpathSync, statfsSync } from 'node:fs';
+import { constants, fstatSync, realpathSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../binding.js';
-import { type PmemError, posixError, systemError } from '../errors.js';
+import { systemError } from '../errors.js';
 import { daxDeviceAt } from '../linux/dax/devices.js';
 import { HOST, type Host } from '../linux/host.js';
 import { type FileIdentity, identityOf } from '../linux/identity.js';
 import { descriptorMount, findMount, type Mount, mountOfDevice } from '../linux/mounts.js';
 import { ndRegion } from '../linux/nvdimm/regions.js';
-import { fileSystemStatus, openSeen, type Way } from '../linux/open.js';
-import { deviceDirectory, deviceNumber, numericAttribute, resolve, subsystem } from '../linux/sysfs/read.js';
+import { openSeen, type Way } from '../linux/open.js';
+import { deviceDirectory, deviceNumber, numericAttribute, resolve } from '../linux/sysfs/read.js';
 import { belowDescriptor, belowDevice } from '../linux/volatile-backing/below.js';
 import { belowDax } from '../linux/volatile-backing/device.js';
 import type { Media } from '../linux/volatile-backing/media.js';
+import { mappable, refuseUnmappable, unmappable } from './mappable.js';
 
 /**
  * `file`: a regular file; `devdax`: `/dev/daxX.Y`; `devmem`: `/dev/mem`; `pci`: a `resourceN` of a PCI device in sysfs;
@@ -51,26 +52,7 @@ export interface Backing {
   readonly identity: FileIdentity;
 }
 
-const SYSFS_MAGIC = 0x62656572;
 const HUGETLBFS_MAGIC = 0x958458f6;
-const DEV_MEM = '1:1';
-/** The kernel's own file systems: linux/magic.h. Opening a file there can have effects. */
-const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
-  [0x9fa0, 'proc'],
-  [0x27e0eb, 'cgroup'],
-  [0x63677270, 'cgroup2'],
-  [0x64626720, 'debugfs'],
-  [0x74726163, 'tracefs'],
-  [0x62656570, 'configfs'],
-  [0x73636673, 'securityfs'],
-  [0xf97cff8c, 'selinuxfs'],
-  [0xcafe4a11, 'bpf'],
-  [0xde5e81e4, 'efivarfs'],
-  [0x6165676c, 'pstore'],
-  [0x42494e4d, 'binfmt_misc'],
-  [0x65735543, 'fusectl'],
-  [0x6e736673, 'nsfs'],
-]);
 
 const TO_MAKE = 'To make a new file, pass create: true and a size';
 
@@ -114,47 +96,20 @@ function adviceOnOpen(code: string | undefined, path: string, writable: boolean)
   }
 }
 
-function refusal(path: string, code: 'EISDIR' | 'ENODEV' | 'ENXIO', sentence: string): PmemError {
-  return posixError(code, `'${path}' ${sentence}`, { path });
-}
+type Device = Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'below'>;
 
-function inspectCharacterDevice(
-  path: string,
-  number: string,
-  host: Host,
-): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'below'> {
-  if (number === DEV_MEM) return { kind: 'devmem', size: undefined, pageSize: native.pageSize(), device: undefined };
-  const device = deviceDirectory(host, 'char', number);
-  if (device === undefined || subsystem(device) !== 'dax') {
-    throw refusal(path, 'ENODEV', 'is a character device, but neither device-DAX nor /dev/mem');
-  }
+function daxDevice(path: string, device: string, host: Host): Device {
   const { size, align } = daxDeviceAt(device);
-  if (align === undefined) throw refusal(path, 'ENODEV', `does not tell its size and alignment in ${device}`);
+  if (align === undefined) throw unmappable(path, 'ENODEV', `does not tell its size and alignment in ${device}`);
   return { kind: 'devdax', size, pageSize: align, device, below: belowDax(host, device) };
 }
 
-/** Refuses a node whose number no device has. Opening it would do so too, but may load a driver first. */
-function refuseUnknown(path: string, type: 'block' | 'char', number: string, host: Host): void {
-  const all = join(host.sys, 'dev', type);
-  if (!existsSync(all) || existsSync(join(all, number))) return;
-  throw refusal(
-    path,
-    'ENXIO',
-    'cannot be opened: No device has the number of this file: its driver is not there, or the number is wrong',
-  );
-}
-
-function inspectBlockDevice(
-  path: string,
-  number: string,
-  host: Host,
-): Pick<Backing, 'kind' | 'size' | 'pageSize' | 'device' | 'below'> {
-  const device = deviceDirectory(host, 'block', number);
+function blockDevice(path: string, device: string | undefined, host: Host): Device {
   const sectors = device === undefined ? undefined : numericAttribute(device, 'size');
-  if (device === undefined || sectors === undefined)
-    throw refusal(path, 'ENODEV', 'is a block device that sysfs does not know');
-  const below = belowDevice(host, device);
-  return { kind: 'block', size: sectors * 512, pageSize: native.pageSize(), device, below };
+  if (device === undefined || sectors === undefined) {
+    throw unmappable(path, 'ENODEV', 'is a block device that sysfs does not know');
+  }
+  return { kind: 'block', size: sectors * 512, pageSize: native.pageSize(), device, below: belowDevice(host, device) };
 }
 
 function mountOf(host: Host, fd: number, path: string, dev: bigint): Mount | undefined {
@@ -194,57 +149,31 @@ function fileSystemOf(
   return { fileSystem, below };
 }
 
-/** Refuses what {@link inspect} refuses, by its kind. A descriptor with O_PATH will do. */
-export function refuseUnmappable(fd: number, path: string, host: Host = HOST): void {
-  const status = fstatSync(fd, { bigint: true });
-  const number = deviceNumber(status.rdev);
-  if (status.isDirectory()) throw refusal(path, 'EISDIR', 'is a directory; name a file in it');
-  if (status.isCharacterDevice()) {
-    if (number !== DEV_MEM) refuseUnknown(path, 'char', number, host);
-    inspectCharacterDevice(path, number, host);
-  } else if (status.isBlockDevice()) refuseUnknown(path, 'block', number, host);
-  else if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
-  else refuseKernelFile(fileSystemStatus(fd, path).type, path);
-}
-
-/** Refuses files of the kernel's own file systems, but for the resources of PCI devices, which are memory. */
-function refuseKernelFile(type: number, path: string): void {
-  const name = KERNEL_FILE_SYSTEMS.get(type);
-  if (name !== undefined) throw refusal(path, 'ENODEV', `is a file of ${name}, where nothing can be mapped`);
-  if (type === SYSFS_MAGIC && !/\/resource\d+(_wc)?$/.test(realpathSync(path))) {
-    throw refusal(path, 'ENODEV', 'is in sysfs, but not a resource of a PCI device');
-  }
-}
-
 /**
  * What the descriptor is open on.
  *
  * @throws PmemError `EISDIR` for a directory, `ENODEV` for what else cannot be mapped
  */
 export function inspect(fd: number, path: string, host: Host = HOST): Backing {
-  const status = fstatSync(fd, { bigint: true });
-  const identity = identityOf(status);
-  const number = deviceNumber(status.rdev);
-  if (status.isDirectory()) throw refusal(path, 'EISDIR', 'is a directory; name a file in it');
-  if (status.isCharacterDevice()) {
-    return { path, identity, fileSystem: undefined, ...inspectCharacterDevice(path, number, host) };
-  }
-  if (status.isBlockDevice()) {
-    return { path, identity, fileSystem: undefined, ...inspectBlockDevice(path, number, host) };
-  }
-  if (!status.isFile()) throw refusal(path, 'ENODEV', 'is neither a file nor a device that can be mapped');
-
+  const found = mappable(fd, path, host);
+  const { kind, status } = found;
   const size = Number(status.size);
-  const statfs = fileSystemStatus(fd, path);
-  const { type, bsize } = statfs;
-  refuseKernelFile(type, path);
-  if (type === SYSFS_MAGIC) {
-    const device = realpathSync(path).replace(/\/[^/]*$/, '');
-    return { kind: 'pci', path, size, pageSize: native.pageSize(), fileSystem: undefined, device, identity };
+  const plain = { path, identity: identityOf(status), fileSystem: undefined, device: undefined };
+  switch (kind) {
+    case 'devmem':
+      return { ...plain, kind, size: undefined, pageSize: native.pageSize() };
+    case 'devdax':
+      return { ...plain, ...daxDevice(path, found.device, host) };
+    case 'block':
+      return { ...plain, ...blockDevice(path, found.device, host) };
+    case 'pci':
+      return { ...plain, kind, size, pageSize: native.pageSize(), device: found.device };
+    case 'file': {
+      const { type, bsize } = found.statfs;
+      const pageSize = type === HUGETLBFS_MAGIC ? bsize : native.pageSize();
+      return { ...plain, kind, size, pageSize, ...fileSystemOf(host, fd, path, status.dev, found.statfs) };
+    }
   }
-  const pageSize = type === HUGETLBFS_MAGIC ? bsize : native.pageSize();
-  const where = fileSystemOf(host, fd, path, status.dev, statfs);
-  return { kind: 'file', path, size, pageSize, ...where, device: undefined, identity };
 }
 
 /** What a new file in the open directory would be. */
