@@ -43,9 +43,9 @@ interface Conditions {
   readonly default: string;
 }
 
-describe("the package's subpaths", () => {
+describe("The package's subpaths", () => {
   for (const [path, rooms] of Object.entries(NEEDED)) {
-    it(`${path} loads ${rooms.filter(Boolean).join(', ')} and no other room`, () => {
+    it(`load with ${path} the rooms ${rooms.filter(Boolean).join(', ')} and no other`, () => {
       const { modules } = loadedBy(path);
       const found = new Set(modules.map((name) => (name.includes('/') ? name.slice(0, name.indexOf('/')) : '')));
       assert.deepEqual([...found].sort(), rooms);
@@ -54,7 +54,7 @@ describe("the package's subpaths", () => {
     });
   }
 
-  it('pmem/testing loads neither the addon nor what reaches for it', () => {
+  it('load no addon with pmem/testing', () => {
     const { modules, addons } = loadedBy('pmem/testing');
     assert.deepEqual(addons, []);
     assert(!modules.includes('binding.js'));
@@ -62,11 +62,11 @@ describe("the package's subpaths", () => {
     assert.deepEqual(memory, ['memory/checks.js']);
   });
 
-  it('pmem loads the addon, which the test above would see', () => {
+  it('load the addon with pmem, which the test above would see', () => {
     assert.equal(loadedBy('pmem').addons.length, 1);
   });
 
-  it('have one module and types for both kinds of programs, and are all there are', () => {
+  it('have one module and types for modules and CommonJS, and are all there are', () => {
     const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       exports: Record<string, Conditions | string>;
     };

@@ -40,7 +40,7 @@ function importsOf(path: string): string[] {
   return [...found].map(([, to = '']) => `${posix.join(posix.dirname(path), to)}.ts`);
 }
 
-describe('the floors of lib/', () => {
+describe('The floors of lib/', () => {
   const files = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.ts'),
   );
@@ -68,7 +68,7 @@ describe('the floors of lib/', () => {
   });
 });
 
-describe('the linter', () => {
+describe('The linter', () => {
   let directory: string;
 
   before(() => {

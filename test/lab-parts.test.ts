@@ -19,25 +19,25 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-describe('--grep of the lab', () => {
-  it('is text, whatever its characters mean elsewhere', () => {
+describe('The option --grep of the lab', () => {
+  it('matches text literally', () => {
     assert(pattern('fork(2)').test('a child made by fork(2) has'));
     assert(!pattern('a|b').test('a'));
     assert(pattern('a|b').test('a|b'));
   });
 
-  it('is an expression between slashes', () => {
+  it('matches a regular expression between slashes', () => {
     assert(pattern('/^a.c$/').test('abc'));
     assert(pattern('/ABC/i').test('abc'));
     assert.throws(() => pattern('/(/'), SyntaxError);
   });
 
-  it('means to mocha what it means here', () => {
+  it('means to mocha what it means to the lab', () => {
     assert.deepEqual([String(pattern('fork(2)')), String(pattern('/a b/i'))], ['/fork\\(2\\)/', '/a b/i']);
   });
 });
 
-describe('the verdict on a run of tests', () => {
+describe('The verdict on a run of tests', () => {
   const line = (passed: number, failed: number, skipped: number) => `${JSON.stringify({ passed, failed, skipped })}\n`;
   const verdict = (results: string, code: number | null) => {
     let printed = '';
@@ -47,26 +47,26 @@ describe('the verdict on a run of tests', () => {
     return { ...counts, told: printed.includes('how it ended') };
   };
 
-  it('is what the tests counted', () => {
+  it('is the sum of the counts', () => {
     assert.deepEqual(verdict(line(3, 0, 1) + line(2, 0, 0), 0), { passed: 5, failed: 0, skipped: 1, told: false });
     assert.deepEqual(verdict(line(3, 2, 0), 2), { passed: 3, failed: 2, skipped: 0, told: false });
   });
 
-  it('is one failure more where nothing was counted, nothing ran, or the end contradicts the counts', () => {
+  it('has one more failure if nothing was counted, nothing ran, or the end contradicts the counts', () => {
     assert.deepEqual(verdict('', 0), { passed: 0, failed: 1, skipped: 0, told: true });
     assert.deepEqual(verdict(line(0, 0, 0), 0), { passed: 0, failed: 1, skipped: 0, told: true });
     assert.deepEqual(verdict(line(4, 0, 0), null), { passed: 4, failed: 1, skipped: 0, told: true });
   });
 });
 
-describe('the cache of the lab', () => {
+describe('The cache of the lab', () => {
   const make = (text: string) => (path: string) => {
     mkdirSync(path);
     writeFileSync(join(path, 'text'), text);
   };
   const read = (path: string) => readFileSync(join(path, 'text'), 'utf8');
 
-  it('makes a thing once, and again when its recipe changed', () => {
+  it('makes a thing once, and again after a change of its recipe', () => {
     assert.equal(read(kept(directory, 'thing', '1', make('first'))), 'first');
     assert.equal(read(kept(directory, 'thing', '1', make('again'))), 'first');
     assert.equal(read(kept(directory, 'thing', '2', make('second'))), 'second');
@@ -81,7 +81,7 @@ describe('the cache of the lab', () => {
     assert.deepEqual(readdirSync(directory), []);
   });
 
-  it('keeps the one that another process finished first', () => {
+  it('keeps what another process finished first', () => {
     const path = kept(directory, 'thing', '1', (mine) => {
       kept(directory, 'thing', '1', make('the other'));
       make('mine')(mine);
@@ -91,7 +91,7 @@ describe('the cache of the lab', () => {
   });
 });
 
-describe('the kernel image', () => {
+describe('The kernel image of the lab', () => {
   const ELF = Buffer.concat([Buffer.from('\x7fELF', 'latin1'), Buffer.alloc(5000, 7)]);
 
   /** A boot image with the payload behind two sectors of set-up, as the boot protocol has it. */
@@ -109,19 +109,19 @@ describe('the kernel image', () => {
     return new Toolbox(directory);
   }
 
-  it('is unpacked where it can be', () => {
+  it('is unpacked if its compression is known', () => {
     const file = join(directory, 'vmlinux');
     assert.equal(unpackKernel(packed(gzipSync(ELF)), file), file);
     assert(readFileSync(file).equals(ELF));
   });
 
-  it('is booted as it is where it cannot', () => {
+  it('is booted as it is if its compression is not known', () => {
     const image = unpackKernel(packed(Buffer.from('something else')), join(directory, 'vmlinux'));
     assert.equal(image, join(directory, 'boot', 'vmlinuz-6.1'));
   });
 });
 
-describe('a machine', () => {
+describe('A machine of the lab', () => {
   it('has the devices that it declares, each with a file', () => {
     const tools = Object.assign(new Toolbox('/tools, with a comma'), { kernel: '/kernel', initramfs: '/initramfs' });
     const start = { machine: everything, images: directory, folder: directory, ports: { output: 3 } };

@@ -13,15 +13,15 @@ import {
 } from '#dist/options.js';
 import { throwsCode } from './support/errors.js';
 
-describe('options', () => {
-  it('are refused by name when they are not known', () => {
+describe('The checks of options', () => {
+  it('refuse unknown names', () => {
     throwsCode(() => ownOptions({ sise: 1 }, ['size']), 'ERR_INVALID_ARG_VALUE');
     for (const bad of [null, 1, 'text', [], undefined, () => 0]) {
       throwsCode(() => ownOptions(bad as never, ['size']), 'ERR_INVALID_ARG_TYPE');
     }
   });
 
-  it('are read once each, and inherit nothing', () => {
+  it('read each option once, and nothing that is inherited', () => {
     let reads = 0;
     const given = {
       get size() {
@@ -37,14 +37,14 @@ describe('options', () => {
     throwsCode(() => ownOptions(Object.create({ size: 1 }), ['size']), 'ERR_INVALID_ARG_VALUE');
   });
 
-  it('that are booleans are true, false or absent', () => {
+  it('take true, false or undefined as a boolean', () => {
     assert.equal(booleanOption(undefined, 'force'), undefined);
     assert.equal(booleanOption(undefined, 'force', true), true);
     assert.equal(booleanOption(false, 'force', true), false);
     for (const bad of [0, 1, 'true', null, {}]) throwsCode(() => booleanOption(bad, 'force'), 'ERR_INVALID_ARG_TYPE');
   });
 
-  it('that are sizes are whole bytes from the least on, or strings', () => {
+  it('take whole bytes from the least on, or a string, as a size', () => {
     assert.equal(sizeOption(undefined, 'size'), undefined);
     assert.equal(sizeOption('2MiB', 'size', 1), 2 ** 21);
     throwsCode(() => sizeOption(0, 'size', 1), 'ERR_OUT_OF_RANGE');
@@ -53,21 +53,21 @@ describe('options', () => {
     throwsCode(() => sizeOption(null as never, 'size'), 'ERR_INVALID_ARG_TYPE');
   });
 
-  it('that are alignments are powers of two', () => {
+  it('take powers of two alone as an alignment', () => {
     assert.equal(powerOfTwoOption('1GiB', 'align'), 2 ** 30);
     assert.equal(powerOfTwoOption(1, 'align'), 1);
     assert.equal(powerOfTwoOption(2 ** 52, 'align'), 2 ** 52);
     for (const bad of [0, 3, 2 ** 52 + 1, '3KiB']) throwsCode(() => powerOfTwoOption(bad, 'align'), 'ERR_OUT_OF_RANGE');
   });
 
-  it('that are numbers are whole and within their limits', () => {
+  it('take whole numbers within the limits', () => {
     assert.equal(integerOption(7, 'depth', 0, 7), 7);
     assert(Object.is(integerOption(-0, 'depth', 0, 7), 0));
     for (const bad of [-1, 8, 0.5, Number.NaN]) throwsCode(() => integerOption(bad, 'depth', 0, 7), 'ERR_OUT_OF_RANGE');
     throwsCode(() => integerOption('7', 'depth', 0, 7), 'ERR_INVALID_ARG_TYPE');
   });
 
-  it('that are one of several values name them all when refused', () => {
+  it('name all choices when they refuse another value', () => {
     assert.equal(choiceOption(undefined, 'mode', ['store', 'flush', 'persist'], 'store'), 'store');
     assert.equal(choiceOption('flush', 'mode', ['store', 'flush', 'persist'], 'store'), 'flush');
     assert.throws(() => choiceOption('fulsh', 'mode', ['store', 'flush', 'persist'], 'store'), {
@@ -78,7 +78,7 @@ describe('options', () => {
     throwsCode(() => choiceOption(1024, 'sectorSize', [512, 4096], 512), 'ERR_INVALID_ARG_VALUE');
   });
 
-  it('that are functions or signals are refused when they are something else', () => {
+  it('refuse what is no function or no signal', () => {
     throwsCode(() => functionOption({} as never, 'onProgress'), 'ERR_INVALID_ARG_TYPE');
     for (const bad of [{}, null, 'abort', { aborted: false }]) {
       throwsCode(() => signalOption(bad), 'ERR_INVALID_ARG_TYPE');

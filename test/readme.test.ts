@@ -18,7 +18,7 @@ describe('README', () => {
   const file = onDisk();
 
   for (const [name, expected] of Object.entries(PRINTED)) {
-    it(`the example '${name}' does what it says`, () => {
+    it(`has an example '${name}' that prints what it says`, () => {
       const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
       const [, example] = new RegExp(`<!-- example: ${name} -->\\s*\`\`\`js\\n([\\s\\S]*?)\`\`\``).exec(readme) ?? [];
       assert(example !== undefined, 'README.md has no such example');

@@ -44,13 +44,13 @@ function filesWith(pattern: RegExp): string[] {
     .sort();
 }
 
-describe('the sources of the library', () => {
-  it('start programs in two places only: one by its absolute path, and Node.js itself', () => {
+describe('The sources of the library', () => {
+  it('start programs in two places only: one by an absolute path, and Node.js itself', () => {
     assert.deepEqual(filesWith(/child_process/), ['cli/demo/rounds.ts', 'linux/programs.ts']);
     assert.deepEqual(filesWith(/\b(?:exec|execFile|spawn|fork)(?:Sync)?\(\s*['"`](?!\/)/), []);
   });
 
-  it('spread no array into a call: media or the system decide its length', () => {
+  it('spread no array into a call, as media or the system decide its length', () => {
     const found = sources().flatMap(([name, text]) => spreadCalls(text).map((line) => `${name}: ${line}`));
     assert.deepEqual(found, []);
     assert.deepEqual(filesWith(/\.apply\((?!choices)|fromCharCode\(\s*\.\.\./), ['memory/region/windows.ts']);

@@ -12,7 +12,7 @@ import { onDisk } from '../support/temp.js';
 const MIB = 2 ** 20;
 const MODULE = join(ROOT, 'out', 'benchmarks', 'huge-pages.js');
 
-describe('huge pages of the benchmarks', () => {
+describe('mountHugePages of the benchmarks', () => {
   const name = onDisk();
   let count = '';
   let temporary = '';
@@ -59,7 +59,7 @@ describe('huge pages of the benchmarks', () => {
     while (readdirSync(temporary).length > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  it('takes away what it added, not what others added since', async () => {
+  it('gives back the pages that it added, and leaves those that others added since', async () => {
     const files = host(10, 3);
     writeFileSync(files.meminfo, 'HugePages_Free: 5\n');
     const huge = mountHugePages(4 * 2 * MIB, files);
@@ -71,7 +71,7 @@ describe('huge pages of the benchmarks', () => {
     await cleared();
   });
 
-  it('is none where there are too few, and gives back what it got of them', async () => {
+  it('returns undefined if there are too few pages, and gives back those it got', async () => {
     assert.match(
       noted(() => mountHugePages(100 * 2 * MIB, host(10, 3))),
       /only 3 of 100 can be had/,
@@ -80,7 +80,7 @@ describe('huge pages of the benchmarks', () => {
     await cleared();
   });
 
-  it('is none where nothing can be mounted', async () => {
+  it('returns undefined if nothing can be mounted', async () => {
     assert.match(
       noted(() => mountHugePages(2 * MIB, host(10, 3, { mount: ['false'] }))),
       /Command failed: false/,
@@ -89,7 +89,7 @@ describe('huge pages of the benchmarks', () => {
     await cleared();
   });
 
-  it('gives the pages back though it cannot be unmounted', async () => {
+  it('gives the pages back even if the mount stays', async () => {
     const files = host(10, 3, { umount: ['false'] });
     const huge = mountHugePages(3 * 2 * MIB, files);
     assert(huge !== undefined);
@@ -99,7 +99,7 @@ describe('huge pages of the benchmarks', () => {
     await cleared();
   });
 
-  it('gives back the difference when the process is killed', async () => {
+  it('gives the pages back if the process is killed', async () => {
     const files = host(10, 3);
     const ended: ChildResult<number> = await inChild(
       async (module: string, files: string) => {
@@ -118,7 +118,7 @@ describe('huge pages of the benchmarks', () => {
     assert.equal(counted(), 3);
   });
 
-  it('without root there is a note, and no error', async function () {
+  it('prints a note instead of an error without root', async function () {
     needsRoot(this);
     const { code, value, stderr } = await inChild(
       async (module: string, nobody: number) => {

@@ -106,7 +106,7 @@ function laidOut(): { home: string; node: string } {
   return { home, node: startingNode(home, join(home, 'setup.cjs')) };
 }
 
-describe('the binary for arm64', () => {
+describe('The binary for arm64', () => {
   let home: string;
   let node: string;
   /** They run side by side. */

@@ -26,7 +26,7 @@ function compareVersions(one: string, other: string): number {
   return 0;
 }
 
-describe('the packed tarball', () => {
+describe('The packed tarball', () => {
   let root: string;
   let files: string[];
 
@@ -57,7 +57,7 @@ describe('the packed tarball', () => {
     );
   });
 
-  it('holds nothing else but the binaries and the papers', () => {
+  it('holds nothing else but the binaries, the manifest and the documents', () => {
     assert.deepEqual(
       files.filter((name) => !/^(dist|native)\//.test(name)),
       [
@@ -73,7 +73,7 @@ describe('the packed tarball', () => {
     );
   });
 
-  it('is small', () => {
+  it('is at most 2.5 MiB unpacked and 1 MiB packed', () => {
     const total = files.reduce((sum, name) => sum + statSync(join(root, name)).size, 0);
     assert(total < 5 * 2 ** 19, `${total} bytes unpacked`);
     const { size } = statSync(packed().tarball);
@@ -90,7 +90,7 @@ describe('the packed tarball', () => {
     assert.deepEqual(missing, []);
   });
 
-  it('starts the command by Node.js', () => {
+  it('has a command that Node.js runs', () => {
     assert.match(readFileSync(join(root, 'dist/cli/main.js'), 'utf8'), /^#!\/usr\/bin\/env node\n/);
   });
 
@@ -150,15 +150,15 @@ describe('the packed tarball', () => {
   }
 });
 
-describe('packing without a cross compiler', () => {
-  it('fails, and says what to install', () => {
+describe('Packing', () => {
+  it('fails without a cross compiler, and says what to install', () => {
     const cwd = copyOfRepository();
     const { status, stderr } = run('node', ['.ci/prebuild.mjs'], { cwd, env: { PATH: bareBin() } });
     assert.equal(status, 1);
     assert.match(stderr, /no compiler for x64 and arm64\. On Debian: apt-get install make .*g\+\+-aarch64-linux-gnu/);
   });
 
-  it('leaves no half of a package', () => {
+  it('leaves no prebuilds/ after a build that fails', () => {
     const cwd = copyOfRepository();
     writeFileSync(join(cwd, 'native', 'addon.cc'), '#error broken\n');
     const { status, stderr } = run('node', ['.ci/prebuild.mjs'], { cwd });

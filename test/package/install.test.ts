@@ -19,7 +19,7 @@ function loadedBy(cwd: string): string {
 
 const PREBUILD = join('prebuilds', `linux-${process.arch}`, 'pmem.node');
 
-describe('installing the tarball', () => {
+describe('Installing the tarball', () => {
   it('needs neither scripts nor a compiler', () => {
     const project = installed();
     const home = join(project, 'node_modules', 'pmem');
@@ -27,7 +27,7 @@ describe('installing the tarball', () => {
     assert(!existsSync(join(home, 'build')));
   });
 
-  it('compiles nothing where scripts run', () => {
+  it('compiles nothing, even if install scripts run', () => {
     const project = scratch();
     writeFileSync(join(project, 'package.json'), '{ "private": true, "allowScripts": { "pmem": true } }\n');
     const bin = bareBin();
@@ -46,7 +46,7 @@ describe('installing the tarball', () => {
     assert(!existsSync(join(home, 'build')));
   });
 
-  it('brings in only what the addon and its build need', () => {
+  it('installs only what the addon and its build need', () => {
     const lock: unknown = JSON.parse(readFileSync(join(installed(), 'package-lock.json'), 'utf8'));
     assert(typeof lock === 'object' && lock !== null && 'packages' in lock);
     assert.deepEqual(Object.keys(lock.packages as object).sort(), [
@@ -58,7 +58,7 @@ describe('installing the tarball', () => {
     ]);
   });
 
-  describe('where the binary does not load', () => {
+  describe('if the binary does not load', () => {
     let home: string;
 
     beforeEach(() => {
@@ -79,7 +79,7 @@ describe('installing the tarball', () => {
       assert.equal(loadedBy(home), join(home, 'build', 'Release', 'pmem.node'));
     });
 
-    it('fails without a compiler, and says what is needed', () => {
+    it('fails without a compiler, and says what it needs', () => {
       const { status, stderr } = run('node', ['native/install.cjs'], { cwd: home, env: { PATH: bareBin() } });
       assert.equal(status, 1);
       assert.match(stderr, /pmem: the addon could not be built\. It needs python3, make and a C\+\+17 compiler\./);

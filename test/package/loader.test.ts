@@ -28,7 +28,7 @@ attempt.left = existsSync('made.pmem');
 rmSync('made.pmem', { force: true });
 console.log(JSON.stringify(attempt));`;
 
-describe('the loader', () => {
+describe('The loader of the addon', () => {
   let project: string;
   let home: string;
   let prebuild: string;
@@ -54,11 +54,11 @@ describe('the loader', () => {
     return file;
   }
 
-  it('takes the binary of the package where nothing was built', () => {
+  it('takes the binary of the package if there is no local build', () => {
     assert.equal(attempt().file, prebuild);
   });
 
-  it('prefers a local build, and a debug build over all', () => {
+  it('prefers a local build, and among these a debug build', () => {
     const release = build('Release');
     copyFileSync(prebuild, release);
     assert.equal(attempt().file, release);
@@ -67,7 +67,7 @@ describe('the loader', () => {
     assert.equal(attempt().file, debug);
   });
 
-  it('says so when a local build does not load, instead of using something else', () => {
+  it('refuses a local build that does not load, instead of using another binary', () => {
     const release = build('Release');
     writeFileSync(release, 'not a library');
     const { code, message, file } = attempt();
@@ -85,7 +85,7 @@ describe('the loader', () => {
     });
     after(() => copyFileSync(prebuild + away, prebuild));
 
-    it('imports, and says at the first use what to do', () => {
+    it('lets the import succeed, and says at the first use what to do', () => {
       const { code, message, parsed, left } = attempt();
       assert.equal(parsed, 65536);
       assert.equal(code, 'ERR_PMEM_ADDON_NOT_LOADED');
@@ -101,7 +101,7 @@ describe('the loader', () => {
     ['platform', 'win32'],
     ['arch', 'riscv64'],
   ] as const) {
-    it(`imports with process.${name} '${value}', and says at the first use that it is not supported`, () => {
+    it(`lets the import succeed with process.${name} '${value}', and says at the first use that this is not supported`, () => {
       const { code, message, parsed, left } = attempt(
         `Object.defineProperty(process, '${name}', { value: '${value}' });`,
       );

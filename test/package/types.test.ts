@@ -122,7 +122,7 @@ console.log(JSON.stringify(found));`;
 
 type Exports = Readonly<Record<string, { readonly values: readonly string[]; readonly classes: readonly string[] }>>;
 
-describe("the installed package's types", () => {
+describe("The installed package's types", () => {
   let project: string;
   let exported: Exports;
 

@@ -20,7 +20,7 @@ region.write(0, Buffer.from('required'), 'persist');
 region.close();
 console.log(require('node:fs').readFileSync('required.pmem', 'latin1').slice(0, 8));`;
 
-describe('the installed package', () => {
+describe('The installed package', () => {
   let project: string;
   let version: string;
   /** What the README says that a flawed program is told. */
@@ -62,7 +62,7 @@ describe('the installed package', () => {
         assert.match(succeed(node, ['../example.js'], { cwd, env }), /^run 2 times; \S/);
       });
 
-      it('runs the example of crash exploration, which fails with a flush left out as the README says', () => {
+      it('runs the example of crash exploration, which fails without a flush as the README says', () => {
         assert.match(succeed(node, ['../testing.js'], { cwd, env }), /^survived \d+ power cuts at 9 moments\n$/);
         const { status, stderr } = run(node, ['../flawed.js'], { cwd, env });
         assert.equal(status, 1);
@@ -70,11 +70,11 @@ describe('the installed package', () => {
         assert(bare(stderr).includes(bare(told)), stderr);
       });
 
-      it('can be required', () => {
+      it('can be loaded by require', () => {
         assert.equal(succeed(node, ['../required.cjs'], { cwd, env }), 'required\n');
       });
 
-      it('has the command', () => {
+      it('has the command pmem', () => {
         const npx = npmProgram('npx-cli.js');
         const output = succeed(node, [npx, '--no-install', 'pmem', '--version'], { cwd: project, env });
         assert(output.trim().split(/\s+/).includes(version), output);

@@ -43,7 +43,7 @@ const KINDS: Record<string, { good: unknown; bad: [unknown, string][] }> = {
   word: { good: 1n, bad: [...all([undefined, null, 1, '1', {}], TYPE), ...all([-1n, 2n ** 64n], RANGE)] },
 };
 
-describe('arguments of SimulatedMemory', () => {
+describe('SimulatedMemory', () => {
   let memory: SimulatedMemory;
   before(() => {
     memory = SimulatedMemory.create({ size: SIZE });
@@ -52,7 +52,7 @@ describe('arguments of SimulatedMemory', () => {
   afterEach('nothing was stored', () => assert(memory.view(0, SIZE).equals(Buffer.alloc(SIZE, 0xa5))));
 
   for (const [name, kinds] of Object.entries(METHODS)) {
-    it(`${name} refuses what a Region refuses`, () => {
+    it(`refuses in ${name} what a Region refuses`, () => {
       kinds.forEach((kind, place) => {
         for (const [value, code] of KINDS[kind]?.bad ?? []) {
           const values = kinds.map((other, i) => (i === place ? value : KINDS[other]?.good));
@@ -63,7 +63,7 @@ describe('arguments of SimulatedMemory', () => {
     });
   }
 
-  it('load64 and store64 refuse misaligned offsets', () => {
+  it('refuses misaligned offsets in load64 and store64', () => {
     for (let offset = 1; offset < 8; offset++) {
       throwsCode(() => memory.load64(offset), RANGE, { message: /multiple of 8/ });
       throwsCode(() => memory.store64(offset, 1n), RANGE, { message: /multiple of 8/ });
@@ -71,14 +71,14 @@ describe('arguments of SimulatedMemory', () => {
     throwsCode(() => memory.load64(SIZE), RANGE);
   });
 
-  it('persistAll refuses what a Region refuses', () => {
+  it('refuses in persistAll what a Region refuses', () => {
     for (const ranges of [undefined, null, {}, [null], [1], [{}], [{ offset: 0 }], [{ offset: '0', length: 8 }]]) {
       throwsCode(() => memory.persistAll(ranges as never), TYPE);
     }
     throwsCode(() => memory.persistAll([{ offset: SIZE, length: 1 }]), RANGE);
   });
 
-  it('asynchronous calls reject what the others throw, and what is no option', async () => {
+  it('rejects in asynchronous calls what the others refuse, and unknown options', async () => {
     const bytes = Buffer.alloc(8);
     await rejectsCode(memory.readAsync(SIZE, bytes), RANGE);
     await rejectsCode(memory.writeAsync(0, 'text' as never), TYPE);
@@ -91,7 +91,7 @@ describe('arguments of SimulatedMemory', () => {
     await assert.rejects(memory.fillAsync(0, 8, 1, 'store', { signal: AbortSignal.abort(reason) }), reason);
   });
 
-  it('accepts the borders', () => {
+  it('accepts empty ranges at its end, and all of it', () => {
     memory.flush(SIZE, 0);
     memory.persist(0, SIZE);
     memory.read(SIZE, Buffer.alloc(0));
@@ -101,7 +101,7 @@ describe('arguments of SimulatedMemory', () => {
     assert.equal(memory.load64(SIZE - 8), 0xa5a5a5a5a5a5a5a5n);
   });
 
-  it('an array that lies about its length is taken at its real one', () => {
+  it('takes an array at its real length, whatever its property says', () => {
     const scratch = SimulatedMemory.create({ size: 64 });
     const liar = Object.defineProperty(new Uint8Array(16).fill(1), 'length', { value: 4096 });
     scratch.write(0, liar);
@@ -110,7 +110,7 @@ describe('arguments of SimulatedMemory', () => {
     assert.equal(scratch.load64(16), 0n);
   });
 
-  it('has a size of whole lines', () => {
+  it('refuses a size that is not whole cache lines', () => {
     for (const size of [0, 1, 63, 65, -64, 0.5, Number.NaN, Infinity, 2 ** 53, '1', '2PiB', 2 ** 50]) {
       throwsCode(() => SimulatedMemory.create({ size }), RANGE, { name: 'RangeError' });
     }
@@ -120,7 +120,7 @@ describe('arguments of SimulatedMemory', () => {
     assert.equal(SimulatedMemory.create({ size: 64 }).size, 64);
   });
 
-  it('losePower wants to know what to keep', () => {
+  it('refuses in losePower wrong and unknown options', () => {
     for (const cut of [undefined, null, 1, 'nothing']) throwsCode(() => memory.losePower(cut as never), TYPE);
     for (const keep of [undefined, 'Nothing', 'toString', '__proto__']) {
       throwsCode(() => memory.losePower({ keep } as never), VALUE);
@@ -140,7 +140,7 @@ function options(changes: object = {}): Options {
   return { size: 64, workload, recover: () => 0, check: () => true, ...changes } as Options;
 }
 
-describe('arguments of exploreCrashes', () => {
+describe('exploreCrashes and exploreMutants', () => {
   const bad: [string, readonly unknown[], string][] = [
     ['size', [undefined, null, {}, 64n], TYPE],
     ['size', [0, 32, 65, -64, Number.NaN, 2 ** 60], RANGE],
@@ -160,7 +160,7 @@ describe('arguments of exploreCrashes', () => {
     ['bugdet', [100], VALUE],
   ];
   for (const [name, values, code] of bad) {
-    it(`${name} is refused with ${code}`, () => {
+    it(`refuse a wrong ${name} with ${code}`, () => {
       for (const value of values) {
         throwsCode(() => exploreCrashes(options({ [name]: value })), code);
         // It takes no replay at all.
@@ -170,15 +170,15 @@ describe('arguments of exploreCrashes', () => {
     });
   }
 
-  it('skipFrames of another realm is taken', () => {
+  it('take a skipFrames of another realm', () => {
     exploreCrashes(options({ skipFrames: vm.runInNewContext('/lib/') }));
   });
 
-  it('no options at all are refused', () => {
+  it('refuse to run without options', () => {
     for (const value of [undefined, null, 1, 'x']) throwsCode(() => exploreCrashes(value as never), TYPE);
   });
 
-  it('a budget below the number of crash points is refused, and says what is needed', () => {
+  it('refuse a budget below the number of crash points, and name the least', () => {
     const workload = (memory: Memory) => {
       for (let i = 0; i < 9; i++) memory.persist(0, 8);
     };
@@ -186,7 +186,7 @@ describe('arguments of exploreCrashes', () => {
     assert.equal(exploreCrashes(options({ workload, budget: 10 })).crashPoints, 10);
   });
 
-  it('never makes more images than the budget', () => {
+  it('never make more images than the budget', () => {
     const workload = (memory: Memory) => {
       for (let i = 0; i < 5; i++) {
         memory.write(0, Buffer.alloc(1024, i + 1));
@@ -203,7 +203,7 @@ describe('arguments of exploreCrashes', () => {
     }
   });
 
-  it('by and report of exploreMutants are checked', () => {
+  it('check the options by and report, and take no replay', () => {
     throwsCode(() => exploreMutants({ ...options(), by: 'line' as never }), VALUE);
     for (const by of [null, 1]) throwsCode(() => exploreMutants({ ...options(), by: by as never }), TYPE);
     throwsCode(() => exploreMutants({ ...options(), report: 1 as never }), TYPE);
@@ -211,8 +211,8 @@ describe('arguments of exploreCrashes', () => {
   });
 });
 
-describe('misuse of exploreCrashes', () => {
-  it('promises are refused, and do not go unhandled', () => {
+describe('exploreCrashes', () => {
+  it('refuses functions that return promises, and handles their rejections', () => {
     const rejected = async () => {
       throw new Error('nobody looks at this');
     };
@@ -225,7 +225,7 @@ describe('misuse of exploreCrashes', () => {
     throwsCode(() => exploreCrashes(options({ workload })), 'ERR_PMEM_ASYNC', { message: /operation 'later'/ });
   });
 
-  it('operations within operations are refused', () => {
+  it('refuses an operation within an operation', () => {
     const workload = (_: Memory, context: CrashContext<number>) =>
       context.operation('outer', () => context.operation('inner', () => {}));
     throwsCode(() => exploreCrashes(options({ workload })), 'ERR_PMEM_NESTED_OPERATION', {
@@ -233,7 +233,7 @@ describe('misuse of exploreCrashes', () => {
     });
   });
 
-  it('operations that throw have ended', () => {
+  it('takes an operation that throws as finished', () => {
     const workload = (_: Memory, context: CrashContext<number>) => {
       const fail = () => {
         throw new Error('of the user');
@@ -244,7 +244,7 @@ describe('misuse of exploreCrashes', () => {
     assert.equal(exploreCrashes(options({ workload })).operations, 2);
   });
 
-  it('operations have a name and something to do', () => {
+  it('refuses an operation without a name or a function', () => {
     const run = (name: unknown, what: unknown) => () =>
       exploreCrashes(
         options({
@@ -259,7 +259,7 @@ describe('misuse of exploreCrashes', () => {
     for (const what of [undefined, null, 1, {}]) throwsCode(run('x', what), TYPE);
   });
 
-  it('what setup and workload throw is thrown', () => {
+  it('throws what setup and workload throw', () => {
     const fail = () => {
       throw new Error('of the user');
     };
@@ -268,7 +268,7 @@ describe('misuse of exploreCrashes', () => {
     }
   });
 
-  it('what recover or check throw is a violation, whatever it is', () => {
+  it('takes whatever recover or check throw as a violation', () => {
     for (const thrown of [undefined, null, 'text', 7, Symbol('s'), Object.create(null), new Error('of the user')]) {
       for (const name of ['recover', 'check']) {
         const fail = () => {
@@ -282,7 +282,7 @@ describe('misuse of exploreCrashes', () => {
     });
   });
 
-  it('memory and context that were kept are refused', () => {
+  it('ends memory and context with the function that got them', () => {
     const kept: Memory[] = [];
     let context: CrashContext<number> | undefined;
     const keep = (memory: Memory) => {

@@ -35,7 +35,7 @@ function sourcesOf(story: string, heading: string): string {
     .join('\n');
 }
 
-describe('exploring crashes', () => {
+describe('exploreCrashes', () => {
   it('finds nothing wrong with a sound log', () => {
     const statistics = exploreCrashes(appends());
     assert.equal(statistics.operations, 3);
@@ -55,8 +55,8 @@ describe('exploring crashes', () => {
     assert.equal(exploreCrashes({ ...updates(), recoveryDepth: 0 }).duringRecovery, 0);
   });
 
-  describe('catches a log', () => {
-    it('with a flush missing', () => {
+  describe('finds what is wrong with a log', () => {
+    it('that lacks a flush', () => {
       const { story, message, code, name } = violation(appends('no flush'));
       assert.equal(code, 'ERR_PMEM_CRASH_CONSISTENCY');
       assert.equal(name, 'CrashConsistencyError');
@@ -68,13 +68,13 @@ describe('exploring crashes', () => {
       assert.match(sourcesOf(story, 'kept'), /the commit/);
     });
 
-    it('with a drain missing', () => {
+    it('that lacks a drain', () => {
       const { story } = violation(appends('no drain'));
       assert.match(story, /write of 128 bytes at offset 64, flushed at \S+:\d+:\d+, but not drained since/);
       assert.match(sourcesOf(story, 'lost') || sourcesOf(story, 'torn'), /the entry/);
     });
 
-    it('that commits first', () => {
+    it('that commits before it writes', () => {
       const { story } = violation(appends('commit first'));
       assert.match(story, /operation {2}during 'append one'/);
       assert.match(sourcesOf(story, 'kept'), /commit first: the commit/);
@@ -87,7 +87,7 @@ describe('exploring crashes', () => {
       assert.match(story, /write of 128 bytes at offset 192, not flushed/);
     });
 
-    it('with a commit of sixteen bytes, torn', () => {
+    it('that commits by sixteen bytes, which tear', () => {
       const { story, cause } = violation(appends('torn commit'));
       assert.match(story, /recovery fails: the sum is wrong/);
       assert.match(story, /torn {7}1 of 2 words of the write of 16 bytes at offset 0/);
@@ -96,7 +96,7 @@ describe('exploring crashes', () => {
     });
   });
 
-  describe('catches a commit record', () => {
+  describe('finds that a commit record', () => {
     const body = 0x0807_0605_0403_0201n;
     /** The body is durable; the record says whether it counts, and is whole or not there. */
     function commits(commit: (memory: Memory) => void, offset: number, length: number): CrashOptions<string, never> {
@@ -123,7 +123,7 @@ describe('exploring crashes', () => {
       };
     }
 
-    it('of six bytes', () => {
+    it('of six bytes tears', () => {
       const options = commits((memory) => memory.write(0, Buffer.from('commit')), 0, 6);
       const { story, replay } = violation(options);
       assert.match(story, /the record is 636f6d000000/);
@@ -131,18 +131,18 @@ describe('exploring crashes', () => {
       assert.equal(violation({ ...options, replay }).story, story);
     });
 
-    it('that is a word in the middle of a copy that is not aligned', () => {
+    it('that is a word in the middle of an unaligned copy tears', () => {
       const { story } = violation(commits((memory) => memory.write(4, Buffer.alloc(56, 7)), 32, 8));
       assert.match(story, /the record is (07070707|00000000)(07070707|00000000)$/m);
       assert.match(story, /torn {7}.*half a word.* of the write of 56 bytes at offset 4/);
     });
 
-    it('stored through a view', () => {
+    it('that is stored through a view tears', () => {
       const { story } = violation(commits((memory) => void memory.view(0, 64).writeBigUInt64LE(body, 8), 8, 8));
       assert.match(story, /torn {7}half a word, of 1, of the store through a view/);
     });
 
-    it('but none that is stored at once', () => {
+    it('that one aligned store makes does not tear', () => {
       exploreCrashes(commits((memory) => memory.store64(8, body), 8, 8));
       exploreCrashes(commits((memory) => memory.write(8, Buffer.alloc(8, 7)), 8, 8));
       exploreCrashes(commits((memory) => memory.write(4, Buffer.alloc(4, 7)), 4, 4));
@@ -150,13 +150,13 @@ describe('exploring crashes', () => {
     });
   });
 
-  describe('catches a recovery', () => {
+  describe('finds what is wrong with a recovery', () => {
     for (const [flaw, expected] of [
       ['recovery forgets first', /undo of the/],
       ['recovery does not flush', /undo of the first/],
       ['recovery drains too late', /undo of the/],
     ] as const) {
-      it(`in which ${flaw.replace('recovery ', 'it ')}`, () => {
+      it(`that ${flaw.replace('recovery ', '')}`, () => {
         const { story } = violation(updates(flaw));
         assert.match(story, /then {7}recovery ran, and the power was cut again/);
         assert.match(story, /operation {2}during 'set 10 and 90'/);
@@ -167,9 +167,9 @@ describe('exploring crashes', () => {
   });
 });
 
-describe('a long recovery', () => {
+describe('exploreCrashes of a long recovery', () => {
   for (const steps of [4, 10, 16, 40, 200]) {
-    it(`of ${steps} drains is crashed at each of them`, () => {
+    it(`crashes it at each of its ${steps} drains`, () => {
       for (const flawed of [0, Math.floor(steps / 2), steps - 1]) {
         const { story } = violation(longRecovery(steps, flawed));
         assert.match(story, /then {7}recovery ran, and the power was cut again/);
@@ -180,11 +180,11 @@ describe('a long recovery', () => {
     });
   }
 
-  it('is found wanting with a budget of millions, too', () => {
+  it('finds its fault with a budget of millions, too', () => {
     violation({ ...longRecovery(40, 20), budget: 1_000_000 });
   });
 
-  it('never takes more than the budget, and says what was cut', () => {
+  it('never makes more images than the budget, and counts the recoveries that it cuts', () => {
     for (let budget = 4; budget < 400; budget += 13) {
       const statistics = exploreCrashes({ ...longRecovery(100, undefined), budget });
       assert(statistics.images <= budget, JSON.stringify(statistics));
@@ -194,12 +194,12 @@ describe('a long recovery', () => {
     assert(recoveriesCut > 0 && recoveriesExhausted === 0);
   });
 
-  it('that is not crashed is not counted', () => {
+  it('counts no recovery without crashes during recovery', () => {
     const { recoveriesCut, recoveriesExhausted } = exploreCrashes({ ...longRecovery(40, 20), recoveryDepth: 0 });
     assert.deepEqual([recoveriesCut, recoveriesExhausted], [0, 0]);
   });
 
-  it('is crashed in other places from one image to the next, where the budget does not suffice for all', () => {
+  it('crashes it in other places from image to image, where the budget is too small for all', () => {
     // Two epochs in a hundred fit into each recovery's part; what recovery does differs from image to image.
     const options = longRecovery(100, 50);
     const varied: typeof options = {
@@ -221,7 +221,7 @@ describe('a long recovery', () => {
   });
 });
 
-describe('exploring mutants', () => {
+describe('exploreMutants', () => {
   it('kills every mutant of a sound log', () => {
     const { killed, survivors } = exploreMutants(appends());
     assert.deepEqual(survivors, []);
@@ -231,7 +231,7 @@ describe('exploring mutants', () => {
     }
   });
 
-  it('kills every mutant of a sound log, one by one', () => {
+  it('kills each single flush and drain of a sound log', () => {
     const { killed, survivors } = exploreMutants({ ...appends(), by: 'occurrence' });
     assert.deepEqual(survivors, []);
     assert.equal(killed.length, 12);
@@ -247,12 +247,12 @@ describe('exploring mutants', () => {
     assert.equal(killed.length, 12);
   });
 
-  it('lets mutants of recovery live where recovery is not crashed', () => {
+  it('makes no mutants of recovery where recovery does not crash', () => {
     const { survivors } = exploreMutants({ ...updates(), recoveryDepth: 0, report: true });
     assert.deepEqual(survivors, []);
   });
 
-  it('names a flush that is not needed', () => {
+  it('names a flush that the program does not need', () => {
     try {
       exploreMutants(appends('needless flush'));
     } catch (error) {
@@ -271,7 +271,7 @@ describe('exploring mutants', () => {
     assert.fail('it survives');
   });
 
-  it('shows a check that checks nothing', () => {
+  it('lets every mutant survive a check that checks nothing', () => {
     throwsCode(
       () => exploreMutants({ ...appends(), recover: () => [], check: () => true }),
       'ERR_PMEM_MUTANT_SURVIVED',
@@ -281,20 +281,20 @@ describe('exploring mutants', () => {
     );
   });
 
-  it('does not begin with a program that fails as it is', () => {
+  it('refuses a program that fails as it is', () => {
     throwsCode(() => exploreMutants(appends('no drain')), 'ERR_PMEM_CRASH_CONSISTENCY');
   });
 
-  it('has nothing to do without flushes and drains', () => {
+  it('refuses a program that neither flushes nor drains', () => {
     const nothing = { size: 64, workload: () => {}, recover: () => 0, check: () => true };
     throwsCode(() => exploreMutants(nothing), 'ERR_PMEM_NO_MUTANTS');
   });
 });
 
-describe('a story', () => {
+describe('The story of a violation', () => {
   const nothing = { size: 256, recover: () => {}, check: () => false };
 
-  it('names the moment', () => {
+  it('names the moment of the power cut', () => {
     const moments: [CrashOptions<void, never>['workload'], RegExp][] = [
       [
         () => {},
@@ -316,7 +316,7 @@ describe('a story', () => {
     for (const [workload, expected] of moments) assert.match(violation({ ...nothing, workload }).story, expected);
   });
 
-  it('does not list hundreds of stores', () => {
+  it('counts stores instead of listing hundreds', () => {
     const { story } = violation({
       ...nothing,
       workload(memory) {
@@ -327,7 +327,7 @@ describe('a story', () => {
     assert(story.split('\n').length < 40);
   });
 
-  it('tells of stores through a view that they were found out', () => {
+  it('says of a store through a view when it was seen', () => {
     const { story } = violation({
       ...nothing,
       workload(memory) {

@@ -30,13 +30,13 @@ function vandalise(memory: Memory, random: Random): void {
   view.writeUInt8(random.below(256), random.below(200));
 }
 
-describe('an image', () => {
+describe('An image of exploreCrashes', () => {
   for (const [who, recovers, checks] of [
     ['recovery', true, false],
     ['check', false, true],
     ['both', true, true],
   ] as const) {
-    it(`is the same whatever ${who} did to the one before`, () => {
+    it(`is the same whatever ${who} did to the image before`, () => {
       const random = new Random(5);
       const points: Set<string>[] = [];
       const { crashPoints } = exploreCrashes({
@@ -69,7 +69,7 @@ describe('an image', () => {
     });
   }
 
-  it('is undone after a recovery that throws in the middle', () => {
+  it('is undone after a recovery that throws', () => {
     const found = new Set<string>();
     const options = {
       size: SIZE,
@@ -86,7 +86,7 @@ describe('an image', () => {
     assert.deepEqual([...found].sort(), ['0000000000000000', '0100000000000000']);
   });
 
-  it('of a crash during recovery is one of recovery alone', () => {
+  it('of a crash during recovery has the stores of recovery alone in flight', () => {
     // Recovery stores 1, 2 and 3, one line each, draining the first: the second run finds some of it.
     const found = new Set<string>();
     exploreCrashes({
@@ -108,8 +108,8 @@ describe('an image', () => {
   });
 });
 
-describe('a crash', () => {
-  it('knows what had been done and said', () => {
+describe('The crash that check is told of', () => {
+  it('has the operations and acknowledgements before it', () => {
     const seen: string[] = [];
     exploreCrashes<void, string>({
       size: 64,
@@ -161,7 +161,7 @@ describe('a crash', () => {
   });
 });
 
-describe('a call site', () => {
+describe('The call site of a store', () => {
   const { size, workload, recover, check } = appends('needless flush');
   const wrapped = {
     size,
@@ -171,7 +171,7 @@ describe('a call site', () => {
     report: true,
   };
 
-  it('is that of the memory that wraps the one given, unless it is passed over', () => {
+  it('is in the memory that wraps the given one, unless skipFrames names that', () => {
     const { killed, survivors } = exploreMutants(wrapped);
     assert.equal(killed.length, 4);
     assert.deepEqual(survivors, []);
@@ -182,7 +182,7 @@ describe('a call site', () => {
     assert.equal(deeper.survivors.length, 1);
   });
 
-  it('leaves the making of stacks as it was', () => {
+  it('leaves Error.prepareStackTrace and stackTraceLimit as they were', () => {
     const before = [Error.prepareStackTrace, Error.stackTraceLimit];
     exploreCrashes(appends());
     assert.deepEqual([Error.prepareStackTrace, Error.stackTraceLimit], before);

@@ -46,8 +46,8 @@ function blocks(flaw?: 'no flush'): CrashOptions<Buffer | undefined, number> {
   };
 }
 
-describe('a large memory', () => {
-  it('is explored at the price of what changes', () => {
+describe('exploreCrashes of a large memory', () => {
+  it('makes thousands of images of 16 MiB, and prunes most of them', () => {
     const { images, pruned, exhausted, crashPoints } = exploreCrashes(blocks());
     assert(images > 7000, `${images} images`);
     assert(pruned > images / 2);
@@ -55,13 +55,13 @@ describe('a large memory', () => {
     assert.equal(exhausted, 20);
   });
 
-  it('runs every image, when told so', () => {
+  it('runs every image with prune: false', () => {
     const { images, pruned, recoveries } = exploreCrashes({ ...blocks(), prune: false, budget: 5000 });
     assert.equal(pruned, 0);
     assert.equal(recoveries, images);
   });
 
-  it('loses a copy of many lines as a whole, and tells it in one line', () => {
+  it('loses a copy of many lines as a whole, and tells that in one line', () => {
     try {
       exploreCrashes(blocks('no flush'));
     } catch (error) {

@@ -27,7 +27,7 @@ const TWO_WORDS: CrashOptions<bigint[], number> = {
   check: ([first = 0n, second = 0n]) => assert(first === second || first === second + 1n),
 };
 
-describe('simulated memory that begins between cache lines', () => {
+describe('SimulatedMemory that begins between cache lines', () => {
   it('tears two words apart only where a line ends between them', () => {
     for (let lineOffset = 0; lineOffset < 64; lineOffset += 8) {
       const explore = (): unknown => exploreCrashes({ ...TWO_WORDS, lineOffset });
@@ -52,7 +52,7 @@ describe('simulated memory that begins between cache lines', () => {
     throwsCode(() => exploreCrashes({ ...TWO_WORDS, replay: found?.replay ?? '' }), 'ERR_PMEM_REPLAY_MISMATCH');
   });
 
-  it('is explored with mutants, too', () => {
+  it('is explored by exploreMutants, too', () => {
     const { killed, survivors } = exploreMutants<bigint[], number>({
       ...TWO_WORDS,
       lineOffset: 24,
@@ -62,7 +62,7 @@ describe('simulated memory that begins between cache lines', () => {
     assert.deepEqual([killed.length, survivors.length], [2, 0]);
   });
 
-  it('loses whole cache lines, counted from where it begins', () => {
+  it('loses whole cache lines, counted from its place in the first one', () => {
     const cut = (lineOffset: number): bigint[] => {
       const memory = SimulatedMemory.create({ size: 128, lineOffset });
       assert.equal(memory.lineOffset, lineOffset);
@@ -78,7 +78,7 @@ describe('simulated memory that begins between cache lines', () => {
     assert.deepEqual(cut(56), [1n, 0n, 0n]);
   });
 
-  it('tears a copy between its own words', () => {
+  it('tears a copy at the words of the cache line, not at its own', () => {
     const words = (lineOffset: number): Set<string> => {
       const seen = new Set<string>();
       for (let seed = 1; seed < 200; seed++) {
@@ -95,7 +95,7 @@ describe('simulated memory that begins between cache lines', () => {
     assert(words(4).has(`${'00'.repeat(4)}${'ff'.repeat(4)}`));
   });
 
-  it('takes words aligned to its lines, and every range up to its end', () => {
+  it('takes words that are aligned in the cache line, and every range up to its end', () => {
     const memory: Memory = SimulatedMemory.create({ size: 64, lineOffset: 3 });
     memory.store64(5, 1n);
     assert.equal(memory.load64(5), 1n);
@@ -111,7 +111,7 @@ describe('simulated memory that begins between cache lines', () => {
     throwsCode(() => memory.view(64, 1), 'ERR_OUT_OF_RANGE');
   });
 
-  it('begins 0 to 63 bytes into a line', () => {
+  it('refuses to begin elsewhere than 0 to 63 bytes into a line', () => {
     for (const lineOffset of [-1, 64, 1.5, Number.NaN]) {
       throwsCode(() => SimulatedMemory.create({ size: 64, lineOffset }), 'ERR_OUT_OF_RANGE');
       throwsCode(() => exploreCrashes({ ...TWO_WORDS, lineOffset }), 'ERR_OUT_OF_RANGE');

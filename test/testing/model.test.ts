@@ -18,15 +18,15 @@ function lastImages(workload: (memory: Memory) => void, words: readonly number[]
   return [...new Set(seen)].sort();
 }
 
-describe('a power cut on simulated memory', () => {
-  it('leaves a store or not', () => {
+describe('A power cut on simulated memory', () => {
+  it('keeps or loses a store', () => {
     assert.deepEqual(
       lastImages((memory) => memory.store64(0, 1n), [0]),
       ['0', '1'],
     );
   });
 
-  it('leaves some stores to one line in program order', () => {
+  it('keeps the first few of several stores to one line', () => {
     const images = lastImages(
       (memory) => {
         memory.store64(0, 1n);
@@ -38,7 +38,7 @@ describe('a power cut on simulated memory', () => {
     assert.deepEqual(images, ['0 0', '1 0', '1 2', '3 2']);
   });
 
-  it('leaves stores to different lines in any order', () => {
+  it('keeps any of the stores to different lines', () => {
     const images = lastImages(
       (memory) => {
         memory.store64(0, 1n);
@@ -49,7 +49,7 @@ describe('a power cut on simulated memory', () => {
     assert.deepEqual(images, ['0 0', '0 2', '1 0', '1 2']);
   });
 
-  it('never tears an aligned word that was stored at once', () => {
+  it('never tears an aligned word of one store', () => {
     for (const store of [
       (memory: Memory) => memory.store64(8, 0xffff_ffff_ffff_ffffn),
       (memory: Memory) => memory.write(8, Buffer.alloc(8, 255)),
@@ -80,7 +80,7 @@ describe('a power cut on simulated memory', () => {
     return [...new Set([...images].map((image) => image.slice(2 * offset, 2 * offset + 16)))].sort();
   }
 
-  it('tears a word between its bytes that takes more than one store', () => {
+  it('tears a word between its bytes if it takes more than one store', () => {
     assert.deepEqual(
       wordsAt(0, (memory) => memory.write(3, Buffer.from([1, 2, 3]))),
       ['0000000000000000', '0000000002030000', '0000000100000000', '0000000102030000'],
@@ -91,7 +91,7 @@ describe('a power cut on simulated memory', () => {
     );
   });
 
-  it('tears every word of a copy that is not aligned, or ends within a word', () => {
+  it('tears any word of a copy that begins or ends within a word', () => {
     const torn = ['0000000000000000', '00000000ffffffff', 'ffffffff00000000', 'ffffffffffffffff'];
     for (const store of [
       (memory: Memory) => memory.write(4, Buffer.alloc(56, 255)),
@@ -103,7 +103,7 @@ describe('a power cut on simulated memory', () => {
     }
   });
 
-  it('tears a word stored through a view, among the bytes that change', () => {
+  it('tears a word that was stored through a view, among the bytes that change', () => {
     assert.deepEqual(
       wordsAt(8, (memory) => {
         memory.store64(8, 255n);
@@ -120,7 +120,7 @@ describe('a power cut on simulated memory', () => {
     assert.equal(images.size, 8 + 3 * 2 * 4);
   });
 
-  it('tears a single byte of a word no further', () => {
+  it('does not tear a single byte of a word', () => {
     const images = exploredImages(192, (memory) => memory.write(63, Buffer.alloc(2, 9))).at(-1) as Set<string>;
     assert.equal(images.size, 4);
   });
@@ -131,7 +131,7 @@ describe('a power cut on simulated memory', () => {
     for (const image of images) assert.match(image, /^(0{16}|(01){8}){8}$/);
   });
 
-  it('does not lose what was flushed and drained', () => {
+  it('keeps what was flushed and drained', () => {
     for (const store of [
       (memory: Memory) => {
         memory.store64(0, 1n);
@@ -176,7 +176,7 @@ describe('a power cut on simulated memory', () => {
     }
   });
 
-  it('can lose what was stored to a line after its flush, and not what was before', () => {
+  it('can lose what was stored to a line after its flush, and keeps what was stored before', () => {
     const images = lastImages(
       (memory) => {
         memory.store64(0, 1n);
@@ -190,7 +190,7 @@ describe('a power cut on simulated memory', () => {
     assert.deepEqual(images, ['1 0', '2 0', '2 3']);
   });
 
-  it('spares by a drain only the lines that were flushed', () => {
+  it('keeps after a drain only the lines that were flushed', () => {
     const images = lastImages(
       (memory) => {
         memory.store64(0, 1n);
@@ -203,7 +203,7 @@ describe('a power cut on simulated memory', () => {
     assert.deepEqual(images, ['0 2', '1 2']);
   });
 
-  it('spares by a flush of a byte its whole line', () => {
+  it('keeps the whole line of one flushed byte', () => {
     const images = lastImages(
       (memory) => {
         memory.store64(0, 1n);
@@ -216,7 +216,7 @@ describe('a power cut on simulated memory', () => {
     assert.deepEqual(images, ['1 2 0', '1 2 3']);
   });
 
-  describe('sees stores through a view', () => {
+  describe('sees the stores through a view', () => {
     it('when their lines are flushed', () => {
       const images = lastImages(
         (memory) => {
@@ -232,7 +232,7 @@ describe('a power cut on simulated memory', () => {
       assert.deepEqual(images, ['1 2 0', '1 2 3', '4 2 0', '4 2 3']);
     });
 
-    it('at a drain, where those to one line may be in any order', () => {
+    it('at a drain, and then those to one line in any order', () => {
       const images = lastImages(
         (memory) => {
           const view = memory.view(0, 16);
@@ -245,7 +245,7 @@ describe('a power cut on simulated memory', () => {
       assert.deepEqual(images, ['0 0', '0 2', '1 0', '1 2']);
     });
 
-    it('before a store to the same line that is seen at once', () => {
+    it('before a later store to the same line', () => {
       const images = lastImages(
         (memory) => {
           const view = memory.view(0, 8);
@@ -257,7 +257,7 @@ describe('a power cut on simulated memory', () => {
       assert.deepEqual(images, ['0 0', '1 0', '1 2']);
     });
 
-    it('in one of several views on a line, once', () => {
+    it('once, with several views on a line', () => {
       const images = lastImages(
         (memory) => {
           memory.view(0, 128);
@@ -272,7 +272,7 @@ describe('a power cut on simulated memory', () => {
     });
   });
 
-  it('is what the plain model says, of random programs', () => {
+  it('leaves what the plain model says, of random programs', () => {
     for (let seed = 1; seed <= 150; seed++) {
       const random = new Random(seed);
       const steps = Array.from({ length: 3 + random.below(6) }, () => randomStep(random));
@@ -288,8 +288,8 @@ describe('a power cut on simulated memory', () => {
   });
 });
 
-describe('a slice of simulated memory', () => {
-  it('is what the plain model says, of random programs on slices of slices', () => {
+describe('A slice of SimulatedMemory', () => {
+  it('loses what the plain model says, in random programs on slices of slices', () => {
     for (let seed = 1; seed <= 150; seed++) {
       const random = new Random(seed);
       const steps = Array.from({ length: 3 + random.below(6) }, () => randomStep(random));
@@ -304,7 +304,7 @@ describe('a slice of simulated memory', () => {
     }
   });
 
-  it('tears and loses what the whole tears and loses, wherever that begins in a line', () => {
+  it('tears and loses what the whole does, wherever that begins in a line', () => {
     for (const lineOffset of [8, 20, 56]) {
       for (let seed = 1; seed <= 20; seed++) {
         const random = new Random(seed);
@@ -327,7 +327,7 @@ describe('a slice of simulated memory', () => {
     }
   });
 
-  it('begins in its line where the whole has that byte', () => {
+  it('has the lineOffset of its first byte', () => {
     const memory = SimulatedMemory.create({ size: 256, lineOffset: 40 });
     assert.equal(memory.slice(8).lineOffset, 48);
     assert.equal(memory.slice(24, 64).lineOffset, 0);
@@ -378,7 +378,7 @@ function randomStep(random: Random): Step {
 }
 
 describe('SimulatedMemory', () => {
-  it('holds what was stored', () => {
+  it('holds what was stored, by any call', () => {
     const memory = SimulatedMemory.create({ size: '4KiB' });
     assert.equal(memory.size, 4096);
     assert.equal(memory.durability.granularity, 'cache-line');
@@ -411,7 +411,7 @@ describe('SimulatedMemory', () => {
     assert.equal(view.toString('latin1').replaceAll('\0', ''), 'durable.stored..seen....');
   });
 
-  it('loses at random nothing but what the plain model can lose', () => {
+  it('loses at random only what the plain model can lose', () => {
     const left = new Set<string>();
     for (let seed = 0; seed < 300; seed++) {
       const memory = SimulatedMemory.create({ size: 128 });
@@ -440,7 +440,7 @@ describe('SimulatedMemory', () => {
     assert(left.size >= 8, `${left.size} different images`);
   });
 
-  it('does not remember every store for ever', () => {
+  it('forgets stores that are durable', () => {
     const memory = SimulatedMemory.create({ size: 64 });
     const page = Buffer.alloc(64, 1);
     for (let i = 0; i < 200_000; i++) memory.write(0, page, 'persist');

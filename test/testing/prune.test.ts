@@ -116,9 +116,9 @@ function fails(options: CrashOptions<number, number>): { fails: boolean; pruned:
   return { fails, pruned: statistics.pruned, exhausted: !fails && statistics.exhausted === statistics.crashPoints };
 }
 
-describe('leaving out images that recovery cannot tell apart', () => {
+describe('exploreCrashes with prune', () => {
   for (const recoveryDepth of [0, 1, 2]) {
-    it(`finds what is found without, with recovery crashed ${recoveryDepth} times`, () => {
+    it(`finds what it finds without, with a recoveryDepth of ${recoveryDepth}`, () => {
       let failing = 0;
       let passing = 0;
       let pruned = 0;
@@ -142,7 +142,7 @@ describe('leaving out images that recovery cannot tell apart', () => {
     });
   }
 
-  it('never takes more than the budget, nor a recovery that is crashed in part for one that cannot be repeated', () => {
+  it('keeps to the budget, and does not take a recovery that crashes in part for one that is not repeatable', () => {
     let cut = 0;
     let whole = 0;
     for (let seed = 1; seed <= 150; seed++) {
@@ -157,7 +157,7 @@ describe('leaving out images that recovery cannot tell apart', () => {
     assert(cut > 100 && whole > 100, `${cut} cut, ${whole} whole`);
   });
 
-  it('finds one line among many that nobody reads', () => {
+  it('finds the one line that recovery reads among many', () => {
     const lines = 64;
     const options: CrashOptions<bigint, never> = {
       size: lines * 64,
@@ -206,7 +206,7 @@ describe('leaving out images that recovery cannot tell apart', () => {
     });
   }
 
-  it('judges an image once, whatever the number of the crash point, while check is told the same', () => {
+  it('judges an image once at several crash points, as long as check is told the same', () => {
     const judged: string[] = [];
     exploreCrashes<bigint, never>({
       size: 64,
@@ -224,7 +224,7 @@ describe('leaving out images that recovery cannot tell apart', () => {
     assert.deepEqual(judged, ['0: 0 0', '0: 1 0', '2: 0 1', '2: 1 1']);
   });
 
-  it('notices a recovery that is not repeatable', () => {
+  it('refuses a recovery that is not repeatable', () => {
     let calls = 0;
     const options: CrashOptions<bigint, never> = {
       size: 512,

@@ -43,8 +43,8 @@ function any<Recovered, Detail>(options: CrashOptions<Recovered, Detail>): Crash
   return options as unknown as CrashOptions<never, never>;
 }
 
-describe('a seed', () => {
-  it('makes the same images each time, and others make others', () => {
+describe('exploreCrashes with a seed', () => {
+  it('makes the same images each time, and other images with another seed', () => {
     const images = (seed: number): [CrashStatistics, string] => {
       const seen: string[] = [];
       const statistics = exploreCrashes(
@@ -66,7 +66,7 @@ describe('a seed', () => {
     assert.equal(one.images, 3000);
   });
 
-  it('gives the same story and token', () => {
+  it('gives the same story and token each time', () => {
     const options = any(large(3, (words) => words[5] === 0n && words[9] !== 0n && words[30] === 0n));
     const [one, same] = [caught(options), caught(options)];
     assert.equal(one.story, same.story);
@@ -74,7 +74,7 @@ describe('a seed', () => {
   });
 });
 
-describe('a token', () => {
+describe('exploreCrashes with a replay token', () => {
   const failing: [string, CrashOptions<never, never>][] = [
     ['a flush missing', any(appends('no flush'))],
     ['a torn commit', any(appends('torn commit'))],
@@ -82,7 +82,7 @@ describe('a token', () => {
     ['much in flight', any(large(3, (words) => words[5] === 0n && words[9] !== 0n && words[30] === 0n))],
   ];
   for (const [name, options] of failing) {
-    it(`brings back ${name}`, () => {
+    it(`fails as before, of ${name}`, () => {
       const { replay, story } = caught(options);
       const again = caught({ ...options, replay });
       assert.equal(again.replay, replay);
@@ -91,20 +91,20 @@ describe('a token', () => {
     });
   }
 
-  it('passes when the check no longer minds', () => {
+  it('passes once the check does', () => {
     const options = any(appends('no flush'));
     const { replay } = caught(options);
     assert.equal(exploreCrashes({ ...options, check: () => true, replay }).images, 1);
   });
 
-  it('is refused by another program', () => {
+  it('refuses the token of another program', () => {
     const { replay } = caught(any(appends('no flush')));
     throwsCode(() => exploreCrashes({ ...appends(), replay }), 'ERR_PMEM_REPLAY_MISMATCH', {
       message: /Explore again/,
     });
   });
 
-  it('is refused when it names what cannot be', () => {
+  it('refuses a token that names impossible lines or points', () => {
     const { replay } = caught(any(appends('no flush')));
     const fingerprint = replay.split(':')[1];
     for (const rest of ['99:', '0:0=12000', '1:0=2', '1:0=100', '1:3f=2000', '1:1+4=2000', '1:1=2000/7:1=2000']) {
@@ -113,7 +113,7 @@ describe('a token', () => {
     }
   });
 
-  it('that is none is refused', () => {
+  it('refuses what is no token', () => {
     for (const token of [
       '',
       'x',
@@ -130,7 +130,7 @@ describe('a token', () => {
     }
   });
 
-  it('is as short as the story: what need not be lost or kept is not in it', () => {
+  it('gets a token without lines that make no difference', () => {
     const { story, replay } = caught(any(large(3, (words) => words[9] !== 0n && words[30] === 0n)));
     assert.match(story, /lost|kept/);
     assert(replay.length < 400, replay);
