@@ -10,6 +10,7 @@ import { devdaxSuite } from './devdax.js';
 import { machine } from './machine.js';
 import { type CaseResult, type Effort, FULL, QUICK } from './measure.js';
 import { openSuite } from './open.js';
+import { peersSuite } from './peers.js';
 import { persistSuite } from './persist.js';
 
 /** What a suite works with. */
@@ -31,6 +32,7 @@ const SUITES: Record<string, Suite> = {
   open: { run: openSuite, directory: tmpdir() },
   block: { run: blockSuite, directory: '/dev/shm' },
   devdax: { run: devdaxSuite, directory: '/dev/shm' },
+  peers: { run: peersSuite, directory: '/dev/shm' },
 };
 
 function table(cases: readonly CaseResult[]): string {
