@@ -3,15 +3,17 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { blocksOf } from '../support/markdown.js';
+import { ROOT } from '../support/paths.js';
 import { fetchNode, X64_VERSIONS } from './nodes.js';
 import { npmProgram, run, succeed } from './npm.js';
 import { bareBin, installed } from './packed.js';
 
-/** A program in the README: the one that it begins with is `readme`. */
-function readmeExample(readme: string, name: string): string {
-  const [, example] = new RegExp(`<!-- example: ${name} -->\\s*\`\`\`js\\n([\\s\\S]*?)\`\`\``).exec(readme) ?? [];
-  assert(example !== undefined, `README.md has no example '${name}'`);
-  return example;
+/** A program on a page, marked `<!-- example: NAME -->`. */
+function exampleOf(page: string, name: string): string {
+  const found = blocksOf(page).find(({ example }) => example === name);
+  assert(found !== undefined, `there is no example '${name}'`);
+  return found.code;
 }
 
 const REQUIRED = `const { Region } = require('pmem');
@@ -23,7 +25,7 @@ console.log(require('node:fs').readFileSync('required.pmem', 'latin1').slice(0, 
 describe('The installed package', () => {
   let project: string;
   let version: string;
-  /** What the README says that a flawed program is told. */
+  /** What docs/testing.md says that a flawed program is told. */
   let told: string;
 
   before(() => {
@@ -31,9 +33,10 @@ describe('The installed package', () => {
     const home = join(project, 'node_modules', 'pmem');
     ({ version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string });
     const readme = readFileSync(join(home, 'README.md'), 'utf8');
-    const testing = readmeExample(readme, 'testing');
-    [, told = 'nothing'] = /```\n(after a power cut[\s\S]*?)\n```/.exec(readme) ?? [];
-    writeFileSync(join(project, 'example.js'), readmeExample(readme, 'readme'));
+    const page = readFileSync(join(ROOT, 'docs', 'testing.md'), 'utf8');
+    const testing = exampleOf(page, 'testing');
+    [, told = 'nothing'] = /```\n(after a power cut[\s\S]*?)\n```/.exec(page) ?? [];
+    writeFileSync(join(project, 'example.js'), exampleOf(readme, 'readme'));
     writeFileSync(join(project, 'testing.js'), testing);
     writeFileSync(join(project, 'flawed.js'), testing.replace(", 'persist')", ')'));
     writeFileSync(join(project, 'required.cjs'), REQUIRED);
@@ -62,7 +65,7 @@ describe('The installed package', () => {
         assert.match(succeed(node, ['../example.js'], { cwd, env }), /^run 2 times; \S/);
       });
 
-      it('runs the example of crash exploration, which fails without a flush as the README says', () => {
+      it('runs the example of crash exploration, which fails with a flush left out as the page says', () => {
         assert.match(succeed(node, ['../testing.js'], { cwd, env }), /^survived \d+ power cuts at 9 moments\n$/);
         const { status, stderr } = run(node, ['../flawed.js'], { cwd, env });
         assert.equal(status, 1);
