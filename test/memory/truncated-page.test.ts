@@ -20,6 +20,7 @@ import { Btt } from 'pmem/block';
 import { DaxRegion } from 'pmem/devdax';
 import { HANDLE, LENGTH, type MapRequest, mailbox, native, OFFSET, STATUS, Status } from '#dist/binding.js';
 import { planArena } from '#dist/block/btt/layout.js';
+import { throwsCode } from '../support/errors.js';
 import { onDisk } from '../support/temp.js';
 
 const PAGE = 4096;
@@ -96,6 +97,13 @@ function linkOf(fd: number): string | undefined {
 
 describe('a file truncated within a page', () => {
   const file = onDisk();
+
+  it('makes deepFlush throw ERR_PMEM_TRUNCATED', () => {
+    using region = Region.open(file('deep'), { create: true, size: SIZE, assumePersistent: true });
+    assert.equal(region.deepFlush(), 'unavailable');
+    truncateSync(region.path, SIZE - 100);
+    throwsCode(() => region.deepFlush(), 'ERR_PMEM_TRUNCATED', { message: /^deepFlush: / });
+  });
 
   for (const [granularity, assumePersistent] of [
     ['cache-line', true],
