@@ -4,14 +4,14 @@ import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { readOptions } from '../options.js';
 import type { ByteRange, WriteMode } from './memory.js';
 
-/** A getter as it was when this was loaded: what users put in its place, or on an object, is neither believed nor run. */
+/** A getter as it was when this was loaded. Users' replacements, on the prototype or an object, are neither believed nor run. */
 function getter(prototype: object, name: string): ((this: unknown) => unknown) | undefined {
   return Object.getOwnPropertyDescriptor(prototype, name)?.get;
 }
 
 const arrays: object = Object.getPrototypeOf(Uint8Array.prototype);
 
-/** The length that an array has, whatever a property of its own may say: memory is read and written by it. */
+/** The length that an array has, whatever an own property of it says: memory is read and written by this length. */
 export const lengthOf = getter(arrays, 'length') as (this: Uint8Array) => number;
 export const bufferOf = getter(arrays, 'buffer') as (this: Uint8Array) => ArrayBufferLike;
 /** Where in its buffer an array begins, in bytes. */
@@ -20,7 +20,7 @@ export const startOf = getter(arrays, 'byteOffset') as (this: Uint8Array) => num
 const Bytes = Uint8Array;
 const { fill } = Bytes.prototype;
 
-/** A part of an array, on the same memory. An array's own `subarray` can run code of users', and return anything. */
+/** A part of an array, on the same memory. The array's own `subarray` could run users' code and return anything. */
 export function partOf(bytes: Uint8Array, begin: number, end: number): Uint8Array {
   return new Bytes(bufferOf.call(bytes), startOf.call(bytes) + begin, end - begin);
 }
@@ -30,12 +30,12 @@ export function zeroPart(bytes: Uint8Array, begin: number, end: number): void {
   fill.call(bytes, 0, begin, end);
 }
 
-/** How many bytes an ArrayBuffer has; 0 once they were transferred elsewhere. */
+/** Bytes of an ArrayBuffer; 0 once they were transferred elsewhere. */
 export const sizeOf = getter(ArrayBuffer.prototype, 'byteLength') as (this: ArrayBuffer) => number;
-/** Where a runtime has ArrayBuffers that can be. */
+/** Undefined in runtimes without resizable ArrayBuffers. */
 export const isResizable = getter(ArrayBuffer.prototype, 'resizable') as ((this: ArrayBuffer) => boolean) | undefined;
 
-/** As they were when this was loaded: what users put in their place is not run in the middle of a call. */
+/** As they were when this was loaded: users' replacements must not run in the middle of a call. */
 const { isInteger, isSafeInteger } = Number;
 
 /** Whether the range is whole numbers of bytes within `limit`. */
@@ -43,7 +43,7 @@ export function within(offset: number, length: number, limit: number): boolean {
   return isSafeInteger(offset) && isSafeInteger(length) && offset >= 0 && length >= 0 && offset + length <= limit;
 }
 
-/** The error for a range that is not {@link within}; `what` is what the limit is the size of. */
+/** The error for a range that is not {@link within} the limit, which is the size of `what`. */
 export function rangeError(offset: unknown, length: unknown, limit: number, what: string): Error {
   if (typeof offset !== 'number') return wrongType('offset', 'a number of bytes', offset);
   if (typeof length !== 'number') return wrongType('length', 'a number of bytes', length);
@@ -57,7 +57,7 @@ export function rangeError(offset: unknown, length: unknown, limit: number, what
   );
 }
 
-/** The length of a range that ends with the memory if none is given. What is wrong with either, {@link within} tells. */
+/** The length of a range, which ends with the memory if none is given. {@link within} finds what is wrong with either number. */
 export function lengthFrom(offset: number, length: number | undefined, size: number): number {
   return length === undefined && typeof offset === 'number' ? size - offset : (length as number);
 }
@@ -78,7 +78,7 @@ export function checkRangeList(ranges: unknown): asserts ranges is readonly Byte
   if (!Array.isArray(ranges)) throw wrongType('ranges', 'an array of { offset, length }', ranges);
 }
 
-/** The error for a word that is not aligned to the memory, whose byte 0 lies at `base` modulo 8. */
+/** The error for a word that is not aligned, in a memory whose byte 0 lies at `base` modulo 8. */
 export function misaligned(base: number, offset: number): RangeError {
   const residue = (8 - (base % 8)) % 8;
   const limit =

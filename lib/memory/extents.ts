@@ -1,8 +1,8 @@
-/** Where the bytes of something lie that is made of several pieces of a file. */
+/** Ranges of what is made of several pieces of a file. */
 
 import type { ByteRange } from './memory.js';
 
-/** The pieces that hold a range of the whole, in its order. The range lies within the whole. */
+/** The pieces that hold a range of the whole, in the order of the whole. The range must lie within it. */
 export function piecesOf(extents: readonly ByteRange[], offset: number, length: number): ByteRange[] {
   const pieces: ByteRange[] = [];
   let start = 0;

@@ -8,7 +8,7 @@ import { onDisk } from '../support/temp.js';
 interface Internal {
   claim(operation: string, exclusive: boolean): unknown;
   refuseInUse(): void;
-  blockTable(layout: object): unknown;
+  fastSectors(layout: object): unknown;
 }
 
 /** A valid call of every method that needs the memory. The test fails when the class has one that is not here. */
@@ -36,7 +36,7 @@ const CALLS: Readonly<Record<string, (region: Region) => unknown>> = {
   populateAsync: (region) => region.populateAsync(0, 8),
   claim: (region) => (region as unknown as Internal).claim('test', false),
   refuseInUse: (region) => (region as unknown as Internal).refuseInUse(),
-  blockTable: (region) => (region as unknown as Internal).blockTable({ table: 0, entries: 2, data: 0, stride: 8 }),
+  fastSectors: (region) => (region as unknown as Internal).fastSectors({ table: 0, entries: 2, data: 0, stride: 8 }),
 };
 
 /** The same methods with nothing to do. */

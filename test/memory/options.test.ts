@@ -51,9 +51,10 @@ describe('options', () => {
     ...[null, 'Page', 'cacheline', 1, {}, 'toString', '__proto__'].map((value): [string, unknown, string] => [
       `granularity: ${String(value)}`,
       { granularity: value },
-      value === null ? 'ENOENT' : VALUE,
+      typeof value === 'string' ? VALUE : TYPE,
     ]),
     ['mode: "600"', { mode: '600' }, TYPE],
+    ['mode: null', { mode: null }, TYPE],
     ['mode: 0.5', { mode: 0.5 }, TYPE],
     ['mode: -1', { mode: -1 }, RANGE],
     ['mode: 0o10000', { mode: 0o10000 }, RANGE],

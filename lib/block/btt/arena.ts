@@ -2,7 +2,7 @@
 
 import { lengthOf } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
-import type { BlockTable, BlockTableLayout } from '../../memory/region/fast-sector.js';
+import type { FastSectors, SectorTable } from '../../memory/region/fast-sector.js';
 import { inputOutput } from '../block-errors.js';
 import { fileOfCaller } from './call-stack.js';
 import { ChangeMark } from './change-mark.js';
@@ -17,16 +17,23 @@ import { type BlockPlace, SectorReader } from './sector-reader.js';
 import { SectorWriter } from './sector-writer.js';
 
 /** A memory with a fast path to blocks that a table names (a Region). The fast path takes single sectors where nothing is unusual. */
-type TabledMemory = Memory & { blockTable(layout: BlockTableLayout): BlockTable | undefined };
+type TabledMemory = Memory & { fastSectors(layout: SectorTable): FastSectors | undefined };
 
 function isTabled(memory: Memory): memory is TabledMemory {
-  return 'blockTable' in memory && typeof memory.blockTable === 'function';
+  return 'fastSectors' in memory && typeof memory.fastSectors === 'function';
 }
 
-function fastPath(memory: Memory, { offset, info }: FoundArena, map: SectorMap): BlockTable | undefined {
+function fastPath(memory: Memory, { offset, info }: FoundArena, map: SectorMap): FastSectors | undefined {
   if (!isTabled(memory)) return undefined;
   const { sectorCount: entries, blockSize: stride, blockCount: blocks } = info;
-  return memory.blockTable({ table: map.offset, entries, tag: NORMAL, data: offset + info.dataOffset, stride, blocks });
+  return memory.fastSectors({
+    table: map.offset,
+    entries,
+    tag: NORMAL,
+    data: offset + info.dataOffset,
+    stride,
+    blocks,
+  });
 }
 
 /** While a change runs, a function of this file is on the call stack. */
@@ -46,7 +53,7 @@ export class Arena {
   readonly #map: SectorMap;
   readonly #reader: SectorReader;
   readonly #writer: SectorWriter;
-  readonly #table: BlockTable | undefined;
+  readonly #table: FastSectors | undefined;
   readonly #mark: ChangeMark;
 
   /** @param base the device's number of the arena's first sector, for messages */

@@ -10,13 +10,13 @@
  *    before the flog entry is overwritten that could repeat the change.
  * 4. The sector's old block becomes the lane's free block.
  *
- * Several sectors at a time take a lane each and share the drains. The fast path ({@link BlockTable}) makes the same stores, flushes
+ * Several sectors at a time take a lane each and share the drains. The fast path ({@link FastSectors}) makes the same stores, flushes
  * and drains in the same order; the crash explorer sees the plain calls.
  */
 
 import { lengthOf, partOf } from '../../memory/checks.js';
 import type { Memory } from '../../memory/memory.js';
-import type { BlockTable } from '../../memory/region/fast-sector.js';
+import type { FastSectors } from '../../memory/region/fast-sector.js';
 import { isFault } from '../bad-blocks/faults.js';
 import { inputOutput } from '../block-errors.js';
 import type { FoundArena } from './discover.js';
@@ -36,7 +36,7 @@ export interface ArenaParts {
   readonly bad: Set<number>;
   readonly tracking: ReadTracking;
   /** The fast path to a sector, where the memory has one. */
-  readonly table: BlockTable | undefined;
+  readonly table: FastSectors | undefined;
 }
 
 export class SectorWriter {
@@ -44,7 +44,7 @@ export class SectorWriter {
   readonly #map: SectorMap;
   readonly #bad: Set<number>;
   readonly #tracking: ReadTracking;
-  readonly #table: BlockTable | undefined;
+  readonly #table: FastSectors | undefined;
   readonly #sectorSize: number;
   readonly #blockSize: number;
   readonly #blockCount: number;

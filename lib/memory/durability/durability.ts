@@ -143,7 +143,3 @@ const STRENGTH: Readonly<Record<Granularity, number>> = { page: 0, 'cache-line':
 export function satisfies(actual: Durability, wanted: Granularity): boolean {
   return STRENGTH[actual.granularity] >= STRENGTH[wanted] && !actual.volatile;
 }
-
-export function isGranularity(value: unknown): value is Granularity {
-  return typeof value === 'string' && Object.hasOwn(STRENGTH, value);
-}

@@ -1,4 +1,4 @@
-/** Turns how a native operation ended into the error that a user can act on. */
+/** Turns the outcome of a native call into the error that a user can act on. */
 
 import { statSync } from 'node:fs';
 import { Damage, FAULT_OFFSET, FAULT_SIGNAL, mailbox, type Outcome, RESULT, STATUS, Status } from '../../binding.js';
@@ -7,16 +7,16 @@ import { misaligned } from '../checks.js';
 import { piecesOf } from '../extents.js';
 import type { ByteRange } from '../memory.js';
 
-/** What an operation was about. */
+/** A call on a region. */
 export interface Attempt {
   /** Name of the method. */
   readonly operation: string;
   readonly path: string;
-  /** The pieces of the file that the mapping is made of. */
+  /** The pieces of the file that make up the mapping. */
   readonly extents: readonly ByteRange[];
   /** Where this region begins in the mapping, in bytes (slices). */
   readonly base: number;
-  /** What the operation was given. */
+  /** The offset that the call was given. */
   readonly offset: number;
 }
 
@@ -35,7 +35,7 @@ export function lastOutcome(): Outcome {
 }
 
 const SIGBUS = 7;
-/** si_code of SIGBUS for memory that the hardware found corrupt (sigaction(2)). */
+/** si_code of SIGBUS: the hardware found the memory corrupt (sigaction(2)). */
 const BUS_MCEERR_AR = 4;
 
 function fileIsShorter(path: string, end: number): boolean {
@@ -47,11 +47,12 @@ function fileIsShorter(path: string, end: number): boolean {
   }
 }
 
-/** A place in the mapping, in the words of the region; damage can also lie before a slice. */
+/** A place in the mapping, as the user of the region counts. Of a slice, damage can also lie before it. */
 function place({ path, base }: Attempt, inMapping: number): { offset: number | undefined; where: string } {
   const offset = inMapping - base;
-  if (offset < 0)
+  if (offset < 0) {
     return { offset: undefined, where: `offset ${inMapping} of the region on '${path}', before this slice,` };
+  }
   return { offset, where: `offset ${offset} of the region on '${path}'` };
 }
 
@@ -59,7 +60,7 @@ function faultError(attempt: Attempt, outcome: Outcome, consequence: string): Pm
   const { operation, path } = attempt;
   const inMapping = outcome.offset ?? 0;
   if (inMapping < 0) {
-    const message = `${operation}: a page of the array given to the region on '${path}' cannot be had: what it is mapped from was made shorter, failed, or is read-only`;
+    const message = `${operation}: a page of the array given to the region on '${path}' is unavailable: the file it is mapped from was truncated, failed, or is read-only`;
     return new PmemError('ERR_PMEM_FAULT', message, { path });
   }
   const { offset, where: there } = place(attempt, inMapping);
@@ -71,10 +72,10 @@ function faultError(attempt: Attempt, outcome: Outcome, consequence: string): Pm
   }
   const [inFile = { offset: 0, length: 0 }] = piecesOf(attempt.extents, inMapping, 1);
   if (fileIsShorter(path, inFile.offset + inFile.length)) {
-    const message = `${where} the file was made shorter while it was mapped. ${consequence}`;
+    const message = `${where} the file was truncated while it was mapped. ${consequence}`;
     return new PmemError('ERR_PMEM_TRUNCATED', message, details);
   }
-  const message = `${where} the page cannot be had: the file was made shorter, the disk is full, or the media failed. ${consequence}`;
+  const message = `${where} the page is unavailable: the file was truncated, the disk is full, or the media failed. ${consequence}`;
   return new PmemError('ERR_PMEM_FAULT', message, details);
 }
 
@@ -85,7 +86,7 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
       const { offset, where } = place(attempt, outcome.offset ?? 0);
       return new PmemError(
         'ERR_PMEM_READ_ONLY',
-        `${operation}: a Buffer of a read-only region was stored into at ${where}. The store did not reach the file; close ` +
+        `${operation}: something stored into a Buffer of a read-only region, at ${where}. The store did not reach the file. Close ` +
           `the region and open it again, without readOnly to store`,
         { path, offset },
       );
@@ -93,14 +94,14 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
     case Damage.syncFailed:
       return new PmemError(
         'ERR_PMEM_SYNC_FAILED',
-        `${operation}: an earlier msync of '${path}' failed, and what it should have written may be lost; the kernel would ` +
-          `report the next one as a success. Close the region, find the cause, and open it again`,
+        `${operation}: an earlier msync of '${path}' failed, and what it should have written may be lost. The kernel would ` +
+          `report the next msync as a success. Close the region, find the cause, and open it again`,
         { path },
       );
     case Damage.unknownSize:
       return new PmemError(
         'ERR_PMEM_SYNC_FAILED',
-        `${operation}: whether '${path}' still has the bytes that were to be made durable cannot be asked: somebody closed the ` +
+        `${operation}: it is unknown whether '${path}' still has the bytes to be made durable: somebody closed the ` +
           'descriptor that the region keeps. Close the region and open it again',
         { path },
       );
@@ -108,8 +109,8 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
       const { offset, where } = place(attempt, outcome.offset ?? 0);
       return new PmemError(
         'ERR_PMEM_TRUNCATED',
-        `${operation}: the file was truncated, or the device made smaller, while it was mapped: ${where} and what follows it there are gone. ` +
-          'What was to be made durable there is lost; close the region and open it again',
+        `${operation}: the file was truncated, or the device shrank, while it was mapped: the bytes from ${where} on are gone. ` +
+          'What was to be made durable there is lost. Close the region and open it again',
         { path, offset },
       );
     }
@@ -119,7 +120,7 @@ function damageError(attempt: Attempt, outcome: Outcome): PmemError {
       return faultError(
         attempt,
         { ...outcome, ...fault },
-        'Stores to that page are lost; close the region and open it again',
+        'Stores to that page are lost. Close the region and open it again',
       );
     }
   }
@@ -145,20 +146,20 @@ export function failure(attempt: Attempt, outcome: Outcome): Error {
     case Status.volatile:
       return new PmemError(
         'ERR_PMEM_VOLATILE',
-        `${operation}: nothing makes stores to '${path}' survive power-off, as durability.reason says. Use a file on a disk or on persistent memory; to ` +
-          `try the code as if it were persistent, pass assumePersistent: true or set PMEM_ASSUME_PERSISTENT=1`,
+        `${operation}: nothing makes stores to '${path}' survive power-off (durability.reason says why). Use a file on a disk or on persistent ` +
+          `memory; to try the code as if it were persistent, pass assumePersistent: true or set PMEM_ASSUME_PERSISTENT=1`,
         { path },
       );
     default: {
       const code = errorName(status);
       if (operation === 'populateAsync') {
-        const message = `${code}: the pages of '${path}' could not all be had in populateAsync`;
+        const message = `${code}: populateAsync could not bring in all pages of '${path}'`;
         return new PmemError(code, message, { errno: status, syscall: 'madvise', path });
       }
       return new PmemError(
         code,
-        `${code}: msync of '${path}' failed in ${operation}; the region refuses everything from now on, because the kernel ` +
-          `may have dropped the pages and would report the next msync as a success`,
+        `${code}: ${operation}: msync of '${path}' failed. The region refuses every call from now on: the kernel may have ` +
+          `dropped the pages and would report the next msync as a success`,
         { errno: status, syscall: 'msync', path },
       );
     }

@@ -1,4 +1,4 @@
-/** Blocks of a region that a table in it names: each is read, or exchanged for another one, in one call of C++. */
+/** The fast path of a BTT: sectors whose blocks a table in the region names, each read or written by one call of C++. */
 
 import {
   AT,
@@ -25,12 +25,12 @@ import { sourceCache, targetCache } from './source-cache.js';
 // Calls of constants are what V8 compiles best.
 const { readBlock, readBlockPart, exchangeBlock, exchangeBlockPart } = native;
 
-/** Where a table and its blocks are in a memory. Offsets are bytes, and whole numbers within the memory. */
-export interface BlockTableLayout {
-  /** The table: entries of 32 bits, the first of them aligned to 8 bytes. */
+/** Where a table and its blocks are in a memory. Offsets are whole numbers of bytes within the memory. */
+export interface SectorTable {
+  /** The table: entries of 32 bits, the first aligned to 8 bytes. */
   readonly table: number;
   readonly entries: number;
-  /** What an entry is more than the number of its block. */
+  /** An entry is the number of its block plus this. */
   readonly tag: number;
   /** Block 0. */
   readonly data: number;
@@ -39,7 +39,7 @@ export interface BlockTableLayout {
   readonly blocks: number;
 }
 
-/** The region, as far as it is asked for something. */
+/** What is asked of the region. */
 interface Owner {
   readonly size: number;
   readonly closed: boolean;
@@ -47,17 +47,17 @@ interface Owner {
 }
 
 /**
- * The short way, for what goes smoothly. Whatever does not is left to the plain calls, which know what is wrong: then nothing was
- * done that they could not do again. Their stores are the same, in the same order, so that what is true of the one way after a
- * power cut is true of the other. That the arrays are Uint8Arrays is for the caller to check.
+ * The fast path. Where anything is amiss, a call does nothing that the plain calls could not do again, and leaves the sector to
+ * them: they know what is wrong. Both paths make the same stores in the same order, so that a power cut leaves the same images. The
+ * caller checks that arrays are Uint8Arrays.
  */
-export class BlockTable {
+export class FastSectors {
   readonly #region: Owner;
   readonly #handle: number;
   /** Where the region begins in the mapping. */
   readonly #base: number;
   readonly #size: number;
-  readonly #layout: BlockTableLayout;
+  readonly #layout: SectorTable;
   readonly #fail: (offset: number) => Error;
   readonly #exchanges: boolean;
 
@@ -65,7 +65,7 @@ export class BlockTable {
     region: Owner,
     handle: number,
     base: number,
-    layout: BlockTableLayout,
+    layout: SectorTable,
     fail: (offset: number) => Error,
   ) {
     this.#region = region;
@@ -74,28 +74,28 @@ export class BlockTable {
     this.#size = region.size;
     this.#layout = layout;
     this.#fail = fail;
-    // An msync takes so long that nothing is gained, and why it failed is told once only.
+    // An msync takes so long that nothing is gained, and its failure is reported only once.
     this.#exchanges = region.durability.granularity !== 'page';
   }
 
   /**
    * @param base where the region begins in the mapping, in bytes
-   * @param fail the error for what the last call came to, at an offset in the region
-   * @returns undefined where the layout is not within the region, or its words are not those of the mapping
+   * @param fail the error for the outcome of the last call, at an offset in the region
+   * @returns undefined where the table or its blocks are not within the region, or the table is not aligned in the mapping
    */
   static of(
     region: Owner,
     handle: number,
     base: number,
-    layout: BlockTableLayout,
+    layout: SectorTable,
     fail: (offset: number) => Error,
-  ): BlockTable | undefined {
+  ): FastSectors | undefined {
     const { table, entries, data, stride, blocks } = layout;
     const fits = within(table, 4 * entries, region.size) && within(data, stride * blocks, region.size);
-    return fits && (base + table) % 8 === 0 ? new BlockTable(region, handle, base, layout, fail) : undefined;
+    return fits && (base + table) % 8 === 0 ? new FastSectors(region, handle, base, layout, fail) : undefined;
   }
 
-  /** Fills the target with the beginning of the block that an entry names. Where it answers false, a part may be filled. */
+  /** Fills the target with the beginning of the block that an entry names. Returns false, with a part filled perhaps, where it cannot. */
   read(entry: number, target: Uint8Array): boolean {
     const known = targetCache.find(target);
     const length = known !== undefined ? known.length : lengthOf.call(target);
@@ -111,13 +111,13 @@ export class BlockTable {
   }
 
   /**
-   * Writes `block`, which no entry names, and lets the entry name it; the block that it named is left to the caller. In between
-   * a record is stored, of two words: the entry and the block that it named, the new block and `sequence`. The block is durable
-   * before the record is stored, and the record before the entry, whose write-back is only started.
+   * Writes `block`, which no entry names, and lets the entry name it. The block that the entry named is free from then on. In between,
+   * a record of two words is stored: the entry and the block that it named; the new block and `sequence`. The block is durable before
+   * the record is stored, and the record before the entry. The entry's write-back is started.
    *
    * @param record where in the memory the record goes, in bytes
-   * @returns the block that the entry named; -1 where nothing was stored but to the new block
-   * @throws what the plain calls do, from the record on
+   * @returns the block that the entry named; -1 where nothing was stored outside of the new block
+   * @throws what the plain calls throw, once the record may have been stored
    */
   exchange(entry: number, block: number, source: Uint8Array, record: number, sequence: number): number {
     const known = sourceCache.find(source);
@@ -140,7 +140,7 @@ export class BlockTable {
     throw this.#fail(record);
   }
 
-  /** Names the entry of the next call, and says where blocks are. */
+  /** Sets the entry of the next call, and where the blocks are. */
   #aim(entry: number, length: number): boolean {
     const { table, entries, tag, data, stride, blocks } = this.#layout;
     if (this.#region.closed || !(entry < entries && length <= stride)) return false;

@@ -85,7 +85,7 @@ interface Inside {
 
 export let inside: Inside;
 
-/** The part of a Region that is the same for every thread and slice: memory, and what is done to it. */
+/** The base class of Region: its memory, and the calls on it. */
 export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' | 'fill' | 'persist'}Async`> {
   readonly #mapping: Mapping;
   readonly #handle: number;
@@ -140,14 +140,18 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
   }
 
   /**
-   * A zero-copy Buffer on the memory itself. What is stored through it is durable after `persist` of the same range.
-   * After {@link close} its length is 0. Stores into a Buffer of a read-only region do not reach the memory, and make
-   * every later call throw `ERR_PMEM_READ_ONLY`. Once a region is damaged so, or by a page that was gone, its Buffers can be private
-   * copies in part, and show what others store no more. On DAX files and device-DAX it can be the source and the target of O_DIRECT
-   * I/O; for `/dev/mem` and PCI resources the kernel has no page structures and answers EFAULT.
+   * A zero-copy Buffer on the memory itself. Stores through it are durable after {@link persist} of the same range. Its length is 0
+   * once the region is closed.
    *
-   * Where another thread (see {@link share}) or process stores into the same bytes, do not decode text from it: `toString()`, a
-   * TextDecoder, `JSON.parse(view)` and their like can crash the process then. {@link readText} decodes from a copy.
+   * Stores into a Buffer of a read-only region do not reach the memory, and make every later call throw `ERR_PMEM_READ_ONLY`. After
+   * such a store, and after a touch of a page that is gone, the region's Buffers can be private copies in part, and show no stores of
+   * others any more.
+   *
+   * On DAX files and device-DAX the Buffer can be the source and the target of O_DIRECT I/O. For `/dev/mem` and PCI resources the
+   * kernel has no page structures and answers EFAULT.
+   *
+   * Where another thread or process stores into the same bytes, do not decode text from the Buffer: `toString()`, a TextDecoder,
+   * `JSON.parse(view)` and their like can then crash the process. {@link readText} decodes from a copy.
    *
    * @param offset in bytes, default 0
    * @param length in bytes, default up to the region's end; at most the longest Buffer (4 GiB on Node.js 20)
@@ -198,14 +202,13 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
   }
 
   /**
-   * Copies all of `source` in. In mode `'persist'` the bytes are durable on return, which is faster than a write and a
-   * persist; in mode `'flush'` after the next {@link drain}; by default after {@link persist}. A range that overlaps
-   * `source` is copied as if through a third place. A power cut can tear it at any
-   * multiple of 8 bytes if it begins and ends at one ({@link lineOffset}), else at any byte, unless it is 1, 2 or 4 bytes
-   * aligned to their length.
+   * Copies all of `source` in. In mode `'persist'` the bytes are durable on return, which is faster than a write and a persist; in
+   * mode `'flush'` after the next {@link drain}; by default after {@link persist}. `source` may overlap the range. A power cut does
+   * not tear 1, 2, 4 or 8 bytes aligned to their length. It can tear a longer copy at any multiple of 8 bytes if the copy begins and
+   * ends at one ({@link lineOffset}), and any other copy at any byte.
    *
-   * In mode `'flush'` large copies pass the caches by, and other threads may see them later than stores made afterwards, but
-   * for {@link store64}, which waits for them.
+   * In mode `'flush'` large copies bypass the caches. Other threads may see them later than stores made afterwards, except for
+   * {@link store64}, which waits for them.
    */
   write(offset: number, source: Uint8Array, mode: WriteMode = 'store'): void {
     const known = sourceCache.find(source);
@@ -256,8 +259,8 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
   }
 
   /**
-   * Starts the write-back of the range; durable after the next {@link drain} of the same thread. On `page` granularity it only takes
-   * note.
+   * Starts the write-back of the range: durable after the next {@link drain} of the same thread. On `page` granularity it only notes
+   * the range.
    */
   flush(offset: number, length: number): void {
     this.#aim('flush', offset, length);
@@ -273,8 +276,8 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
   }
 
   /**
-   * Makes the range durable before it returns: `flush` and `drain`, or on `page` granularity an msync of the covering
-   * pages. Throws if that fails, and from then on, because the kernel forgets such a failure.
+   * Makes the range durable before it returns: {@link flush} and {@link drain}, or on `page` granularity an msync of the covering
+   * pages. If the msync fails, this call and all later ones throw `ERR_PMEM_SYNC_FAILED`: the kernel forgets the failure.
    */
   persist(offset: number, length: number): void {
     this.#aim('persist', offset, length);
@@ -325,7 +328,7 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
     return mailbox[RESULT] as number;
   }
 
-  /** Names the range of the next hot call. */
+  /** Puts the range of the next hot call into the mailbox. */
   #aim(operation: string, offset: number, length: number): void {
     if (!within(offset, length, this.#limit)) this.#refuse(operation, offset, length);
     mailbox[HANDLE] = this.#handle;
@@ -341,7 +344,7 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
     if (mailbox[STATUS] !== 0) throw this.#failure(operation);
   }
 
-  /** Says what is wrong with a range that was found to be wrong. */
+  /** Throws what is wrong with a range that is not within the region. */
   #refuse(operation: string, offset: unknown, length: unknown): never {
     if (this.closed) throw closedError(operation, this.#mapping.path);
     throw rangeError(offset, length, this.#size, 'region');

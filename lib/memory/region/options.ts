@@ -2,9 +2,9 @@
 
 import { fileURLToPath } from 'node:url';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
-import { functionOption, ownOptions, readOptions, signalOption } from '../../options.js';
-import { parseSize, type Size } from '../../units.js';
-import { type Assumption, assumedByEnvironment, isGranularity } from '../durability/durability.js';
+import { booleanOption, choiceOption, ownOptions, powerOfTwoOption, sizeOption } from '../../options.js';
+import type { Size } from '../../units.js';
+import { type Assumption, assumedByEnvironment } from '../durability/durability.js';
 import type { Granularity } from '../memory.js';
 
 /** Options of `Region.open`. */
@@ -117,39 +117,10 @@ export function checkPermissions(mode: number): void {
   if (mode < 0 || mode > 0o7777) throw outOfRange('options.mode', 'permissions from 0 to 0o7777', mode);
 }
 
-function boolean(value: boolean | undefined, name: string, fallback = false): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'boolean') throw wrongType(`options.${name}`, 'a boolean', value);
-  return value;
-}
-
 function assumption(value: boolean | 'msync' | undefined): Assumption {
   if (value === undefined) return assumedByEnvironment();
   if (value === 'msync' || typeof value === 'boolean') return value;
   throw wrongType('options.assumePersistent', "a boolean or 'msync'", value);
-}
-
-function size(value: Size | undefined, name: string): number | undefined {
-  return value === undefined ? undefined : parseSize(value, `options.${name}`);
-}
-
-function positive(value: number | undefined, name: string): number | undefined {
-  if (value === 0) throw outOfRange(`options.${name}`, 'at least 1 byte', value);
-  return value;
-}
-
-/** What remains of callers with a shape of progress of their own. */
-interface Followed {
-  signal?: AbortSignal;
-  onProgress?: (bytes: number) => void;
-}
-
-/** Checks {@link Followed}; returns what is theirs of it. */
-export function checkAsyncOptions<Options extends Followed>(given: Options): Options {
-  const options = readOptions(given, ['signal', 'onProgress', 'mode']);
-  signalOption(options.signal);
-  functionOption(options.onProgress, 'onProgress');
-  return options;
 }
 
 function decoded(path: Uint8Array): string {
@@ -173,30 +144,23 @@ export function checkPath(path: unknown): string {
 export function checkOptions(given: RegionOptions = {}): CheckedOptions {
   const options = ownOptions(given, KNOWN);
   const checked: CheckedOptions = {
-    size: positive(size(options.size, 'size'), 'size'),
-    create: boolean(options.create, 'create'),
-    exclusive: boolean(options.exclusive, 'exclusive'),
-    mode: options.mode ?? DEFAULT_MODE,
-    sparse: boolean(options.sparse, 'sparse'),
-    offset: size(options.offset, 'offset') ?? 0,
-    length: positive(size(options.length, 'length'), 'length'),
-    readOnly: boolean(options.readOnly, 'readOnly'),
-    granularity: options.granularity ?? 'page',
+    size: sizeOption(options.size, 'size', 1),
+    create: booleanOption(options.create, 'create', false),
+    exclusive: booleanOption(options.exclusive, 'exclusive', false),
+    mode: options.mode === undefined ? DEFAULT_MODE : options.mode,
+    sparse: booleanOption(options.sparse, 'sparse', false),
+    offset: sizeOption(options.offset, 'offset') ?? 0,
+    length: sizeOption(options.length, 'length', 1),
+    readOnly: booleanOption(options.readOnly, 'readOnly', false),
+    granularity: choiceOption(options.granularity, 'granularity', ['byte', 'cache-line', 'page'], 'page'),
     assumePersistent: assumption(options.assumePersistent),
-    align: size(options.align, 'align'),
-    populate: boolean(options.populate, 'populate'),
-    shared: boolean(options.shared, 'shared'),
-    allowInUse: boolean(options.allowInUse, 'allowInUse'),
-    dontDump: boolean(options.dontDump, 'dontDump'),
+    align: powerOfTwoOption(options.align, 'align'),
+    populate: booleanOption(options.populate, 'populate', false),
+    shared: booleanOption(options.shared, 'shared', false),
+    allowInUse: booleanOption(options.allowInUse, 'allowInUse', false),
+    dontDump: booleanOption(options.dontDump, 'dontDump', false),
   };
-  const { align, granularity, mode } = checked;
-  if (!isGranularity(granularity)) {
-    throw wrongValue('options.granularity', "'byte', 'cache-line' or 'page'", granularity);
-  }
-  checkPermissions(mode);
-  if (align !== undefined && (align === 0 || 2 ** Math.round(Math.log2(align)) !== align)) {
-    throw outOfRange('options.align', 'a power of two', options.align);
-  }
+  checkPermissions(checked.mode);
   if (checked.create && checked.readOnly) throw wrongValue('options.create', 'left out with readOnly', true);
   if (checked.exclusive && !checked.create) throw wrongValue('options.exclusive', 'given with create', true);
   if (checked.create && checked.size === undefined) throw wrongType('options.size', 'given with create', undefined);

@@ -16,7 +16,7 @@ import { piecesOf } from '../extents.js';
 import { refuseInUse } from '../lock/in-use.js';
 import type { ByteRange, Memory, WriteMode } from '../memory.js';
 import { lastOutcome } from './failure.js';
-import { BlockTable, type BlockTableLayout } from './fast-sector.js';
+import { FastSectors, type SectorTable } from './fast-sector.js';
 import { inside, MappedMemory } from './mapped-memory.js';
 import { extentsOf, type Mapping, mappingOf, type OpenedMapping } from './mapping.js';
 import { openMapping } from './open.js';
@@ -29,16 +29,16 @@ import * as transfer from './transfer.js';
 const OPEN = Symbol('open');
 
 /**
- * Persistent memory mapped into this process. Stores through {@link view}, {@link write}, {@link fill} and {@link store64}
- * become durable by {@link persist}, or {@link flush} and {@link drain}; what that takes on this path is in
- * {@link durability}.
+ * Persistent memory mapped into this process. Stores through {@link view}, {@link write}, {@link fill} and {@link store64} are
+ * durable after {@link persist}, or {@link flush} and {@link drain}. {@link durability} says what that takes on this path.
  *
- * Every method throws `ERR_PMEM_CLOSED` after {@link close}, a `TypeError` for arguments of the wrong type, and a
- * `RangeError` (`ERR_OUT_OF_RANGE`) for ranges that are not whole numbers within the region, before a byte is touched.
- * A page that is gone (file truncated, media error) gives `ERR_PMEM_TRUNCATED`, `ERR_PMEM_MEDIA` or `ERR_PMEM_FAULT`. Where
- * somebody truncated the file within a page, the CPU still loads from that page and stores into it, past the file's end, and so do
- * {@link read}, {@link load64}, {@link store64} and stores of mode `'store'`. Every call that promises durability throws
- * `ERR_PMEM_TRUNCATED` there, and from then on every call does. A file that was extended again before has zeroes in that place.
+ * Every method throws `ERR_PMEM_CLOSED` after {@link close}, a `TypeError` for arguments of the wrong type, and a `RangeError`
+ * (`ERR_OUT_OF_RANGE`) for ranges that are not whole numbers within the region, before a byte is touched.
+ *
+ * A page that is gone (file truncated, media error) makes a call throw `ERR_PMEM_TRUNCATED`, `ERR_PMEM_MEDIA` or `ERR_PMEM_FAULT`.
+ * If somebody truncates the file within a page, the CPU still loads from the rest of that page and stores into it, and so do
+ * {@link read}, {@link load64}, {@link store64} and stores in mode `'store'`. Every call that promises durability throws
+ * `ERR_PMEM_TRUNCATED` there, and from then on every call does. If the file is extended again before, that place has zeroes.
  */
 export class Region extends MappedMemory implements Memory, Disposable, AsyncDisposable {
   readonly #mapping: Mapping;
@@ -201,11 +201,11 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
     if (!isAllowed) refuseInUse({ path, kind, identity, device: kind === 'block' ? device : undefined }, isClaimed);
   }
 
-  /** @internal The short way to blocks that a table names, where there is one. */
-  blockTable(layout: BlockTableLayout): BlockTable | undefined {
-    inside.examine(this, 'blockTable');
+  /** @internal The fast path to sectors whose blocks a table names, where there is one. */
+  fastSectors(table: SectorTable): FastSectors | undefined {
+    inside.examine(this, 'fastSectors');
     const fail = (offset: number): Error => inside.failure(this, 'store64', lastOutcome(), offset);
-    return BlockTable.of(this, this.#mapping.handle, this.#base, layout, fail);
+    return FastSectors.of(this, this.#mapping.handle, this.#base, table, fail);
   }
 
   /** @internal Whether it is a region all of whose calls are those of this class, so that none runs users' code. Runs none itself. */
@@ -215,10 +215,11 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
   }
 
   /**
-   * Takes what was persisted out of the memory controller's own queues too, which survive a power cut by ADR but not its
-   * failure: `done`; `not-needed` where a persist goes to the device anyway (`page`); `unavailable` where the platform has
-   * no way to (UEFI NVDIMM Firmware Interface Table, Flush Hint Address Structure).
+   * Writes back the memory controller's own queues, too. Persisted bytes in them survive a power cut by ADR, but not if ADR fails.
+   * (ACPI 6.5, NVDIMM Firmware Interface Table, Flush Hint Address Structure.)
    *
+   * @returns `'done'`; `'not-needed'` where a persist goes to the device anyway (`page` granularity); `'unavailable'` where the
+   *   platform has no way to
    * @throws PmemError with the POSIX code when the attempt failed (EACCES: writing `deep_flush` in sysfs needs root);
    * `ERR_PMEM_TRUNCATED` when the file does not contain all of the region any more.
    */
@@ -231,9 +232,9 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
   }
 
   /**
-   * Bytes in the smallest page that maps a part of the region, as /proc tells. Where the kernel maps by pages of one size only
-   * (hugetlbfs, device-DAX), it is that size, whether pages were touched or not. Elsewhere it is what is mapped at this moment:
-   * undefined while no page is, and where the kernel does not say how large they are (large pages of a file, before Linux 6.7).
+   * Bytes in the smallest page that maps a part of the region, by /proc. Where the kernel maps pages of one size only (hugetlbfs,
+   * device-DAX) it is that size, whether pages were touched or not. Elsewhere it is that of the pages mapped at this moment: undefined
+   * while no page is mapped, and where the kernel does not tell their size (large pages of a file, before Linux 6.7).
    *
    * @throws PmemError with the POSIX code when /proc cannot be read: `EMFILE`, `ENOENT`
    */
@@ -243,13 +244,13 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
   }
 
   /**
-   * Ends the region: every Buffer made from it has length 0, and the memory is unmapped when the last user of it is gone. Does
-   * not make anything durable. Closing twice is harmless.
+   * Ends the region: every Buffer made from it has length 0. The memory is unmapped when its last user is gone. Makes nothing durable.
+   * Closing twice is harmless.
    *
-   * The lock is given back as soon as the asynchronous calls have ended that are under way on other threads. Memory that was moved
-   * to another ArrayBuffer (`buffer.transfer()`, from Node.js 22 on) stays mapped and can be stored into until that one is
-   * collected. If it is an instance's of a `DaxRegion`, nobody else gets the bytes before; else the lock does not wait for it.
-   * Nor does any lock wait for O_DIRECT reads by node:fs into a Buffer of the region: end those first.
+   * The lock is released as soon as the asynchronous calls under way have ended, which other threads run. Memory that was moved to
+   * another ArrayBuffer (`buffer.transfer()`, from Node.js 22 on) stays mapped, and can be stored into, until that ArrayBuffer is
+   * collected. The lock of a `DaxRegion`'s instance waits for that; other locks do not. No lock waits for O_DIRECT reads by node:fs
+   * into a Buffer of the region: end those first.
    */
   close(): void {
     const mapping = this.#mapping;

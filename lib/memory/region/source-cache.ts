@@ -1,58 +1,58 @@
 /**
- * Remembers where the bytes of the array are that a hot call was given last. C++ asks V8 for the bytes in each call, and gets them
- * sooner from an ArrayBuffer than from an array on it: that is a sixth of a small write.
+ * Remembers where the bytes are of the array that a hot call was given last. C++ asks V8 for the bytes in each call, and V8 answers
+ * sooner for an ArrayBuffer than for an array on it: that saves a sixth of a small write.
  */
 
 import { isArrayBuffer } from 'node:util/types';
 import { bufferOf, isResizable, sizeOf, startOf } from '../checks.js';
 
-/** A larger array gains nothing from being remembered. */
+/** Bytes of an array. Larger ones gain nothing. */
 const MOST_LENGTH = 2 ** 16;
-/** Remembering an array keeps its memory from being collected: no more than this. */
+/** Bytes of an array's buffer, which is kept from being collected while the array is remembered. */
 const MOST_KEPT = 2 ** 20;
-/** Looking at an array's memory costs as much as it can gain, so only one in so many is looked at. */
+/** To look at an array costs as much as it can gain, so the cache looks at one in so many. */
 const PATIENCE = 16;
 
-/** Where an array's bytes are: true for as long as it has them. */
+/** Where an array's bytes are, for as long as it has them. */
 export interface CachedPlace {
   readonly bytes: Uint8Array;
   readonly buffer: ArrayBuffer;
   /** Where in the buffer they begin. */
   readonly start: number;
   readonly length: number;
-  /** Index of the last one. */
+  /** Index of the last byte. */
   readonly last: number;
 }
 
-/** Never given to anybody, so that it is nobody's. */
+/** No user has it. */
 const NOBODY = new Uint8Array(0);
 const NONE: CachedPlace = { bytes: NOBODY, buffer: NOBODY.buffer, start: 0, length: 0, last: -1 };
 
 /**
- * One array. What is remembered are facts that do not change, and they come and go in one step; no one else keeps a part of them.
- * So it does not matter where JavaScript is ended, or what is called in between.
+ * Remembers one array. A place is a fact that does not change, and is replaced in one step: so it does not matter where JavaScript is
+ * ended, or what runs in between.
  */
 export class ArrayCache {
   #place = NONE;
   #patience = PATIENCE;
 
   /**
-   * Where these bytes are, if they were remembered and are still there: an array that was detached has none, and nothing else
-   * moves them. That the last one is there cannot be feigned, as `length` can.
+   * Where these bytes are, if they are remembered and still there. Only detaching takes bytes away, and a detached array has no last
+   * byte: unlike `length`, that cannot be feigned.
    */
   find(bytes: Uint8Array): CachedPlace | undefined {
     const place = this.#place;
     return bytes === place.bytes && bytes[place.last] !== undefined ? place : undefined;
   }
 
-  /** These bytes were asked for, and not remembered. */
+  /** {@link find} did not find these bytes. */
   missed(bytes: Uint8Array, length: number): void {
     if (--this.#patience > 0) return;
     this.#patience = PATIENCE;
     this.#place = NONE;
     if (length === 0 || length > MOST_LENGTH) return;
     const buffer: unknown = bufferOf.call(bytes);
-    // What can change its length is asked each time; so is memory that is shared, which runtimes do not give as an ArrayBuffer.
+    // An array that can change its length is never remembered; nor one on shared memory, which is no ArrayBuffer.
     if (!isArrayBuffer(buffer) || isResizable?.call(buffer) === true || sizeOf.call(buffer) > MOST_KEPT) return;
     this.#place = { bytes, buffer, start: startOf.call(bytes), length, last: length - 1 };
   }

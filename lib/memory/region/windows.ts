@@ -8,7 +8,7 @@ import { sizeOf } from '../checks.js';
 /** The most bytes that one Buffer of this Node.js can have. */
 export const MOST_BUFFER_BYTES = constants.MAX_LENGTH;
 
-/** Runtimes from Node.js 22 on have them. As they were when this was loaded. */
+/** As they were when this was loaded; Node.js has them from version 22 on. */
 const TRANSFERS = ['transfer', 'transferToFixedLength'].flatMap((name) => {
   const method: unknown = Reflect.get(ArrayBuffer.prototype, name);
   return typeof method === 'function' ? [[name, method] as const] : [];
@@ -31,8 +31,8 @@ export function mappedBuffer(handle: number, offset: number, length: number, col
 }
 
 /**
- * The ArrayBuffers made on one handle. A small mapping has one; a larger one has overlapping windows, each beginning half
- * a window after the one before, so that any view of up to half a window lies within one of them.
+ * The ArrayBuffers made on one handle. A small mapping has one. A larger mapping has overlapping windows: each begins half a window
+ * after the one before, so that a view of up to half a window lies within one of them.
  */
 export class Windows {
   readonly #handle: number;
@@ -59,7 +59,7 @@ export class Windows {
 
   #window(index: number, start: number): ArrayBuffer {
     const known = this.#made.get(index);
-    // A window that somebody transferred elsewhere reads as empty.
+    // A window whose memory was transferred elsewhere is empty.
     if (known !== undefined && sizeOf.call(known.buffer) > 0) return known.buffer;
     const window = mappedBuffer(this.#handle, start, Math.min(this.#most, this.#size - start));
     this.#made.set(index, window);

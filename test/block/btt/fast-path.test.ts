@@ -95,7 +95,7 @@ describe('Btt on a Region', () => {
         /** The region without its own way. */
         const plainly = (region: Opened): Opened =>
           new Proxy(region, {
-            has: (_, name) => name !== 'blockTable' && name in region,
+            has: (_, name) => name !== 'fastSectors' && name in region,
             get: (_, name) => {
               const value: unknown = Reflect.get(region, name, region);
               return typeof value === 'function' ? value.bind(region) : value;

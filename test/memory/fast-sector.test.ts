@@ -20,7 +20,7 @@ import {
   Status,
   TAG,
 } from '#dist/binding.js';
-import type { BlockTable, BlockTableLayout } from '#dist/memory/region/fast-sector.js';
+import type { FastSectors, SectorTable } from '#dist/memory/region/fast-sector.js';
 import { childValue } from '../support/child.js';
 import { throwsCode } from '../support/errors.js';
 import { newRegion } from '../support/regions.js';
@@ -30,14 +30,14 @@ const SIZE = 65536;
 const RECORDS = 4096;
 const NAMED = 0xc000_0000;
 /** Blocks of 512 bytes, from 8192 on; the table has the first page. */
-const LAYOUT: BlockTableLayout = { table: 64, entries: 31, tag: NAMED, data: 8192, stride: 512, blocks: 100 };
+const LAYOUT: SectorTable = { table: 64, entries: 31, tag: NAMED, data: 8192, stride: 512, blocks: 100 };
 
-function findTable(region: Region, layout: Partial<BlockTableLayout> = {}): BlockTable | undefined {
-  const tabled = region as unknown as { blockTable(layout: BlockTableLayout): BlockTable | undefined };
-  return tabled.blockTable({ ...LAYOUT, ...layout });
+function findTable(region: Region, layout: Partial<SectorTable> = {}): FastSectors | undefined {
+  const tabled = region as unknown as { fastSectors(layout: SectorTable): FastSectors | undefined };
+  return tabled.fastSectors({ ...LAYOUT, ...layout });
 }
 
-function tableOf(region: Region, layout: Partial<BlockTableLayout> = {}): BlockTable {
+function tableOf(region: Region, layout: Partial<SectorTable> = {}): FastSectors {
   const table = findTable(region, layout);
   assert.ok(table !== undefined);
   return table;
@@ -137,7 +137,7 @@ describe('blocks that a table names', () => {
 
   describe('are left to the plain calls, and nothing is stored,', () => {
     const target = Buffer.alloc(512);
-    const leaves = (table: BlockTable, entry: number, block: number, source: Uint8Array, record: number): void => {
+    const leaves = (table: FastSectors, entry: number, block: number, source: Uint8Array, record: number): void => {
       const before = Buffer.from(region.view());
       for (let i = 0; i < 20; i++) assert.equal(table.exchange(entry, block, source, record, 1), -1);
       assert.ok(region.view().equals(before));
@@ -303,8 +303,8 @@ describe('blocks that a table names', () => {
         /** What is in the last pages is gone. */
         const outcome = (table: number, record: number, data: number) => {
           const region = Opened.open(path, { create: true, size, assumePersistent: true });
-          const tabled = region as unknown as { blockTable(layout: object): BlockTable | undefined };
-          const blocks = tabled.blockTable({ ...layout, table, data });
+          const tabled = region as unknown as { fastSectors(layout: object): FastSectors | undefined };
+          const blocks = tabled.fastSectors({ ...layout, table, data });
           for (let entry = 0; entry < 16; entry++) region.store64(table + 8 * (entry >> 1), (3n << 62n) | (3n << 30n));
           region.fill(record, 16, 3);
           region.persist(0, size);
