@@ -16,6 +16,7 @@
               "native/guard/stand_in.cc",
               "native/guard/thread_state.cc",
               "native/mapping/claims.cc",
+              "native/mapping/map_file.cc",
               "native/mapping/mapping.cc",
               "native/mapping/reservation.cc",
               "native/node/array_buffers.cc",

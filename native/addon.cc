@@ -1,4 +1,4 @@
-// The list of what JavaScript can call; contracts are in lib/binding.ts.
+// The calls that JavaScript can make. Contracts: lib/binding.ts.
 #include <napi.h>
 
 #include "node/array_buffers.h"

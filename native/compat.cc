@@ -1,7 +1,7 @@
-// Lets what a new compiler built run wherever Node.js runs.
+// Lets a binary of a new compiler run wherever Node.js runs.
 //
-// libstdc++ has this function since GCC 11, and the containers in its headers call it; Node.js itself is content with
-// the library of GCC 5. There is nothing to throw to: the addon is built without exceptions.
+// libstdc++ has this function since GCC 11, and its headers' containers call it; Node.js itself runs with the library
+// of GCC 5. The addon is built without exceptions, so there is nothing to throw.
 #include <cstdlib>
 
 namespace std {

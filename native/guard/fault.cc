@@ -21,7 +21,7 @@ PMEM_THREAD_LOCAL GuardState guard_state;
 
 namespace {
 
-// ---- the mappings that the handler knows: a list that only grows, read without locks -------------------------------
+// ---- registered mappings: a list that only grows, read without locks -----------------------------------------------
 
 struct Slot {
   std::atomic<uint32_t> version{0};  // odd while the slot changes
@@ -65,7 +65,7 @@ Mapping* find(uintptr_t address) {
 
 constexpr uintptr_t kPage = 4096;
 
-// Faults are told by page, so whole pages count.
+// The kernel reports faults by page, so whole pages count.
 bool within(const uint8_t* begin_byte, size_t length, const uint8_t* address) {
   if (begin_byte == nullptr || length == 0) return false;
   const uintptr_t begin = reinterpret_cast<uintptr_t>(begin_byte) & ~(kPage - 1);
@@ -81,10 +81,10 @@ bool end_load(void* context) {
   return true;
 }
 
-// Takes note of such news about a mapping of ours. Persistent memory itself tells whoever touches it, and until then
-// nothing is lost. A page of the page cache is gone, with all that was stored into it, and the next touch reads the
-// disk.
-bool take_news(int signal, const siginfo_t* info) {
+// Handles the kernel's report of corrupt memory that this thread did not touch. Persistent memory itself faults when it
+// is touched, and nothing is lost before. A page of the page cache is gone with all that was stored into it, and the
+// next touch reads the disk: so the mapping is damaged.
+bool take_report(int signal, const siginfo_t* info) {
   if (signal != SIGBUS || info->si_code != BUS_MCEERR_AO) return false;
   const uint8_t* address = static_cast<const uint8_t*>(info->si_addr);
   Mapping* mapping = find(reinterpret_cast<uintptr_t>(address));
@@ -95,7 +95,7 @@ bool take_news(int signal, const siginfo_t* info) {
   return true;
 }
 
-// The fault that this thread handled last, of those outside of our own copies.
+// The last fault outside of our own copies that this thread handled.
 struct Handled {
   uintptr_t instruction;
   const uint8_t* address;
@@ -105,7 +105,7 @@ struct Handled {
 
 PMEM_THREAD_LOCAL Handled t_handled = {};
 
-// Whether memory was put there again and again, and the instruction does not get on.
+// Whether stand-ins were placed again and again, and the instruction still faults.
 bool repeats(const Mapping* mapping, const void* context, const uint8_t* address) {
   constexpr int kMost = 16;
   const uintptr_t instruction = instruction_of(context);
@@ -116,7 +116,7 @@ bool repeats(const Mapping* mapping, const void* context, const uint8_t* address
   return instruction != 0 && ++last.times > kMost;
 }
 
-// Puts private memory where the fault was, so that the interrupted instruction can be repeated.
+// Places a stand-in where the fault was, so that the instruction can be repeated.
 bool stand_in_for(int signal, const siginfo_t* info, const void* context) {
   uint8_t* address = static_cast<uint8_t*>(info->si_addr);
   Mapping* mapping = find(reinterpret_cast<uintptr_t>(address));
@@ -127,14 +127,14 @@ bool stand_in_for(int signal, const siginfo_t* info, const void* context) {
     const bool is_corrupt = info->si_code == BUS_MCEERR_AR;
     return replace_lost(mapping, offset, is_corrupt, context);
   }
-  // Only what is there and may be read: neither a protection key nor code to be run is a matter of stores.
+  // Only for a page that is there and may be read: protection keys and instruction fetches are others' faults.
   if (info->si_code != SEGV_ACCERR || instruction_of(context) == reinterpret_cast<uintptr_t>(address)) return false;
   return replace_read_only(mapping, offset, context);
 }
 
 void on_fault(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  if (take_news(signal, info)) return;
+  if (take_report(signal, info)) return;
   if (is_synchronous(signal, info)) {
     if (end_load(context)) {
       errno = saved_errno;
@@ -159,7 +159,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   errno = saved_errno;
 }
 
-// What may not be done in a handler for the first time.
+// What a handler may not do for the first time.
 bool prepare() {
   locate_registers();
   reserve_mappings();

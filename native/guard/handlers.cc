@@ -77,7 +77,7 @@ void start_looking() {
 
 // ---- passing on -----------------------------------------------------------------------------------------------------
 
-// The signal that this thread is passing on to others, and the frame it does so from.
+// The signal that this thread is passing on, and the frame that does so.
 struct Chaining {
   const void* context;
   const void* frame;
@@ -85,7 +85,7 @@ struct Chaining {
 
 PMEM_THREAD_LOCAL Chaining t_chaining = {};
 
-// The fault that libuv was told of last by this thread.
+// The last fault that this thread passed to libuv.
 struct Told {
   uintptr_t instruction;
   uintptr_t address;
@@ -97,7 +97,7 @@ void die_by_default(int signal, const siginfo_t* info) {
   struct sigaction fallback = {};
   fallback.sa_handler = SIG_DFL;
   sigaction(signal, &fallback, nullptr);
-  // A faulting instruction is repeated on return and kills with the right core; a sent signal must be sent again.
+  // A faulting instruction runs again on return, and dies with the right core. A sent signal must be sent again.
   if (!is_synchronous(signal, info)) raise(signal);
 }
 
@@ -117,7 +117,7 @@ void call_handler(const struct sigaction& action, int signal, siginfo_t* info, v
   sigprocmask(SIG_SETMASK, &before, nullptr);
 }
 
-// Whether this thread told libuv of the very same fault just before: then it repeats, and nothing will end it.
+// Whether this thread passed the very same fault to libuv just before: then it repeats, and nothing will end it.
 bool told_before(const siginfo_t* info, const void* context) {
   const Told now = {instruction_of(context), reinterpret_cast<uintptr_t>(info->si_addr)};
   const bool same = t_told.instruction == now.instruction && t_told.address == now.address && now.instruction != 0;
@@ -178,7 +178,7 @@ void chain(int signal, siginfo_t* info, void* context, const void* frame) {
 int install(Handler handler) {
   const ChangingHandlers guard;
   const bool again = ours != nullptr;
-  // Without it the next listener that goes would displace ours: rather no mapping.
+  // Without the hold, the next listener that goes would displace ours: rather no mapping.
   if (const int error = again ? 0 : hold_signals()) return error;
   ours = handler;
   for (size_t i = 0; i < kSignalCount; i++) {

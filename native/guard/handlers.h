@@ -1,4 +1,4 @@
-// Who handles SIGBUS and SIGSEGV: ours first, then whoever was there before or came since.
+// The order of handlers of SIGBUS and SIGSEGV: ours first, then those that were installed before or since.
 #ifndef PMEM_GUARD_HANDLERS_H_
 #define PMEM_GUARD_HANDLERS_H_
 
@@ -9,20 +9,20 @@ namespace pmem {
 
 using Handler = void (*)(int signal, siginfo_t* info, void* context);
 
-// Installs the handler for both signals if it is not there, in front of whatever is. The same one each time.
+// Installs the handler for both signals in front of all others, unless it is there. The same handler each time.
 // Returns 0 or an errno.
 int install(Handler handler);
 
-// Whether the signal stands for the instruction that it interrupted.
+// Whether the interrupted instruction caused the signal.
 bool is_synchronous(int signal, const siginfo_t* info);
 
-// Where the code was interrupted; 0 where that is not known.
+// The interrupted instruction; 0 without a context.
 uintptr_t instruction_of(const void* context);
 
-// Does what would happen without us: calls the handler behind ours as the kernel would have called it, or the default.
+// Does what would happen without us: calls the handler behind ours as the kernel would, or performs the default action.
 void chain(int signal, siginfo_t* info, void* context, const void* frame);
 
-// All signals of this thread are blocked while it lives, but for the two.
+// While it lives, all signals of this thread are blocked except the two.
 class BlockedSignals {
  public:
   BlockedSignals();

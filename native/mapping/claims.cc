@@ -39,7 +39,7 @@ void end_where(Matches matches) {
   claims.erase(std::remove_if(claims.begin(), claims.end(), matches), claims.end());
 }
 
-void end_what_is_over() {
+void end_abandoned() {
   end_where([](const Claim& one) { return one.abandoned && !has_job(one.claimant.bytes); });
 }
 
@@ -49,7 +49,7 @@ void abandon_where(Matches matches) {
   for (Claim& one : claims) {
     if (matches(one)) one.abandoned = true;
   }
-  end_what_is_over();
+  end_abandoned();
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ void end_job_in(const MappedBytes& bytes) {
   };
   const auto found = std::find_if(jobs.begin(), jobs.end(), same);
   if (found != jobs.end()) jobs.erase(found);
-  end_what_is_over();
+  end_abandoned();
 }
 
 }  // namespace pmem

@@ -6,21 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <new>
 #include <utility>
 
 #include "guard/fault.h"
 #include "guard/stand_in.h"
 #include "mapping/claims.h"
-#include "mapping/reservation.h"
-
-#ifndef MAP_SHARED_VALIDATE
-#define MAP_SHARED_VALIDATE 0x03
-#endif
-#ifndef MAP_SYNC
-#define MAP_SYNC 0x80000
-#endif
+#include "mapping/map_file.h"
 
 namespace pmem {
 
@@ -32,89 +24,6 @@ uint64_t last_identity = 0;
 
 size_t round_up(size_t value, size_t unit) { return (value + unit - 1) & ~(unit - 1); }
 
-std::vector<Extent> extents_of(const MapRequest& request) {
-  if (!request.extents.empty()) return request.extents;
-  return {{request.offset, request.length}};
-}
-
-// Takes a place that is congruent to the offset modulo the alignment: only then can the kernel use entries of the page
-// table as large as the alignment.
-void* reserve_aligned(const MapRequest& request, size_t mapped) {
-  const size_t span = mapped + request.alignment;
-  void* found = span < mapped ? MAP_FAILED : reserve(span);
-  if (found == MAP_FAILED) {
-    errno = ENOMEM;
-    return MAP_FAILED;
-  }
-  const uintptr_t residue = static_cast<uintptr_t>(request.offset) & (request.alignment - 1);
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(found);
-  const uintptr_t place = round_up(begin - residue, request.alignment) + residue;
-  if (place > begin) munmap(found, place - begin);
-  if (begin + span > place + mapped) munmap(reinterpret_cast<void*>(place + mapped), begin + span - place - mapped);
-  return reinterpret_cast<void*>(place);
-}
-
-// Maps the extents back to back over a place that is taken first, so that MAP_FIXED hits no mapping of another thread.
-// Hints would not do: file systems put mappings where they see fit, and MAP_FIXED_NOREPLACE is not to be had together
-// with MAP_SYNC. Each extent is tried elsewhere before, so that what the kernel refuses by its rules leaves nothing.
-void* map_over(const MapRequest& request, size_t mapped, int protection, int flags) {
-  const std::vector<Extent> extents = extents_of(request);
-  for (const Extent& extent : extents) {
-    const size_t length = round_up(extent.length, request.page_size);
-    // What is tried sets no huge pages aside: those of a shared mapping stay set aside when it is gone.
-    const int trying = (flags & ~MAP_POPULATE) | MAP_NORESERVE;
-    void* tried = mmap(nullptr, length, protection, trying, request.fd, extent.offset);
-    if (tried == MAP_FAILED) return MAP_FAILED;
-    munmap(tried, length);
-  }
-  void* place = request.address == 0 ? reserve_aligned(request, mapped) : reserve_at(request.address, mapped);
-  if (place == MAP_FAILED) return MAP_FAILED;
-  uint8_t* piece = static_cast<uint8_t*>(place);
-  for (const Extent& extent : extents) {
-    const size_t length = round_up(extent.length, request.page_size);
-    if (mmap(piece, length, protection, flags | MAP_FIXED, request.fd, extent.offset) == MAP_FAILED) {
-      const int error = errno;
-      release(static_cast<uint8_t*>(place), mapped, piece, length);
-      errno = error;
-      return MAP_FAILED;
-    }
-    piece += length;
-  }
-  return place;
-}
-
-// Whether they are what the request says they are, and can lie back to back.
-bool fit(const MapRequest& request) {
-  size_t sum = 0;
-  const Extent* previous = nullptr;
-  uintptr_t residue = static_cast<uintptr_t>(request.extents.front().offset) & (request.alignment - 1);
-  for (const Extent& extent : request.extents) {
-    const uintptr_t offset = static_cast<uintptr_t>(extent.offset);
-    if (previous != nullptr && previous->length % request.page_size != 0) return false;
-    if (extent.length == 0 || offset % request.page_size != 0 || sum + extent.length < sum) return false;
-    // Only what is congruent can have entries of the page table as large as was demanded.
-    if (request.must_align && (offset & (request.alignment - 1)) != residue) return false;
-    sum += extent.length;
-    residue += extent.length;
-    residue &= request.alignment - 1;
-    previous = &extent;
-  }
-  return sum == request.length;
-}
-
-void* map_shared(const MapRequest& request, size_t mapped, int protection, int flags) {
-  const bool anywhere = request.address == 0 && request.extents.size() <= 1 && !request.must_align;
-  if (anywhere && request.alignment <= request.page_size) {
-    return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
-  }
-  void* address = map_over(request, mapped, protection, flags);
-  // Without room for the alignment, without it.
-  if (address == MAP_FAILED && errno == ENOMEM && anywhere) {
-    return mmap(nullptr, mapped, protection, flags, request.fd, request.offset);
-  }
-  return address;
-}
-
 }  // namespace
 
 Mapping::~Mapping() { close_file(); }
@@ -122,39 +31,28 @@ Mapping::~Mapping() { close_file(); }
 void Mapping::close_file() {
   off_t size;
   const int fd = fd_.exchange(-1, std::memory_order_acq_rel);
-  if (fd >= 0 && size_of_file(fd, file_, &size) != EBADF) ::close(fd);  // not what has become another file's
+  // Somebody may have closed it, and the number may be another file's now.
+  if (fd >= 0 && size_of_file(fd, file_, &size) != EBADF) ::close(fd);
 }
 
 int Mapping::create(const MapRequest& request, Mapping** result, const char** syscall) {
   *syscall = "mmap";
-  const size_t mapped = round_up(request.length, request.page_size);
-  if (request.length == 0 || mapped < request.length || request.alignment == 0) return EINVAL;
-  if (!request.extents.empty() && !fit(request)) return EINVAL;
+  if (mapped_size(request) == 0) return EINVAL;
   FileIdentity file;
   if (const int error = identify_file(request.fd, &file)) {
     *syscall = "fstat";
     return error;
   }
-  // One more descriptor, to ask how far the file reaches. A PCI resource has a size too, but no load without a reason;
-  // nor can it be truncated.
+  // A descriptor of our own, to ask how far the file reaches. A PCI resource has a size, too, but cannot be truncated,
+  // and loads from it may do something.
   const bool can_shrink = file.kind == FileKind::kBlockDevice || (file.kind == FileKind::kFile && !request.read_back);
   const int kept = can_shrink ? fcntl(request.fd, F_DUPFD_CLOEXEC, 0) : -1;
   if (can_shrink && kept < 0) {
     *syscall = "fcntl";
     return errno;
   }
-  const int protection = PROT_READ | (request.writable ? PROT_WRITE : 0);
-  const int wanted = (request.populate ? MAP_POPULATE : 0) | (request.no_reserve ? MAP_NORESERVE : 0);
-  void* address = MAP_FAILED;
   bool synchronous = false;
-  if (request.try_sync) {
-    address = map_shared(request, mapped, protection, MAP_SHARED_VALIDATE | MAP_SYNC | wanted);
-    synchronous = address != MAP_FAILED;
-  }
-  // Kernels before 4.15 answer EINVAL to MAP_SHARED_VALIDATE, later ones EOPNOTSUPP to MAP_SYNC without DAX.
-  if (address == MAP_FAILED && (!request.try_sync || errno == EOPNOTSUPP || errno == EINVAL)) {
-    address = map_shared(request, mapped, protection, MAP_SHARED | wanted);
-  }
+  void* address = map_file(request, &synchronous);
   const int error = address == MAP_FAILED ? errno : adopt(address, request, result, syscall);
   if (error != 0) {
     if (kept >= 0) close(kept);
@@ -167,7 +65,7 @@ int Mapping::create(const MapRequest& request, Mapping** result, const char** sy
 }
 
 int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, const char** syscall) {
-  const size_t mapped = round_up(request.length, request.page_size);
+  const size_t mapped = mapped_size(request);
   Mapping* mapping = new (std::nothrow) Mapping();
   if (mapping == nullptr) {
     munmap(address, mapped);
@@ -181,7 +79,7 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
     return error;
   }
 
-  // A kernel without large pages (EINVAL) brings in none anyway.
+  // EINVAL: this kernel has no large pages.
   if (request.small_pages) madvise(address, mapped, MADV_NOHUGEPAGE);
 
   mapping->base_ = static_cast<uint8_t*>(address);
@@ -190,7 +88,7 @@ int Mapping::adopt(void* address, const MapRequest& request, Mapping** result, c
   mapping->page_size_ = request.page_size;
   mapping->writable_ = request.writable;
   mapping->read_back_ = request.read_back;
-  mapping->extents_ = extents_of(request);
+  mapping->extents_ = request.extents;
   if (const int error = watch(mapping)) {
     munmap(address, mapped);
     delete mapping;
@@ -225,7 +123,7 @@ std::vector<ByteRange> Mapping::ranges(size_t offset, size_t length) const {
   return found;
 }
 
-// A page of the page cache stays when a block device loses it, so that a load from there tells nothing.
+// Of a block device a load tells nothing: its pages in the page cache stay when the device shrinks.
 void Mapping::keep_file(int fd) {
   static const off_t page = sysconf(_SC_PAGESIZE);
   fd_ = fd;
@@ -313,8 +211,8 @@ void Mapping::end_job(size_t offset, size_t length) {
   leave(false);
 }
 
-// What it stands for and its reference go at once: who is told that nobody stores any more must not be outlived by the
-// reference of one that left before.
+// The handle or job and its reference go in one step: whoever learns that nobody stores any more may rely on there
+// being no reference left of an earlier user.
 void Mapping::leave(bool handle) {
   HeldLock freed;
   bool last;
@@ -336,7 +234,7 @@ void Mapping::release() {
   if (last) end({});
 }
 
-// Under the mutex of all mappings. True: nobody finds it any more.
+// Under the mutex of all mappings. True: that was the last reference, and nobody finds the mapping any more.
 bool Mapping::drop_reference() {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
   Mapping** link = &mappings;
@@ -345,25 +243,24 @@ bool Mapping::drop_reference() {
   return true;
 }
 
-// What is freed is given back in any case, but by the last reference not before the file was taken away: others must
-// not get the bytes while something that Node.js has under way (fs.read) could still store into them.
+// The lock is released in any case, but only after the file was removed from the addresses: others must not get the
+// bytes while a request that Node.js has under way (fs.read) could still store into them.
 void Mapping::end(HeldLock freed) {
   if (freed.id() != 0) lock_ = std::move(freed);
-  if (places_.load(std::memory_order_acquire) > 1 && take_file_away()) {
+  if (places_.load(std::memory_order_acquire) > 1 && remove_file()) {
     ended_.store(true, std::memory_order_release);
-    // A handler that asks it at this moment learns of another file at worst: all that it can do is harmless now.
+    // A handler that uses the descriptor at this moment sees another file at worst: nothing that it does matters now.
     close_file();
     lock_.reset();
   }
   release_place();
 }
 
-// Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor hits another file. The
-// fault handler knows the mapping until nobody does: a thread can have met a fault before and handle it after.
-bool Mapping::take_file_away() {
+// Whoever still uses the addresses reads zeroes and stores into nothing, but neither crashes nor reaches another file.
+bool Mapping::remove_file() {
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
   void* placed = mmap(base_, mapped_, PROT_READ | PROT_WRITE, flags, -1, 0);
-  // What cannot be stored into is promised by every machine; the handler makes more of it where somebody does.
+  // Read-only memory is granted even where memory is short; the handler makes it writable where somebody stores.
   if (placed == MAP_FAILED) placed = mmap(base_, mapped_, PROT_READ, flags, -1, 0);
   if (placed == MAP_FAILED) return false;
   advise(base_, mapped_);
@@ -375,14 +272,14 @@ void Mapping::release_place() {
   // Before others can get the addresses.
   unwatch(this);
   munmap(base_, mapped_);
-  forget_pieces(pieces());
-  delete this;  // and with it the lock, where it is still held
+  forget_stand_ins(stand_ins());
+  delete this;  // releases the lock where it is still held
 }
 
 bool Mapping::past_end(size_t offset, size_t* begin, size_t* length) const {
   off_t bytes = 0;
   const int fd = fd_.load(std::memory_order_acquire);
-  // Of this file alone: another one's end would cost pages that are sound.
+  // Only where the descriptor is still of this file: another file's end would cost sound pages.
   if (offset >= tail_ || fd < 0 || size_of_file(fd, file_, &bytes) != 0 || bytes < 0) return false;
   const size_t size = round_up(static_cast<size_t>(bytes), page_size_);
   size_t first = 0;  // of the extent, in the mapping

@@ -1,6 +1,6 @@
-// Arguments of calls. In a worker that is being stopped Node-API refuses what could run JavaScript, at any moment, and
-// reading on from a value that it did not give makes node-addon-api abort the whole process. So numbers are read here,
-// without coercion; what cannot be read is 0, false or nothing, and no JavaScript sees what comes of it.
+// Arguments of calls. In a worker that is being stopped, Node-API refuses at any moment what could run JavaScript, and
+// node-addon-api aborts the process when it uses a value that it did not get. So arguments are read here, without
+// coercion. One that cannot be read is 0, false or null; no JavaScript will see the result.
 #ifndef PMEM_NODE_ARGUMENTS_H_
 #define PMEM_NODE_ARGUMENTS_H_
 
@@ -16,7 +16,7 @@ inline double to_double(napi_env env, napi_value value) {
   return value != nullptr && napi_get_value_double(env, value, &number) == napi_ok ? number : 0;
 }
 
-// Towards zero; what is no number, or not finite: 0.
+// Towards zero. 0 if it is no number, or not finite.
 inline int64_t to_integer(napi_env env, napi_value value) {
   int64_t number = 0;
   return value != nullptr && napi_get_value_int64(env, value, &number) == napi_ok ? number : 0;
@@ -32,7 +32,7 @@ inline int64_t integer_at(const Napi::CallbackInfo& info, size_t i) { return to_
 inline size_t size_at(const Napi::CallbackInfo& info, size_t i) { return static_cast<size_t>(integer_at(info, i)); }
 inline bool flag_at(const Napi::CallbackInfo& info, size_t i) { return to_flag(info.Env(), info[i]); }
 
-// How many elements an array has; false where it is none, or cannot be read.
+// The length of an array. False: it is none, or cannot be read.
 inline bool length_of(napi_env env, napi_value array, uint32_t* length) {
   return array != nullptr && napi_get_array_length(env, array, length) == napi_ok;
 }
@@ -41,7 +41,7 @@ inline napi_value element_of(napi_env env, napi_value array, uint32_t i) {
   return napi_get_element(env, array, i, &element) == napi_ok ? element : nullptr;
 }
 
-// What a value that may be an External of ours points to; null where it is none.
+// What an External of ours points to. Null if the value is none.
 template <typename T>
 T* external_of(napi_env env, napi_value value) {
   void* data = nullptr;
@@ -49,12 +49,12 @@ T* external_of(napi_env env, napi_value value) {
   return static_cast<T*>(data);
 }
 
-// The properties of an argument.
+// The properties of an argument that is an object.
 class Options {
  public:
   Options(napi_env env, napi_value object) : env_(env), object_(object) {}
 
-  // Own ones only: what Object.prototype was given is nobody's argument.
+  // Own properties only: what somebody added to Object.prototype is no argument.
   napi_value value(const char* name) const {
     napi_value key = nullptr;
     napi_value found = nullptr;

@@ -100,17 +100,17 @@ class Job {
   int status_ = kOk;
 };
 
-// Answers what was not begun.
+// Resolves the promise of a job that did not start.
 void settle(Napi::Env env, napi_deferred promise, int status) {
   Napi::Object refused = Napi::Object::New(env);
   refused.Set("status", Napi::Number::New(env, status));
   napi_resolve_deferred(env, promise, refused);
 }
 
-// Queues the operation on the span that the first arguments name; a bad one is answered at once, through the promise.
+// Queues the operation on the span that the first arguments name. A bad span is answered at once, by the promise.
 Napi::Value queue(const Napi::CallbackInfo& info, size_t length, Operation operation, const Napi::Value* bytes) {
   const Napi::Env env = info.Env();
-  // Not Napi::Promise::Deferred: in a worker that is being stopped it has no promise, but a wild pointer.
+  // Not Napi::Promise::Deferred: in a worker that is being stopped, it has a wild pointer in place of a promise.
   napi_deferred deferred = nullptr;
   napi_value promise = nullptr;
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) return env.Undefined();

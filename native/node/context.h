@@ -1,5 +1,5 @@
-// What one Node environment (the main thread, or a worker) shares with its JavaScript: the mailbox through which hot
-// calls pass numbers, and the open handles.
+// What one Node environment (the main thread, or a worker) shares with its JavaScript: the mailbox, open handles and
+// locks.
 #ifndef PMEM_NODE_CONTEXT_H_
 #define PMEM_NODE_CONTEXT_H_
 
@@ -17,11 +17,11 @@
 
 namespace pmem {
 
-// A lock that JavaScript holds by an object: given back when that is collected or its environment ends.
+// A lock that JavaScript holds by an object. Released when the object is collected or its environment ends.
 struct KeptLock {
   HeldLock lock;
   KeptLock* next = nullptr;
-  KeptLock** link = nullptr;  // what points to this one in its environment's list; null: in none any more
+  KeptLock** link = nullptr;  // what points to this one in its environment's list; null: in no list
 };
 
 class Context {
@@ -32,11 +32,11 @@ class Context {
   void retain() { references_++; }
   void release();
 
-  // Environment teardown: gives every open handle back, and every lock.
+  // At the end of the environment: closes every handle, and releases every lock.
   void close_all();
 
-  // Locks are counted here too, because nobody is told of an object that could not be made, and a worker can be stopped
-  // at any moment between taking a lock and mapping with it.
+  // Locks are listed here, too: a worker can be stopped at any moment between taking a lock and mapping with it, and no
+  // finalizer runs for an object that could not be made.
   void keep(KeptLock* kept);
   static void forget(KeptLock* kept);  // twice is harmless
 
@@ -75,10 +75,10 @@ class Context {
     return span->offset <= size && span->length <= size - span->offset ? kOk : kRange;
   }
 
-  // Where in an ArrayBuffer the bytes begin; false where it is no place.
+  // Where the bytes begin in an ArrayBuffer. False: it is no valid number.
   bool at(size_t* at) const { return to_size(slot(Mailbox::kAt), at); }
 
-  // Leaves the outcome of an operation for JavaScript.
+  // Puts the outcome of an operation into the mailbox.
   void report(int status, const Mapping* mapping, const Fault& fault) {
     mailbox_[Mailbox::kStatus] = status;
     if (status != kOk) report_details(status, mapping, fault);
@@ -102,14 +102,14 @@ class Context {
   ~Context() = default;
   void report_details(int status, const Mapping* mapping, const Fault& fault);
 
-  // NaN, negative, fractional and huge numbers are refused: they do not survive the way to an integer and back.
+  // Refuses NaN, negative, fractional and huge numbers: they do not survive the way to an integer and back.
   static bool to_size(double value, size_t* result) {
     const int64_t integer = truncate_to_int64(value);
     *result = static_cast<size_t>(integer);
     return integer >= 0 && static_cast<double>(integer) == value;
   }
 
-  // A handle is a number: its place in the table, and above that how often the place was used before.
+  // A handle is a number: its place in the table, and above it the count of earlier uses of the place.
   static constexpr uint32_t kPlaceBits = 20;
   static constexpr uint32_t kMostPlaces = 1u << kPlaceBits;
 
@@ -131,7 +131,7 @@ class Context {
   KeptLock* locks_ = nullptr;
 };
 
-// Where a fault happened, as an offset in the mapping; -1: not there, but in the array that was copied from or to.
+// Where a fault happened, as an offset in the mapping. -1: in the array that was copied from or to.
 double offset_of(const Mapping* mapping, const Fault& fault);
 
 }  // namespace pmem

@@ -5,11 +5,8 @@
 
 namespace pmem {
 
-// An Error with errno and syscall, to be thrown; lib/errors.ts turns it into a PmemError that names the path and the
-// way out.
+// An Error with errno and syscall. lib/errors.ts makes of it a PmemError that names the path and the way out.
 Napi::Error errno_error(Napi::Env env, int error, const char* syscall);
-
-// Throws it.
 void throw_errno(Napi::Env env, int error, const char* syscall);
 
 }  // namespace pmem

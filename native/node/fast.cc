@@ -14,7 +14,7 @@ Context* context_of(napi_env env, napi_callback_info info) {
   return static_cast<Context*>(data);
 }
 
-// Runs an operation on the range that the mailbox names and leaves its outcome there.
+// Runs an operation on the range that the mailbox names, and puts its outcome there.
 template <typename Operation>
 napi_value on_span(napi_env env, napi_callback_info info, const Operation& operation) {
   Context* context = context_of(env, info);
@@ -95,7 +95,7 @@ int entry_of(const Context& context, const Span& span, BlockEntry* entry) {
   return span.mapping->length() - word.offset >= word.length ? kOk : kRange;
 }
 
-// A block as the mailbox tells of all of them: where the first one begins, and how far it is to the next.
+// The span of a block, from the mailbox's offset of the first block and stride.
 int block_span(const Context& context, uint32_t block, Span* span) {
   const double offset = context.slot(Mailbox::kOffset) + block * context.slot(Mailbox::kStride);
   return Context::range(offset, static_cast<double>(span->length), span);
@@ -136,11 +136,10 @@ napi_value fast_crc32c(napi_env env, napi_callback_info info) {
   });
 }
 
-// Finds bytes to copy from or to, as many as the span has. V8 is asked for them in each call: nothing is remembered
-// from one call to the next, because JavaScript can end, or another call begin, between any two things that JavaScript
-// does.
+// The bytes to copy from or to, as many as the span has. Each call asks V8 for them and remembers nothing: JavaScript
+// can end, or another call begin, between any two of its statements.
 //
-// A Uint8Array, all of it. An array can lie to JavaScript about its length.
+// All of a Uint8Array. Its length is checked here: an array can lie to JavaScript about it.
 bool bytes_of_array(napi_env env, napi_value value, const Context&, size_t length, uint8_t** bytes) {
   void* data = nullptr;
   napi_typedarray_type type;
@@ -150,7 +149,7 @@ bool bytes_of_array(napi_env env, napi_value value, const Context&, size_t lengt
   return type == napi_uint8_array && count == length && (data != nullptr || count == 0);
 }
 
-// The part of an ArrayBuffer that the mailbox names: takes a third of the time, as V8 has its bytes at hand.
+// The part of an ArrayBuffer that the mailbox names: found in a third of the time.
 bool bytes_of_part(napi_env env, napi_value value, const Context& context, size_t length, uint8_t** bytes) {
   void* data = nullptr;
   size_t size = 0;
@@ -162,7 +161,7 @@ bool bytes_of_part(napi_env env, napi_value value, const Context& context, size_
   return true;
 }
 
-// What is called is known when it is compiled, so that it can become a part of this.
+// Template parameters, so that the compiler can inline both.
 template <auto find, auto operation>
 napi_value with_bytes(napi_env env, napi_callback_info info) {
   size_t count = 1;

@@ -1,4 +1,4 @@
-// The hot calls: no arguments, no result, no allocation; everything passes through the mailbox of the context.
+// The hot calls (HotCalls in lib/binding.ts): arguments and outcome are in the mailbox of the context.
 #ifndef PMEM_NODE_FAST_H_
 #define PMEM_NODE_FAST_H_
 

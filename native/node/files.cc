@@ -37,7 +37,7 @@ namespace {
 
 int descriptor(const Napi::CallbackInfo& info) { return static_cast<int>(integer_at(info, 0)); }
 
-// Enough for every device; and how much goes at once.
+// Alignment that suffices for every device, and bytes per call.
 constexpr size_t kDirectAlignment = 4096;
 constexpr size_t kDirectChunk = 1 << 20;
 
@@ -60,12 +60,12 @@ struct XfsGeometry {
 static_assert(sizeof(XfsGeometry) == 112);
 constexpr uint32_t kXfsReflink = 1u << 20;
 
-// Bytes that are allocated before the next signal is let through, where signals come faster than any more than that.
+// Chunks of this size are allocated with signals held back.
 constexpr off_t kLeastChunk = 64 << 10;
 
-// All at once. Where a signal interrupts it, tmpfs takes back what it has (before Linux 6.9), so the rest is asked for
-// in halves of what did not succeed, and in doubles of what did. Each failure follows a success, but for the first few:
-// there are no more calls than some two for each of the least chunks.
+// Tries all at once. When a signal interrupts it, tmpfs frees what it allocated (before Linux 6.9), so the next chunk
+// is half as large; after a success it is twice as large. Each failure but the first few follows a success, so there
+// are at most some two calls for each least chunk.
 int allocate_range(int fd, int mode, off_t offset, off_t length) {
   for (off_t chunk = length; length > 0;) {
     const off_t now = std::min(chunk, length);
@@ -83,7 +83,7 @@ int allocate_range(int fd, int mode, off_t offset, off_t length) {
   return 0;
 }
 
-// A path; empty where it is none, and where it is cut still longer than the kernel takes.
+// A path, or empty if the argument is no string. The room is more than the kernel accepts.
 std::string path_at(const Napi::CallbackInfo& info, size_t index) {
   char text[8192];
   size_t length = 0;

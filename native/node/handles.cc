@@ -19,14 +19,14 @@ namespace pmem {
 
 namespace {
 
-// Closes the handle when JavaScript forgot to: its finalizer runs when the Region was collected.
+// Closes a handle that JavaScript forgot: its finalizer runs when the Region was collected.
 struct Keeper {
   Context* context;
   double handle;
 };
 
 void forget(Napi::Env, Keeper* keeper) {
-  // Buffers may still be in use, so the range lock is kept until they are gone too: release without close_handle.
+  // Buffers may still be in use, so the range lock stays until they are gone: release, not close_handle.
   if (Mapping* mapping = keeper->context->remove(keeper->handle)) mapping->release();
   keeper->context->release();
   delete keeper;
@@ -44,7 +44,7 @@ Napi::Value opened(Napi::Env env, Mapping* mapping, HeldLock* lock) {
     throw_errno(env, ENOMEM, "mmap");
     return env.Undefined();
   }
-  // From here on the handle is the environment's, whatever JavaScript gets to know of it.
+  // From here on the environment owns the handle, whether JavaScript learns of it or not.
   if (lock != nullptr) mapping->take_lock(std::move(*lock));
   context->retain();
   Napi::Object result = Napi::Object::New(env);
@@ -81,7 +81,6 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   const Options options(info.Env(), info[0]);
   MapRequest request = {};
   request.fd = static_cast<int>(options.number("fd"));
-  request.offset = static_cast<off_t>(options.number("offset"));
   request.length = options.size("length");
   request.page_size = options.size("pageSize");
   request.alignment = options.size("alignment");
@@ -91,7 +90,6 @@ Napi::Value map(const Napi::CallbackInfo& info) {
   request.populate = options.flag("populate");
   request.read_back = options.flag("readBack");
   request.extents = extents_in(info.Env(), options.value("extents"));
-  if (!request.extents.empty()) request.offset = request.extents.front().offset;
   request.address = static_cast<uintptr_t>(options.number("address"));
   request.small_pages = options.flag("smallPages");
   request.dont_dump = options.flag("dontDump");

@@ -47,11 +47,11 @@ int set_policy(void* address, size_t length, int mode, size_t node, unsigned fla
   return syscall(SYS_mbind, address, length, mode, mask, kMostNodes + 1, flags) == 0 ? 0 : errno;
 }
 
-// Every page gets memory now. Kernels before 5.14 cannot be asked, and have every page stored into instead: pages are
-// new, and zero.
+// Gives every page memory now. Kernels before 5.14 have no call for it: there every page is stored into, which changes
+// nothing, because new pages are zero.
 int fault_in(void* address, size_t length, size_t page_size, bool huge) {
   if (uninterrupted([=] { return madvise(address, length, MADV_POPULATE_WRITE); }) == 0) return 0;
-  // Where huge pages have run out a store is SIGBUS, so it is not tried.
+  // Not for huge pages: where they have run out, a store is SIGBUS.
   if (errno != EINVAL || huge) return errno == EFAULT ? ENOMEM : errno;
   volatile uint8_t* bytes = static_cast<uint8_t*>(address);
   for (size_t at = 0; at < length; at += page_size) bytes[at] = 0;
@@ -65,7 +65,7 @@ struct NodeRequest {
   bool huge;
   int node;  // -1: there is only one
   bool populate;
-  bool later;  // populated, and bound piece by piece, by others
+  bool later;  // populateAsync and bindNode follow
 };
 
 void* map_anonymous(const NodeRequest& request, size_t mapped) {
@@ -73,7 +73,7 @@ void* map_anonymous(const NodeRequest& request, size_t mapped) {
   if (request.huge) flags |= MAP_HUGETLB | (__builtin_ctzl(request.page_size) << MAP_HUGE_SHIFT);
   const int protection = PROT_READ | PROT_WRITE;
   if (request.alignment <= request.page_size) return mmap(nullptr, mapped, protection, flags, -1, 0);
-  // More than is needed, of which both ends are given back.
+  // More than is needed; both ends are unmapped.
   const size_t span = mapped + request.alignment;
   if (span < mapped) {
     errno = ENOMEM;
@@ -93,15 +93,15 @@ void* map_anonymous(const NodeRequest& request, size_t mapped) {
   return placed;
 }
 
-// The node alone is allowed from now on. What lies elsewhere is moved there, or stays where it is.
+// Allows the node alone from now on. Pages elsewhere are moved there, or stay where they are.
 int bind_there(void* address, size_t length, size_t node) {
   const int error = set_policy(address, length, kBind, node, kMove | kStrict);
   return error == EIO || error == ENOMEM ? set_policy(address, length, kBind, node, 0) : error;
 }
 
-// The pages come from the node as far as it has room, and from others beyond: with nothing but the node allowed, the
-// kernel would kill a process where it has none. Then the node alone is allowed, and what lies elsewhere is moved there
-// or stays where it is; the caller looks. Returns 0 or the errno of the named system call.
+// Populates with the node preferred, and binds to it afterwards: with nothing but a full node allowed, the kernel would
+// kill the process. Pages that stay elsewhere are the caller's to find. Returns 0 or the errno of the named system
+// call.
 int place(void* address, size_t mapped, const NodeRequest& request, const char** syscall) {
   const size_t node = static_cast<size_t>(request.node);
   if (!request.populate || request.later) {
@@ -119,7 +119,7 @@ int place(void* address, size_t mapped, const NodeRequest& request, const char**
   return bind_there(address, mapped, node);
 }
 
-// Which of the pages are there, for kernels that know of no nodes, and sandboxes that forbid to ask.
+// Counts the pages that are there: for kernels without nodes, and sandboxes that forbid move_pages.
 int count_resident(uint8_t* begin, size_t pages, size_t bytes, std::map<int, size_t>* counts) {
   const size_t unit = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   std::vector<unsigned char> resident(bytes / unit);
@@ -151,8 +151,10 @@ Napi::Value map_node(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   MapRequest range = {};
+  range.extents = {{0, request.length}};
   range.length = request.length;
   range.page_size = request.page_size;
+  range.alignment = 1;
   range.writable = true;
   range.dont_dump = options.flag("dontDump");
   Mapping* mapping = nullptr;

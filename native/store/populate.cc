@@ -21,11 +21,11 @@ int populate_range(uint8_t* begin, size_t length, bool writable, Fault* fault) {
   const size_t before = reinterpret_cast<uintptr_t>(begin) & (page - 1);
   begin -= before;
   length = (before + length + page - 1) & ~(page - 1);
-  // What is there already stays when it is interrupted, and costs little to pass again.
+  // Repeated when interrupted: passing pages that are there costs little.
   const int advice = writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
   if (uninterrupted([=] { return madvise(begin, length, advice); }) == 0) return kOk;
-  // EINVAL: kernels before 5.14, and memory without page structures. The others do not tell which page is gone or
-  // corrupt.
+  // EINVAL: kernels before 5.14, and memory without page structures. The other two do not say which page is gone or
+  // corrupt. So the pages are touched.
   if (errno != EINVAL && errno != EFAULT && errno != EHWPOISON) return errno;
   const bool done =
       with_fault_guard(begin, nullptr, length, fault, [writable, page](uint8_t* memory, uint8_t*, size_t count) {

@@ -21,8 +21,7 @@ namespace {
 
 constexpr size_t kMostPath = 4096;
 
-// The node at the path, if it is that device's. Looked at before it is opened for anything: opening another device can
-// do things to it.
+// The node at the path, if it is that device's. O_PATH: opening another device could do something to it.
 int node_at(const char* path, const FileIdentity& identity) {
   const int fd = uninterrupted([=] { return open(path, O_PATH | O_CLOEXEC); });
   if (fd < 0) return -1;
@@ -32,7 +31,7 @@ int node_at(const char* path, const FileIdentity& identity) {
   return -1;
 }
 
-// The path of the node by the kernel's name for it, below /dev (Documentation/ABI/testing/sysfs-uevent: DEVNAME).
+// The path below /dev by the kernel's name for the node (Documentation/ABI/testing/sysfs-uevent: DEVNAME).
 bool named_path(const char* directory, dev_t device, char* named, size_t room) {
   char path[64];
   snprintf(path, sizeof(path), "/sys/dev/%s/%u:%u/uevent", directory, major(device), minor(device));
@@ -55,13 +54,8 @@ bool named_path(const char* directory, dev_t device, char* named, size_t room) {
   return false;
 }
 
-}  // namespace
-
-namespace {
-
 int identify(int fd, FileIdentity* identity, struct stat* result) {
-  // Not fstat(): built with glibc 2.33 or later, that does not run with an earlier one. The kernel's layout is the
-  // same.
+  // Not fstat(): built with glibc 2.33 or later, it does not run with an earlier one. The kernel's layout is the same.
   if (syscall(SYS_fstat, fd, result) != 0) return errno;
   const struct stat& status = *result;
   identity->kind = S_ISCHR(status.st_mode)   ? FileKind::kCharacterDevice

@@ -8,7 +8,7 @@ namespace pmem {
 
 enum class FileKind { kFile, kCharacterDevice, kBlockDevice };
 
-// Devices are what their kind and number say, not their node: there can be many of those, on any file system.
+// A device is identified by its kind and number, not by its node: it can have many nodes, on any file system.
 struct FileIdentity {
   FileKind kind = FileKind::kFile;
   dev_t device = 0;
@@ -22,14 +22,13 @@ struct FileIdentity {
 // Returns 0 or an errno.
 int identify_file(int fd, FileIdentity* identity);
 
-// How many bytes the file or block device has, asked by a descriptor that should still be its own. Returns 0 or an
-// errno; EBADF: somebody closed it, and the number is another file's now. Nothing is done to whatever file it is.
+// The size of the file or block device, in bytes, by a descriptor that should still be its own. Returns 0 or an errno;
+// EBADF: somebody closed the descriptor, or its number is another file's now. Changes nothing about any file.
 // Async-signal-safe.
 int size_of_file(int fd, const FileIdentity& identity, off_t* size);
 
-// The node of a device that the kernel or udev made, as a descriptor that nothing can be done with but opening it again
-// (O_PATH); -1: there is none, or this is no device. Locks are the node's, so everybody should take them on the same
-// one.
+// The node that the kernel or udev made for a device, as a descriptor that can only be opened again (O_PATH). -1: there
+// is none, or this is no device. Locks belong to the node, so everybody should take them on the same one.
 int canonical_node(const FileIdentity& identity);
 
 }  // namespace pmem

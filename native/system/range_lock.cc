@@ -32,8 +32,8 @@ struct Held {
   std::vector<ByteRange> ranges;
 };
 
-// One open file description per file and process: locks taken through it never conflict with each other. The same holds
-// for the claim, because a second one in this process would be refused.
+// One open file description per file and process: locks taken through it never conflict with each other. There is also
+// one claim only, because the kernel would refuse a second one of this process.
 struct LockedFile {
   FileIdentity identity;
   int fd;
@@ -78,8 +78,8 @@ int open_again(int fd, int access) {
   return uninterrupted([&] { return open(path, access | O_CLOEXEC | O_NONBLOCK); });
 }
 
-// A description of our own, with the access of the opener's: that one lives as long as its mapping, and its locks with
-// it. Of a device it is one of the node that other processes lock too, where that is there and may be opened.
+// A description of our own, with the access of the caller's: the caller's lives as long as its mapping, and its locks
+// with it. Of a device, preferably a description of the node that other processes lock, too.
 int own_description(int fd, const FileIdentity& identity) {
   const int access = fcntl(fd, F_GETFL) & O_ACCMODE;
   const int node = canonical_node(identity);
@@ -90,12 +90,12 @@ int own_description(int fd, const FileIdentity& identity) {
   }
   const int own = open_again(fd, access);
   if (own >= 0 || errno != ENOENT) return own;
-  // Without /proc it is the opener's: the locks are given up by name all the same, before it is closed here.
+  // Without /proc it is the caller's description: abandon unlocks before it closes.
   return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-// Closes a description, whose locks end at once: a child between fork and exec still has it open, and closing alone
-// would leave them to that one.
+// Unlocks and closes a description. Closing alone would leave the locks to a child between fork and exec, which has the
+// description open, too.
 void abandon(int fd) {
   set_lock(fd, F_UNLCK, 0, 0, nullptr);  // up to the largest offset
   close(fd);
@@ -122,8 +122,8 @@ bool touches(const std::vector<ByteRange>& ranges, off_t at) {
   return false;
 }
 
-// Brings every piece of the changed ranges between two borders from what the old holders needed to what the new ones
-// need. Only pieces that change are touched: a writer's lock must not be weakened, not even for a moment.
+// Takes each part of the changed ranges between two borders from the lock that the old holders needed to the lock that
+// the new ones need. A part that needs no change is left alone: a writer's lock must not be weakened even for a moment.
 int settle(int fd, const std::vector<Held>& before, const std::vector<Held>& after,
            const std::vector<ByteRange>& changed, ByteRange* conflict) {
   std::vector<off_t> borders;
@@ -151,7 +151,7 @@ int settle(int fd, const std::vector<Held>& before, const std::vector<Held>& aft
   return first_error;
 }
 
-// What another holder in this process has of the ranges that this one wants, where one of the two is to be alone.
+// Whether another holder in this process has a part of the wanted ranges, and one of the two is to be alone.
 bool conflicts(const std::vector<Held>& held, const Held& wanted, ByteRange* conflict) {
   for (const Held& one : held) {
     if (one.id == wanted.id || (one.kind != LockKind::kAlone && wanted.kind != LockKind::kAlone)) continue;
@@ -166,7 +166,7 @@ bool conflicts(const std::vector<Held>& held, const Held& wanted, ByteRange* con
   return false;
 }
 
-// Replaces the holders of the file; where another process is in the way, everything is as it was.
+// Replaces the holders of the file. Where another process is in the way, everything stays as it was.
 int replace(LockedFile& file, std::vector<Held>* wanted, const std::vector<ByteRange>& changed, ByteRange* conflict) {
   const int error = settle(file.fd, file.held, *wanted, changed, conflict);
   if (error == 0) {
@@ -181,7 +181,7 @@ bool any_claims(const std::vector<Held>& held) {
   return std::any_of(held.begin(), held.end(), [](const Held& one) { return one.claims; });
 }
 
-// The claim is the device's, whatever node it is opened by, and writing takes no more of it than reading.
+// The kernel claims the device, whichever node is opened, and makes no difference between reading and writing.
 int claim_device(LockedFile& file, int fd) {
   if (file.claim >= 0 || file.identity.kind != FileKind::kBlockDevice) return 0;
   const int access = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY ? O_WRONLY : O_RDONLY;
@@ -189,8 +189,8 @@ int claim_device(LockedFile& file, int fd) {
   return file.claim < 0 ? errno : 0;
 }
 
-// A child between fork and exec has the description open, too, and the device stays claimed until it is past that:
-// unlike a lock, a claim cannot be given up by who shares it.
+// Where a child between fork and exec has the description open, too, the device stays claimed until the exec: unlike a
+// lock, a claim ends only when its last descriptor is closed.
 void end_claim(LockedFile& file) {
   if (file.claim >= 0) close(file.claim);
   file.claim = -1;
@@ -206,8 +206,8 @@ bool find_lock(LockId id, size_t* file, size_t* held) {
   return false;
 }
 
-// The first writer of a file that only readers had brings a description that can hold a writer's lock. It can take the
-// readers' locks before the old description gives them up: read locks do not exclude each other.
+// The first writer of a file that had only readers brings a description that can hold a writer's lock. It takes the
+// readers' locks before the old description releases them: read locks do not exclude each other.
 int move_to(LockedFile& file, int fd, ByteRange* conflict) {
   const int own = own_description(fd, file.identity);
   if (own < 0) return errno;
@@ -250,7 +250,7 @@ int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, Dev
   LockedFile& file = **place;
   std::vector<Held> wanted = file.held;
   wanted.push_back(mine);
-  // The lock comes first, and goes last: who waits for it must not find the device claimed.
+  // Lock first and unlock last: whoever waits for the lock must not find the device claimed.
   int error = replace(file, &wanted, ranges, conflict);
   if (error == 0 && claims) {
     error = claim_device(file, fd);

@@ -1,5 +1,5 @@
 // Advisory locks on byte ranges between processes (open-file-description locks, fcntl(2)). Within one process they do
-// not exclude each other, because worker threads may open the same range; but a lock that is to be alone excludes all.
+// not exclude each other, because worker threads may open the same range; except for kAlone, which excludes everybody.
 #ifndef PMEM_SYSTEM_RANGE_LOCK_H_
 #define PMEM_SYSTEM_RANGE_LOCK_H_
 
@@ -17,20 +17,19 @@ struct ByteRange {
   off_t end;
 };
 
-// Numbers shared with lib/binding.ts.
 enum class LockKind : int {
-  kShared = 0,     // other processes may have shared ones too
-  kExclusive = 1,  // no other process, but other holders in this one
-  kAlone = 2,      // nobody else, in whatever thread
+  kShared = 0,     // other processes may hold shared locks, too
+  kExclusive = 1,  // no other process; other holders in this process
+  kAlone = 2,      // nobody else, in no thread
 };
 
-// A block device that somebody here stores to is claimed as a whole, as mkfs and mount claim it (open(2), O_EXCL).
+// Whether a lock that is not shared also claims the block device, as mkfs and mount do (open(2), O_EXCL).
 enum class DeviceClaim { kTaken, kLeft };
 
-// What stands in the way of a lock.
+// Why a lock was refused.
 struct Obstacle {
   const char* syscall = "fcntl";  // "open": the device could not be claimed
-  ByteRange held = {};            // as far as it is known
+  ByteRange held = {};            // by the other holder, as far as it is known
 };
 
 // Locks the ranges of the file behind fd: all of them or none. Returns 0 or an errno. Of fcntl, EAGAIN: another process
@@ -39,18 +38,18 @@ struct Obstacle {
 int lock_ranges(int fd, const std::vector<ByteRange>& ranges, LockKind kind, DeviceClaim claim, LockId* id,
                 Obstacle* obstacle);
 
-// The numbers of the block devices that this process has claimed.
+// Device numbers of the block devices that this process has claimed.
 std::vector<dev_t> claimed_devices();
 
-// Makes the lock one of these ranges, or leaves it as it was and returns an errno as lock_ranges; EBADF: no such lock.
+// Gives the lock these ranges. On failure it keeps its own; returns an errno as lock_ranges. EBADF: no such lock.
 int change_lock(LockId id, const std::vector<ByteRange>& ranges, Obstacle* obstacle);
 
-// A lock has one user when it is made. False where there is no such lock.
+// A new lock has one user. False: there is no such lock.
 bool retain_lock(LockId id);
 unsigned lock_users(LockId id);
 
-// Its last user gives the ranges back, as far as nobody else in this process holds them too. Nothing where there is no
-// such lock: numbers are never used again.
+// One user less. The last one releases the ranges that nobody else in this process holds. Does nothing if there is no
+// such lock: ids are never used again.
 void unlock(LockId id);
 
 // One user of a lock, or of none.

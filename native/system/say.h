@@ -1,4 +1,4 @@
-// A line on stderr, or nothing.
+// Lines on stderr.
 #ifndef PMEM_SYSTEM_SAY_H_
 #define PMEM_SYSTEM_SAY_H_
 
@@ -10,11 +10,12 @@
 
 namespace pmem {
 
-// Never waits: who reads it may have stopped, and the descriptor's flags are others' as well. Async-signal-safe.
+// Writes the line to stderr, or drops it. Never waits: the reader may have stopped, and O_NONBLOCK would be set for
+// other users of the description, too. Async-signal-safe.
 inline void say(const char* line, size_t length) {
   struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
   if (length > PIPE_BUF || poll(&out, 1, 0) != 1 || out.revents != POLLOUT) return;
-  // There is nobody to tell of a failure.
+  // There is nowhere to report a failure.
   const ssize_t ignored = write(STDERR_FILENO, line, length);
   static_cast<void>(ignored);
 }

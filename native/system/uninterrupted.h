@@ -1,5 +1,5 @@
-// System calls that a signal interrupts. Whoever is sent signals all the time, by a profiler for one, may never see a
-// long call end, where the kernel takes back what an interrupted one did.
+// System calls that signals interrupt. In a process that gets signals all the time (from a profiler, say) a long call
+// might never end, where the kernel undoes what an interrupted call did.
 #ifndef PMEM_SYSTEM_UNINTERRUPTED_H_
 #define PMEM_SYSTEM_UNINTERRUPTED_H_
 
@@ -9,15 +9,15 @@
 
 namespace pmem {
 
-// Keeps signals from this thread while it lives; they come afterwards. Not those that say what the thread itself did
-// wrong, which the guarded copies live by.
+// Holds signals of this thread back while it lives; they arrive afterwards. Except those that the thread causes itself:
+// guarded copies need them.
 class SignalsHeld {
  public:
   SignalsHeld() {
     sigset_t all;
     sigfillset(&all);
     for (const int fault : {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) sigdelset(&all, fault);
-    // Of this thread, on Linux; pthread_sigmask, the same function, would tie the binary to glibc 2.32.
+    // sigprocmask changes this thread's mask on Linux. pthread_sigmask does the same and would need glibc 2.32.
     held_ = sigprocmask(SIG_BLOCK, &all, &before_) == 0;
   }
   ~SignalsHeld() {
@@ -33,12 +33,12 @@ class SignalsHeld {
   bool held_ = false;
 };
 
-// A file system in user space can answer EINTR without any signal, and a stopped process is woken in the middle of a
-// call: so often, and no more.
+// A limit, because a file system in user space can answer EINTR without any signal, and a stopped process is woken in
+// the middle of a call.
 constexpr int kMostAttempts = 1000;
 
-// Makes the call again until it was not interrupted; from the second time on signals wait until it is done. Only for
-// calls that are short, or go on where they were interrupted.
+// Repeats the call until it is not interrupted. From the second time on, signals wait until it is done. Only for calls
+// that are short, or continue where they were interrupted.
 template <typename Call>
 auto uninterrupted(Call call) -> decltype(call()) {
   auto result = call();
