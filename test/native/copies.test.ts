@@ -1,4 +1,4 @@
-/** Two copies of the package in one process, as when a dependency brings its own: neither changes what signals do. */
+/** Two copies of the package in one process, because a dependency brings its own: signals do what they do without either. */
 
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
@@ -32,7 +32,7 @@ describe('two copies of the addon in one process', () => {
 
   for (const signal of ['SIGSEGV', 'SIGBUS'] as const) {
     for (const listens of ['never', 'before the first region', 'after the last region'] as const) {
-      it(`let ${signal} from outside kill the process where a listener was there: ${listens}`, async () => {
+      it(`let ${signal} from outside kill the process (listener: ${listens})`, async () => {
         const child = startChild(
           async (path: string, other: string, name: 'SIGSEGV' | 'SIGBUS', when: string) => {
             const { Region } = await import('pmem');

@@ -1,6 +1,5 @@
-// For tests only: what interrupted code has and a handler does not, faults that are met late, a process without room
-// for mappings, and listeners that other addons have by libuv.
-#include <node_api.h>
+// For tests only: the state of a thread that a handler does not have, faults that reach their handler late, a process
+// without room for mappings, and listeners of other addons by libuv.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -11,6 +10,8 @@
 #include <cstring>
 #include <vector>
 
+#include "call.h"
+
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1U << 31)
 #endif
@@ -19,19 +20,11 @@ namespace {
 
 constexpr size_t kPage = 4096;
 
+// The result of a call that needs no arguments.
 napi_value number(napi_env env, double value) {
   napi_value result;
   napi_create_double(env, value, &result);
   return result;
-}
-
-double argument(napi_env env, napi_callback_info info, size_t which) {
-  size_t count = 3;
-  napi_value arguments[3];
-  double value = 0;
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  if (which < count) napi_get_value_double(env, arguments[which], &value);
-  return value;
 }
 
 // ---- the state of a thread ------------------------------------------------------------------------------------------
@@ -71,8 +64,9 @@ napi_value rights(napi_env env, napi_callback_info) {
 // setModes(mxcsr, x87): 0 where this CPU has none.
 napi_value set_modes(napi_env env, napi_callback_info info) {
 #if defined(__x86_64__)
-  const uint32_t mxcsr = static_cast<uint32_t>(argument(env, info, 0));
-  const uint16_t x87 = static_cast<uint16_t>(argument(env, info, 1));
+  const Call call(env, info);
+  const uint32_t mxcsr = static_cast<uint32_t>(call.number(0));
+  const uint16_t x87 = static_cast<uint16_t>(call.number(1));
   __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(mxcsr), "m"(x87));
   return number(env, 1);
 #else
@@ -114,29 +108,25 @@ napi_value stack_size(napi_env env, napi_callback_info) {
   return number(env, (stack.ss_flags & SS_DISABLE) != 0 ? 0 : static_cast<double>(stack.ss_size));
 }
 
-// ---- faults that are met late ---------------------------------------------------------------------------------------
+// ---- faults that come late -----------------------------------------------------------------------------------------
 
 uint8_t* remembered = nullptr;
 
 // remember(buffer): its first byte.
 napi_value remember(napi_env env, napi_callback_info info) {
-  size_t count = 1;
   size_t length = 0;
-  napi_value value;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, &value, nullptr, nullptr);
-  napi_get_buffer_info(env, value, &data, &length);
-  remembered = static_cast<uint8_t*>(data);
+  remembered = Call(env, info).bytes(0, &length);
   return nullptr;
 }
 
 // late(signal, code): the signal that a fault at that byte raised, which comes to its handler only now. What the
 // instruction does then is what loadRemembered does.
 napi_value late(napi_env env, napi_callback_info info) {
-  const int signal = static_cast<int>(argument(env, info, 0));
+  const Call call(env, info);
+  const int signal = static_cast<int>(call.number(0));
   siginfo_t fault = {};
   fault.si_signo = signal;
-  fault.si_code = static_cast<int>(argument(env, info, 1));
+  fault.si_code = static_cast<int>(call.number(1));
   fault.si_addr = remembered;
   // A process may claim anything towards itself.
   return number(env, syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal, &fault));
@@ -160,15 +150,11 @@ void use_up() {
 // useUpAndTouch(buffer, stride, store) -> the sum of a byte in each `stride` bytes, read or, with 1, after storing 1,
 // while the process has no room for mappings. In one call: JavaScript needs mappings too.
 napi_value use_up_and_touch(napi_env env, napi_callback_info info) {
-  size_t count = 1;
+  const Call call(env, info);
   size_t length = 0;
-  napi_value value;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, &value, nullptr, nullptr);
-  napi_get_buffer_info(env, value, &data, &length);
-  const size_t stride = static_cast<size_t>(argument(env, info, 1));
-  const bool store = argument(env, info, 2) != 0;
-  volatile uint8_t* bytes = static_cast<uint8_t*>(data);
+  volatile uint8_t* bytes = call.bytes(0, &length);
+  const size_t stride = static_cast<size_t>(call.number(1));
+  const bool store = call.number(2) != 0;
   use_up();
   double sum = 0;
   for (size_t at = 0; at < length; at += stride) {
@@ -193,7 +179,7 @@ napi_value listen(napi_env env, napi_callback_info info) {
   uv_signal_init(loop, handle);
   uv_unref(reinterpret_cast<uv_handle_t*>(handle));
   listeners.push_back(handle);
-  return number(env, uv_signal_start(handle, heard, static_cast<int>(argument(env, info, 0))));
+  return number(env, uv_signal_start(handle, heard, static_cast<int>(Call(env, info).number(0))));
 }
 
 // unlisten(): all of them. The handles stay, until the process ends.
@@ -203,29 +189,21 @@ napi_value unlisten(napi_env, napi_callback_info) {
 }
 
 napi_value init(napi_env env, napi_value exports) {
-  const struct {
-    const char* name;
-    napi_callback call;
-  } calls[] = {{"key", key},
-               {"touchKeyed", touch_keyed},
-               {"rights", rights},
-               {"setModes", set_modes},
-               {"mxcsr", mxcsr},
-               {"x87", x87},
-               {"ownStack", own_stack},
-               {"stackSize", stack_size},
-               {"remember", remember},
-               {"late", late},
-               {"loadRemembered", load_remembered},
-               {"useUpAndTouch", use_up_and_touch},
-               {"listen", listen},
-               {"unlisten", unlisten}};
-  for (const auto& one : calls) {
-    napi_value function;
-    napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, nullptr, &function);
-    napi_set_named_property(env, exports, one.name, function);
-  }
-  return exports;
+  return add_exports(env, exports,
+                     {{"key", key},
+                      {"touchKeyed", touch_keyed},
+                      {"rights", rights},
+                      {"setModes", set_modes},
+                      {"mxcsr", mxcsr},
+                      {"x87", x87},
+                      {"ownStack", own_stack},
+                      {"stackSize", stack_size},
+                      {"remember", remember},
+                      {"late", late},
+                      {"loadRemembered", load_remembered},
+                      {"useUpAndTouch", use_up_and_touch},
+                      {"listen", listen},
+                      {"unlisten", unlisten}});
 }
 
 }  // namespace

@@ -1,14 +1,17 @@
-/** Whoever listens to SIGBUS or SIGSEGV, wherever and whenever: faults in our memory still come to us. */
+/** Listeners to SIGBUS and SIGSEGV, wherever and whenever they come: faults in our memory still reach our handler. */
 
 import assert from 'node:assert/strict';
 import { childValue, inChild, startChild } from '../support/child.js';
+import { FAULTING, type Faulting } from '../support/faulting.js';
 import { buildNative, type FaultsAddon } from '../support/native.js';
 import type { SignalsAddon } from '../support/signals.js';
 import { onDisk } from '../support/temp.js';
 
 type Step = 'add' | 'remove' | 'remove all of it' | 'remove all';
 
-describe('listeners to SIGBUS and SIGSEGV', () => {
+const STEPS: readonly Step[] = ['add', 'remove', 'add', 'remove all of it', 'add', 'remove all', 'add'];
+
+describe('a fault in a region', () => {
   const file = onDisk();
   let faultsAddon = '';
   let signalsAddon = '';
@@ -18,40 +21,32 @@ describe('listeners to SIGBUS and SIGSEGV', () => {
     signalsAddon = buildNative('signals');
   });
 
-  const STEPS: readonly Step[] = ['add', 'remove', 'add', 'remove all of it', 'add', 'remove all', 'add'];
-
   for (const early of [false, true]) {
-    it(`change nothing about a fault in the turn in which they come or go${early ? ', though one was there before' : ''}`, async () => {
+    it(`is handled in the same turn in which listeners come or go${early ? ', after one before the first region' : ''}`, async () => {
       const seen = await childValue(
-        async (path: string, steps: Step[], before: boolean) => {
-          const { truncateSync } = await import('node:fs');
+        async (faulting: string, path: string, steps: Step[], before: boolean) => {
+          const { LOST, openNew, readLost, truncate } = (await import(faulting)) as Faulting;
           const { Region } = await import('pmem');
           const listener = () => {};
           if (before) process.on('SIGBUS', listener).on('SIGSEGV', listener);
-          const open = (): import('pmem').Region =>
-            Region.open(path, { create: true, size: 65536, assumePersistent: true });
-          const regions = steps.map(open);
+          const regions = steps.map(() => openNew(path));
           const views = regions.map((region) => region.view());
           const sealed = steps.map(() => Region.open(path, { readOnly: true }).view());
-          truncateSync(path, 4096);
-          // No region is opened between: that would look at the handlers.
+          truncate(path);
+          // No region is opened between: that would put our handler in front.
           return steps.map((step, i) => {
             if (step === 'add') process.on('SIGBUS', listener).on('SIGSEGV', listener);
             if (step === 'remove') process.off('SIGBUS', listener).off('SIGSEGV', listener);
             if (step === 'remove all of it') process.removeAllListeners('SIGBUS').removeAllListeners('SIGSEGV');
             if (step === 'remove all') process.removeAllListeners();
-            let code = 'read';
-            try {
-              regions[i]?.read(8192, Buffer.alloc(8));
-            } catch (error) {
-              code = (error as { code: string }).code;
-            }
-            const [view, copy] = [views[i] ?? Buffer.alloc(0), sealed[i] ?? Buffer.alloc(0)];
+            const [region, view, copy] = [regions[i], views[i], sealed[i]];
+            if (region === undefined || view === undefined || copy === undefined) return 'none';
+            const code = readLost(region);
             copy[0] = 7;
-            return `${code} ${view[8192]} ${copy[0]}`;
+            return `${code} ${view[LOST]} ${copy[0]}`;
           });
         },
-        [file('turn'), [...STEPS], early],
+        [FAULTING, file('turn'), [...STEPS], early],
       );
       assert.deepEqual(
         seen,
@@ -60,25 +55,23 @@ describe('listeners to SIGBUS and SIGSEGV', () => {
     });
   }
 
-  it('of the main thread change nothing about a fault of a worker, which alone opened something', async () => {
+  it('of a worker, which alone opened one, is handled while listeners of the main thread come and go', async () => {
     const seen = await childValue(
-      async (path: string, steps: Step[]) => {
+      async (faulting: string, path: string, steps: Step[]) => {
         const { Worker } = await import('node:worker_threads');
         const source = `const { parentPort, workerData } = require('node:worker_threads');
-          import('pmem').then(async ({ Region }) => {
-            const { truncateSync } = await import('node:fs');
-            const open = () => Region.open(workerData.path, { create: true, size: 65536, assumePersistent: true });
-            const regions = Array.from({ length: workerData.count }, open);
+          import(workerData.faulting).then(({ LOST, openNew, readLost, truncate }) => {
+            const regions = Array.from({ length: workerData.count }, () => openNew(workerData.path));
             const views = regions.map((region) => region.view());
-            truncateSync(workerData.path, 4096);
-            parentPort.on('message', (i) => {
-              let code = 'read';
-              try { regions[i].read(8192, Buffer.alloc(8)); } catch (error) { code = error.code; }
-              parentPort.postMessage(code + ' ' + views[i][8192]);
-            });
+            truncate(workerData.path);
+            parentPort.on('message', (i) => parentPort.postMessage(readLost(regions[i]) + ' ' + views[i][LOST]));
             parentPort.postMessage('ready');
           });`;
-        const worker = new Worker(source, { eval: true, workerData: { path, count: steps.length }, execArgv: [] });
+        const worker = new Worker(source, {
+          eval: true,
+          workerData: { faulting, path, count: steps.length },
+          execArgv: [],
+        });
         const next = () => new Promise<string>((resolve) => worker.once('message', resolve));
         await next();
         const listener = () => {};
@@ -94,7 +87,7 @@ describe('listeners to SIGBUS and SIGSEGV', () => {
         await worker.terminate();
         return outcomes;
       },
-      [file('worker'), [...STEPS]],
+      [FAULTING, file('worker'), [...STEPS]],
     );
     assert.deepEqual(
       seen,
@@ -102,34 +95,83 @@ describe('listeners to SIGBUS and SIGSEGV', () => {
     );
   });
 
-  it('of an addon, by libuv on the loop of any thread, change nothing about a fault', async () => {
+  it('is handled while listeners of an addon, by libuv on any loop, come and go', async () => {
     const seen = await childValue(
-      async (binary: string, path: string) => {
-        const { createRequire } = await import('node:module');
-        const { truncateSync } = await import('node:fs');
-        const { Region } = await import('pmem');
-        const faults = createRequire('/')(binary) as FaultsAddon;
-        const region = Region.open(path, { create: true, size: 65536, assumePersistent: true });
-        truncateSync(path, 4096);
-        const outcomes: string[] = [];
-        for (const step of [() => faults.listen(7), () => faults.unlisten()]) {
+      async (faulting: string, binary: string, path: string) => {
+        const { loadAddon, openNew, readLost, truncate } = (await import(faulting)) as Faulting;
+        const faults = loadAddon<FaultsAddon>(binary);
+        const region = openNew(path);
+        truncate(path);
+        return [() => faults.listen(7), () => faults.unlisten()].map((step) => {
           step();
-          try {
-            region.read(8192, Buffer.alloc(8));
-          } catch (error) {
-            outcomes.push((error as { code: string }).code);
-          }
-        }
-        return outcomes;
+          return readLost(region);
+        });
       },
-      [faultsAddon, file('libuv')],
+      [FAULTING, faultsAddon, file('libuv')],
     );
     assert.deepEqual(seen, Array(2).fill('ERR_PMEM_TRUNCATED'));
   });
 
+  it('is handled in the end behind a handler of another addon that only returns', async () => {
+    const seen = await childValue(
+      async (faulting: string, binary: string, path: string) => {
+        const { LOST, loadAddon, openNew, readLost, truncate } = (await import(faulting)) as Faulting;
+        const signals = loadAddon<SignalsAddon>(binary);
+        const region = openNew(path);
+        const view = region.view();
+        truncate(path);
+        const codes = [0, 1].map((place) => {
+          signals.install(place, 4, 0, 0);
+          return readLost(region);
+        });
+        signals.install(0, 4, 0, 0);
+        return [...codes, view[LOST] ?? -1];
+      },
+      [FAULTING, signalsAddon, file('returning')],
+    );
+    assert.deepEqual(seen, ['ERR_PMEM_TRUNCATED', 'ERR_PMEM_TRUNCATED', 0]);
+  });
+
+  it('is handled after a listener came and went, where the first region took the last file descriptors', async () => {
+    const { code, signal, value, stderr } = await inChild(
+      async (faulting: string, path: string) => {
+        const { codeOfCall, readLost, truncate } = (await import(faulting)) as Faulting;
+        const { closeSync, openSync, writeFileSync } = await import('node:fs');
+        const { Region } = await import('pmem');
+        writeFileSync(path, Buffer.alloc(65536));
+        const taken: number[] = [];
+        while (codeOfCall(() => taken.push(openSync('/dev/null', 'r'))) === 'done');
+        const outcomes = new Set<string>();
+        let region: import('pmem').Region | undefined;
+        while (region === undefined && taken.length > 0) {
+          try {
+            region = Region.open(path, { assumePersistent: true });
+          } catch (error) {
+            outcomes.add((error as { code: string }).code);
+            closeSync(taken.pop() ?? -1);
+          }
+        }
+        for (const fd of taken) closeSync(fd);
+        const listener = () => {};
+        process.on('SIGBUS', listener).off('SIGBUS', listener);
+        truncate(path);
+        if (region !== undefined) outcomes.add(readLost(region));
+        return [...outcomes];
+      },
+      [FAULTING, file('descriptors')],
+      { execPath: 'sh', execArgv: ['-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath] },
+    );
+    assert.deepEqual([code, signal], [0, null], stderr);
+    assert.deepEqual(value, ['EMFILE', 'ERR_PMEM_TRUNCATED']);
+  });
+});
+
+describe('a signal that is no fault in a region', () => {
+  const file = onDisk();
+
   for (const signal of ['SIGBUS', 'SIGSEGV'] as const) {
-    it(`${signal} from outside reaches a listener, and kills once that is gone`, async () => {
-      for (const early of [true, false]) {
+    for (const early of [true, false]) {
+      it(`(${signal} from outside) reaches a listener from ${early ? 'before' : 'after'} the first region, and kills once that is gone`, async () => {
         const child = startChild(
           async (path: string, name: 'SIGBUS' | 'SIGSEGV', first: boolean) => {
             const { Region } = await import('pmem');
@@ -150,89 +192,20 @@ describe('listeners to SIGBUS and SIGSEGV', () => {
         assert.equal(await child.line(), 'signalled');
         child.kill(signal);
         assert.equal((await child.ended).signal, signal);
-      }
-    });
+      });
+    }
   }
 
-  it('a wild pointer dies of SIGBUS though somebody listens, instead of faulting for ever', async () => {
+  it('(a wild pointer) kills although a listener is there, instead of faulting for ever', async () => {
     const { signal } = await inChild(
-      async (binary: string, path: string) => {
-        const { createRequire } = await import('node:module');
-        const { Region } = await import('pmem');
-        const signals = createRequire('/')(binary) as SignalsAddon;
-        Region.open(path, { create: true, size: 4096 });
+      async (faulting: string, binary: string, path: string) => {
+        const { loadAddon, openNew } = (await import(faulting)) as Faulting;
+        openNew(path);
         process.on('SIGBUS', () => {});
-        signals.fault(7);
+        loadAddon<SignalsAddon>(binary).fault(7);
       },
-      [signalsAddon, file('wild')],
+      [FAULTING, buildNative('signals'), file('wild')],
     );
     assert.equal(signal, 'SIGBUS');
-  });
-
-  it('a handler of another addon that only returns does not keep a fault from us for good', async () => {
-    const seen = await childValue(
-      async (binary: string, path: string) => {
-        const { createRequire } = await import('node:module');
-        const { truncateSync } = await import('node:fs');
-        const { Region } = await import('pmem');
-        const signals = createRequire('/')(binary) as SignalsAddon;
-        const region = Region.open(path, { create: true, size: 65536, assumePersistent: true });
-        const view = region.view();
-        truncateSync(path, 4096);
-        const outcomes: (string | number)[] = [];
-        for (const place of [0, 1]) {
-          signals.install(place, 4, 0, 0);
-          try {
-            region.read(8192, Buffer.alloc(8));
-          } catch (error) {
-            outcomes.push((error as { code: string }).code);
-          }
-        }
-        signals.install(0, 4, 0, 0);
-        return [...outcomes, view[8192] ?? -1];
-      },
-      [signalsAddon, file('returning')],
-    );
-    assert.deepEqual(seen, ['ERR_PMEM_TRUNCATED', 'ERR_PMEM_TRUNCATED', 0]);
-  });
-
-  it('change nothing either where the first region took the last descriptors that the process may have', async () => {
-    const { code, signal, value, stderr } = await inChild(
-      async (path: string) => {
-        const { closeSync, openSync, truncateSync, writeFileSync } = await import('node:fs');
-        const { Region } = await import('pmem');
-        writeFileSync(path, Buffer.alloc(65536));
-        const taken: number[] = [];
-        const outcomes = new Set<string>();
-        try {
-          for (;;) taken.push(openSync('/dev/null', 'r'));
-        } catch {
-          // No more are left.
-        }
-        let region: import('pmem').Region | undefined;
-        while (region === undefined && taken.length > 0) {
-          try {
-            region = Region.open(path, { assumePersistent: true });
-          } catch (error) {
-            outcomes.add((error as { code: string }).code);
-            closeSync(taken.pop() ?? -1);
-          }
-        }
-        for (const fd of taken) closeSync(fd);
-        const listener = () => {};
-        process.on('SIGBUS', listener).off('SIGBUS', listener);
-        truncateSync(path, 4096);
-        try {
-          region?.read(8192, Buffer.alloc(8));
-        } catch (error) {
-          outcomes.add((error as { code: string }).code);
-        }
-        return [...outcomes];
-      },
-      [file('descriptors')],
-      { execPath: 'sh', execArgv: ['-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath] },
-    );
-    assert.deepEqual([code, signal], [0, null], stderr);
-    assert.deepEqual(value, ['EMFILE', 'ERR_PMEM_TRUNCATED']);
   });
 });

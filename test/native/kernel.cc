@@ -1,6 +1,5 @@
 // For tests only: the kernel asked directly, as a C program would, with none of the code that is tested in between.
 #include <fcntl.h>
-#include <node_api.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -13,51 +12,13 @@
 #include <cstring>
 #include <string>
 
+#include "call.h"
+
 #ifndef MADV_HWPOISON
 #define MADV_HWPOISON 100
 #endif
 
 namespace {
-
-constexpr size_t kMost = 7;
-
-struct Arguments {
-  napi_env env;
-  size_t count = kMost;
-  napi_value values[kMost];
-
-  Arguments(napi_env e, napi_callback_info info) : env(e) {
-    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
-  }
-  int64_t number(size_t i) const {
-    int64_t value = 0;
-    napi_get_value_int64(env, values[i], &value);
-    return value;
-  }
-  // Of a BigInt: all 64 bits.
-  uint64_t word(size_t i) const {
-    uint64_t value = 0;
-    bool lossless;
-    napi_get_value_bigint_uint64(env, values[i], &value, &lossless);
-    return value;
-  }
-  std::string text(size_t i) const {
-    char bytes[4096];
-    size_t length = 0;
-    napi_get_value_string_utf8(env, values[i], bytes, sizeof(bytes), &length);
-    return std::string(bytes, length);
-  }
-  uint8_t* bytes(size_t i, size_t* length) const {
-    void* data = nullptr;
-    napi_get_buffer_info(env, values[i], &data, length);
-    return static_cast<uint8_t*>(data);
-  }
-  napi_value result(int64_t value) const {
-    napi_value number;
-    napi_create_int64(env, value, &number);
-    return number;
-  }
-};
 
 int64_t faults_of_this_thread() {
   struct rusage usage;
@@ -67,11 +28,11 @@ int64_t faults_of_this_thread() {
 
 // touch(buffer, stride, store) -> page faults that reading, or storing into, one byte in each `stride` bytes costs.
 napi_value touch(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
+  const Call call(env, info);
   size_t length = 0;
-  volatile uint8_t* bytes = arguments.bytes(0, &length);
-  const size_t stride = arguments.number(1);
-  const bool store = arguments.number(2) != 0;
+  volatile uint8_t* bytes = call.bytes(0, &length);
+  const size_t stride = call.number(1);
+  const bool store = call.number(2) != 0;
   faults_of_this_thread();  // its own page is there from now on
   const int64_t before = faults_of_this_thread();
   for (size_t at = 0; at < length; at += stride) {
@@ -82,36 +43,36 @@ napi_value touch(napi_env env, napi_callback_info info) {
       static_cast<void>(bytes[at]);
     }
   }
-  return arguments.result(faults_of_this_thread() - before);
+  return call.result(static_cast<int64_t>(faults_of_this_thread() - before));
 }
 
 // map(path, flags, offset, length) -> errno of a plain mmap for reading and writing, which is undone; 0 when it works.
 napi_value map(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const int fd = open(arguments.text(0).c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return arguments.result(errno);
-  const size_t length = arguments.number(3);
-  void* place = mmap(nullptr, length, PROT_READ | PROT_WRITE, arguments.number(1), fd, arguments.number(2));
+  const Call call(env, info);
+  const int fd = open(call.text(0).c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return call.result(static_cast<int64_t>(errno));
+  const size_t length = call.number(3);
+  void* place = mmap(nullptr, length, PROT_READ | PROT_WRITE, call.number(1), fd, call.number(2));
   const int error = place == MAP_FAILED ? errno : 0;
   if (error == 0) munmap(place, length);
   close(fd);
-  return arguments.result(error);
+  return call.result(static_cast<int64_t>(error));
 }
 
 // attempt(fd, protection, flags, address, offset, length, expected?) -> errno of mmap(2) with just these; 0 when it
 // maps and both ends can be read; the negative number of the signal that kills who reads them. 255 when the first word
 // is not the expected one. In a child, which may die of it.
 napi_value attempt(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
+  const Call call(env, info);
   // All looked up before: JavaScript does not live on in the child.
-  const int fd = arguments.number(0);
-  const int64_t protection = arguments.number(1);
-  const int64_t flags = arguments.number(2);
-  const uint64_t address = arguments.word(3);
-  const uint64_t offset = arguments.word(4);
-  const uint64_t length = arguments.word(5);
-  const bool compare = arguments.count > 6;
-  const uint64_t expected = compare ? arguments.word(6) : 0;
+  const int fd = call.number(0);
+  const int64_t protection = call.number(1);
+  const int64_t flags = call.number(2);
+  const uint64_t address = call.word(3);
+  const uint64_t offset = call.word(4);
+  const uint64_t length = call.word(5);
+  const bool compare = call.count > 6;
+  const uint64_t expected = compare ? call.word(6) : 0;
   const pid_t child = fork();
   if (child == 0) {
     signal(SIGBUS, SIG_DFL);
@@ -125,154 +86,146 @@ napi_value attempt(napi_env env, napi_callback_info info) {
     _exit(0);
   }
   int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child) return arguments.result(ECHILD);
-  return arguments.result(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+  if (child < 0 || waitpid(child, &status, 0) != child) return call.result(static_cast<int64_t>(ECHILD));
+  return call.result(static_cast<int64_t>(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)));
 }
 
 // occupy(address, length) -> errno. Something is there from now on, also in children.
 napi_value occupy(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  void* wanted = reinterpret_cast<void*>(arguments.word(0));
+  const Call call(env, info);
+  void* wanted = reinterpret_cast<void*>(call.word(0));
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-  return arguments.result(mmap(wanted, arguments.number(1), PROT_NONE, flags, -1, 0) == wanted ? 0 : errno);
+  return call.result(static_cast<int64_t>(mmap(wanted, call.number(1), PROT_NONE, flags, -1, 0) == wanted ? 0 : errno));
 }
 
 // memfd(flags, size) -> a descriptor, or the negative errno.
 napi_value memfd(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const int fd = static_cast<int>(syscall(SYS_memfd_create, "pmem-test", arguments.number(0)));
-  if (fd < 0) return arguments.result(-errno);
-  if (ftruncate(fd, arguments.number(1)) == 0) return arguments.result(fd);
+  const Call call(env, info);
+  const int fd = static_cast<int>(syscall(SYS_memfd_create, "pmem-test", call.number(0)));
+  if (fd < 0) return call.result(static_cast<int64_t>(-errno));
+  if (ftruncate(fd, call.number(1)) == 0) return call.result(static_cast<int64_t>(fd));
   const int error = errno;
   close(fd);
-  return arguments.result(-error);
+  return call.result(static_cast<int64_t>(-error));
 }
 
 // seal(fd, seals) -> errno of fcntl(2), F_ADD_SEALS.
 napi_value seal(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  return arguments.result(fcntl(arguments.number(0), 1033, arguments.number(1)) == 0 ? 0 : errno);
+  const Call call(env, info);
+  return call.result(static_cast<int64_t>(fcntl(call.number(0), 1033, call.number(1)) == 0 ? 0 : errno));
 }
 
 // copyOut(path, offset, length, at, target) -> errno. Copies what a plain mapping has from `at` on; SIGBUS if it has
 // nothing.
 napi_value copy_out(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const int fd = open(arguments.text(0).c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return arguments.result(errno);
-  const size_t length = arguments.number(2);
-  void* place = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, arguments.number(1));
+  const Call call(env, info);
+  const int fd = open(call.text(0).c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return call.result(static_cast<int64_t>(errno));
+  const size_t length = call.number(2);
+  void* place = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, call.number(1));
   const int error = place == MAP_FAILED ? errno : 0;
   close(fd);
-  if (error != 0) return arguments.result(error);
+  if (error != 0) return call.result(static_cast<int64_t>(error));
   size_t wanted = 0;
-  uint8_t* target = arguments.bytes(4, &wanted);
-  memcpy(target, static_cast<uint8_t*>(place) + arguments.number(3), wanted);
+  uint8_t* target = call.bytes(4, &wanted);
+  memcpy(target, static_cast<uint8_t*>(place) + call.number(3), wanted);
   munmap(place, length);
-  return arguments.result(0);
+  return call.result(static_cast<int64_t>(0));
 }
 
 // msync(buffer) -> errno. The buffer begins where its mapping does.
 napi_value sync(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
+  const Call call(env, info);
   size_t length = 0;
-  uint8_t* bytes = arguments.bytes(0, &length);
-  return arguments.result(msync(bytes, length, MS_SYNC) == 0 ? 0 : errno);
+  uint8_t* bytes = call.bytes(0, &length);
+  return call.result(static_cast<int64_t>(msync(bytes, length, MS_SYNC) == 0 ? 0 : errno));
 }
 
 // advise(buffer, advice) -> errno of madvise.
 napi_value advise(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
+  const Call call(env, info);
   size_t length = 0;
-  uint8_t* bytes = arguments.bytes(0, &length);
-  return arguments.result(madvise(bytes, length, arguments.number(1)) == 0 ? 0 : errno);
+  uint8_t* bytes = call.bytes(0, &length);
+  return call.result(static_cast<int64_t>(madvise(bytes, length, call.number(1)) == 0 ? 0 : errno));
 }
 
 // poison(buffer, offset) -> errno. The page there becomes what the hardware reports corrupt memory for.
 napi_value poison(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
+  const Call call(env, info);
   size_t length = 0;
-  uint8_t* bytes = arguments.bytes(0, &length);
+  uint8_t* bytes = call.bytes(0, &length);
   const long page = sysconf(_SC_PAGESIZE);
-  return arguments.result(madvise(bytes + arguments.number(1), page, MADV_HWPOISON) == 0 ? 0 : errno);
+  return call.result(static_cast<int64_t>(madvise(bytes + call.number(1), page, MADV_HWPOISON) == 0 ? 0 : errno));
 }
 
 // poisonFile(path, offset) -> errno. The same to a page of a plain mapping, which nobody handles signals for.
 napi_value poison_file(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const int fd = open(arguments.text(0).c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return arguments.result(errno);
-  const size_t offset = arguments.number(1);
+  const Call call(env, info);
+  const int fd = open(call.text(0).c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return call.result(static_cast<int64_t>(errno));
+  const size_t offset = call.number(1);
   const size_t length = 2 << 20;  // device-DAX wants its alignment, a file has no need of an end
   void* place = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (place == MAP_FAILED) return arguments.result(errno);
+  if (place == MAP_FAILED) return call.result(static_cast<int64_t>(errno));
   uint8_t* page = static_cast<uint8_t*>(place) + offset;
   *const_cast<volatile uint8_t*>(page) = 1;
-  return arguments.result(madvise(page, sysconf(_SC_PAGESIZE), MADV_HWPOISON) == 0 ? 0 : errno);
+  return call.result(static_cast<int64_t>(madvise(page, sysconf(_SC_PAGESIZE), MADV_HWPOISON) == 0 ? 0 : errno));
 }
 
 // inFork(buffer) -> errno that a child made by fork(2) gets when it hands the kernel the first byte: EFAULT without the
 // memory.
 napi_value in_fork(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
+  const Call call(env, info);
   size_t length = 0;
-  const uint8_t* bytes = arguments.bytes(0, &length);
+  const uint8_t* bytes = call.bytes(0, &length);
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return arguments.result(errno);
+  if (pipe2(ends, O_CLOEXEC) != 0) return call.result(static_cast<int64_t>(errno));
   const pid_t child = fork();
   if (child == 0) _exit(write(ends[1], bytes, 1) == 1 ? 0 : errno);
   int status = 0;
   const bool ended = child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status);
   close(ends[0]);
   close(ends[1]);
-  return arguments.result(ended ? WEXITSTATUS(status) : ECHILD);
+  return call.result(static_cast<int64_t>(ended ? WEXITSTATUS(status) : ECHILD));
 }
 
 // fork() -> the id of a child that has every descriptor of this process, and does nothing with them; or the negative
 // errno.
 napi_value idle_fork(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
+  const Call call(env, info);
   const pid_t child = fork();
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (;;) pause();
   }
-  return arguments.result(child < 0 ? -errno : child);
+  return call.result(static_cast<int64_t>(child < 0 ? -errno : child));
 }
 
 // reap(child) -> errno. Ends it.
 napi_value reap(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const pid_t child = static_cast<pid_t>(arguments.number(0));
+  const Call call(env, info);
+  const pid_t child = static_cast<pid_t>(call.number(0));
   int status = 0;
   const bool ended = child > 0 && kill(child, SIGKILL) == 0 && waitpid(child, &status, 0) == child;
-  return arguments.result(ended ? 0 : errno);
+  return call.result(static_cast<int64_t>(ended ? 0 : errno));
 }
 
 napi_value init(napi_env env, napi_value exports) {
-  const struct {
-    const char* name;
-    napi_callback call;
-  } calls[] = {{"touch", touch},
-               {"map", map},
-               {"copyOut", copy_out},
-               {"msync", sync},
-               {"madvise", advise},
-               {"poison", poison},
-               {"poisonFile", poison_file},
-               {"inFork", in_fork},
-               {"fork", idle_fork},
-               {"reap", reap},
-               {"attempt", attempt},
-               {"occupy", occupy},
-               {"memfd", memfd},
-               {"seal", seal}};
-  for (const auto& one : calls) {
-    napi_value function;
-    napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, nullptr, &function);
-    napi_set_named_property(env, exports, one.name, function);
-  }
-  return exports;
+  return add_exports(env, exports,
+                     {{"touch", touch},
+                      {"map", map},
+                      {"copyOut", copy_out},
+                      {"msync", sync},
+                      {"madvise", advise},
+                      {"poison", poison},
+                      {"poisonFile", poison_file},
+                      {"inFork", in_fork},
+                      {"fork", idle_fork},
+                      {"reap", reap},
+                      {"attempt", attempt},
+                      {"occupy", occupy},
+                      {"memfd", memfd},
+                      {"seal", seal}});
 }
 
 }  // namespace

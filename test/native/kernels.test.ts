@@ -1,4 +1,4 @@
-/** Every way to store and flush that this CPU has, against a plain Buffer. */
+/** Every path by which this CPU can store and flush, against a plain Buffer. */
 
 import assert from 'node:assert/strict';
 import { cpuPaths, Region } from 'pmem';
@@ -11,7 +11,7 @@ const FLUSHES = isX64 ? ['clwb', 'clflushopt', 'clflush'] : ['dc cvap', 'dc cvac
 const COPIES = isX64 ? ['avx512', 'avx', 'sse2', 'generic'] : ['generic'];
 /** What every CPU of the architecture has. */
 const BASIC = isX64 ? { flush: 'clflush', copy: 'sse2' } : { flush: 'dc cvac', copy: 'generic' };
-/** Always past the cache, where it begins by default, in between, and never. */
+/** Non-temporal stores always, from the default on, from another length on, and never. */
 const THRESHOLDS = ['0', '256', '1000', '1000000000'];
 const SEED = 20240611;
 
@@ -70,7 +70,7 @@ async function compareWithModel(path: string, seed: number, rounds: number): Pro
       if (!target.equals(expected))
         return { paths, mismatch: `seed ${seed} round ${round}: read ${length} at ${offset}` };
     } else if (kind === 4) {
-      // Such a Buffer begins 16 bytes behind a page: as far behind the source, each within its page, as is slowest to copy.
+      // Such a Buffer begins 16 bytes after the start of a page: relative to the source, each within its page, the slowest to copy.
       const large = Buffer.alloc(2 ** 18, 0xcc);
       const from = Math.min(4096 * random.below(16), SIZE - length);
       const into = 4096 * random.below(16) + random.below(64);
@@ -99,13 +99,13 @@ async function compareWithModel(path: string, seed: number, rounds: number): Pro
   return { paths, mismatch };
 }
 
-describe('kernels', () => {
+describe('the paths of the CPU', () => {
   const file = onDisk();
   const best = cpuPaths();
 
   for (const flush of FLUSHES) {
     for (const copy of COPIES) {
-      it(`${flush} with ${copy} stores what it is given and nothing else`, async function () {
+      it(`${flush} and ${copy} store the given bytes and nothing else`, async function () {
         const outcomes = await Promise.all(
           THRESHOLDS.map((threshold) =>
             childValue(compareWithModel, [file('model'), SEED, 300], {
@@ -132,13 +132,13 @@ describe('kernels', () => {
     }
   }
 
-  it('the best paths are taken without being asked for', async () => {
+  it('are the best that the CPU has where the environment asks for none', async () => {
     const outcome = await childValue(compareWithModel, [file('best'), SEED + 1, 500]);
     assert.deepEqual(outcome, { paths: `${best.flush} ${best.copy} ${best.nontemporalThreshold}`, mismatch: '' });
     assert(best.cacheLine >= 16 && Number.isInteger(Math.log2(best.cacheLine)));
   });
 
-  it('empty settings are no settings', async () => {
+  it('are the best that the CPU has where the settings are empty', async () => {
     const env = { PMEM_FLUSH: '', PMEM_COPY: '', PMEM_CRC32C: '', PMEM_NONTEMPORAL_THRESHOLD: '' };
     const { paths } = await childValue(compareWithModel, [file('empty'), SEED, 1], { env });
     assert.equal(paths, `${best.flush} ${best.copy} ${best.nontemporalThreshold}`);
@@ -159,7 +159,7 @@ describe('kernels', () => {
     ['PMEM_NONTEMPORAL_THRESHOLD', '99999999999999999999999'],
   ];
   for (const [name, value] of impossible) {
-    it(`${name}=${value} is refused with ERR_PMEM_CPU_PATH by everything but the import`, async () => {
+    it(`are refused with ERR_PMEM_CPU_PATH for ${name}=${value}, by every call but the import`, async () => {
       const path = file('refused');
       const seen = await childValue(
         async (path: string) => {
@@ -188,7 +188,7 @@ describe('kernels', () => {
     });
   }
 
-  it('the addon loads in many processes and threads at once', async () => {
+  it('are found by many processes and threads at once', async () => {
     const results = await Promise.all(
       Array.from({ length: 4 }, () =>
         inChild(async () => {

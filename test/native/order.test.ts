@@ -1,4 +1,4 @@
-/** What another thread can see first: stores that pass the cache by, or the word that tells of them. */
+/** What another thread can see first: non-temporal stores, or the word that announces them. */
 
 import assert from 'node:assert/strict';
 import { cpuPaths } from 'pmem';
@@ -6,7 +6,7 @@ import { childValue } from '../support/child.js';
 import { buildNative } from '../support/native.js';
 import { onDisk } from '../support/temp.js';
 
-/** Calls, and the order of their streaming stores (s), fences (f) and the change of the word (w). */
+/** Calls, and the order of their non-temporal stores (s), fences (f) and the change of the word (w). */
 type Orders = Record<string, string>;
 
 /** Runs in the child, which single-steps. */
@@ -20,11 +20,11 @@ async function ordersOf(addon: string, path: string): Promise<Orders> {
   const calls: Record<string, () => void> = {
     'write in mode flush': () => region.write(4096, source, 'flush'),
     'fill in mode flush': () => region.fill(8192, 4096, 3, 'flush'),
-    'a smaller write behind it': () => {
+    'a smaller write after it': () => {
       region.write(4096, source, 'flush');
       region.write(16384, source.subarray(0, 16), 'flush');
     },
-    'a drain behind it': () => {
+    'a drain after it': () => {
       region.write(4096, source, 'flush');
       region.drain();
     },
@@ -51,12 +51,12 @@ async function ordersOf(addon: string, path: string): Promise<Orders> {
   return orders;
 }
 
-describe('the order in which other threads see stores', () => {
+describe('Region.store64', () => {
   const file = onDisk();
 
   for (const copy of ['avx512', 'sse2']) {
-    it(`is fenced between the streaming stores of ${copy} and a store64 that tells of them`, async function () {
-      if (process.arch !== 'x64') this.skip(); // Arm's release store orders what was stored before it
+    it(`waits for a fence after non-temporal stores of ${copy}, which other threads would see later than the word`, async function () {
+      if (process.arch !== 'x64') this.skip(); // Arm's release store is ordered after all stores before it
       if (copy === 'avx512' && cpuPaths().copy !== 'avx512') {
         console.log('      skipped: this CPU has no AVX-512');
         this.skip();
@@ -67,13 +67,13 @@ describe('the order in which other threads see stores', () => {
       assert.deepEqual(orders, {
         'write in mode flush': 'sfw',
         'fill in mode flush': 'sfw',
-        'a smaller write behind it': 'sfw',
-        'a drain behind it': 'sfw',
+        'a smaller write after it': 'sfw',
+        'a drain after it': 'sfw',
         'write in mode persist': 'sfw',
         'fill in mode persist': 'sfw',
-        // The wait is for the word, not for each copy.
+        // One fence, before the word; none after each copy.
         'two in a row': 'sfw',
-        // And without copies there is none.
+        // Without copies there is no fence.
         'store64 alone': 'w',
       });
     });

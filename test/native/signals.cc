@@ -1,5 +1,4 @@
-// For tests only: somebody else's handlers of SIGSEGV and SIGBUS, and faults outside of our mappings.
-#include <node_api.h>
+// For tests only: handlers of SIGSEGV and SIGBUS that are not ours, and faults outside of our mappings.
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -7,6 +6,8 @@
 #include <unistd.h>
 
 #include <cstring>
+
+#include "call.h"
 
 namespace {
 
@@ -26,7 +27,7 @@ struct Handler {
 
 Handler handlers[2];
 uint8_t* forbidden = nullptr;  // a page without access
-uint8_t* missing = nullptr;    // a page behind the end of its file
+uint8_t* missing = nullptr;    // a page past the end of its file
 int file = -1;
 sigjmp_buf back;
 void* expected = nullptr;
@@ -74,22 +75,14 @@ void handle_plainly(int signal) {
   count_and_act(handlers[0], signal, &none, nullptr);
 }
 
-int32_t integer(napi_env env, napi_value value) {
-  int32_t result = 0;
-  napi_get_value_int32(env, value, &result);
-  return result;
-}
-
 // install(place, mode, flags, plain)
 napi_value install(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  napi_value arguments[4];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  const int place = integer(env, arguments[0]);
-  handlers[place].mode = static_cast<Mode>(integer(env, arguments[1]));
+  const Call call(env, info);
+  const int place = static_cast<int>(call.number(0));
+  handlers[place].mode = static_cast<Mode>(call.number(1));
   struct sigaction action = {};
-  action.sa_flags = integer(env, arguments[2]);
-  if (integer(env, arguments[3])) {
+  action.sa_flags = static_cast<int>(call.number(2));
+  if (call.number(3) != 0) {
     action.sa_handler = handle_plainly;
   } else {
     action.sa_sigaction = place == 0 ? handle<0> : handle<1>;
@@ -102,10 +95,7 @@ napi_value install(napi_env env, napi_callback_info info) {
 
 // reset(place): puts back what was there before.
 napi_value reset(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
-  const Handler& handler = handlers[integer(env, argument)];
+  const Handler& handler = handlers[Call(env, info).number(0)];
   for (int signal : kSignals) sigaction(signal, &handler.before[index_of(signal)], nullptr);
   return nullptr;
 }
@@ -125,11 +115,9 @@ napi_value ignore(napi_env, napi_callback_info) {
 
 // fault(signal) -> whether a handler jumped out of it.
 napi_value fault(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  const Call call(env, info);
   uint8_t* page = nullptr;
-  if (integer(env, argument) == SIGSEGV) {
+  if (call.number(0) == SIGSEGV) {
     mprotect(forbidden, kPage, PROT_NONE);
     page = forbidden;
   } else {
@@ -144,29 +132,21 @@ napi_value fault(napi_env env, napi_callback_info info) {
     jumped = true;
   }
   expected = nullptr;
-  napi_value result;
-  napi_get_boolean(env, jumped, &result);
-  return result;
+  return call.result(bool{jumped});
 }
 
-// announce(buffer, offset): the kernel's news of corrupt memory there, which interrupts anything; without a buffer, of
-// none of ours.
+// announce(buffer, offset): the kernel's report of corrupt memory there, which interrupts anything. Without a buffer:
+// of memory that is not ours.
 napi_value announce(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  void* address = missing;
-  if (count == 2) {
-    size_t length = 0;
-    napi_get_buffer_info(env, arguments[0], &address, &length);
-    address = static_cast<uint8_t*>(address) + integer(env, arguments[1]);
-  }
-  siginfo_t news = {};
-  news.si_signo = SIGBUS;
-  news.si_code = BUS_MCEERR_AO;
-  news.si_addr = address;
+  const Call call(env, info);
+  size_t length = 0;
+  void* address = call.count == 2 ? call.bytes(0, &length) + call.number(1) : missing;
+  siginfo_t report = {};
+  report.si_signo = SIGBUS;
+  report.si_code = BUS_MCEERR_AO;
+  report.si_addr = address;
   // A process may claim anything towards itself.
-  if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGBUS, &news) != 0) _exit(96);
+  if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGBUS, &report) != 0) _exit(96);
   return nullptr;
 }
 
@@ -192,19 +172,14 @@ napi_value init(napi_env env, napi_value exports) {
   forbidden = static_cast<uint8_t*>(mmap(nullptr, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   file = memfd_create("signals", MFD_CLOEXEC);
   missing = static_cast<uint8_t*>(mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
-  const struct {
-    const char* name;
-    napi_callback call;
-  } calls[] = {
-      {"install", install},   {"reset", reset}, {"setDefault", set_default}, {"ignore", ignore}, {"fault", fault},
-      {"announce", announce}, {"state", state},
-  };
-  for (const auto& one : calls) {
-    napi_value function;
-    napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, nullptr, &function);
-    napi_set_named_property(env, exports, one.name, function);
-  }
-  return exports;
+  return add_exports(env, exports,
+                     {{"install", install},
+                      {"reset", reset},
+                      {"setDefault", set_default},
+                      {"ignore", ignore},
+                      {"fault", fault},
+                      {"announce", announce},
+                      {"state", state}});
 }
 
 }  // namespace

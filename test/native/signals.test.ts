@@ -1,7 +1,8 @@
-/** Other people's handlers of SIGSEGV and SIGBUS must not notice ours, whoever was there first. */
+/** Handlers of SIGSEGV and SIGBUS that others install do not notice ours, whichever was there first. */
 
 import assert from 'node:assert/strict';
 import { type ChildResult, childValue, inChild, startChild } from '../support/child.js';
+import { FAULTING, type Faulting } from '../support/faulting.js';
 import { buildNative } from '../support/native.js';
 import type { SignalsAddon } from '../support/signals.js';
 import { onDisk } from '../support/temp.js';
@@ -33,7 +34,7 @@ interface Order {
   readonly faults?: readonly number[];
 }
 
-type Steps = [addon: string, path: string, installs: number[][], again: boolean, faults: number[]];
+type Steps = [faulting: string, addon: string, path: string, installs: number[][], again: boolean, faults: number[]];
 
 interface Observed {
   /** For each fault outside: whether a handler jumped out of it. */
@@ -47,33 +48,26 @@ interface Observed {
 }
 
 /** Runs in the child. */
-async function perform(...[file, path, installs, again, faults]: Steps): Promise<Observed> {
-  const { createRequire } = await import('node:module');
-  const { truncateSync } = await import('node:fs');
-  const { Region } = await import('pmem');
-  const addon = createRequire('/')(file) as SignalsAddon;
+async function perform(...[faulting, file, path, installs, again, faults]: Steps): Promise<Observed> {
+  const { loadAddon, openNew, readLost, truncate } = (await import(faulting)) as Faulting;
+  const addon = loadAddon<SignalsAddon>(file);
   const install = ([place = 0, mode = 0, flags = 0, plain = 0]: number[]) => addon.install(place, mode, flags, plain);
-  const open = (name: string) => Region.open(path + name, { create: true, size: 65536, assumePersistent: true });
 
   for (const one of installs.filter(([place]) => place === 0)) install(one);
-  const read = open('read');
-  const touched = open('touched');
+  const read = openNew(`${path}read`);
+  const touched = openNew(`${path}touched`);
   for (const one of installs.filter(([place]) => place === 1)) install(one);
-  if (again) open('again').close();
+  if (again) openNew(`${path}again`).close();
 
   const view = touched.view();
-  truncateSync(`${path}read`, 4096);
-  truncateSync(`${path}touched`, 4096);
+  truncate(`${path}read`);
+  truncate(`${path}touched`);
   const codes: string[] = [];
   const seen: number[] = [];
   const jumped: boolean[] = [];
   // Our own faults before, between and after those outside: one that left its signal blocked would make the next deadly.
   const ownFaults = (round: number) => {
-    try {
-      read.read(32768, Buffer.alloc(16));
-    } catch (error) {
-      codes.push(String((error as NodeJS.ErrnoException).code));
-    }
+    codes.push(readLost(read, 32768));
     seen.push(view[8192 + 4096 * round] ?? -1);
   };
   faults.forEach((signal, round) => {
@@ -84,7 +78,7 @@ async function perform(...[file, path, installs, again, faults]: Steps): Promise
   return { jumped, state: addon.state(), codes, touched: seen };
 }
 
-describe('signals', () => {
+describe('our handler of SIGSEGV and SIGBUS', () => {
   const file = onDisk();
   let addon = '';
   before(() => {
@@ -97,7 +91,7 @@ describe('signals', () => {
     const installs = [before, after].flatMap((one, place) =>
       one === undefined ? [] : [[place, MODES.indexOf(one.mode), one.flags ?? 0, one.plain === true ? 1 : 0]],
     );
-    return inChild(perform, [addon, file('signals'), installs, again, [...faults]]);
+    return inChild(perform, [FAULTING, addon, file('signals'), installs, again, [...faults]]);
   }
 
   const FAULTS = [SIGSEGV, SIGBUS, SIGSEGV, SIGBUS];
@@ -130,7 +124,7 @@ describe('signals', () => {
     // A handler that came after ours and does not chain keeps our own faults from us until the next region is opened.
     const oursToo = order.after === undefined || order.after.mode === 'chain' || order.again === true;
     if (!oursToo) continue;
-    it(`each foreign fault reaches each handler once (${name})`, async () => {
+    it(`passes each fault outside of regions to each other handler once (${name})`, async () => {
       const { code, signal, value, stderr } = await run({ ...order, faults: FAULTS });
       assert.equal(`${code} ${signal}`, '0 null', stderr);
       const state = value?.state.slice() ?? [];
@@ -144,7 +138,7 @@ describe('signals', () => {
     });
   }
 
-  it('calls a handler without SA_SIGINFO as well', async () => {
+  it('passes faults to a handler without SA_SIGINFO as well', async () => {
     const { value, stderr } = await run({ before: { mode: 'repair', plain: true }, faults: [] });
     assert.deepEqual(value?.state, [0, 0, 0, 0, 0, 0], stderr);
     const jumping = await run({ before: { mode: 'jump', plain: true }, faults: [SIGSEGV] });
@@ -155,25 +149,25 @@ describe('signals', () => {
     ['SIGSEGV', SIGSEGV],
     ['SIGBUS', SIGBUS],
   ] as const) {
-    it(`a wild pointer still dies of ${name}`, async () => {
+    it(`lets a wild pointer die of ${name}`, async () => {
       const { signal, stdout } = await run({ faults: [number] });
       assert.equal(signal, name);
       assert.equal(stdout, '');
     });
 
-    it(`a wild pointer still dies of ${name} after a handler with SA_RESETHAND`, async () => {
+    it(`lets a wild pointer die of ${name} after a handler with SA_RESETHAND`, async () => {
       const { signal, code } = await run({ before: { mode: 'return', flags: SA_RESETHAND }, faults: [number] });
       assert.equal(signal, name, `ended with code ${code}: the handler was called again and again`);
     });
 
-    it(`a wild pointer still dies of ${name} when a later handler chains`, async () => {
+    it(`lets a wild pointer die of ${name} where a later handler chains`, async () => {
       for (const again of [false, true]) {
         const { signal } = await run({ after: { mode: 'chain' }, again, faults: [number] });
         assert.equal(signal, name);
       }
     });
 
-    it(`${name} from outside kills as before`, async () => {
+    it(`lets ${name} from outside kill the process`, async () => {
       const child = startChild(
         async (path: string) => {
           const { Region } = await import('pmem');
@@ -189,7 +183,7 @@ describe('signals', () => {
     });
   }
 
-  it('SIGBUS from outside reaches a listener of process, installed before or after the region', async () => {
+  it('lets SIGBUS from outside reach a listener of process, added before or after the region', async () => {
     for (const early of [true, false]) {
       const child = startChild(
         async (path: string, first: boolean) => {
@@ -214,7 +208,7 @@ describe('signals', () => {
     }
   });
 
-  it('WebAssembly still traps accesses out of bounds', async () => {
+  it('lets WebAssembly trap accesses out of bounds', async () => {
     const traps = await childValue(
       async (path: string) => {
         const { truncateSync } = await import('node:fs');

@@ -1,6 +1,6 @@
-// For tests only: runs JavaScript one instruction at a time (x86-64), and tells in which order streaming stores, fences
-// and the change of a word came. What another thread may see depends on that order, and shows once in millions of
-// looks.
+// For tests only: runs JavaScript one instruction at a time (x86-64), and reports the order of non-temporal stores,
+// fences and the change of a word. What another thread may see depends on that order, and shows once in millions of
+// tries.
 #include <node_api.h>
 
 #if defined(__x86_64__)
@@ -27,7 +27,7 @@ void note(char what) {
 bool is_nontemporal(uint8_t opcode) { return opcode == 0xe7 || opcode == 0x2b; }
 
 // Intel SDM volume 2: MOVNTDQ, MOVNTPS, MOVNTPD, MOVNTI, and their VEX and EVEX forms.
-bool streams(const uint8_t* code) {
+bool is_nontemporal_store(const uint8_t* code) {
   if (code[0] == 0xc5) return is_nontemporal(code[2]);
   if (code[0] == 0xc4) return (code[1] & 0x1f) == 1 && is_nontemporal(code[3]);
   if (code[0] == 0x62) return (code[1] & 0x7) == 1 && is_nontemporal(code[4]);
@@ -37,7 +37,9 @@ bool streams(const uint8_t* code) {
 }
 
 // SFENCE and MFENCE.
-bool fences(const uint8_t* code) { return code[0] == 0x0f && code[1] == 0xae && (code[2] == 0xf8 || code[2] == 0xf0); }
+bool is_fence(const uint8_t* code) {
+  return code[0] == 0x0f && code[1] == 0xae && (code[2] == 0xf8 || code[2] == 0xf0);
+}
 
 void on_step(int, siginfo_t*, void* context) {
   if (*word != before) {
@@ -46,8 +48,8 @@ void on_step(int, siginfo_t*, void* context) {
   }
   const greg_t next = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
   const uint8_t* code = reinterpret_cast<const uint8_t*>(next);
-  if (streams(code)) note('s');
-  if (fences(code)) note('f');
+  if (is_nontemporal_store(code)) note('s');
+  if (is_fence(code)) note('f');
 }
 
 void step(bool on) {
@@ -58,8 +60,8 @@ void step(bool on) {
   }
 }
 
-// order(word: Buffer, run: () => void): 's' for streaming stores, 'f' for a fence, 'w' for a change of the word's first
-// 8 bytes; the same twice in a row is told once.
+// order(word: Buffer, run: () => void): 's' for non-temporal stores, 'f' for a fence, 'w' for a change of the word's
+// first 8 bytes. The same twice in a row is reported once.
 napi_value order(napi_env env, napi_callback_info info) {
   size_t arguments = 2;
   napi_value values[2];

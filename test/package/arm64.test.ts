@@ -99,7 +99,7 @@ function laidOut(): { home: string; node: string } {
   const native = join(home, 'test', 'native');
   const release = join(native, 'build', 'Release');
   mkdirSync(release, { recursive: true });
-  copyFileSync(join(ROOT, 'test', 'native', 'signals.cc'), join(native, 'signals.cc'));
+  for (const name of ['call.h', 'signals.cc']) copyFileSync(join(ROOT, 'test', 'native', name), join(native, name));
   const include = join(fetchNode('arm64', ARM64_VERSION), '..', '..', 'include', 'node');
   const options = ['-std=c++17', '-DNAPI_VERSION=8', `-I${include}`, '-o', join(release, 'signals.node'), 'signals.cc'];
   succeed(`${PREFIX}g++`, [...shared, ...options], { cwd: native });

@@ -83,14 +83,15 @@ export interface FaultsAddon {
 /** mmap(2), x86-64 and arm64. */
 export const MAP = { SHARED: 1, PRIVATE: 2, SHARED_VALIDATE: 3, SYNC: 0x80000 } as const;
 
-/** Builds them all where one is missing or older than its source, and returns the path of the one. */
+/** Builds all of them where one is missing or older than a source, and returns the path of the named one. */
 export function buildNative(name: 'signals' | 'kernel' | 'faults' | 'steps'): string {
   const path = (one: string) => join(HOME, 'build', 'Release', `${one}.node`);
-  const sources = readdirSync(HOME).filter((file) => file.endsWith('.cc'));
-  const current = sources.every((file) => {
-    const built = path(file.replace('.cc', ''));
-    return existsSync(built) && statSync(built).mtimeMs >= statSync(join(HOME, file)).mtimeMs;
-  });
+  const files = readdirSync(HOME).filter((file) => /\.(cc|h)$/.test(file));
+  const newest = files.reduce((time, file) => Math.max(time, statSync(join(HOME, file)).mtimeMs), 0);
+  const current = files
+    .filter((file) => file.endsWith('.cc'))
+    .map((file) => path(file.replace('.cc', '')))
+    .every((built) => existsSync(built) && statSync(built).mtimeMs >= newest);
   if (!current) {
     const gyp = join(ROOT, 'node_modules', '.bin', 'node-gyp');
     const { LD_PRELOAD, CXXFLAGS, LDFLAGS, ...env } = process.env;

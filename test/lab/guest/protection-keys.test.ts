@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { childValue } from '../../support/child.js';
+import { FAULTING } from '../../support/faulting.js';
 import { buildNative } from '../../support/native.js';
 import { faultWithKey } from '../../support/protection-key.js';
 import { small } from '../machines.js';
@@ -12,7 +13,7 @@ export const machines = [small];
 
 describe('protection keys', () => {
   it('are the same after a fault in a guarded copy as before it', async () => {
-    const seen = await childValue(faultWithKey, [buildNative('faults'), join(place('ext4').path, 'keys')]);
+    const seen = await childValue(faultWithKey, [FAULTING, buildNative('faults'), join(place('ext4').path, 'keys')]);
     assert.notEqual(seen, null, 'this CPU has no keys');
     assert.deepEqual(seen, { code: 'ERR_PMEM_TRUNCATED', before: seen?.before, after: seen?.before, touched: 7 });
   });
