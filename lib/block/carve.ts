@@ -24,10 +24,10 @@ export interface CarveOptions {
 const KNOWN = ['start', 'count', 'size', 'sectorSize', 'readOnly'] as const satisfies (keyof CarveOptions)[];
 
 /**
- * `count` disks of `size` bytes, one behind the other from `start` on. Changes nothing in the memory, which keeps no record
- * of it: carve it the same way each time.
+ * `count` disks of `size` bytes each, one after the other from `start` on. Stores nothing: the memory has no record of the disks, so
+ * carve it the same way each time.
  *
- * @throws RangeError when they do not all fit into the memory.
+ * @throws TypeError for options that are wrong; RangeError where the disks do not all fit into the memory
  */
 export function carve(memory: Memory, given: CarveOptions): PmemDisk[] {
   checkMemory(memory);
@@ -40,7 +40,7 @@ export function carve(memory: Memory, given: CarveOptions): PmemDisk[] {
   const start = sizeOption(first, 'start') ?? 0;
   if (start + count * size > memory.size) {
     const most = Math.max(0, Math.floor((memory.size - start) / size));
-    const limit = `at most ${most}, as ${memory.size} bytes from ${start} on have room for so many disks of ${size} bytes,`;
+    const limit = `at most ${most}, the disks of ${size} bytes that fit into a memory of ${memory.size} bytes from ${start} on,`;
     throw outOfRange('options.count', limit, count);
   }
   return Array.from({ length: count }, (_, i) => PmemDisk.open(memory, { ...rest, start: start + i * size, size }));

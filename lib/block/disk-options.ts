@@ -1,4 +1,4 @@
-/** What `PmemDisk.open` can be asked for, checked before anything is used. */
+/** The options of `PmemDisk.open`, and their checks. */
 
 import { outOfRange } from '../errors.js';
 import { piecesOf } from '../memory/extents.js';
@@ -19,11 +19,11 @@ export interface PmemDiskOptions {
   start?: Size;
   /** Bytes of the disk: a multiple of the sector size. Default: all whole sectors up to the memory's end. */
   size?: Size;
-  /** Refuse to store. Default: whether the memory is read-only. */
+  /** Refuse everything that stores. Default: whether the memory is read-only. */
   readOnly?: boolean;
   /**
-   * The sectors that cannot be read, in units of 512 bytes from the disk's beginning; a {@link BadBlocks} stays the
-   * caller's to look at. Default: what the kernel knows of the device, if the memory is one.
+   * The sectors that cannot be read, in units of 512 bytes from the disk's beginning. The disk updates a {@link BadBlocks} that it is
+   * given. Default: what the kernel knows of the device, if the memory is one.
    */
   badBlocks?: BadBlocks | Iterable<SectorRange>;
 }
@@ -35,7 +35,7 @@ export interface CheckedDiskOptions {
   readonly size: number;
   readonly readOnly: boolean;
   readonly badBlocks: BadBlocks;
-  /** What clears errors of the media, where the list is the kernel's and there is something that does. */
+  /** Clears errors of the media; there where the list is the kernel's, and the memory is a block device. */
   readonly media?: MediaWriter;
 }
 
@@ -58,7 +58,7 @@ function mediaOf(memory: Memory, given: PmemDiskOptions['badBlocks'], start: num
   return { badBlocks: listed, media: new MediaWriter(part, memory.path) };
 }
 
-/** Checks types and ranges; nothing has been touched yet when it throws. */
+/** Checks types and ranges before anything is touched. */
 export function checkDiskOptions(memory: Memory, given: PmemDiskOptions): CheckedDiskOptions {
   checkMemory(memory);
   const options = ownOptions(given, KNOWN);
@@ -79,7 +79,7 @@ export function checkDiskOptions(memory: Memory, given: PmemDiskOptions): Checke
   if (size === 0 || size % sectorSize !== 0) {
     throw outOfRange('options.size', `a multiple of the sector size, ${sectorSize}, and not 0`, options.size);
   }
-  if (size > left) throw outOfRange('options.size', `at most ${left}, what the memory has from ${start} on`, size);
+  if (size > left) throw outOfRange('options.size', `at most ${left}, the bytes of the memory from ${start} on,`, size);
   const readOnly = booleanOption(options.readOnly, 'readOnly', false) || isReadOnly(memory);
   return { sectorSize, start, size, readOnly, ...mediaOf(memory, options.badBlocks, start, size) };
 }

@@ -1,11 +1,11 @@
-/** The cylinders, heads and sectors that disks without any pretend to have. */
+/** Cylinders, heads and sectors for disks that have none. */
 
-/** As HDIO_GETGEO tells it (hdreg.h); translated as every PC firmware does for large disks: 255 heads, 63 sectors. */
+/** What HDIO_GETGEO answers (hdreg.h): 255 heads and 63 sectors, as PC firmware translates every large disk. */
 export interface Geometry {
   readonly heads: number;
   /** Sectors of a track. */
   readonly sectors: number;
-  /** Whole ones. */
+  /** Whole cylinders. */
   readonly cylinders: number;
 }
 
@@ -16,7 +16,7 @@ export function geometryOf(sectorCount: number): Geometry {
   return { heads: HEADS, sectors: SECTORS, cylinders: Math.floor(sectorCount / (HEADS * SECTORS)) };
 }
 
-/** Cylinders that an address of three bytes can tell (UEFI 2.11, 5.2.1, LBA-assisted translation). */
+/** Cylinders that an address of three bytes can name (UEFI 2.11, 5.2.1, LBA-assisted translation). */
 const MOST_CYLINDERS = 1024;
 
 /** Whether a sector has an address of three bytes. */
@@ -26,7 +26,7 @@ export function hasChs(lba: number): boolean {
 
 /**
  * The address in the three bytes of a partition record: head, sector (6 bits) with the cylinder's bits 8 and 9, cylinder's
- * bits 0 to 7. What lies behind the last cylinder that fits is FE FF FF.
+ * bits 0 to 7. Sectors past the last cylinder that fits are FE FF FF.
  */
 export function chsBytes(lba: number): readonly [number, number, number] {
   if (!hasChs(lba)) return [0xfe, 0xff, 0xff];

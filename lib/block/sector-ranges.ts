@@ -8,14 +8,14 @@ export interface SectorRange {
 
 interface Range {
   start: number;
-  /** The sector behind the last one. */
+  /** The sector after the last one. */
   end: number;
 }
 
-/** Ranges that are kept together: so many move when one comes or goes. */
-const MOST = 512;
+/** Ranges in a chunk: so many move when a range comes or goes. */
+const MOST_IN_CHUNK = 512;
 
-/** The first element, of those in order, for which it holds; their number where it holds for none. */
+/** Index of the first element for which the test holds; it holds for all after it. The length where it holds for none. */
 function firstOf<T>(list: readonly T[], holds: (one: T) => boolean): number {
   let low = 0;
   let high = list.length;
@@ -28,33 +28,33 @@ function firstOf<T>(list: readonly T[], holds: (one: T) => boolean): number {
 }
 
 /**
- * Ranges in order that neither overlap nor touch; finding one takes the logarithm of their number. A device can have hundreds of
- * thousands, each of which goes when it is written: they lie in pieces, none of which is empty, so that not all move each time.
+ * Ranges in order that neither overlap nor touch. Finding one takes the logarithm of their number. A device can have hundreds of
+ * thousands, and writing a range removes it: so they are kept in chunks, none of which is empty, and only one chunk moves each time.
  */
 export class SectorRanges implements Iterable<SectorRange> {
-  readonly #pieces: Range[][] = [];
+  readonly #chunks: Range[][] = [];
   #length = 0;
 
-  /** Of ranges. */
+  /** The number of ranges. */
   get length(): number {
     return this.#length;
   }
 
-  /** The first range that ends behind the sector: its piece, and its place there. */
-  #behind(sector: number): { piece: number; place: number } {
-    const isBehind = ({ end }: Range) => end > sector;
-    const piece = firstOf(this.#pieces, (ranges) => isBehind(ranges.at(-1) as Range));
-    return { piece, place: firstOf(this.#pieces[piece] ?? [], isBehind) };
+  /** The first range that ends after the sector: its chunk, and its place there. */
+  #endingAfter(sector: number): { chunk: number; place: number } {
+    const endsAfter = ({ end }: Range) => end > sector;
+    const chunk = firstOf(this.#chunks, (ranges) => endsAfter(ranges.at(-1) as Range));
+    return { chunk, place: firstOf(this.#chunks[chunk] ?? [], endsAfter) };
   }
 
-  /** Takes out the ranges that end behind the sector and begin before `limit`: the first and the last of them. */
+  /** Takes out the ranges that end after the sector and begin before `limit`. Returns the first and the last of them. */
   #take(sector: number, limit: number): { first?: Range; last?: Range } {
-    const { piece: from, place } = this.#behind(sector);
+    const { chunk: from, place } = this.#endingAfter(sector);
     let first: Range | undefined;
     let last: Range | undefined;
     const emptied = { from, count: 0 };
-    for (let piece = from, begin = place; ; piece++, begin = 0) {
-      const ranges = this.#pieces[piece];
+    for (let chunk = from, begin = place; ; chunk++, begin = 0) {
+      const ranges = this.#chunks[chunk];
       if (ranges === undefined) break;
       const end = firstOf(ranges, ({ start }) => start >= limit);
       const isLast = end < ranges.length;
@@ -65,33 +65,35 @@ export class SectorRanges implements Iterable<SectorRange> {
         ranges.splice(begin, end - begin);
       }
       if (ranges.length === 0) emptied.count++;
-      else if (piece === from) emptied.from++;
+      else if (chunk === from) emptied.from++;
       if (isLast) break;
     }
-    this.#pieces.splice(emptied.from, emptied.count);
+    this.#chunks.splice(emptied.from, emptied.count);
     return first === undefined || last === undefined ? {} : { first, last };
   }
 
   /** Puts in a range that touches no other. */
   #put(range: Range): void {
-    const { piece, place } = this.#behind(range.start);
+    const { chunk, place } = this.#endingAfter(range.start);
     const [at, ranges] =
-      piece < this.#pieces.length || piece === 0 ? [piece, this.#pieces[piece]] : [piece - 1, this.#pieces[piece - 1]];
+      chunk < this.#chunks.length || chunk === 0 ? [chunk, this.#chunks[chunk]] : [chunk - 1, this.#chunks[chunk - 1]];
     this.#length++;
     if (ranges === undefined) {
-      this.#pieces.push([range]);
+      this.#chunks.push([range]);
       return;
     }
-    ranges.splice(at === piece ? place : ranges.length, 0, range);
-    // In half, but for a list that grows at its end.
-    const isGrowing = at === this.#pieces.length - 1 && ranges.at(-1) === range;
-    if (ranges.length > MOST) this.#pieces.splice(at + 1, 0, ranges.splice(isGrowing ? MOST : MOST >> 1));
+    ranges.splice(at === chunk ? place : ranges.length, 0, range);
+    // A chunk that is full splits in half; a list that grows at its end gets a new chunk.
+    const isGrowing = at === this.#chunks.length - 1 && ranges.at(-1) === range;
+    if (ranges.length > MOST_IN_CHUNK) {
+      this.#chunks.splice(at + 1, 0, ranges.splice(isGrowing ? MOST_IN_CHUNK : MOST_IN_CHUNK >> 1));
+    }
   }
 
-  /** The first of the set's sectors within the range, and those that follow it there without a gap. */
+  /** The first of the set's sectors within the range, with those that follow it there without a gap. */
   first(start: number, count: number): SectorRange | undefined {
-    const { piece, place } = this.#behind(start);
-    const found = this.#pieces[piece]?.[place];
+    const { chunk, place } = this.#endingAfter(start);
+    const found = this.#chunks[chunk]?.[place];
     const end = start + count;
     if (found === undefined) return undefined;
     const begin = Math.max(found.start, start);
@@ -113,7 +115,7 @@ export class SectorRanges implements Iterable<SectorRange> {
   add(start: number, count: number): void {
     if (count === 0) return;
     const end = start + count;
-    // Those that end where this one starts, or start where it ends, are joined too.
+    // Ranges that end where this one starts, or start where it ends, are joined with it.
     const { first, last } = this.#take(start - 1, end + 1);
     this.#put({ start: Math.min(start, first?.start ?? start), end: Math.max(end, last?.end ?? end) });
   }
@@ -126,6 +128,6 @@ export class SectorRanges implements Iterable<SectorRange> {
   }
 
   *[Symbol.iterator](): Generator<SectorRange> {
-    for (const ranges of this.#pieces) for (const { start, end } of ranges) yield { start, count: end - start };
+    for (const ranges of this.#chunks) for (const { start, end } of ranges) yield { start, count: end - start };
   }
 }

@@ -253,18 +253,15 @@ describe('a disk with bad blocks', () => {
     const both = message(open(mixed()), all);
     assert.match(
       both,
-      /sector 1, sectors 5-6 and sector 9 of the disk are bad\. The media is at fault in sector 6 and sector 9,/,
+      /sector 1, sectors 5-6 and sector 9 of the disk are bad\. The media failed in sector 6 and sector 9,/,
     );
     assert.doesNotMatch(both, /good again/);
     const writing = message(open(mixed()), (disk) => disk.write(0, Buffer.alloc(2 ** 13)));
-    assert.match(
-      writing,
-      /write: sector 6 and sector 9 of the disk are bad\. The media is at fault, .* write them through/,
-    );
+    assert.match(writing, /write: sector 6 and sector 9 of the disk are bad\. The media failed, .* write them through/);
     const last = message(open(mixed()), (disk) => disk.write(9, Buffer.alloc(512)));
-    assert.match(last, /sector 9 of the disk is bad\. The media is at fault, .* write it through .* or clear it with/);
+    assert.match(last, /sector 9 of the disk is bad\. The media failed, .* write it through .* or clear it with/);
     // Of 4096 bytes both are in one sector, which then is lasting.
-    assert.match(message(open(mixed(), 4096), all), /sectors 0-1 of the disk are bad\. The media is at fault, /);
+    assert.match(message(open(mixed(), 4096), all), /sectors 0-1 of the disk are bad\. The media failed, /);
   });
 
   it('counts them in its own sectors', () => {
@@ -300,7 +297,7 @@ describe('a disk with bad blocks', () => {
     assert.equal(one.badBlocks.isEmpty, true);
   });
 
-  it('stores nothing where the media is at fault', () => {
+  it('stores nothing where the media failed', () => {
     const badBlocks = new BadBlocks();
     badBlocks.add(4, 1, { lasting: true });
     const memory = new LossyMemory(2 ** 14);
@@ -348,7 +345,7 @@ describe('a disk on memory that is gone', () => {
       writeZeroes: (disk) => disk.writeZeroes(3, 2),
     };
     for (const [name, call] of Object.entries(calls)) {
-      const message = new RegExp(`^EIO: ${name}: sector 3 of the disk cannot be had`);
+      const message = new RegExp(`^EIO: ${name}: sector 3 of the disk is unavailable`);
       throwsCode(() => call(PmemDisk.open(new Gone(8192))), 'EIO', { message });
     }
   });

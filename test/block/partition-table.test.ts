@@ -87,7 +87,7 @@ describe('readPartitionTable', () => {
     const own = read(IMAGES['logical partitions that lead to themselves']);
     assert.deepEqual(places(own).slice(4), [[5, 10240, 5000]]);
     const far = read(IMAGES['logical partitions that lead behind the end']);
-    assert.match(String(far?.problems), /leads to sector 2147491839, behind the disk's end/);
+    assert.match(String(far?.problems), /leads to sector 2147491839, past the disk's end/);
   });
 
   it('leaves out what does not lie on the disk', () => {
@@ -127,7 +127,7 @@ describe('readPartitionTable', () => {
 
   it('says where the backup is not at the end', () => {
     assert.deepEqual(read(IMAGES['a GPT on a disk that grew'])?.problems, [
-      "the backup copy does not lie in the disk's last sector",
+      "the backup copy is not in the disk's last sector",
     ]);
   });
 

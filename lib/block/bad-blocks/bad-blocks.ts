@@ -5,21 +5,20 @@ import { booleanOption, ownOptions, readOptions } from '../../options.js';
 import type { SectorRange } from '../sector-ranges.js';
 import { BadRanges } from './bad-ranges.js';
 
-/** Bytes in a sector of such a list, whatever the device's own sectors are, as in Linux (block/badblocks.c). */
+/** Bytes in a sector of a list, whatever the size of the device's own sectors, as in Linux (block/badblocks.c). */
 export const BAD_BLOCK_UNIT = 512;
 
 /** Options of {@link BadBlocks.add}. */
 export interface BadBlockOptions {
   /**
-   * Writing does not help: the media's error can be cleared in other ways only. Such sectors refuse to be written, as
-   * those of Linux's pmem driver do when the error could not be cleared (pmem_do_write, drivers/nvdimm/pmem.c).
+   * A write does not make the sectors good: the media's error has to be cleared in another way. The disk refuses to write them,
+   * as Linux's pmem driver does where the error could not be cleared (pmem_do_write, drivers/nvdimm/pmem.c). Default false.
    */
   readonly lasting?: boolean;
 }
 
 const KNOWN = ['lasting'] as const satisfies (keyof BadBlockOptions)[];
 
-/** A whole number that a sector can have. */
 function checkSector(value: unknown, name: string): void {
   if (typeof value !== 'number') throw wrongType(name, 'a number of sectors of 512 bytes', value);
   if (!Number.isSafeInteger(value) || value < 0) throw outOfRange(name, 'a whole number of sectors', value);
@@ -31,19 +30,18 @@ function checkRange(start: number, count: number): void {
   if (!Number.isSafeInteger(start + count)) throw outOfRange('start + count', 'at most 2^53 - 1', start + count);
 }
 
-/** @throws TypeError for what are no options. */
 function isLasting(options: BadBlockOptions): boolean {
   return booleanOption(ownOptions(options, KNOWN).lasting, 'lasting') ?? false;
 }
 
-/** The list without its checks, for a device whose own checks were made. */
+/** The ranges of a list without its checks, for a device that has made its own. */
 let rangesOf: (list: BadBlocks) => BadRanges;
 
 /**
- * The bad sectors of a device, counted from the device's beginning in units of 512 bytes. It lives in memory: whoever opens
- * the device again learns of a bad sector from the kernel, or by meeting it.
+ * The bad sectors of a device, counted from the device's beginning in units of 512 bytes. The list is not stored: when the device
+ * is opened again, a bad sector is known from the kernel, or by reading it.
  *
- * Every method throws a TypeError for arguments of the wrong type, and a RangeError for numbers that no sectors can have.
+ * Every method throws a TypeError for arguments of the wrong type, and a RangeError for numbers that no sectors have.
  */
 export class BadBlocks implements Iterable<SectorRange> {
   readonly #ranges = new BadRanges();
@@ -52,7 +50,7 @@ export class BadBlocks implements Iterable<SectorRange> {
     rangesOf = (list) => list.#ranges;
   }
 
-  /** @param ranges in sectors of 512 bytes; writing to them clears them */
+  /** @param ranges in sectors of 512 bytes; a write makes them good */
   constructor(ranges: Iterable<SectorRange> = []) {
     if (typeof ranges !== 'object' || ranges === null || typeof ranges[Symbol.iterator] !== 'function') {
       throw wrongType('ranges', 'an array of { start, count }', ranges);
@@ -64,7 +62,7 @@ export class BadBlocks implements Iterable<SectorRange> {
       checkRange(start, count);
       checked.push({ start, count });
     }
-    // In their order each goes to the end; in the opposite one each would move all those before.
+    // In this order each range goes to the end of the list; in the opposite order each would move all others.
     checked.sort((a, b) => a.start - b.start);
     for (const { start, count } of checked) this.#ranges.add(start, count, false);
   }
@@ -83,7 +81,7 @@ export class BadBlocks implements Iterable<SectorRange> {
     return list;
   }
 
-  /** No sector is bad. */
+  /** Whether no sector is bad. */
   get isEmpty(): boolean {
     return this.#ranges.isEmpty;
   }
@@ -94,13 +92,13 @@ export class BadBlocks implements Iterable<SectorRange> {
     this.#ranges.add(start, count, isLasting(options));
   }
 
-  /** They can be read again, whatever was wrong with them. */
+  /** The sectors can be read again, the lasting ones too. */
   clear(start: number, count: number): void {
     checkRange(start, count);
     this.#ranges.clear(start, count);
   }
 
-  /** They were written: those that writing helps can be read again. */
+  /** The sectors were written: those can be read again that are not lasting. */
   written(start: number, count: number): void {
     checkRange(start, count);
     this.#ranges.written(start, count);
@@ -112,7 +110,7 @@ export class BadBlocks implements Iterable<SectorRange> {
     return this.#ranges.first(start, count);
   }
 
-  /** The first sectors within the range that no writing helps, or undefined. */
+  /** The first lasting sectors within the range, or undefined. */
   firstLasting(start: number, count: number): SectorRange | undefined {
     checkRange(start, count);
     return this.#ranges.firstLasting(start, count);
@@ -128,7 +126,7 @@ export class BadBlocks implements Iterable<SectorRange> {
   }
 }
 
-/** What the list keeps: the same ranges, unchecked. */
+/** The ranges of the list, without its checks. */
 export function uncheckedRanges(list: BadBlocks): BadRanges {
   return rangesOf(list);
 }

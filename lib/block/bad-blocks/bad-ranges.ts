@@ -1,10 +1,9 @@
-/** What a list of bad sectors keeps, for those whose arguments were checked. */
+/** The ranges of a list of bad sectors, for callers that have checked their arguments. */
 
 import { type SectorRange, SectorRanges } from '../sector-ranges.js';
 
-/** Bad sectors, in units of 512 bytes: those that writing helps, and those that it does not. */
+/** Bad sectors, in units of 512 bytes: passing ones, which a write makes good, and lasting ones. */
 export class BadRanges implements Iterable<SectorRange> {
-  /** Cleared by writing. */
   readonly #passing = new SectorRanges();
   readonly #lasting = new SectorRanges();
   #isEmpty = true;
@@ -36,7 +35,7 @@ export class BadRanges implements Iterable<SectorRange> {
     return passing.start < lasting.start ? passing : lasting;
   }
 
-  /** All that is bad within the range, in order. */
+  /** All bad sectors within the range, in order. */
   within(start: number, count: number): SectorRange[] {
     const found = new SectorRanges();
     for (const ranges of [this.#passing, this.#lasting]) {
@@ -45,7 +44,7 @@ export class BadRanges implements Iterable<SectorRange> {
     return [...found];
   }
 
-  /** What no writing helps within the range, in order. */
+  /** The lasting ones within the range, in order. */
   lastingWithin(start: number, count: number): SectorRange[] {
     return [...this.#lasting.within(start, count)];
   }

@@ -1,4 +1,4 @@
-/** What the kernel knows of a device's bad sectors: the attribute `badblocks` (Documentation/ABI/testing/sysfs-block, sysfs-bus-nd). */
+/** The bad sectors that the kernel knows: the attribute `badblocks` (Documentation/ABI/testing/sysfs-block, sysfs-bus-nd). */
 
 import { dirname } from 'node:path';
 import { ndRegion } from '../../linux/nvdimm/regions.js';
@@ -16,7 +16,7 @@ export interface MappedDevice {
   readonly fileOffset: number;
   /** Bytes. */
   readonly size: number;
-  /** The pieces of the device that it is made of, where there is more than one. */
+  /** The ranges of the device that the mapping is made of, where there is more than one. */
   readonly extents?: readonly ByteRange[];
 }
 
@@ -35,7 +35,7 @@ function ofBlockDevice(directory: string): Source | undefined {
   return text === undefined || start === undefined ? undefined : { text, origin: start * BAD_BLOCK_UNIT };
 }
 
-/** A DAX device has none, but its region has; where the device begins in it only root can know. */
+/** A DAX device has no list, but its region has; only root can know where in the region the device begins. */
 function ofDaxDevice(directory: string): Source | undefined {
   const region = ndRegion(directory);
   if (region === undefined) return undefined;
@@ -54,11 +54,11 @@ function sourceOf({ kind, device }: MappedDevice): Source | undefined {
 
 /**
  * The bad sectors that the kernel knows in the mapped part of a device, counted from the mapping's beginning; undefined
- * where it does not tell (files, and DAX devices without root).
+ * where the kernel has no list (files, and DAX devices without root).
  *
  * They are lasting: a store through a mapping does not clear the media's error. The kernel clears it when the block device
- * is written through its driver (which a disk does then, and `dd of=/dev/pmem0 oflag=direct`), when a DAX file's blocks are freed or written by
- * write(2), and on request (`ndctl clear-errors`).
+ * is written through its driver (as a disk does, and `dd of=/dev/pmem0 oflag=direct`), when a DAX file's blocks are freed or
+ * written by write(2), and on request (`ndctl clear-errors`).
  */
 export function deviceBadBlocks(device: MappedDevice): BadBlocks | undefined {
   const source = sourceOf(device);
@@ -66,11 +66,11 @@ export function deviceBadBlocks(device: MappedDevice): BadBlocks | undefined {
   const { fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = device;
   const listed = BadBlocks.parse(source.text);
   const found = new BadBlocks();
-  let before = 0; // bytes of the pieces before
+  let before = 0; // bytes of the earlier extents
   for (const { offset, length } of extents) {
     const origin = source.origin + offset;
     for (const { start, count } of listed) {
-      // A slice of a mapping may begin within a unit: then two of its own have a part of a bad one.
+      // A slice of a mapping may begin within a unit: then a bad unit lies in two of the slice's own.
       const begin = Math.max(start * BAD_BLOCK_UNIT - origin, 0);
       const end = Math.min((start + count) * BAD_BLOCK_UNIT - origin, length);
       if (begin >= end) continue;

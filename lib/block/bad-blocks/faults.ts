@@ -1,4 +1,4 @@
-/** What a guarded copy met in the memory, in the words of a disk. */
+/** Faults of the memory as errors of a disk. */
 
 import { PmemError } from '../../errors.js';
 import { inputOutput, sectors } from '../block-errors.js';
@@ -15,7 +15,7 @@ export interface Placement {
 
 const FAULTS: ReadonlySet<string> = new Set(['ERR_PMEM_FAULT', 'ERR_PMEM_MEDIA', 'ERR_PMEM_TRUNCATED']);
 
-/** A guarded copy met a page that is gone or corrupt (SIGBUS). Anything else is no matter of the media. */
+/** Whether the memory failed: a page is gone or corrupt (SIGBUS). Other errors do not come from the media. */
 export function isFault(error: unknown): error is PmemError {
   return error instanceof PmemError && FAULTS.has(error.code);
 }
@@ -23,7 +23,7 @@ export function isFault(error: unknown): error is PmemError {
 /** At most so many ranges are named. */
 const MOST_NAMED = 4;
 
-/** In sectors of the device, what is told in units: those that have a bad unit. */
+/** Ranges of units as ranges of the device's sectors: those that have a bad unit. */
 function inSectors(ranges: readonly SectorRange[], sectorSize: number): SectorRange[] {
   const units = sectorSize / BAD_BLOCK_UNIT;
   const found = new SectorRanges();
@@ -42,10 +42,10 @@ function named(ranges: readonly SectorRange[]): string {
 }
 
 /**
- * The error for a request that has bad sectors in it, made before they are touched.
+ * The error for a request with bad sectors, made before they are touched.
  *
- * @param bad in units, one at least
- * @param lasting those of them that writing does not help
+ * @param bad in units, at least one
+ * @param lasting those of them that a write does not make good
  */
 export function badSectors(
   operation: string,
@@ -62,7 +62,7 @@ export function badSectors(
   } else {
     const isAll = named(fixed) === named(all);
     sentences.push(
-      `The media is at fault${isAll ? '' : ` in ${named(fixed)}`}, and stores through a mapping do not mend it; write ` +
+      `The media failed${isAll ? '' : ` in ${named(fixed)}`}, and stores through a mapping do not repair it; write ` +
         `${isAll ? them : 'all of them'} through the kernel (dd of=/dev/pmemN oflag=direct) or clear ${isAll ? them : 'them'} with ` +
         'ndctl clear-errors, then open the device again',
     );
@@ -71,9 +71,9 @@ export function badSectors(
 }
 
 /**
- * A fault within the request becomes a bad sector and EIO. Whatever else was thrown is returned as it is.
+ * A fault within the request becomes a bad sector and EIO. Any other error is returned as it is.
  *
- * A hardware error (ERR_PMEM_MEDIA) lasts: no store through a mapping mends it. A page that could not be had may be there
+ * A hardware error (ERR_PMEM_MEDIA) lasts: no store through a mapping repairs it. A page that was unavailable may be there
  * when it is written again.
  */
 export function caught(
@@ -89,6 +89,6 @@ export function caught(
   if (sector < lba || sector >= lba + count) return error;
   const unitsPerSector = sectorSize / BAD_BLOCK_UNIT;
   bad.add(sector * unitsPerSector, unitsPerSector, error.code === 'ERR_PMEM_MEDIA');
-  const message = `${sectors(sector, 1)} of the disk cannot be had, and counts as bad from now on: ${error.message}`;
+  const message = `${sectors(sector, 1)} of the disk is unavailable, and counts as bad from now on: ${error.message}`;
   return inputOutput(operation, message, { path: error.path, offset: sector * sectorSize, cause: error });
 }

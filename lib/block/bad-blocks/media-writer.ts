@@ -1,8 +1,8 @@
-/** Writing a block device through its driver, which has the platform clear errors of the media; no store through a mapping does. */
+/** Writes a block device through its driver, which has the platform clear errors of the media. A store through a mapping does not. */
 
 import { closeSync, constants, fdatasyncSync } from 'node:fs';
 import { native } from '../../binding.js';
-import { PmemError } from '../../errors.js';
+import { posixError } from '../../errors.js';
 import { openSeen } from '../../linux/open.js';
 import { inspect } from '../../memory/backing.js';
 import { piecesOf } from '../../memory/extents.js';
@@ -21,17 +21,17 @@ export class MediaWriter {
   }
 
   /**
-   * Durable on return. The mapping sees it: the kernel drops the pages from its cache.
+   * Durable on return. The mapping shows the new bytes: the kernel drops the pages from its cache.
    *
    * @param offset bytes from the part's beginning; a multiple of the device's logical block, as the length is
-   * @throws what open(2), pwrite(2) and fdatasync(2) do; ENODEV where the path leads to another device by now.
+   * @throws the errors of open(2), pwrite(2) and fdatasync(2); `ENODEV` where the path leads to another device by now
    */
   write(offset: number, source: Uint8Array): void {
     const { device, fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = this.#part;
     const path = this.#path;
     const check = (seen: number): void => {
       if (inspect(seen, path).device === device) return;
-      throw new PmemError('ENODEV', `ENODEV: '${path}' leads to another device than when it was mapped`, { path });
+      throw posixError('ENODEV', `'${path}' leads to another device than when it was mapped`, { path });
     };
     const fd = openSeen(path, { flags: constants.O_RDWR | constants.O_DIRECT, check });
     try {
@@ -46,7 +46,7 @@ export class MediaWriter {
     }
   }
 
-  /** What is bad by now within a range, in units of 512 bytes from the part's beginning. */
+  /** The sectors within a range that are bad now, in units of 512 bytes from the part's beginning. */
   badWithin(start: number, count: number): SectorRange[] {
     const list = deviceBadBlocks(this.#part);
     return list === undefined ? [] : uncheckedRanges(list).within(start, count);

@@ -170,7 +170,7 @@ export class Arena {
     throw inputOutput(operation, sentence);
   }
 
-  /** Completes an interrupted change: a change itself, in which somebody's memory may call back. */
+  /** Completes an interrupted change. This is a change itself, in which the memory may call back. */
   #resume(): void {
     this.#mark.set();
     try {

@@ -1,4 +1,4 @@
-/** Finds everything that is wrong with a BTT: what ndctl check-namespace looks for, and a little more. */
+/** Finds all damage of a BTT: what ndctl check-namespace looks for, and a little more. */
 
 import type { Memory } from '../../memory/memory.js';
 import { isReadOnly } from '../arguments.js';
@@ -19,24 +19,24 @@ import type { Steps } from './steps.js';
 /** What `Btt.check` found. */
 export interface BttReport {
   readonly version: BttVersion;
-  /** Arenas that were found. */
+  /** The number of arenas that were found. */
   readonly arenas: number;
   readonly problems: readonly BttProblem[];
   /**
    * - `clean`: nothing is wrong.
-   * - `repaired`: everything that was wrong is repaired.
-   * - `repairable`: everything that is wrong can be repaired.
-   * - `unsafe`: something is wrong that cannot be repaired. Nothing was stored, and nothing should be.
+   * - `repaired`: all damage was repaired.
+   * - `repairable`: all damage can be repaired.
+   * - `unsafe`: some damage cannot be repaired. Nothing was stored, and nothing should be.
    */
   readonly status: 'clean' | 'repaired' | 'repairable' | 'unsafe';
-  /** Whether a writable `Btt.open` harms nothing: it completes `flog-map` itself and does not need `info-copy`. */
+  /** Whether a writable `Btt.open` is safe: it completes `flog-map` itself and does not need `info-copy`. */
   readonly safeToWrite: boolean;
-  /** Lanes of the flog that were rewritten because `rewriteLog` was asked for. */
+  /** Lanes of the flog that `rewriteLog` rewrote. */
   readonly lanesRewritten: number;
 }
 
-/** Map entries looked at between two yields. */
-const PIECE = 2 ** 20;
+/** Map entries checked in one step. */
+const STEP = 2 ** 20;
 
 /** A bit for each block. */
 class Bitmap {
@@ -60,7 +60,7 @@ class Bitmap {
   }
 }
 
-/** Goes through the map of an arena: bounds, and each block exactly once (btt_check_bitmap, ndctl). */
+/** Checks the map of an arena: bounds, and each block exactly once (btt_check_bitmap, ndctl). */
 function* checkMap(
   memory: Memory,
   { index, offset, info }: FoundArena,
@@ -78,8 +78,8 @@ function* checkMap(
     else used++;
   };
   for (const [lane, { oldBlock }] of flog.lanes.entries()) use(oldBlock, () => `lane ${lane}`);
-  for (let first = 0; first < sectorCount; first += PIECE) {
-    const count = Math.min(PIECE, sectorCount - first);
+  for (let first = 0; first < sectorCount; first += STEP) {
+    const count = Math.min(STEP, sectorCount - first);
     const bytes = tryRead(memory, offset + mapOffset + first * MAP_ENTRY, count * MAP_ENTRY);
     if (bytes === undefined) {
       findings.add('media', () => `the map of sectors ${first} to ${first + count - 1} cannot be read`);
@@ -93,7 +93,7 @@ function* checkMap(
     }
     yield { done: done + (first + count) * MAP_ENTRY, total };
   }
-  // Without the lanes' blocks there would be nothing but losses.
+  // Without the lanes' blocks, every free block would look lost.
   if (flog.lanes.length > 0 && used < blockCount) {
     for (let block = 0; block < blockCount; block++) {
       if (!seen.has(block)) findings.add('block-lost', () => `block ${block}`);
@@ -108,7 +108,7 @@ function checkCopy(memory: Memory, { index, offset, info, block }: FoundArena): 
   return problem('info-copy', index, `the copy of the info block at ${at} is not the same as the info block`);
 }
 
-/** What a problem of the flog and one of the map have in common is told once. */
+/** Where the checks of flog and map found the same kind of problem, the one with more cases. */
 function merged(problems: readonly BttProblem[]): BttProblem[] {
   const kept = new Map<string, BttProblem>();
   for (const one of problems) {
@@ -119,14 +119,14 @@ function merged(problems: readonly BttProblem[]): BttProblem[] {
   return [...kept.values()].sort((a, b) => a.arena - b.arena);
 }
 
-/** What was found, for whoever repairs it. */
+/** What a check found, for the repair. */
 export interface Examination {
   readonly discovery: Discovery;
   readonly flogs: readonly FlogFindings[];
   readonly problems: readonly BttProblem[];
 }
 
-/** Looks at info blocks and flogs: what takes no longer for a larger BTT. */
+/** Checks info blocks and flogs, which takes no longer for a larger BTT. */
 export function look(operation: string, memory: Memory, limits: ArenaLimits = LIMITS): Examination {
   const discovery = discover(memory, limits);
   if (discovery === undefined) throw notFound(operation);
@@ -139,7 +139,7 @@ export function mapBytes({ arenas }: Discovery): number {
   return arenas.reduce((sum, { info }) => sum + info.sectorCount * MAP_ENTRY, 0);
 }
 
-/** Goes through the maps too, and the copies. */
+/** Checks the maps too, and the copies of info blocks. */
 export function* examine(memory: Memory, { discovery, flogs, problems }: Examination): Steps<Examination> {
   const found = [...problems];
   const total = mapBytes(discovery);
@@ -147,7 +147,7 @@ export function* examine(memory: Memory, { discovery, flogs, problems }: Examina
   for (const [i, arena] of discovery.arenas.entries()) {
     const inMap = yield* checkMap(memory, arena, flogs[i] as FlogFindings, done, total);
     for (const one of inMap) found.push(one);
-    // Of what may be another BTT's, the copy is not to be replaced.
+    // Where the info block may be another BTT's, its copy must not be replaced.
     const isDoubtful = problems.some(({ code, arena: index }) => code === 'info-inconsistent' && index === arena.index);
     const copy = isDoubtful ? undefined : checkCopy(memory, arena);
     if (copy !== undefined) found.push(copy);
@@ -156,7 +156,7 @@ export function* examine(memory: Memory, { discovery, flogs, problems }: Examina
   return { discovery, flogs, problems: merged(found) };
 }
 
-/** Checks, and repairs where asked to: everything that is wrong, or nothing. Meanwhile nobody else stores, or opens to store. */
+/** Checks, and with `repair` repairs all damage, or none. It holds a claim meanwhile, exclusive to repair. */
 export function* check(memory: Memory, options: CheckedCheck, limits: ArenaLimits = LIMITS): Steps<BttReport> {
   const { repair: wanted } = options;
   if (wanted && isReadOnly(memory)) throw readOnlyError('check', 'the memory');

@@ -1,4 +1,4 @@
-/** Completes what was interrupted: by a power cut, or by the end of a program, or of a script, that the memory outlives. */
+/** Completes writes that were interrupted: by a power cut, or by the end of a process or script that the memory outlives. */
 
 import type { Memory } from '../../memory/memory.js';
 import type { FoundArena } from './discover.js';
@@ -7,14 +7,14 @@ import { FLOG_LANE } from './layout.js';
 import { NORMAL, storeEntry, wordOffset } from './map.js';
 
 /**
- * Lets the map say what the flog does. Durable after the next drain, which comes before a lane's next entry.
+ * Changes the map to what the flog says. Durable after the next drain, which comes before a lane's next entry.
  *
- * **Where no power was cut** what was stored last is seen, and need not be durable yet:
+ * **Where no power was cut**, the last stores are visible, but maybe not durable yet:
  *
- * - An entry of the flog that the map does not follow. It has to be durable before the map follows it: otherwise a power cut could
- *   bring back the older entry, whose free block the map would name.
- * - A map entry of which the write-back was not begun. The lane's next write overwrites the block that it named before, and relies
- *   on that. Only the newest entry of a lane can speak of one.
+ * - A flog entry that the map does not show. It has to be durable before the map changes: otherwise a power cut could bring back the
+ *   older entry, whose free block the map would name.
+ * - A map entry whose write-back was not started. The lane's next write overwrites the sector's old block, and relies on the change
+ *   being durable. Only the newest entry of a lane can have such a map entry.
  */
 export function completeWrites(
   memory: Memory,

@@ -1,4 +1,4 @@
-/** Finds the arenas by their info blocks, or by what is left of them. */
+/** Finds the arenas by their info blocks, or by their copies. */
 
 import type { Memory } from '../../memory/memory.js';
 import { hasSignature, type InfoBlock, type ParsedInfo, parseInfo } from './info-block.js';
@@ -6,17 +6,17 @@ import { type ArenaLimits, arenaExtents, arenaSize, type BttVersion, LIMITS, PAG
 import { tryRead } from './media.js';
 import { type BttProblem, problem } from './problems.js';
 
-/** An arena and where it is. */
+/** An arena and its place. */
 export interface FoundArena {
   readonly index: number;
-  /** Of the arena in the memory, in bytes. */
+  /** Where the arena begins in the memory, in bytes. */
   readonly offset: number;
   readonly info: InfoBlock;
   /** The bytes of its info block, or of the copy that it is to be restored from. */
   readonly block: Buffer;
 }
 
-/** What there is. Arenas behind one that is lost are not found. */
+/** What was found. Arenas after a lost one are not found. */
 export interface Discovery {
   readonly version: BttVersion;
   readonly arenas: readonly FoundArena[];
@@ -38,22 +38,22 @@ function infoAt(memory: Memory, at: number, room: number, version: BttVersion): 
   return { info: parsed.info, block };
 }
 
-/** The problem of an info block that is of no use, and has no copy. */
+/** The problem of an info block that is useless, and has no copy. */
 function useless(index: number, offset: number, { why, sound }: NoInfo): BttProblem {
-  const what = sound ? 'is intact, and cannot be' : 'is damaged';
-  const detail = `the info block at ${offset} ${what} (${why}), and no copy of use was found`;
+  const what = sound ? 'is intact, but makes no sense' : 'is damaged';
+  const detail = `the info block at ${offset} ${what} (${why}), and no usable copy was found`;
   return problem(sound ? 'info-inconsistent' : 'info-lost', index, detail);
 }
 
-/** Whether an info block was once stored there, sound or not. */
+/** Whether an info block was stored there, sound or not. */
 function leftAt(memory: Memory, at: number): boolean {
   const block = tryRead(memory, at, PAGE);
   return block !== undefined && hasSignature(block);
 }
 
 /**
- * The copy of an arena's info block, where it can be: at the end that an arena has which is as large as can be; where the
- * damaged block says. It must say of itself that it is there.
+ * The copy of an arena's info block: at the end of the largest arena that fits, or where the damaged block says. The copy
+ * itself must name this place.
  */
 function copyOf(memory: Memory, offset: number, version: BttVersion, limits: ArenaLimits): Candidate | undefined {
   const found = copyAt(memory, offset, endOf(memory, offset, limits), version);
@@ -62,7 +62,7 @@ function copyOf(memory: Memory, offset: number, version: BttVersion, limits: Are
   return damaged && copyAt(memory, offset, offset + Number(damaged.readBigUInt64LE(112)), version);
 }
 
-/** Where the copy of an arena at `offset` is that is as large as can be. */
+/** Where the copy is of the largest arena that fits at `offset`. */
 function endOf(memory: Memory, offset: number, limits: ArenaLimits): number {
   const size = Math.min(memory.size - offset, limits.largest);
   return offset + size - (size % PAGE) - PAGE;
@@ -74,15 +74,15 @@ function copyAt(memory: Memory, offset: number, at: number, version: BttVersion)
   return 'info' in found && offset + found.info.infoCopyOffset === at ? found : undefined;
 }
 
-/** The copy of a first arena that is as large as can be. */
+/** The copy of the largest first arena that fits. */
 function copyAtEnd(memory: Memory, version: BttVersion, limits: ArenaLimits): Candidate | undefined {
   const offset = START[version];
   return copyAt(memory, offset, endOf(memory, offset, limits), version);
 }
 
 /**
- * The first arena's info block made from the damaged one and the last arena's copy, which has the same in all fields but
- * those that are the arena's own. Only if the checksum of the damaged one then is right.
+ * The first arena's info block, made from the damaged one and the last arena's copy: fields that differ by arena from the former,
+ * all others from the latter. Only if the damaged one's checksum is right for the result.
  */
 function patched(memory: Memory, offset: number, version: BttVersion, limits: ArenaLimits): Candidate | undefined {
   const damaged = tryRead(memory, offset, PAGE);
@@ -104,26 +104,26 @@ function patched(memory: Memory, offset: number, version: BttVersion, limits: Ar
   return 'info' in parsed && parsed.info.version === version ? { info: parsed.info, block: copy } : undefined;
 }
 
-/** The first arena, and which layout it has. */
+/** The first arena, and its layout. */
 interface First extends Candidate {
   readonly version: BttVersion;
   readonly isCopy: boolean;
-  /** Why it may be that of another BTT than the one that was in use. */
+  /** Why it may belong to another BTT than the one that was in use. */
   readonly doubt?: string;
 }
 
-/** The sound info block, of any BTT, that is where this one's copy should be. */
+/** The sound info block, of any BTT, at the place of this one's copy. */
 function atPlaceOfCopy(memory: Memory, { info, version }: First): InfoBlock | undefined {
   const block = tryRead(memory, START[version] + info.infoCopyOffset, PAGE);
   if (block === undefined) return undefined;
-  // As much room as there is: where it begins is not known.
+  // Where its arena begins is unknown: it may use all of the memory.
   const parsed = parseInfo(block, memory.size);
   return 'info' in parsed ? parsed.info : undefined;
 }
 
 /**
- * Which of the info blocks at the two places is the BTT's. The newer format overwrites the older one's copy, because both end
- * where the memory does, and leaves the older one's info block alone if the layout is another.
+ * Which of the info blocks at the two places is the BTT's. A newer format overwrites the copy of an older one, because both
+ * copies are at the memory's end, and leaves the info block of the older one alone where that has the other layout.
  */
 function choose(memory: Memory, limits: ArenaLimits, sound: readonly First[]): First | undefined {
   const copies = new Map(sound.map((one) => [one, atPlaceOfCopy(memory, one)]));
@@ -131,7 +131,8 @@ function choose(memory: Memory, limits: ArenaLimits, sound: readonly First[]): F
     const copy = copies.get(one);
     return copy?.uuid === one.info.uuid && copy.version === one.version;
   });
-  // In layout 2.0 the other's place is a sector's: what is there may have been written by anybody. Not so the other way round.
+  // In layout 2.0 the place of a 1.1 info block holds a sector, which can have any contents. In layout 1.1 nothing uses the place of a
+  // 2.0 info block.
   const owner = owners.find(({ version }) => version === '2.0') ?? owners[0];
   if (owner?.version === '2.0') return owner;
   if (owner !== undefined) {
@@ -142,7 +143,7 @@ function choose(memory: Memory, limits: ArenaLimits, sound: readonly First[]): F
   const [one, second] = sound;
   if (one === undefined) return undefined;
   if (second !== undefined)
-    return { ...one, doubt: 'there is another one with the other layout, and neither has its copy' };
+    return { ...one, doubt: 'another one with the other layout is there too, and neither has its copy' };
   const copy = copies.get(one);
   if (copy === undefined) return one;
   const { version } = copy;
@@ -172,7 +173,7 @@ function first(memory: Memory, limits: ArenaLimits): First | undefined {
   return undefined;
 }
 
-/** What an arena's info block says that the first one's does not. */
+/** How an arena's info block contradicts the first one's. */
 function mismatch(info: InfoBlock, { uuid, sectorSize }: InfoBlock): string | undefined {
   if (info.uuid !== uuid) return `UUID ${info.uuid} is not that of the first arena, ${uuid}`;
   if (info.sectorSize !== sectorSize)
@@ -181,9 +182,9 @@ function mismatch(info: InfoBlock, { uuid, sectorSize }: InfoBlock): string | un
 }
 
 /**
- * Finds all arenas. Reads info blocks and nothing else, and stores nothing.
+ * Finds all arenas. Reads only info blocks, and stores nothing.
  *
- * @returns `undefined` when nothing says that there ever was a BTT
+ * @returns undefined where nothing shows that there ever was a BTT
  */
 export function discover(memory: Memory, limits: ArenaLimits = LIMITS): Discovery | undefined {
   const start = first(memory, limits);

@@ -1,4 +1,4 @@
-/** Reads an arena's flog, judges it, and says what recovery has to do. */
+/** Reads an arena's flog, checks it, and says what recovery has to do. */
 
 import type { Memory } from '../../memory/memory.js';
 import { isFault } from '../bad-blocks/faults.js';
@@ -9,13 +9,13 @@ import { blockOf, loadEntry } from './map.js';
 import { tryRead } from './media.js';
 import { type BttProblem, type BttProblemCode, problem } from './problems.js';
 
-/** A write that was committed, and did not come to change the map. */
+/** A write that was committed, and is not in the map yet. */
 export interface PendingEntry {
   readonly sector: number;
   readonly block: number;
 }
 
-/** What the flog says. With problems other than `flog-map`, `lanes` are of no use. */
+/** What the flog says. With problems other than `flog-map`, `lanes` is useless. */
 export interface FlogFindings {
   readonly lanes: readonly LaneState[];
   readonly second: SecondSlot;
@@ -23,10 +23,10 @@ export interface FlogFindings {
   readonly problems: readonly BttProblem[];
 }
 
-/** At most so many examples are told. */
+/** A problem names at most so many examples. */
 const MOST_EXAMPLES = 4;
 
-/** Collects what is wrong, one problem for each kind. */
+/** Collects findings: one problem of each kind. */
 export class Findings {
   readonly #arena: number;
   readonly #found = new Map<BttProblemCode, { count: number; examples: string[] }>();
@@ -53,14 +53,15 @@ export class Findings {
 }
 
 /**
- * What recovery finds: entries whose sector still has its old block. Another lane may have had the same sector next, so each
- * sector is followed from block to block; `current` is what the map says by then.
+ * The writes that recovery has to complete: flog entries whose sector still has its old block. Several lanes may have written the
+ * same sector one after the other, so each sector is followed from block to block. `current`, the map's blocks by sector, is changed
+ * to what the map will say.
  */
 function pendingOf(lanes: readonly LaneState[], current: Map<number, number>): Map<number, number> {
   const key = (sector: number, block: number): string => `${sector} ${block}`;
   const next = new Map<string, number>();
   for (const { sector, oldBlock, newBlock } of lanes) {
-    // Two lanes with one old block are damage, and found to be.
+    // Two lanes with the same old block are damage, found below.
     if (oldBlock !== newBlock && !next.has(key(sector, oldBlock))) next.set(key(sector, oldBlock), newBlock);
   }
   const pending = new Map<number, number>();
@@ -69,7 +70,7 @@ function pendingOf(lanes: readonly LaneState[], current: Map<number, number>): M
     for (;;) {
       const step = next.get(key(sector, block));
       if (step === undefined) break;
-      // Each is gone once: a circle ends at a block that a lane has free, and so is found to be damage.
+      // Each step is taken once: a circle ends at a block that a lane has free, which is damage, found below.
       next.delete(key(sector, block));
       pending.set(sector, step);
       block = step;

@@ -24,11 +24,11 @@ export interface FlogEntry {
   readonly oldBlock: number;
   readonly newBlock: number;
   readonly sequence: number;
-  /** The old block could not be read, and must not be trusted before it was overwritten. */
+  /** The old block could not be read, and is not to be trusted before it has been overwritten. */
   readonly oldIsBad: boolean;
 }
 
-/** What a lane says: its newer entry, and where the next one goes. */
+/** The state of a lane: its newer entry, and where the next one goes. */
 export interface LaneState extends FlogEntry {
   /** Slot that the next entry overwrites. */
   readonly nextSlot: number;
@@ -48,13 +48,13 @@ function isUnused(flog: Buffer, at: number): boolean {
 }
 
 /**
- * Which slots are in use, told by those that are not all zero; `undefined` when the lanes contradict each other or no
- * known arrangement (log_set_indices, drivers/nvdimm/btt.c). A flog without second entries is taken for 0 and 1.
+ * Which slots are in use: those that are not all zero. Undefined where the lanes contradict each other, or fit no known
+ * arrangement (log_set_indices, drivers/nvdimm/btt.c). A flog without second entries counts as one of slots 0 and 1.
  */
 export function secondSlotOf(flog: Buffer): SecondSlot | undefined {
   let second: SecondSlot | undefined;
   for (let lane = 0; lane < flog.length; lane += FLOG_LANE) {
-    // Only the first slot is used from the beginning.
+    // A new flog uses the first slot only.
     if (isUnused(flog, lane) || !isUnused(flog, lane + 3 * FLOG_ENTRY)) return undefined;
     for (const slot of [1, 2] as const) {
       if (isUnused(flog, lane + slot * FLOG_ENTRY)) continue;
@@ -65,13 +65,13 @@ export function secondSlotOf(flog: Buffer): SecondSlot | undefined {
   return second ?? 1;
 }
 
-/** The state of a lane from its 64 bytes at `at`, or what is wrong with its sequence numbers. */
+/** The state of a lane, from its 64 bytes at `at`; or what is wrong with its sequence numbers. */
 export function laneState(flog: Buffer, at: number, second: SecondSlot): LaneState | string {
   const slots = [0, second] as const;
   const [a, b] = slots.map((slot) => flog.readUInt32LE(at + slot * FLOG_ENTRY + 12)) as [number, number];
   if (a > 3 || b > 3) return `sequence numbers ${a} and ${b}, which end at 3`;
   if (a === b) return `sequence number ${a} twice`;
-  // The first entry is made with number 1, and the second is 0 until it is used; Linux takes any other 0 for what it is not.
+  // A new lane has number 1 in its first entry, and 0 in the unused second one; Linux misreads any other 0.
   if ((a === 0 || b === 0) && a !== 1) return `sequence numbers ${a} and ${b}, which do not follow each other`;
   const newer = b === 0 || following(b) === a ? 0 : 1;
   const place = at + slots[newer] * FLOG_ENTRY;

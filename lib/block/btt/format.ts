@@ -15,8 +15,8 @@ import { tryRead } from './media.js';
 import type { CheckedFormat } from './options.js';
 import type { Steps } from './steps.js';
 
-/** Cleared at a time. */
-const PIECE = 8 * 2 ** 20;
+/** Bytes of the map cleared in one step. */
+const STEP = 8 * 2 ** 20;
 
 interface Plan {
   readonly offset: number;
@@ -29,20 +29,20 @@ function plan(memory: Memory, options: CheckedFormat, limits: ArenaLimits): Plan
   const start = START[version];
   const extents = arenaExtents(memory.size, start, limits);
   if (extents.length === 0) {
-    throw outOfRange('memory.size', `at least ${start + limits.smallest}, which is the smallest BTT,`, memory.size);
+    throw outOfRange('memory.size', `at least ${start + limits.smallest}, the size of the smallest BTT,`, memory.size);
   }
   return extents.map(({ offset, size }, i) => {
     const layout = planArena(size, sectorSize, nfree, i + 1 < extents.length ? size : 0);
     if (layout === undefined) {
-      throw outOfRange('options.nfree', `few enough for an arena of ${size} bytes to have a sector`, nfree);
+      throw outOfRange('options.nfree', `small enough that an arena of ${size} bytes has a sector`, nfree);
     }
     return { offset, info: { ...layout, version, uuid, parentUuid, inErrorState: false } };
   });
 }
 
 /**
- * Nothing of an older BTT may be found, or restored, once its map is changed. Until all of it is durable the old BTT is whole but
- * for info blocks, or lost.
+ * Once the map is changed, no older BTT may be found or restored: wipes all its info blocks. Until the wipe is durable, the old BTT
+ * lacks info blocks, and is whole otherwise.
  */
 function wipe(memory: Memory, limits: ArenaLimits): void {
   const old = discover(memory, limits)?.arenas ?? [];
@@ -50,7 +50,7 @@ function wipe(memory: Memory, limits: ArenaLimits): void {
     memory.fill(offset, PAGE, 0, 'flush');
     memory.fill(offset + info.infoCopyOffset, PAGE, 0, 'flush');
   }
-  // And what is damaged, or was left by an older format with the other layout.
+  // Damaged info blocks, and those of an older format with the other layout.
   for (const start of Object.values(START)) {
     const block = tryRead(memory, start, PAGE);
     if (block !== undefined && hasSignature(block)) memory.fill(start, PAGE, 0, 'flush');
@@ -66,16 +66,16 @@ function writeFlog(memory: Memory, { offset, info }: Plan): void {
   memory.write(offset + info.flogOffset, flog, 'flush');
 }
 
-/** Refuses what must not be formatted; stores nothing. */
+/** Refuses memory that must not be formatted; stores nothing. */
 function refuseFormat(memory: Memory, { force }: CheckedFormat): void {
-  // Where nothing can be made durable this throws, and says why: before anything is gone, not halfway.
+  // Where nothing can be made durable, this throws and says why, before anything is lost.
   if (memory.durability.volatile) memory.drain();
   if (!force) refuseUnlessBlank('format', 'the memory', memory);
 }
 
 /**
- * Formats in pieces. A power cut before the end leaves no BTT, or all of it, or one whose info blocks have to be restored: they and
- * their copies are stored last, once all that they speak of is durable.
+ * Formats in steps. A power cut before the end leaves no BTT, or all of it, or one whose info blocks have to be restored: they and
+ * their copies are stored last, once everything that they describe is durable.
  */
 export function* format(memory: Memory, options: CheckedFormat, limits: ArenaLimits = LIMITS): Steps<void> {
   const arenas = plan(memory, options, limits);
@@ -97,8 +97,8 @@ function* formatted(memory: Memory, options: CheckedFormat, arenas: Plan[], limi
   for (const arena of arenas) {
     const { offset, info } = arena;
     if (!options.zeroed) {
-      for (let at = info.mapOffset; at < info.flogOffset; at += PIECE) {
-        const length = Math.min(PIECE, info.flogOffset - at);
+      for (let at = info.mapOffset; at < info.flogOffset; at += STEP) {
+        const length = Math.min(STEP, info.flogOffset - at);
         memory.fill(offset + at, length, 0, 'flush');
         done += length;
         yield { done, total };

@@ -31,13 +31,13 @@ const FLAG_ERROR = 1;
 /** Two bits of a map entry are flags. */
 const MOST_BLOCKS = 2 ** 30;
 
-/** What an info block says. */
+/** The contents of an info block. */
 export interface InfoBlock extends ArenaLayout {
   readonly version: BttVersion;
   /** In the usual form, lower case. */
   readonly uuid: string;
   readonly parentUuid: string;
-  /** Linux and UEFI refuse to write to such an arena. */
+  /** Linux and UEFI refuse to write to an arena in the error state. */
   readonly inErrorState: boolean;
 }
 
@@ -82,12 +82,12 @@ export function encodeInfo(info: InfoBlock): Buffer {
   return block;
 }
 
-/** Whether it looks like an info block, sound or not. */
+/** Whether the bytes begin as an info block does, sound or not. */
 export function hasSignature(block: Buffer): boolean {
   return block.subarray(0, SIGNATURE.length).equals(SIGNATURE);
 }
 
-/** What is wrong with the numbers, or undefined. `room` is how far the memory goes on from the arena's beginning. */
+/** What is wrong with the numbers, or undefined. `room` is the bytes from the arena's beginning to the memory's end. */
 function nonsense(info: InfoBlock, infoSize: number, room: number): string | undefined {
   const { sectorSize, sectorCount, blockSize, blockCount, nfree } = info;
   const { nextOffset, dataOffset, mapOffset, flogOffset, infoCopyOffset } = info;
@@ -98,7 +98,7 @@ function nonsense(info: InfoBlock, infoSize: number, room: number): string | und
   if (sectorCount < 1) return 'it has no sectors';
   if (blockCount !== sectorCount + nfree)
     return `${blockCount} blocks are not ${sectorCount} sectors and ${nfree} free`;
-  if (blockCount > MOST_BLOCKS) return `${blockCount} blocks are more than a map entry can tell`;
+  if (blockCount > MOST_BLOCKS) return `${blockCount} blocks are more than a map entry can name`;
   if (mapOffset % 8 !== 0 || flogOffset % FLOG_LANE !== 0) return 'map or flog are not aligned';
   if (dataOffset < PAGE) return `the data at ${dataOffset} overlap the info block`;
   if (dataOffset + blockCount * blockSize > mapOffset)
@@ -113,17 +113,16 @@ function nonsense(info: InfoBlock, infoSize: number, room: number): string | und
   if (infoCopyOffset + PAGE > room) return `it is ${infoCopyOffset + PAGE} bytes long where there are ${room}`;
   if (nextOffset % PAGE !== 0) return `the next arena at ${nextOffset} does not begin at a page`;
   if (nextOffset !== 0 && (nextOffset < infoCopyOffset + PAGE || nextOffset >= room)) {
-    return `the next arena at ${nextOffset} is in this one, or behind the end`;
+    return `the next arena at ${nextOffset} is in this one, or past the end`;
   }
   return undefined;
 }
 
-/** An info block, or why it is none. */
+/** An info block, or why the bytes are none. */
 export type ParsedInfo = { readonly info: InfoBlock } | { readonly why: string; readonly sound: boolean };
 
 /**
- * Reads an info block. `sound` says of one that is refused that signature and checksum are right, so that it was stored
- * like this.
+ * Reads an info block. `sound` means of a refused one that its signature and checksum are right: it was stored like this.
  */
 export function parseInfo(block: Buffer, room: number): ParsedInfo {
   if (!hasSignature(block)) return { why: 'it has no BTT signature', sound: false };

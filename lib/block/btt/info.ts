@@ -1,11 +1,12 @@
-/** What there is to know of a BTT. */
+/** What an open BTT says of itself. */
 
 import type { Discovery } from './discover.js';
 import type { ArenaLayout, BttVersion } from './layout.js';
 import type { BttProblem } from './problems.js';
 
-/** An arena. Offsets are in bytes from its beginning, which is at `offset` of the memory. */
+/** An arena. Its offsets are in bytes from its beginning. */
 export interface BttArenaInfo extends ArenaLayout {
+  /** Where it begins in the memory, in bytes. */
   readonly offset: number;
 }
 
@@ -21,7 +22,7 @@ export interface BttInfo {
   /** Bytes of all sectors. */
   readonly size: number;
   readonly arenas: readonly BttArenaInfo[];
-  /** What was found to be wrong without going through the maps; `Btt.check` finds more. */
+  /** The damage that opening found; `Btt.check` finds more. */
   readonly problems: readonly BttProblem[];
 }
 

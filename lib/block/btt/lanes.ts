@@ -1,18 +1,18 @@
-/** The lanes of an open arena: which block each has free, and where its next flog entry goes. */
+/** The lanes of an open arena: the free block of each, and where its next flog entry goes. */
 
 import { following, type LaneState, type SecondSlot } from './flog.js';
 import { FLOG_ENTRY, FLOG_LANE } from './layout.js';
 
-/** Whether a lane's free block can be used. */
+/** The lane's free block can be used. */
 const USABLE = 0;
-/** Something was wrong with the block: it has to be overwritten and read once before it is trusted. */
+/** The block failed: it has to be overwritten and read once before it is trusted. */
 const SUSPECT = 1;
 /** The block can neither be overwritten nor read. The lane rests until the arena is opened again. */
 const RETIRED = 2;
 
 /** Takes some 8 bytes for each lane. */
 export class Lanes {
-  /** Lanes there are. */
+  /** The number of lanes. */
   readonly count: number;
   readonly #flog: number;
   readonly #second: SecondSlot;
@@ -40,7 +40,7 @@ export class Lanes {
     return this.#usable;
   }
 
-  /** The next lane's number, in turn, so that the flog wears evenly; there must be a usable one. */
+  /** The next lane's number, in turn, so that the flog wears evenly. There must be a usable lane. */
   next(): number {
     let lane = this.#cursor;
     while (this.#state[lane] === RETIRED) lane = lane + 1 === this.count ? 0 : lane + 1;

@@ -13,9 +13,9 @@
  *                └──────┴────────────────────────────────┴───────────┴───────────┴──────┘
  *                0      dataOffset                       mapOffset   flogOffset  infoCopyOffset
  *
- * A sector is one *block* of the data area, and which one says its entry in the map. There are `nfree` blocks more than
- * sectors: the free ones, one for each *lane*. A write goes to a lane's free block and then swaps it with the sector's; what
- * it was about to do is in the lane's entry of the *flog* (free list and log).
+ * A sector is one *block* of the data area; its entry in the map says which one. There are `nfree` blocks more than sectors: the
+ * free ones, one for each *lane*. A write goes to a lane's free block and then swaps it with the sector's; the lane's entry in the
+ * *flog* (free list and log) records the swap.
  */
 
 /** The layouts in use: Linux's own (1.1), which leaves 4 KiB free at the beginning, and UEFI's (2.0). */
@@ -38,12 +38,12 @@ export const FLOG_LANE = 64;
 /** Bytes of one of a lane's entries. */
 export const FLOG_ENTRY = 16;
 
-/** What a block's size is rounded up to (INT_LBASIZE_ALIGNMENT, drivers/nvdimm/nd.h): a cache line is never shared. */
+/** Block sizes are rounded up to a multiple of this (INT_LBASIZE_ALIGNMENT, drivers/nvdimm/nd.h): blocks share no cache line. */
 const BLOCK_ALIGNMENT = 64;
 
 /** How large arenas are (UEFI 6.2). Tests make them smaller. */
 export interface ArenaLimits {
-  /** Bytes. What is left at the end and is smaller is not used. */
+  /** Bytes. A smaller rest at the end stays unused. */
   readonly smallest: number;
   /** Bytes. */
   readonly largest: number;
@@ -54,7 +54,7 @@ export const LIMITS: ArenaLimits = { smallest: 2 ** 24, largest: 2 ** 39 };
 /** Free blocks, and so lanes, of an arena that Linux makes (ND_MAX_LANES). */
 export const USUAL_LANES = 256;
 
-/** More lanes than this are taken for damage: what an open BTT keeps in memory is in proportion to them. */
+/** More lanes than this count as damage: an open BTT takes memory in proportion to them. */
 export const MOST_LANES = 2 ** 16;
 
 /** The sector sizes that Linux takes (btt_lbasize_supported, drivers/nvdimm/btt_devs.c): 0 to 128 bytes beside 512 or 4096. */
@@ -62,7 +62,7 @@ export const SECTOR_SIZES = [512, 520, 528, 4096, 4104, 4160, 4224] as const;
 
 export type BttSectorSize = (typeof SECTOR_SIZES)[number];
 
-/** The arrangement of one arena. Offsets are in bytes from the arena's beginning. */
+/** The layout of one arena. Offsets are in bytes from the arena's beginning. */
 export interface ArenaLayout {
   /** Bytes of a sector (external LBA size). */
   readonly sectorSize: number;
@@ -92,8 +92,8 @@ export function arenaSize({ nextOffset, infoCopyOffset }: ArenaLayout): number {
 }
 
 /**
- * The arrangement of an arena in `size` bytes, as Linux makes it (alloc_arena, drivers/nvdimm/btt.c), or undefined where
- * there is no room for a sector.
+ * The layout of an arena in `size` bytes, as Linux makes it (alloc_arena, drivers/nvdimm/btt.c); undefined where there is no room
+ * for a sector.
  */
 export function planArena(
   size: number,
@@ -105,7 +105,7 @@ export function planArena(
   const flogSize = roundUp(nfree * FLOG_LANE, PAGE);
   const available = whole - 2 * PAGE - flogSize;
   const blockSize = roundUp(sectorSize, BLOCK_ALIGNMENT);
-  // A page less, because the map is rounded up to pages.
+  // One page less, as the map is rounded up to pages.
   const blockCount = Math.floor((available - PAGE) / (blockSize + MAP_ENTRY));
   const sectorCount = blockCount - nfree;
   if (sectorCount < 1) return undefined;
@@ -126,7 +126,7 @@ export function planArena(
   };
 }
 
-/** Where the arenas of a new BTT are: as many of the largest size as fit, and what remains if that is enough. */
+/** Where the arenas of a new BTT are: as many of the largest size as fit, and the rest where that is large enough. */
 export function arenaExtents(size: number, start: number, limits: ArenaLimits): { offset: number; size: number }[] {
   const extents: { offset: number; size: number }[] = [];
   let offset = start;

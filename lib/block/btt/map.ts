@@ -37,7 +37,7 @@ export function isError(entry: number): boolean {
   return (entry & FLAGS) >>> 0 === ERROR;
 }
 
-/** One word of memory: what `load64` and `store64` take, and its two halves. Scratch for whoever is at work. */
+/** One word of memory, as `load64` and `store64` take it, and its two halves: scratch space for one operation at a time. */
 export const word = new BigUint64Array(1);
 export const half = new Uint32Array(word.buffer);
 

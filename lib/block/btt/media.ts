@@ -1,9 +1,9 @@
-/** Reading what may not be there. */
+/** Reads memory that may be unavailable. */
 
 import type { Memory } from '../../memory/memory.js';
 import { isFault } from '../bad-blocks/faults.js';
 
-/** Bytes of the memory, or undefined where they cannot be read, or where there is no memory. */
+/** Bytes of the memory; undefined where they cannot be read, or lie past the end. */
 export function tryRead(memory: Memory, offset: number, length: number): Buffer | undefined {
   if (!(offset >= 0 && offset + length <= memory.size)) return undefined;
   const bytes = Buffer.alloc(length);

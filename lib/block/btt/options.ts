@@ -1,4 +1,4 @@
-/** What the calls of a BTT can be asked for, checked before anything is used. */
+/** The options of a BTT's calls, and their checks. */
 
 import { randomUUID } from 'node:crypto';
 import { wrongType, wrongValue } from '../../errors.js';
@@ -15,42 +15,42 @@ export interface BttFormatOptions {
   readonly sectorSize?: BttSectorSize;
   /** `'1.1'` as Linux makes it, from 4096 on; `'2.0'` as UEFI describes it, from 0 on. Default `'1.1'`. */
   readonly version?: BttVersion;
-  /** Default: a random one. */
+  /** Default: random (RFC 9562, version 4). */
   readonly uuid?: string;
-  /** UUID of the namespace; Linux refuses a BTT with another one's. Default: none, which Linux takes anywhere. */
+  /** UUID of the namespace. Linux refuses a BTT that names another namespace. Default: none, which Linux takes anywhere. */
   readonly parentUuid?: string;
-  /** Free blocks, and so sectors that can be written at the same time. Default 256, as Linux has it. */
+  /** Free blocks of an arena: the most sectors that are written at the same time. From 1 to 65,536; default 256, as Linux has it. */
   readonly nfree?: number;
   /**
-   * Format over what is there. Default false: `ERR_PMEM_IN_USE` unless nothing known is there and the first and the last MiB are
-   * blank, each all 0x00 or all 0xFF.
+   * Overwrite what is there. Default false: `ERR_PMEM_IN_USE` unless the first and the last MiB are blank, each all 0x00 or all 0xFF,
+   * and no known format is found.
    */
   readonly force?: boolean;
   /**
-   * All of the memory is known to be zero, such as a file just made: then the map need not be cleared, which takes a while and
-   * fills a sparse file. Default false. Where it is not true the BTT is damaged from the beginning.
+   * The caller knows that all of the memory is zero, as of a file just made: then the map is not cleared, which would take a while
+   * and fill a sparse file. Default false. Where this is not true, the BTT is damaged from the beginning.
    */
   readonly zeroed?: boolean;
 }
 
 /** Options of `Btt.open`. */
 export interface BttOpenOptions {
-  /** Refuse to store, and change nothing. Default: whether the memory is read-only. */
+  /** Refuse everything that stores, and do not complete interrupted writes. Default: whether the memory is read-only. */
   readonly readOnly?: boolean;
   /**
-   * Go through the maps too, and refuse what is not safe to write to; read-only, put it into `info.problems`. Default: whether
-   * the maps together are of 16 MiB or less, which take 200 ms.
+   * Go through the maps too, and refuse a BTT that is not safe to write to; read-only, put its damage into `info.problems`. Default:
+   * whether the maps together have 16 MiB or less, which take 200 ms.
    */
   readonly verify?: boolean;
 }
 
 /** Options of `Btt.check`. */
 export interface BttCheckOptions {
-  /** Repair what can be repaired, if everything that is wrong can. Default false: nothing is stored. */
+  /** Repair all damage, if all of it can be repaired. Default false: nothing is stored. */
   readonly repair?: boolean;
   /**
    * With `repair`: make the flogs as new, each lane keeping its free block, as `ndctl check-namespace --rewrite-log` does. Then
-   * both kernels before 4.15, which use other slots of the flog, and later ones can go on with the BTT. May be interrupted.
+   * kernels before 4.15, which use other slots of the flog, can use the BTT as later ones can. A power cut in the middle is harmless.
    * Default false.
    */
   readonly rewriteLog?: boolean;

@@ -1,19 +1,19 @@
-/** What can be wrong with a BTT. */
+/** The kinds of damage that a BTT can have. */
 
 import { PmemError } from '../../errors.js';
 
 /**
  * - `info-missing`: an arena's info block is damaged, and its copy is sound. Repair restores it.
- * - `info-copy`: the copy is damaged or another one. Repair makes it again.
+ * - `info-copy`: the copy is damaged or differs. Repair makes it again.
  * - `info-lost`: both are damaged.
- * - `info-inconsistent`: the info block is intact and says what cannot be, or not what the first arena's says; or it may be that of
- *   an older BTT, because another one's is where its copy should be.
- * - `info-error-flag`: the arena was marked as being in an error state.
- * - `flog-slots`: which slots of the flog are in use cannot be told.
- * - `flog-sequence`: a lane's sequence numbers say not which of its entries is the newer.
- * - `flog-bounds`: a lane's entry names a sector or block that the arena has not.
- * - `flog-map`: a write was cut short behind its commit. Opening completes it, and so does repair.
- * - `map-bounds`: a sector's map entry names a block that the arena has not.
+ * - `info-inconsistent`: the info block is intact, but makes no sense or contradicts the first arena's; or it may belong to an older
+ *   BTT, because another BTT's is where its copy should be.
+ * - `info-error-flag`: the arena is marked as being in an error state.
+ * - `flog-slots`: it is unclear which slots of the flog are in use.
+ * - `flog-sequence`: a lane's sequence numbers do not say which of its entries is the newer.
+ * - `flog-bounds`: a lane's entry names a sector or block that the arena does not have.
+ * - `flog-map`: a write was interrupted after its commit. Opening completes it, and so does repair.
+ * - `map-bounds`: a sector's map entry names a block that the arena does not have.
  * - `block-twice`: a block belongs to two sectors or lanes: writing to one would overwrite the other.
  * - `block-lost`: a block belongs to no sector and no lane.
  * - `media`: metadata cannot be read.
@@ -33,14 +33,14 @@ export type BttProblemCode =
   | 'block-lost'
   | 'media';
 
-/** One thing that is wrong with an arena. */
+/** One kind of damage of an arena. */
 export interface BttProblem {
   readonly code: BttProblemCode;
   /** Number of the arena, from 0. */
   readonly arena: number;
-  /** What was found, where; with how many of its kind there are. */
+  /** What was found, and where: some examples, and how many more there are. */
   readonly detail: string;
-  /** How many sectors, lanes or blocks it concerns. */
+  /** How many sectors, lanes or blocks have it. */
   readonly count: number;
   /** Whether `Btt.check` can repair it. */
   readonly repairable: boolean;
@@ -50,10 +50,10 @@ export interface BttProblem {
 
 const REPAIRABLE: ReadonlySet<BttProblemCode> = new Set(['info-missing', 'info-copy', 'flog-map']);
 
-/** Those that opening can live with: the copy is not used, and a write that was cut short is completed. */
+/** Opening tolerates these: it does not use the copy, and completes an interrupted write. */
 const HARMLESS: ReadonlySet<BttProblemCode> = new Set(['info-copy', 'flog-map']);
 
-/** Stands in the way of storing. */
+/** Whether the problem makes storing unsafe. */
 export function isDangerous({ code }: BttProblem): boolean {
   return !HARMLESS.has(code);
 }
@@ -67,7 +67,7 @@ function inWords({ code, arena, detail }: BttProblem): string {
 }
 
 /**
- * A BTT that is damaged: code `ERR_PMEM_BTT_CORRUPT`. Where its info blocks are sound, it can be opened read-only.
+ * The BTT is damaged: code `ERR_PMEM_BTT_CORRUPT`. Where its info blocks are sound, it can be opened read-only.
  */
 export class BttCorruptError extends PmemError {
   override readonly name = 'BttCorruptError';
@@ -75,8 +75,8 @@ export class BttCorruptError extends PmemError {
 
   constructor(operation: string, problems: readonly BttProblem[]) {
     const way = problems.every(({ repairable }) => repairable)
-      ? "Btt.check with repair, or 'pmem btt check --repair', mends it"
-      : "Btt.check, or 'pmem btt check', tells all that is wrong; opening it with readOnly may still give the data";
+      ? "Btt.check with repair, or 'pmem btt check --repair', repairs it"
+      : "Btt.check, or 'pmem btt check', lists all damage; opened with readOnly, its sectors may still be readable";
     super(
       'ERR_PMEM_BTT_CORRUPT',
       `${operation}: the BTT is damaged, and nothing was stored: ${problems.map(inWords).join('; ')}. ${way}`,

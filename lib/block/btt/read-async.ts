@@ -12,7 +12,7 @@ function isAsync(memory: Memory): memory is AsyncMemory {
   return 'readAsync' in memory && typeof memory.readAsync === 'function';
 }
 
-/** Where a read goes on. */
+/** What a read works on. */
 export interface AsyncReader {
   readonly memory: Memory;
   readonly arena: Arena;
@@ -48,7 +48,7 @@ async function readGroup(
       const { offset, block } = place;
       const piece = partOf(target, at, at + sectorSize);
       arena.tracking.begin(block);
-      // An async function: where somebody's memory throws at once, the block is given back too.
+      // An async function, so that the block is given back also where a memory's readAsync throws at once.
       const read = async (): Promise<void> => {
         try {
           await memory.readAsync(offset, piece);
@@ -87,7 +87,7 @@ export async function readAhead(
     if (isAsync(memory) && room > 0) {
       some = Math.min(left, room, MOST_BLOCKS);
       await readGroup(memory, reader, first + done, some, target, at);
-      // Were it closed meanwhile, somebody may have opened another, which knows of no readers: these bytes may be another sector's.
+      // If the BTT was closed meanwhile, another one may be open, which knows of no readers: these bytes may be another sector's.
       refuseClosed();
     } else {
       arena.read(first + done, some, target, at);

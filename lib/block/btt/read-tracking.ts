@@ -1,6 +1,6 @@
-/** Which blocks are being read by somebody who will come back: they must not be written to in the meantime. */
+/** The blocks that another thread is reading: a writer must not store into them meanwhile. */
 
-/** Linux keeps such a table too (RTT, Read Tracking Table, btt.rst). */
+/** Linux has such a table too (RTT, Read Tracking Table, btt.rst). */
 export class ReadTracking {
   readonly #readers = new Map<number, number>();
 
@@ -8,7 +8,7 @@ export class ReadTracking {
     return this.#readers.size > 0;
   }
 
-  /** Blocks being read. */
+  /** The number of blocks that are being read. */
   get count(): number {
     return this.#readers.size;
   }

@@ -1,4 +1,4 @@
-/** Repairs what check found. Nothing is stored that was not found to be sound somewhere else. */
+/** Repairs what a check found, with bytes that are sound somewhere else. */
 
 import type { Memory } from '../../memory/memory.js';
 import { completeWrites } from './complete.js';
@@ -6,7 +6,7 @@ import type { Discovery } from './discover.js';
 import type { FlogFindings } from './flog-check.js';
 import type { BttProblem } from './problems.js';
 
-/** What is to be repaired: all of it is repairable. */
+/** What a check found; every problem is repairable. */
 interface Repairable {
   readonly discovery: Discovery;
   readonly flogs: readonly FlogFindings[];
@@ -14,8 +14,8 @@ interface Repairable {
 }
 
 /**
- * Can be interrupted at any point and done again: a map entry is one word, and of an info block and its copy only one is stored,
- * from the other.
+ * A power cut at any point is harmless, and the repair can be repeated: a map entry is one word, and of an info block and its
+ * copy it stores only one, from the other.
  */
 export function repair(memory: Memory, { discovery, flogs, problems }: Repairable): void {
   for (const [i, flog] of flogs.entries()) {

@@ -1,6 +1,6 @@
 /**
- * Makes the flog as new, each lane keeping its free block: what `ndctl check-namespace --repair --rewrite-log` does. With nothing
- * but first entries it fits kernels that use slots 0 and 1 and those before 4.15, which use 0 and 2.
+ * Makes the flog as new, each lane keeping its free block, as `ndctl check-namespace --repair --rewrite-log` does. A flog with first
+ * entries only fits kernels that use slots 0 and 1, and those before 4.15, which use 0 and 2.
  */
 
 import type { Memory } from '../../memory/memory.js';
@@ -9,16 +9,16 @@ import { laneState, type SecondSlot } from './flog.js';
 import type { FlogFindings } from './flog-check.js';
 import { FLOG_ENTRY, FLOG_LANE } from './layout.js';
 
-/** Whether it has nothing but a first entry with number 1. */
+/** Whether the lane has only a first entry, with number 1. */
 function isNew(lane: Buffer): boolean {
   return lane.readUInt32LE(12) === 1 && lane.subarray(FLOG_ENTRY).every((byte) => byte === 0);
 }
 
 /**
- * **Why a power cut harms nothing.** The lane's entry, flags and all, is stored again and again as any other would be, into the
- * slot in turn with the number in turn, until it is in slot 0 with number 1: five times at most. Whichever is the newer, it says
- * the same. Then the second slot's number becomes 0, which is what an entry that was never used has, and the rest of it is
- * cleared. All of it is in one cache line, which reaches the media with stores in their order.
+ * **Why a power cut is harmless.** The lane's entry, with its flags, is stored again as a write would store it, into the next slot
+ * with the next number, until it is in slot 0 with number 1: five times at most. Both entries then say the same, whichever is the
+ * newer. Then the second slot's number becomes 0, as in an entry that was never used, and the rest of that entry is cleared.
+ * All of this is in one cache line, whose stores reach the media in their order.
  */
 function rewriteLane(memory: Memory, at: number, lane: Buffer, second: SecondSlot): void {
   const store = (place: number, value: bigint): void => {
@@ -27,7 +27,7 @@ function rewriteLane(memory: Memory, at: number, lane: Buffer, second: SecondSlo
   };
   for (;;) {
     const state = laneState(lane, 0, second);
-    if (typeof state === 'string') throw new RangeError(`the lane was found to be sound, and has ${state}`);
+    if (typeof state === 'string') throw new RangeError(`a lane that was checked has ${state}`);
     const isInFirst = state.nextSlot !== 0;
     if (isInFirst && state.sequence === 1) break;
     const newer = (isInFirst ? 0 : second) * FLOG_ENTRY;
@@ -43,7 +43,7 @@ function rewriteLane(memory: Memory, at: number, lane: Buffer, second: SecondSlo
 /**
  * Rewrites the flogs of arenas that are sound. Durable after the next drain.
  *
- * @returns how many lanes there were to rewrite
+ * @returns the number of lanes that were rewritten
  */
 export function rewriteLogs(memory: Memory, arenas: readonly FoundArena[], flogs: readonly FlogFindings[]): number {
   let rewritten = 0;

@@ -77,9 +77,9 @@ export class SectorMap {
   /** The error for a fault of the map; anything else is returned as it is. Faults of blocks were translated before. */
   fault(operation: string, first: number, count: number, error: unknown): unknown {
     if (!isFault(error)) return error;
-    // The fault's place tells the sector, or only the page that it is in.
-    const told = error.offset === undefined ? first : Math.floor((error.offset - this.offset) / MAP_ENTRY);
-    const sector = this.#base + Math.min(Math.max(told, first), first + count - 1);
+    // The fault's place is that of the sector's entry, or of its page.
+    const faulty = error.offset === undefined ? first : Math.floor((error.offset - this.offset) / MAP_ENTRY);
+    const sector = this.#base + Math.min(Math.max(faulty, first), first + count - 1);
     const sentence = `the map of sector ${sector} of the BTT is unavailable: ${error.message}`;
     return inputOutput(operation, sentence, { path: error.path, offset: sector * this.#sectorSize, cause: error });
   }

@@ -24,7 +24,7 @@ export class SectorReader {
   readonly #blockSize: number;
   /** Where block 0 is in the memory, in bytes. */
   readonly #data: number;
-  /** Blocks that could not be read: whoever writes their sectors has to know. */
+  /** Blocks that could not be read: the writer of their sectors has to know. */
   readonly #bad: Set<number>;
 
   constructor(memory: Memory, { offset, info }: FoundArena, map: SectorMap, bad: Set<number>, base: number) {
@@ -37,7 +37,7 @@ export class SectorReader {
     this.#bad = bad;
   }
 
-  /** Reads `count` sectors to `target[at]`, blocks that follow each other at one go. */
+  /** Reads `count` sectors to `target[at]`; neighbouring blocks in one call. */
   read(first: number, count: number, target: Uint8Array, at: number): void {
     const size = this.#sectorSize;
     for (let i = 0; i < count; ) {
@@ -79,7 +79,7 @@ export class SectorReader {
       this.#memory.read(this.#data + block * this.#blockSize, target);
     } catch (error) {
       if (!isFault(error) || count === 1) throw this.unreadable(sector, block, error);
-      // Which block of several it is, reading them one by one tells.
+      // One of several blocks: reads them one by one to find it.
       for (let i = 0; i < count; i++) {
         const piece = partOf(target, i * this.#sectorSize, (i + 1) * this.#sectorSize);
         this.#readBlocks(sector + i, block + i, 1, piece);

@@ -273,7 +273,7 @@ export class SectorWriter {
     return true;
   }
 
-  /** Data to the lanes' free blocks, neighbouring blocks at one go. False where a block cannot be written. */
+  /** Data to the lanes' free blocks; neighbouring blocks in one call. False where a block cannot be written. */
   #writeData(lanes: Uint32Array, source: Uint8Array, begin: number): boolean {
     const size = this.#sectorSize;
     for (let i = 0; i < lanes.length; ) {
@@ -292,7 +292,7 @@ export class SectorWriter {
         this.#memory.write(this.#data + block * this.#blockSize, piece, 'flush');
       } catch (error) {
         if (!isFault(error)) throw error;
-        // Of several blocks it is unknown which one failed; writing them one by one tells.
+        // One of several blocks failed: writing them one by one will find it.
         if (run === 1) this.#lanes.retire(lane);
         return false;
       }

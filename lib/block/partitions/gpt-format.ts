@@ -1,5 +1,5 @@
 /**
- * The GUID partition table (UEFI 2.11, 5.3): a header in sector 1, an array of entries behind it, and a copy of both at the
+ * The GUID partition table (UEFI 2.11, 5.3): a header in sector 1, an array of entries after it, and a copy of both at the
  * disk's end, the entries first.
  *
  * ```
@@ -29,13 +29,13 @@ export const ENTRY_BYTES = 128;
 export const NAME_CHARACTERS = 36;
 /** Space for entries that every GPT has at least (UEFI 2.11, 5.3.1). */
 export const LEAST_ARRAY_BYTES = 16384;
-/** A table whose entries are larger is taken for damaged: 2,048 times the usual. */
+/** A table with more bytes of entries counts as damaged: 2,048 times the usual. */
 const MOST_ARRAY_BYTES = 2 ** 25;
 
 const MAGIC = 'EFI PART';
 const REVISION = 0x0001_0000;
 
-/** A header's fields. Sectors are exact: they may be anything in a damaged one. */
+/** A header's fields. Sectors are bigints: in a damaged header they can be any 64 bits. */
 export interface GptHeader {
   readonly headerBytes: number;
   readonly headerCrc: number;
@@ -50,9 +50,9 @@ export interface GptHeader {
   readonly entriesCrc: number;
 }
 
-/** An entry that is not blank; unused all the same if its type is {@link NO_GUID}. */
+/** An entry that is not blank; one whose type is {@link NO_GUID} is unused. */
 export interface GptEntry {
-  /** From 1 on: its place in the array. */
+  /** Its place in the array, from 1 on. */
   readonly number: number;
   readonly type: string;
   readonly guid: string;
@@ -62,7 +62,7 @@ export interface GptEntry {
   readonly name: string;
 }
 
-/** Whether the sector begins as a header does. */
+/** Whether the sector begins with a header's magic number. */
 function hasGptMagic(sector: Buffer): boolean {
   return sector.toString('latin1', 0, 8) === MAGIC;
 }
@@ -90,7 +90,7 @@ function headerCrc(sector: Buffer, length: number): number {
   return crc32(copy);
 }
 
-/** The header in the sector, if it is one, whole and meant for this sector: a copy of it elsewhere is not. */
+/** The header in the sector, if it is whole and names this sector: a copy of it elsewhere does not. */
 export function wholeHeader(sector: Buffer, lba: number): GptHeader | undefined {
   if (!hasGptMagic(sector)) return undefined;
   const header = readHeader(sector);
@@ -99,7 +99,7 @@ export function wholeHeader(sector: Buffer, lba: number): GptHeader | undefined 
   return headerCrc(sector, headerBytes) === sum && own === BigInt(lba) ? header : undefined;
 }
 
-/** Whether sizes are such that the array can be read. */
+/** Whether the array's size makes sense, so that it can be read. */
 export function isReadableArray({ entryCount, entryBytes }: GptHeader): boolean {
   const bytes = entryCount * entryBytes;
   return entryBytes >= ENTRY_BYTES && bytes > 0 && bytes <= MOST_ARRAY_BYTES;
@@ -129,7 +129,7 @@ function readName(bytes: Buffer): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
-/** The entries that are not blank: with a type, which makes them partitions, or with a first sector at least. */
+/** The entries that are not blank: those with a type, which are partitions, and those with a first sector. */
 export function readEntries(array: Buffer, { entryCount, entryBytes }: GptHeader): GptEntry[] {
   const entries: GptEntry[] = [];
   for (let i = 0; i < entryCount; i++) {

@@ -205,12 +205,12 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ['6828311A-BA55-42A4-BCDE-A89BB5EDECAE', 'Marvell Armada 3700 Boot partition'],
 ]);
 
-/** The name of a type, given as an upper-case GUID; undefined where nobody gave it one. */
+/** The name of a type, given as an upper-case GUID; undefined where it has none. */
 export function gptTypeName(guid: string): string | undefined {
   return NAMES.get(guid);
 }
 
-/** What people write for the types that they mostly want. */
+/** Short names for common types. */
 const ALIASES: Readonly<Record<string, string>> = {
   linux: '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
   swap: '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F',

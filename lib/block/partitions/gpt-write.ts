@@ -41,9 +41,9 @@ export interface NewGpt {
   readonly partitions: readonly NewGptPartition[];
   /** The disk's GUID. Default: random. */
   readonly guid?: string;
-  /** Bytes to whose multiples partitions are placed. Default 1 MiB. */
+  /** Partitions are placed at multiples of this, in bytes: a multiple of the sector size. Default 1 MiB. */
   readonly alignment?: Size;
-  /** Makes the GUIDs that are not given. Default: random ones (RFC 9562, version 4). */
+  /** Makes the GUIDs that are not given. Default: random GUIDs (RFC 9562, version 4). */
   readonly randomGuid?: () => string;
 }
 
@@ -96,7 +96,7 @@ interface Copy {
   readonly arrayAt: number;
 }
 
-/** A table that was checked and laid out. */
+/** A table, checked and laid out. */
 interface Planned {
   readonly primary: Copy;
   readonly backup: Copy;
@@ -115,7 +115,7 @@ function plan(device: BlockDevice, given: NewGpt): Planned {
   const first = 2 + arraySectors;
   const end = sectorCount - 1 - arraySectors;
   if (end <= first) {
-    throw outOfRange('device', `of at least ${first + arraySectors + 2} sectors, to have a GPT`, sectorCount);
+    throw outOfRange('device.sectorCount', `at least ${first + arraySectors + 2}, to have a GPT`, sectorCount);
   }
   const guid = guidOf(table.guid, 'guid', randomGuid);
   const alignment = alignmentOf(table.alignment, sectorSize);
@@ -151,7 +151,7 @@ function plan(device: BlockDevice, given: NewGpt): Planned {
   return { primary: copy(1, last, 2), backup: copy(last, 1, end), extents };
 }
 
-/** UEFI 2.11, 5.2.3, tables 5-3 and 5-4: no signature, and one partition over all of the disk behind sector 0. */
+/** UEFI 2.11, 5.2.3, tables 5-3 and 5-4: no signature, and one partition over all of the disk after sector 0. */
 function protect(sector: Buffer, sectorCount: number): void {
   writeDiskSignature(sector, 0);
   clearRecords(sector);
@@ -161,12 +161,12 @@ function protect(sector: Buffer, sectorCount: number): void {
 /**
  * Checks and lays out all of the table, then stores it, unless `refuse` throws. Each step is durable before the next one begins:
  *
- * 1. where there is an MBR with logical partitions, whose chain may run through the sectors of the GPT, it loses its magic
- *    number: no table is in force until the last step;
- * 2. the backup's entries, then its header: until it is whole the old table is;
- * 3. the primary's entries, then its header: until it is whole the old primary's checksums fail, or there was none, and
- *    the backup is used. Where the old primary copy is damaged, the old table is its backup, and this comes before 2;
- * 4. the protective MBR, if there is none yet: until then an old MBR is in force, which the steps before do not touch.
+ * 1. An MBR with logical partitions loses its magic number, because their chain may run through the sectors of the GPT: no table is
+ *    in force until the last step.
+ * 2. The backup's entries, then its header. Until the header is stored, the old table is in force.
+ * 3. The primary's entries, then its header. Until the header is stored, the old primary's checksums fail, or there was none, and
+ *    the backup is in force. Where the old primary copy is damaged, the old backup is in force, and this step comes before step 2.
+ * 4. The protective MBR, if there is none yet. Until then an old MBR is in force, which the steps before do not touch.
  */
 export function writeGpt(device: BlockDevice, table: NewGpt, refuse: (partitions: readonly Extent[]) => void): void {
   const { primary, backup, extents } = plan(device, table);

@@ -7,7 +7,7 @@ import { type GptEntry, type GptHeader, isReadableArray, readEntries, wholeHeade
 import { readSector } from './mbr.js';
 import { hasMagic, PROTECTIVE, RECORDS, readRecord } from './mbr-format.js';
 
-/** One of the two copies, found to be whole. */
+/** A copy that is whole. */
 interface Copy {
   readonly header: GptHeader;
   readonly array: Buffer;
@@ -15,31 +15,31 @@ interface Copy {
 
 /** The partition in the MBR that protects a GPT. */
 export interface ProtectiveMbr {
-  /** 1 to 4: which record it is. */
+  /** The number of its record, 1 to 4. */
   readonly number: number;
   /** The first sector, which should be 1. */
   readonly start: number;
-  /** Sectors that it says the disk has beside sector 0. */
+  /** The sectors of the disk after sector 0, as it says. */
   readonly count: number;
   /** Other partitions are in the MBR too. */
   readonly isHybrid: boolean;
 }
 
-/** A GPT as it is on the disk. */
+/** A GPT as stored on the disk. */
 export interface RawGpt {
-  /** The copy that the rest is from. */
+  /** The copy that was read. */
   readonly copy: 'primary' | 'backup';
   readonly header: GptHeader;
   readonly entries: readonly GptEntry[];
   /** The other copy is damaged or missing. */
   readonly isOtherDamaged: boolean;
-  /** The primary copy says that the backup does not lie in the disk's last sector: the disk has grown. */
+  /** The primary copy says that the backup is not in the disk's last sector: the disk has grown. */
   readonly isBackupMisplaced: boolean;
 }
 
 /**
- * The protective partition in sector 0, of type EE (UEFI 2.11, 5.2.3); without it there is no GPT. Where it begins is not
- * asked: it should be sector 1, and programs that know no GPT are kept away all the same.
+ * The protective partition in sector 0, of type EE (UEFI 2.11, 5.2.3); without it there is no GPT. It should begin at sector 1, but
+ * it keeps programs that know no GPT away wherever it begins.
  */
 export function readProtectiveMbr(device: BlockDevice): ProtectiveMbr | undefined {
   const sector = readSector(device, 0);
@@ -52,20 +52,20 @@ export function readProtectiveMbr(device: BlockDevice): ProtectiveMbr | undefine
   return { number: index + 1, start, count, isHybrid: records.some(({ type }) => type !== 0 && type !== PROTECTIVE) };
 }
 
-/** Whether what a header with a right checksum says can be: 5.3.2 lists what has to be checked. */
+/** Whether a header with a right checksum makes sense: UEFI 2.11, 5.3.2, lists what has to be checked. */
 function isSane({ firstUsable, lastUsable }: GptHeader, lba: number, last: number): boolean {
   const header = BigInt(lba);
   if (firstUsable > lastUsable || lastUsable > BigInt(last)) return false;
-  // The header itself is no usable space.
+  // The header itself must not lie in the usable space.
   return !(firstUsable < header && header < lastUsable);
 }
 
-/** The copy whose header lies in the sector, if header and entries are whole, and can be read. */
+/** The copy whose header is in the sector, if header and entries are whole and can be read. */
 function readCopy(device: BlockDevice, lba: number): Copy | undefined {
   try {
     return readWholeCopy(device, lba);
   } catch (error) {
-    // A bad sector under one copy is what the other one is for.
+    // One copy has a bad sector: that is what the other copy is for.
     if (isInputOutput(error)) return undefined;
     throw error;
   }
@@ -85,7 +85,7 @@ function readWholeCopy(device: BlockDevice, lba: number): Copy | undefined {
   return crc32(array.subarray(0, bytes)) === header.entriesCrc ? { header, array } : undefined;
 }
 
-/** The sector as a number that may lie behind any device's end. */
+/** The sector as a number, which may be past any device's end. */
 function sectorOf(lba: bigint): number {
   return lba > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(lba);
 }

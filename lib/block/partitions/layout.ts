@@ -1,20 +1,20 @@
-/** Where new partitions go. */
+/** Places new partitions. */
 
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { least } from '../../numbers.js';
 import { parseSize, type Size } from '../../units.js';
 
 /**
- * What every new partition is asked for. `start` and `size` are bytes, or strings such as `'64MiB'`; `firstSector` and
- * `sectorCount` say the same in sectors, as tables that are read do.
+ * The place of a new partition. `start` and `size` are bytes, or strings such as `'64MiB'`; `firstSector` and
+ * `sectorCount` say the same in sectors, as a table that was read does.
  */
 export interface NewPartition {
   /**
-   * Where it begins on the disk, in bytes: a multiple of the sector size. Default: behind the partition before it, at the next
-   * multiple of the alignment.
+   * Where it begins on the disk, in bytes: a multiple of the sector size. Default: at the next multiple of the alignment after the
+   * partition before it.
    */
   readonly start?: Size;
-  /** Bytes: a multiple of the sector size. Default: all that is left up to the next partition, or the end. */
+  /** Bytes: a multiple of the sector size. Default: everything up to the next partition, or the end. */
   readonly size?: Size;
   /** Instead of `start`: the first sector, counted in the disk. */
   readonly firstSector?: number;
@@ -22,7 +22,7 @@ export interface NewPartition {
   readonly sectorCount?: number;
 }
 
-/** What can be asked of the place of every new partition. */
+/** The names of {@link NewPartition}. */
 export const PLACE_OPTIONS = ['start', 'size', 'firstSector', 'sectorCount'] as const satisfies (keyof NewPartition)[];
 
 /** A range of sectors. */
@@ -36,11 +36,11 @@ export interface Space {
   readonly sectorSize: number;
   /** The first usable sector. */
   readonly first: number;
-  /** The sector behind the last usable one. */
+  /** The sector after the last usable one. */
   readonly end: number;
   /** In sectors. */
   readonly alignment: number;
-  /** Sectors to be left free before each partition; before one that says where it begins, a single one will do. */
+  /** Sectors left free before each partition; one is enough before a partition that says where it begins. */
   readonly gap?: number;
 }
 
@@ -67,7 +67,7 @@ function sectorsOf(size: Size | undefined, name: string, sectorSize: number): nu
   return bytes / sectorSize;
 }
 
-/** What is said in bytes or in sectors, as sectors. */
+/** A start or size, given in bytes or in sectors, as sectors. */
 function either(
   one: NewPartition,
   bytes: 'start' | 'size',
@@ -84,7 +84,7 @@ function either(
   return value;
 }
 
-/** An explicit beginning, checked, or undefined. */
+/** The start that is given, checked; undefined where none is given. */
 function wantedStart(one: NewPartition, name: string, space: Space): number | undefined {
   const start = either(one, 'start', 'firstSector', name, space.sectorSize);
   if (start === undefined) return undefined;
@@ -94,11 +94,11 @@ function wantedStart(one: NewPartition, name: string, space: Space): number | un
   if (one.firstSector !== undefined) {
     throw outOfRange(`${name}.firstSector`, `from ${least} to ${end - 1}, the usable sectors,`, start);
   }
-  const bytes = `from ${least * sectorSize} to ${(end - 1) * sectorSize}, the usable sectors' first bytes,`;
+  const bytes = `from ${least * sectorSize} to ${(end - 1) * sectorSize}, the first bytes of the usable sectors,`;
   throw outOfRange(`${name}.start`, bytes, one.start);
 }
 
-/** Where a partition that begins at `start` must end: `gap` before the next one that says where it begins, or at the end. */
+/** Where a partition from `start` on must end: `gap` before the next one that says where it begins, or at the end. */
 function limitOf(start: number, starts: readonly (number | undefined)[], end: number, gap: number): number {
   const next = starts.filter((one): one is number => one !== undefined && one > start).map((one) => one - gap);
   return least(next, end);
@@ -117,7 +117,7 @@ function checkOverlaps(extents: readonly Extent[], name: string, gap: number): v
 /**
  * Places the partitions, in the order given.
  *
- * @throws TypeError and RangeError where something does not fit, or overlaps.
+ * @throws TypeError and RangeError where a partition does not fit, or overlaps another
  */
 export function place(wanted: readonly NewPartition[], name: string, space: Space): Extent[] {
   const { sectorSize, first, end, alignment, gap = 0 } = space;
@@ -126,15 +126,15 @@ export function place(wanted: readonly NewPartition[], name: string, space: Spac
     return wantedStart(one, `${name}[${i}]`, space);
   });
   const extents: Extent[] = [];
-  let behind = first;
+  let next = first;
   for (const [i, one] of wanted.entries()) {
-    const start = starts[i] ?? alignUp(behind + gap, alignment);
+    const start = starts[i] ?? alignUp(next + gap, alignment);
     const wantedCount = either(one, 'size', 'sectorCount', `${name}[${i}]`, sectorSize);
     const left = limitOf(start, starts, end, wantedCount === undefined ? gap : Math.min(gap, 1)) - start;
     const count = wantedCount ?? left;
     if (left < 1 || count < 1 || count > left) {
       const most = Math.max(0, left);
-      const limit = `from 1 to ${most} sectors, ${most * sectorSize} bytes, what is free from sector ${start} on,`;
+      const limit = `from 1 to ${most} sectors, ${most * sectorSize} bytes, free from sector ${start} on,`;
       const isInSectors = one.sectorCount !== undefined;
       throw outOfRange(
         `${name}[${i}].${isInSectors ? 'sectorCount' : 'size'}`,
@@ -143,13 +143,13 @@ export function place(wanted: readonly NewPartition[], name: string, space: Spac
       );
     }
     extents.push({ start, count });
-    behind = start + count;
+    next = start + count;
   }
   checkOverlaps(extents, name, Math.min(gap, 1));
   return extents;
 }
 
-/** The numbers of partitions: ascending, and each one more than the one before it unless it says another. */
+/** The numbers of partitions: ascending; default: one more than the partition before. */
 export function numbersOf(wanted: readonly { readonly number?: number }[], name: string, most: number): number[] {
   let before = 0;
   return wanted.map(({ number = before + 1 }, i) => {

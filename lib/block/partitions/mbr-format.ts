@@ -28,14 +28,14 @@ const MAGIC = 510;
 
 const ACTIVE = 0x80;
 const EXTENDED: ReadonlySet<number> = new Set([0x05, 0x0f, 0x85]);
-/** Protects a GPT from programs that know no GPT (UEFI 2.11, 5.2.3). */
+/** The type that protects a GPT from programs that know no GPT (UEFI 2.11, 5.2.3). */
 export const PROTECTIVE = 0xee;
 
 /** One partition record. */
 export interface PartitionRecord {
   readonly indicator: number;
   readonly type: number;
-  /** In sectors; of an extended boot record relative to something else than the disk. */
+  /** In sectors: in the MBR from the disk's beginning; in an extended boot record from another one. */
   readonly start: number;
   /** Sectors. */
   readonly count: number;
@@ -43,7 +43,7 @@ export interface PartitionRecord {
   readonly isBlank: boolean;
 }
 
-/** A type whose partition is a chain of further records. */
+/** Whether the type is that of a partition that holds a chain of further records. */
 export function isExtended(type: number): boolean {
   return EXTENDED.has(type);
 }
@@ -52,7 +52,7 @@ export function isActive({ indicator }: Pick<PartitionRecord, 'indicator'>): boo
   return indicator === ACTIVE;
 }
 
-/** The last two bytes, which say that it is such a record. */
+/** The last two bytes, 55 AA in a boot record. */
 export function magicOf(sector: Buffer): readonly [number, number] {
   return [sector[MAGIC] as number, sector[MAGIC + 1] as number];
 }
@@ -76,7 +76,7 @@ export function readRecord(sector: Buffer, index: number): PartitionRecord {
   };
 }
 
-/** What {@link writeRecord} stores. */
+/** The record that {@link writeRecord} stores. */
 export interface NewRecord {
   readonly active?: boolean;
   readonly type: number;
@@ -84,7 +84,7 @@ export interface NewRecord {
   readonly count: number;
 }
 
-/** @param origin what `start` is relative to, for the addresses as cylinder, head and sector, which are the disk's */
+/** @param origin the sector that `start` is relative to: addresses as cylinder, head and sector are the disk's */
 export function writeRecord(sector: Buffer, index: number, record: NewRecord, origin = 0): void {
   const bytes = sector.subarray(RECORD + index * RECORD_BYTES, RECORD + (index + 1) * RECORD_BYTES);
   const first = origin + record.start;
@@ -96,7 +96,7 @@ export function writeRecord(sector: Buffer, index: number, record: NewRecord, or
   bytes.writeUInt32LE(record.count, 12);
 }
 
-/** The partition that protects a GPT. Its last sector has no address as cylinder, head and sector on large disks: FF FF FF. */
+/** The partition that protects a GPT. On large disks the address of its last sector as cylinder, head and sector is FF FF FF. */
 export function writeProtective(sector: Buffer, sectorCount: number): void {
   const last = sectorCount - 1;
   writeRecord(sector, 0, { type: PROTECTIVE, start: 1, count: Math.min(last, 0xffff_ffff) });
@@ -112,19 +112,19 @@ export function clearRecords(sector: Buffer): void {
   sector.fill(0, RECORD, MAGIC);
 }
 
-/** Whether a boot indicator is none: 00 or 80 are. */
+/** Whether a boot indicator is neither 00 nor 80. */
 export function hasOddIndicator(sector: Buffer): boolean {
   const indicators = Array.from({ length: RECORDS }, (_, i) => readRecord(sector, i).indicator);
   return indicators.some((indicator) => indicator !== 0 && indicator !== ACTIVE);
 }
 
-/** Whether a chain of logical partitions belongs to the table in sector 0, and no GPT does. */
+/** Whether the table in sector 0 has a chain of logical partitions, and does not protect a GPT. */
 export function hasChain(sector: Buffer): boolean {
   const types = Array.from({ length: RECORDS }, (_, i) => readRecord(sector, i).type);
   return hasMagic(sector) && types.some(isExtended) && !types.includes(PROTECTIVE);
 }
 
-/** With `false`: sector 0 is no boot record any more. */
+/** Stores the magic number; with `valid` false takes it out, so that the sector is no boot record any more. */
 export function writeMagic(sector: Buffer, valid = true): void {
   sector.writeUInt16LE(valid ? 0xaa55 : 0, MAGIC);
 }

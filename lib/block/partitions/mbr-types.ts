@@ -104,12 +104,12 @@ const NAMES: Readonly<Record<number, string>> = {
   255: 'BBT',
 };
 
-/** The name of a type from 0 to 255; undefined where nobody gave it one. */
+/** The name of a type from 0 to 255; undefined where it has none. */
 export function mbrTypeName(type: number): string | undefined {
   return NAMES[type];
 }
 
-/** What people write for the types that they mostly want. */
+/** Short names for common types. */
 const ALIASES: Readonly<Record<string, number>> = {
   linux: 0x83,
   swap: 0x82,

@@ -23,27 +23,27 @@ import { MBR_ALIASES, mbrTypeOf } from './mbr-types.js';
 
 /** A partition of a new MBR. */
 export interface NewMbrPartition extends NewPartition {
-  /** Of `partitions`: from 1 to 4, ascending. Default: one more than the one before it. Logical ones are counted from 5 on. */
+  /** From 1 to 4, ascending. Default: one more than the partition before it. Not for logical ones, which are numbered from 5 on. */
   readonly number?: number;
   /** Two hexadecimal digits, or `'linux'` (default), `'swap'`, `'efi'`, `'raid'`, `'lvm'`, `'fat32'`, `'ntfs'`. */
   readonly type?: string;
-  /** Marked as the one to start from. Default false. */
+  /** Marked as bootable. Default false. */
   readonly bootable?: boolean;
 }
 
 /** A new MBR. */
 export interface NewMbr {
   readonly label: 'mbr';
-  /** At most 4; 3 beside logical ones. */
+  /** At most 4; at most 3 beside logical ones. */
   readonly partitions: readonly NewMbrPartition[];
   /**
-   * Partitions within an extended one, which takes all from the record before the first logical one up to the next primary one,
-   * or the end; they are numbered from 5 on. They lie behind all primary ones, unless each says where it begins.
+   * Logical partitions, numbered from 5 on. The extended partition around them reaches from the record before the first of them to
+   * the next primary partition, or the end. They lie after all primary ones, unless each says where it begins.
    */
   readonly logical?: readonly NewMbrPartition[];
   /** The disk's signature, 32 bits. Default: random. */
   readonly signature?: number;
-  /** Bytes to whose multiples partitions are placed. Default 1 MiB. */
+  /** Partitions are placed at multiples of this, in bytes: a multiple of the sector size. Default 1 MiB. */
   readonly alignment?: Size;
 }
 
@@ -59,7 +59,7 @@ const MOST_32 = 0xffff_ffff;
 const MOST_LOGICAL = 56;
 const EXTENDED = 0x05;
 
-/** A partition that was checked and placed. */
+/** A partition, checked and placed. */
 interface Planned extends Extent {
   readonly type: number;
   readonly active: boolean;
@@ -97,7 +97,7 @@ function signatureOf(value: unknown): number {
 /** Extended boot records, by their sectors. */
 type BootRecords = readonly { readonly lba: number; readonly sector: Buffer }[];
 
-/** Each links to the next one's; the first one's sector is the extended partition's. */
+/** Each record links to the next one. The first one's sector is the first of the extended partition. */
 function bootRecords(logical: readonly Planned[], places: readonly number[], sectorSize: number): BootRecords {
   const origin = places[0] as number;
   return logical.map((one, i) => {
@@ -118,7 +118,7 @@ interface Plan {
   /** The records of sector 0, by their numbers. */
   readonly primary: ReadonlyMap<number, Planned>;
   readonly records: BootRecords;
-  /** Of all partitions but the extended one. */
+  /** The places of all partitions but the extended one. */
   readonly extents: readonly Extent[];
 }
 
@@ -135,30 +135,30 @@ function plan(device: BlockDevice, given: NewMbr): Plan {
   const partitions = listOf(table.partitions, 'partitions', logical.length > 0 ? RECORDS - 1 : RECORDS);
   const signature = signatureOf(table.signature);
   const alignment = alignmentOf(table.alignment, sectorSize);
-  // A record counts in 32 bits: what lies behind is out of its reach.
+  // A record counts sectors in 32 bits.
   const space = { sectorSize, alignment, first: 1, end: Math.min(sectorCount, MOST_32) };
   const primary = planned(partitions, 'partitions', place(partitions, 'partitions', space));
   const numbers = numbersOf(partitions, 'partitions', RECORDS);
   const numbered = new Map(primary.map((one, i) => [numbers[i] as number, one]));
   if (logical.length === 0) return { signature, primary: numbered, records: [], extents: primary };
   const ends = primary.map((one) => one.start + one.count);
-  // Those that say where they begin may lie before primary ones.
+  // Logical partitions that say where they begin may lie before primary ones.
   const isPlaced = logical.every(
     (one) => typeof one === 'object' && one !== null && (one.start ?? one.firstSector) !== undefined,
   );
-  const behind = isPlaced ? space.first : alignUp(greatest(ends, space.first), alignment);
-  const inside = { ...space, first: behind, gap: alignment };
+  const from = isPlaced ? space.first : alignUp(greatest(ends, space.first), alignment);
+  const inside = { ...space, first: from, gap: alignment };
   const placed = planned(logical, 'logical', place(logical, 'logical', inside));
   for (const [i, one] of placed.entries()) {
     if ((logical[i] as NewMbrPartition).number !== undefined) {
-      throw wrongValue(`logical[${i}].number`, 'left out: logical partitions are counted from 5 on', one.start);
+      throw wrongValue(`logical[${i}].number`, 'left out: logical partitions are numbered from 5 on', one.start);
     }
     const before = placed[i - 1];
     if (before !== undefined && one.start < before.start) {
-      throw wrongValue(`logical[${i}].start`, 'behind the logical partition before it', one.start);
+      throw wrongValue(`logical[${i}].start`, 'after the end of the logical partition before it', one.start);
     }
   }
-  // Readers look for the first record in the extended partition's first sector, and nowhere else.
+  // Readers look for the first record only in the first sector of the extended partition.
   const [{ start: firstStart }] = placed as [Planned];
   const places = placed.map((one, i) => {
     const before = placed[i - 1];
@@ -172,12 +172,12 @@ function plan(device: BlockDevice, given: NewMbr): Plan {
     return Math.max(free, one.start - alignment);
   });
   const start = places[0] as number;
-  const behindIt = primary.map((one) => one.start).filter((one) => one > firstStart);
-  const extended: Planned = { start, count: least(behindIt, space.end) - start, type: EXTENDED, active: false };
+  const nextStarts = primary.map((one) => one.start).filter((one) => one > firstStart);
+  const extended: Planned = { start, count: least(nextStarts, space.end) - start, type: EXTENDED, active: false };
   const last = placed.at(-1) as Planned;
   const inTheWay = primary.findIndex((one) => one.start < last.start + last.count && one.start + one.count > start);
   if (inTheWay >= 0 || start >= firstStart) {
-    throw wrongValue('logical', 'apart from the primary partitions, a sector behind the one before it', firstStart);
+    throw wrongValue('logical', 'apart from the primary partitions, with a free sector before it', firstStart);
   }
   const free = Array.from({ length: RECORDS }, (_, i) => i + 1).find((number) => !numbered.has(number));
   if (free === undefined)
@@ -187,8 +187,8 @@ function plan(device: BlockDevice, given: NewMbr): Plan {
 }
 
 /**
- * Sector 0 as it is; what {@link hideTable} and {@link replaceTable} change. One that cannot be read has neither boot code nor
- * a table to keep: it is filled with zeroes, or throws before anything else was stored.
+ * Sector 0, for {@link hideTable} and {@link replaceTable} to change. If it cannot be read, there is neither boot code nor
+ * a table to keep: it is filled with zeroes, or this throws before anything else is stored.
  */
 export function bootSector(device: BlockDevice): Buffer {
   const sector = Buffer.alloc(device.sectorSize);
@@ -203,7 +203,7 @@ export function bootSector(device: BlockDevice): Buffer {
   return sector;
 }
 
-/** Takes the magic number out of sector 0, durably, with a store that cannot tear: no table is in force any more. */
+/** Takes the magic number out of sector 0, durably, with a store that does not tear: no table is in force any more. */
 export function hideTable(device: BlockDevice, sector: Buffer): void {
   if (!hasMagic(sector)) return;
   writeMagic(sector, false);
@@ -211,8 +211,8 @@ export function hideTable(device: BlockDevice, sector: Buffer): void {
 }
 
 /**
- * Changes sector 0, keeping its boot code. Where the device tears sectors, the sector is no boot record while it is changed:
- * first its last 8 bytes lose the magic number, at last they get it back, each with a store that cannot tear.
+ * Changes sector 0, and keeps its boot code. Where the device tears sectors, the sector is no boot record while it changes:
+ * first its last 8 bytes lose the magic number, at last they get it back, each with a store that does not tear.
  */
 export function replaceTable(device: BlockDevice, old: Buffer, change: (sector: Buffer) => void): void {
   const changed = Buffer.from(old);
@@ -228,7 +228,7 @@ export function replaceTable(device: BlockDevice, old: Buffer, change: (sector: 
   device.write(0, changed, { fua: true });
 }
 
-/** Whether the sector holds a header of the disk's own GPT; what cannot be read is nobody's header. */
+/** Whether the sector has a header of the disk's own GPT; false where it cannot be read. */
 function holdsHeader(device: BlockDevice, lba: number): boolean {
   const sector = Buffer.alloc(device.sectorSize);
   try {
@@ -241,8 +241,8 @@ function holdsHeader(device: BlockDevice, lba: number): boolean {
 }
 
 /**
- * An old GPT would be taken for the table again if sector 0 were ever lost: its headers go. One that is meant for another
- * sector, such as that of an image in the last partition, is somebody's data.
+ * Wipes the headers of an old GPT: it would become the table again if sector 0 were ever lost. A header that names another sector,
+ * such as that of an image in the last partition, is data.
  */
 function wipeGpt(device: BlockDevice, used: readonly number[]): void {
   for (const lba of [1, device.sectorCount - 1]) {
@@ -254,11 +254,11 @@ function wipeGpt(device: BlockDevice, used: readonly number[]): void {
 /**
  * Checks and lays out all of the table, then stores it, unless `refuse` throws. Each step is durable before the next one begins:
  *
- * 1. where there are logical partitions, sector 0 loses its magic number: an old chain may run through the sectors of the
- *    new one, and without the number no table is in force;
- * 2. the logical partitions' records;
- * 3. sector 0, which changes from the old table to none, and to the new one;
- * 4. the headers of an old GPT are wiped: without a protective partition in sector 0 they were not in force any more.
+ * 1. For a table with logical partitions, sector 0 loses its magic number, because an old chain may run through the sectors of the
+ *    new one: no table is in force until step 3.
+ * 2. The logical partitions' records.
+ * 3. Sector 0, which changes from the old table to none, and to the new one.
+ * 4. The headers of an old GPT are wiped. Without a protective partition in sector 0 they are not in force any more.
  */
 export function writeMbr(device: BlockDevice, table: NewMbr, refuse: (partitions: readonly Extent[]) => void): void {
   const { signature, primary, records, extents } = plan(device, table);

@@ -1,4 +1,4 @@
-/** Reads an MBR and its chain of logical partitions, as it is: nothing is judged here but what would never end. */
+/** Reads an MBR and its chain of logical partitions as stored. It checks nothing, but stops in a chain that would never end. */
 
 import type { BlockDevice } from '../block-device.js';
 import { isInputOutput } from '../block-errors.js';
@@ -15,35 +15,35 @@ import {
 
 /** A partition record at its place. */
 export interface MbrEntry extends PartitionRecord {
-  /** As Linux counts: 1 to 4 in the MBR, logical ones from 5 on. */
+  /** As Linux numbers them: 1 to 4 in the MBR, logical ones from 5 on. */
   readonly number: number;
   readonly kind: 'primary' | 'extended' | 'logical';
   /** The first sector, counted in the disk. */
   readonly start: number;
 }
 
-/** Something odd about a table. */
+/** An oddity of a table. */
 export type MbrNote =
-  /** More than one extended partition: only the first one's logical partitions count. */
+  /** More than one extended partition: only the logical partitions of the first one count. */
   | { readonly kind: 'second-extended'; readonly number: number; readonly isFirstEmpty: boolean }
   /** The extended partition begins at sector 0. */
   | { readonly kind: 'bad-extended' }
-  /** An extended boot record lies behind the disk's end. */
+  /** An extended boot record is past the disk's end. */
   | { readonly kind: 'outside'; readonly lba: number }
   /** An extended boot record cannot be read: the chain ends before it. */
   | { readonly kind: 'unreadable'; readonly lba: number }
-  /** The chain comes back to a record that it already passed. */
+  /** The chain comes back to an earlier record. */
   | { readonly kind: 'loop'; readonly lba: number }
-  /** The chain goes on behind the last partition that is counted. */
+  /** The chain is longer than the number of partitions that count. */
   | { readonly kind: 'too-many'; readonly number: number }
   /** An extended boot record has more links, or partitions, than one. */
   | { readonly kind: 'extra-link' | 'extra-data'; readonly number: number }
-  /** A logical partition without sectors, left out; those behind it move up. */
+  /** A logical partition without sectors is left out; later ones move up. */
   | { readonly kind: 'empty-logical'; readonly number: number }
   /** An extended boot record does not end in 55 AA. */
   | { readonly kind: 'bad-magic'; readonly number: number; readonly bytes: readonly [number, number] };
 
-/** An MBR as it is on the disk. */
+/** An MBR as stored on the disk. */
 export interface RawMbr {
   readonly signature: number;
   /** Records that are not blank: those of the MBR, then the logical ones. */
@@ -51,10 +51,10 @@ export interface RawMbr {
   readonly notes: readonly MbrNote[];
 }
 
-/** As many as util-linux counts; enough to end any chain. */
+/** The limit of util-linux. It also ends every chain. */
 const MOST_PARTITIONS = 60;
 
-/** One sector as a Buffer, or undefined behind the device's end. */
+/** One sector as a Buffer; undefined past the device's end. */
 export function readSector(device: BlockDevice, lba: number): Buffer | undefined {
   if (lba >= device.sectorCount) return undefined;
   const sector = Buffer.alloc(device.sectorSize);
@@ -71,7 +71,7 @@ interface Link {
   readonly next: PartitionRecord;
 }
 
-/** Of four records one is the partition, one the link; the first of each kind counts. */
+/** One of the four records is the partition, one the link; the first of each kind counts. */
 function readLink(lba: number, sector: Buffer, number: number, notes: MbrNote[]): Link {
   let data: number | undefined;
   let next: number | undefined;
@@ -89,7 +89,7 @@ function readLink(lba: number, sector: Buffer, number: number, notes: MbrNote[])
   return { lba, sector, data: records[data] as PartitionRecord, next: records[next] as PartitionRecord };
 }
 
-/** Undefined, with a note, where the chain cannot go on. */
+/** The sector of an extended boot record; undefined, with a note, where the chain ends. */
 function readLinkSector(device: BlockDevice, lba: number, notes: MbrNote[]): Buffer | undefined {
   try {
     const sector = readSector(device, lba);
@@ -102,7 +102,7 @@ function readLinkSector(device: BlockDevice, lba: number, notes: MbrNote[]): Buf
   }
 }
 
-/** Follows the chain from the extended partition on; the limit of partitions ends it if nothing else does. */
+/** Follows the chain from the extended partition on, up to the limit of partitions. */
 function readChain(device: BlockDevice, extended: PartitionRecord, notes: MbrNote[], followLoops: boolean): Link[] {
   const links: Link[] = [];
   const seen = new Set<number>();
@@ -132,7 +132,7 @@ function readChain(device: BlockDevice, extended: PartitionRecord, notes: MbrNot
   return links;
 }
 
-/** Leaves empty ones out, unless nothing else is there; without a word a blank record at the end of the chain. */
+/** Leaves out empty links, unless there is no other; without a note a blank record at the end of the chain. */
 function withoutEmpty(links: Link[], notes: MbrNote[]): Link[] {
   const last = links.at(-1);
   const left = last?.data.isBlank && last.next.isBlank ? links.slice(0, -1) : [...links];
@@ -151,16 +151,15 @@ function withoutEmpty(links: Link[], notes: MbrNote[]): Link[] {
 
 /** How {@link readMbr} reads. */
 export interface MbrReading {
-  /** Go round loops of the chain until there are 60 partitions, as util-linux does. Default: stop where one closes. */
+  /** Follow loops of the chain until there are 60 partitions, as util-linux does. Default: stop where a loop closes. */
   readonly followLoops?: boolean;
-  /** Take boot indicators that are neither 00 nor 80 for records all the same, as util-linux does. Default: there is no MBR. */
+  /** Accept boot indicators that are neither 00 nor 80, as util-linux does. Default: then there is no MBR. */
   readonly oddIndicators?: boolean;
 }
 
 /**
- * The MBR in sector 0; undefined where there is none, for want of 55 AA. The boot sector of a file system on a disk without
- * partitions has it too, but code or text where the records would be: Linux tells it by the boot indicators
- * (block/partitions/msdos.c).
+ * The MBR in sector 0; undefined without 55 AA. The boot sector of a file system on a disk without partitions has 55 AA too, but
+ * code or text in place of the records: Linux recognizes it by the boot indicators (block/partitions/msdos.c).
  */
 export function readMbr(
   device: BlockDevice,

@@ -1,4 +1,4 @@
-/** What a new partition table would be written over: refused where somebody may want to keep it. */
+/** Refuses to write a partition table over contents that may be wanted. */
 
 import { PmemError } from '../../errors.js';
 import { contentsOf, holdsData, type ReadableBytes, signaturesOn } from '../../memory/contents.js';
@@ -6,7 +6,7 @@ import type { BlockDevice } from '../block-device.js';
 import type { Extent } from './layout.js';
 import type { Partition, PartitionTable } from './partition-table.js';
 
-/** A device as bytes. */
+/** Reads a device by bytes. */
 function bytesOf(device: BlockDevice): ReadableBytes {
   const { sectorSize, size } = device;
   return {
@@ -21,7 +21,7 @@ function bytesOf(device: BlockDevice): ReadableBytes {
   };
 }
 
-/** The partitions that have contents: an extended one has others. */
+/** The partitions with contents: all but extended ones. */
 function ofContents({ partitions }: PartitionTable): Partition[] {
   return partitions.filter((one) => !('kind' in one) || one.kind !== 'extended');
 }
@@ -30,7 +30,7 @@ function isKept({ firstSector, sectorCount }: Partition, extents: readonly Exten
   return extents.some(({ start, count }) => start === firstSector && count >= sectorCount);
 }
 
-/** What lies beside the partitions and is no table: on a disk that is all one file system its boot sector looks like an MBR. */
+/** What is outside of the partitions and is no table: the boot sector of a file system on the whole disk looks like an MBR. */
 function besides(bytes: ReadableBytes, device: BlockDevice, partitions: readonly Partition[]): string | undefined {
   const isInside = (offset: number) =>
     partitions.some(({ firstSector, sectorCount }) => {
@@ -44,7 +44,7 @@ const OPERATION = 'writePartitionTable';
 const NOUN = 'the disk';
 
 function lost(sentence: string): PmemError {
-  const message = `${OPERATION}: ${sentence}. Keep them where they are, or pass force: true; contents are left alone, but nobody finds them without their partition`;
+  const message = `${OPERATION}: ${sentence}. Keep them where they are, or pass force: true; the contents stay, but cannot be found without their partition`;
   return new PmemError('ERR_PMEM_IN_USE', message);
 }
 
@@ -52,7 +52,7 @@ function lost(sentence: string): PmemError {
  * Refuses to write a table over anything but a blank disk, or a table of the same kind whose partitions are all in the new one:
  * each begins where it began, and is no shorter. Stores nothing.
  *
- * @param old reads the table that is there; undefined where there is none, or none that is whole
+ * @param old the table that is there; undefined where there is none, or none that is whole
  * @param extents of the new partitions, in sectors
  * @throws PmemError `ERR_PMEM_IN_USE`, naming what is there
  */
@@ -71,7 +71,7 @@ export function refuseReplacing(
   if (other !== undefined) throw holdsData(OPERATION, NOUN, other);
   const kind = old.table.label === 'gpt' ? 'a GPT' : 'an MBR';
   if (old.table.label !== label) {
-    throw holdsData(OPERATION, NOUN, `${kind}, and its place is not that of the new table`);
+    throw holdsData(OPERATION, NOUN, `${kind}, which the new table does not replace in place`);
   }
   const [first] = partitions.filter((one) => !isKept(one, extents));
   const numbers = [...partitions.filter((one) => !isKept(one, extents)).map(({ number }) => number), ...old.unlisted];

@@ -1,9 +1,9 @@
-/** Partition tables: what divides a disk. */
+/** Partition tables: reads, writes and opens the parts of a disk. */
 
 import { PmemError, wrongType, wrongValue } from '../../errors.js';
 import { booleanOption, ownOptions, readOptions } from '../../options.js';
 import { type BlockDevice, checkDevice } from '../block-device.js';
-import { isInputOutput, readOnlyError } from '../block-errors.js';
+import { inputOutput, isInputOutput, readOnlyError } from '../block-errors.js';
 import { NO_GUID } from '../guid.js';
 import { SubDisk } from '../sub-disk.js';
 import { type RawGpt, readGpt, readProtectiveMbr } from './gpt.js';
@@ -19,13 +19,13 @@ import { refuseReplacing } from './old-contents.js';
 
 /** A partition, in sectors of the disk: from `firstSector` to `firstSector + sectorCount - 1`. */
 export interface Partition {
-  /** As Linux numbers them: `/dev/pmem0p1`. */
+  /** As Linux numbers partitions: 1 of `/dev/pmem0p1`. */
   readonly number: number;
   readonly firstSector: number;
   readonly sectorCount: number;
   /** GPT: an upper-case GUID; MBR: two hexadecimal digits. */
   readonly type: string;
-  /** What util-linux calls the type; undefined if nothing. */
+  /** The name of the type in util-linux; undefined where it has none. */
   readonly typeName: string | undefined;
 }
 
@@ -40,33 +40,33 @@ export interface GptPartition extends Partition {
   readonly attributes: bigint;
 }
 
-/** An MBR. Of the records, `partitions` has those that have a type and lie on the disk. */
+/** An MBR. `partitions` are the records that have a type and lie on the disk. */
 export interface MbrTable {
   readonly label: 'mbr';
   readonly signature: number;
   readonly partitions: readonly MbrPartition[];
-  /** What is wrong with it, a sentence each. */
+  /** What is wrong with the table, a sentence each. */
   readonly problems: readonly string[];
 }
 
-/** A GPT. Of the entries, `partitions` has those that have a type and lie in the usable sectors. */
+/** A GPT. `partitions` are the entries that have a type and lie in the usable sectors. */
 export interface GptTable {
   readonly label: 'gpt';
   readonly guid: string;
-  /** The copy that was read: the primary one, unless that is damaged. */
+  /** The copy that was read: the primary copy, unless it is damaged. */
   readonly copy: 'primary' | 'backup';
   readonly firstUsable: number;
   readonly lastUsable: number;
   readonly partitions: readonly GptPartition[];
-  /** What is wrong with it, a sentence each. */
+  /** What is wrong with the table, a sentence each. */
   readonly problems: readonly string[];
 }
 
 export type PartitionTable = MbrTable | GptTable;
 
 /**
- * Overlaps are told, not judged: hybrid tables have them. Extended partitions hold the logical ones. Each partition that begins
- * within others is told once, with the one of them that reaches farthest.
+ * Names overlaps, which hybrid tables have on purpose. Each partition that begins within others is named once, with the one of
+ * them that reaches farthest. (Extended partitions, which hold the logical ones, are no overlap.)
  */
 function overlaps(partitions: readonly Partition[]): string[] {
   const order = [...partitions].sort((a, b) => a.firstSector - b.firstSector);
@@ -93,7 +93,7 @@ function gptTable(raw: RawGpt): GptTable {
   const { header, copy } = raw;
   const problems: string[] = [];
   if (raw.isOtherDamaged) problems.push(`the ${copy === 'primary' ? 'backup' : 'primary'} copy is damaged or missing`);
-  if (raw.isBackupMisplaced) problems.push("the backup copy does not lie in the disk's last sector");
+  if (raw.isBackupMisplaced) problems.push("the backup copy is not in the disk's last sector");
   const used = raw.entries.filter(({ type }) => type !== NO_GUID);
   const isInside = ({ first, last }: GptEntry) =>
     first <= last && first >= header.firstUsable && last <= header.lastUsable;
@@ -119,13 +119,13 @@ function problemOf(note: MbrNote): string {
     case 'bad-extended':
       return 'the extended partition begins at sector 0';
     case 'outside':
-      return `the chain of logical partitions leads to sector ${note.lba}, behind the disk's end`;
+      return `the chain of logical partitions leads to sector ${note.lba}, past the disk's end`;
     case 'unreadable':
       return `the record of logical partitions in sector ${note.lba} cannot be read`;
     case 'loop':
       return `the chain of logical partitions comes back to sector ${note.lba}`;
     case 'too-many':
-      return `partitions behind number ${note.number} do not count`;
+      return `partitions after number ${note.number} do not count`;
     case 'extra-link':
       return `the record of partition ${note.number} has more than one link`;
     case 'extra-data':
@@ -154,7 +154,7 @@ function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): M
   const partitions = used.filter(isOnDisk).map(mbrPartition);
   const apart = partitions.filter(({ kind }) => kind !== 'logical');
   const logical = partitions.filter(({ kind }) => kind === 'logical');
-  // Of several extended ones the first has the chain.
+  // Of several extended partitions the first one has the chain.
   const extended = entries.find(({ kind }) => kind === 'extended');
   for (const { number, firstSector: start, sectorCount: count } of logical) {
     if (extended === undefined || start < extended.start || start + count > extended.start + extended.count) {
@@ -165,11 +165,11 @@ function mbrTable({ signature, entries, notes }: RawMbr, sectorCount: number): M
 }
 
 /**
- * Reads the partition table, whatever its state: a GPT if an MBR protects it, by its backup if the primary copy is damaged,
- * else an MBR; undefined if there is neither, as on a disk that is all one file system. What is wrong but can be lived with is in `problems`.
+ * Reads the partition table: a GPT if an MBR protects it, from its backup if the primary copy is damaged; else an MBR; undefined if
+ * there is neither, as on a disk with one file system on all of it. Damage that leaves the table readable is in `problems`.
  *
- * @throws PmemError `ERR_PMEM_PARTITION_TABLE` where the MBR says that there is a GPT and both of its copies are damaged:
- *   taken for an MBR, the disk would look full or free. `EIO` where sector 0 cannot be read.
+ * @throws PmemError `ERR_PMEM_PARTITION_TABLE` where the MBR says that there is a GPT and both of its copies are damaged: read as an
+ *   MBR, the disk would look full or free. `EIO` where sector 0 cannot be read.
  */
 export function readPartitionTable(device: BlockDevice): PartitionTable | undefined {
   checkDevice(device);
@@ -178,7 +178,7 @@ export function readPartitionTable(device: BlockDevice): PartitionTable | undefi
     if (gpt !== undefined) return gptTable(gpt);
     throw new PmemError(
       'ERR_PMEM_PARTITION_TABLE',
-      `the MBR says that there is a GPT, and neither its copy from sector 1 on nor the one at the disk's end is whole. ` +
+      `the MBR says that there is a GPT, but neither its copy from sector 1 on nor the one at the disk's end is whole. ` +
         `If the sector size is not ${device.sectorSize}, open the disk with the right one; else restore a copy, or write a new table with force: true`,
     );
   }
@@ -188,11 +188,11 @@ export function readPartitionTable(device: BlockDevice): PartitionTable | undefi
 
 interface OldTable {
   readonly table: PartitionTable;
-  /** Numbers of the partitions that it has beside those that it lists. */
+  /** Numbers of its partitions that it does not list. */
   readonly unlisted: readonly number[];
 }
 
-/** The table that is going to be replaced; undefined where there is none, or it cannot be read. */
+/** The table that will be replaced; undefined where there is none, or it cannot be read. */
 function oldTable(device: BlockDevice): OldTable | undefined {
   try {
     const table = readPartitionTable(device);
@@ -209,7 +209,7 @@ function oldTable(device: BlockDevice): OldTable | undefined {
   }
 }
 
-/** A partition as a block device of its own. It ends with the disk. */
+/** A partition as a block device of its own: a {@link SubDisk}, which ends with the disk. */
 export function openPartition(device: BlockDevice, partition: Pick<Partition, 'firstSector' | 'sectorCount'>): SubDisk {
   checkDevice(device);
   if (typeof partition !== 'object' || partition === null) throw wrongType('partition', 'a Partition', partition);
@@ -227,7 +227,7 @@ function wasRead(table: NewGpt | NewMbr | PartitionTable): table is PartitionTab
   return areObjects && (table.label === 'gpt' || table.label === 'mbr');
 }
 
-/** What a table that was read is asked for to be written: the same partitions, at the same places and under the same numbers. */
+/** A table that was read, as a new one: the same partitions, at the same places, with the same numbers. */
 function asNew(table: PartitionTable): NewGpt | NewMbr {
   if (table.label === 'gpt') {
     const partitions = table.partitions.map(({ typeName: _, ...partition }) => partition);
@@ -241,26 +241,26 @@ function asNew(table: PartitionTable): NewGpt | NewMbr {
 
 /** Options of {@link writePartitionTable}. */
 export interface WriteTableOptions {
-  /** Write it in place of whatever there is. Default false: `ERR_PMEM_IN_USE`. */
+  /** Write over any contents. Default false: `ERR_PMEM_IN_USE`. */
   readonly force?: boolean;
 }
 
 /**
- * Writes a new table; durable on return. Everything is checked before anything is stored. The partitions' contents are left alone.
+ * Writes a new table; durable on return. Everything is checked before anything is stored. The partitions' contents stay.
  *
- * Without `force` it goes on a blank disk, whose first and last MiB are all 0x00 or all 0xFF, or in place of a table of the same
+ * Without `force` it writes to a blank disk, whose first and last MiB are all 0x00 or all 0xFF, or replaces a table of the same
  * kind that can be read, if all its partitions keep their place and do not shrink. So adding, naming and growing partitions needs no
- * `force`; removing or shrinking one, changing from an MBR to a GPT, and a disk that is all one file system do.
+ * `force`; removing or shrinking one, changing from an MBR to a GPT, and a file system on the whole disk do.
  *
- * A table that {@link readPartitionTable} returned can be written, too, here or on another disk with the same size of sectors:
- * what it lists stays where it is, and keeps its number, type, name and GUID. Of an MBR the extended partition is laid out anew
- * around the logical ones, which are numbered from 5 on in their order; one without any is left out.
+ * It also writes a table that {@link readPartitionTable} returned, here or on another disk with the same sector size: listed
+ * partitions keep their place, number, type, name and GUID. The extended partition of an MBR is laid out anew
+ * around the logical ones, which are numbered from 5 on in their order; an empty extended partition is left out.
  *
- * A power cut in the middle leaves the old table or the new one in force, or none at all, never a mixture of both: see
+ * A power cut in the middle leaves the old table in force, or the new one, or none, never a mixture of both: see
  * `writeGpt` and `writeMbr` for the order of the stores. (Where an old partition covers the sectors of the new backup or of
- * the new logical partitions' records, its contents are changed before.)
+ * the new logical partitions' records, its contents are overwritten before.)
  *
- * @throws TypeError and RangeError where the table makes no sense or does not fit; `ERR_PMEM_READ_ONLY` on a read-only device;
+ * @throws TypeError and RangeError where the table makes no sense or does not fit; `EBUSY` where the kernel uses the disk; `ERR_PMEM_READ_ONLY` on a read-only device;
  *   `ERR_PMEM_IN_USE` without `force`, where the disk holds something that the table would be written over.
  */
 export function writePartitionTable(
@@ -281,6 +281,6 @@ export function writePartitionTable(
   else if (fresh.label === 'mbr') writeMbr(device, fresh, refuse);
   else throw wrongValue('table.label', "'gpt' or 'mbr'", (fresh as { label?: unknown }).label);
   const written = readPartitionTable(device);
-  if (written === undefined) throw new PmemError('EIO', 'EIO: the table that was written cannot be read back');
+  if (written === undefined) throw inputOutput('writePartitionTable', 'the table that was written cannot be read back');
   return written;
 }

@@ -10,7 +10,7 @@ import { PlainMemory } from '../../support/plain-memory.js';
 import { newRegion } from '../../support/regions.js';
 import { onDisk, onTmpfs } from '../../support/temp.js';
 
-/** Memory with places that cannot be had. */
+/** Memory with places that are unavailable. */
 class FaultyMemory extends PlainMemory {
   /** Offset and length of what is bad; stores to it fail too, unless they mend it. */
   readonly bad: { offset: number; length: number; mends: boolean }[] = [];

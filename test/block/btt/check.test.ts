@@ -119,7 +119,7 @@ const UNSAFE: Record<string, Damage> = {
   'both info blocks of an arena': [
     'info-lost',
     1,
-    /no copy of use was found/,
+    /no usable copy was found/,
     (image) => {
       for (const at of [image.place(1, 'offset'), image.place(1, 'infoCopyOffset')])
         image.memory.bytes.fill(0xee, at, at + 64);

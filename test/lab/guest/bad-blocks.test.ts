@@ -132,7 +132,7 @@ describe('bad blocks of the kernel', () => {
     spoil(first + 24, 8);
     using region = Region.open(path);
     using disk = PmemDisk.open(region);
-    throwsCode(() => disk.read(24, Buffer.alloc(512)), 'EIO', { message: /sector 24 of the disk cannot be had/ });
+    throwsCode(() => disk.read(24, Buffer.alloc(512)), 'EIO', { message: /sector 24 of the disk is unavailable/ });
     const fd = openSync(path, 'r+');
     writeSync(fd, Buffer.alloc(PAGE, 'by write'), 0, PAGE, 3 * PAGE);
     fdatasyncSync(fd);
