@@ -12,7 +12,7 @@ function ranges(list: Iterable<SectorRange>): [number, number][] {
 }
 
 describe('BadBlocks', () => {
-  it('keeps ranges in order, joined where they touch', () => {
+  it('keeps ranges in order, and joins those that touch', () => {
     const list = new BadBlocks([
       { start: 10, count: 2 },
       { start: 4, count: 1 },
@@ -105,7 +105,7 @@ describe('BadBlocks', () => {
     assert.ok(most > 1500, `${most}`);
   });
 
-  it('reads and writes what the kernel writes', () => {
+  it('parses the form of the kernel, and prints it', () => {
     const text = '8 1\n100 24\n';
     assert.equal(BadBlocks.parse(text).toString(), text);
     assert.equal(BadBlocks.parse('').isEmpty, true);
@@ -116,7 +116,7 @@ describe('BadBlocks', () => {
     it(`refuses the text '${text}'`, () => throwsCode(() => BadBlocks.parse(text), 'ERR_INVALID_ARG_VALUE'));
   }
 
-  it('refuses what is no range', () => {
+  it('refuses numbers that are no range', () => {
     throwsCode(() => BadBlocks.parse(undefined as never), 'ERR_INVALID_ARG_TYPE');
     throwsCode(() => BadBlocks.parse('99999999999999999999 1'), 'ERR_OUT_OF_RANGE');
     throwsCode(() => new BadBlocks().add('1' as never, 1), 'ERR_INVALID_ARG_TYPE');
@@ -126,7 +126,7 @@ describe('BadBlocks', () => {
   });
 
   for (const name of ['add', 'clear', 'written', 'first', 'firstLasting'] as const) {
-    it(`refuses wrong arguments of ${name}, and changes nothing`, () => {
+    it(`refuses wrong arguments of ${name} without changing anything`, () => {
       const list = new BadBlocks([{ start: 1, count: 9 }]);
       const call = (...values: unknown[]) => Reflect.apply(list[name], list, values);
       for (const wrong of [undefined, null, '1', 1n, {}, true]) {
@@ -142,7 +142,7 @@ describe('BadBlocks', () => {
     });
   }
 
-  it('refuses wrong options, and what is no list', () => {
+  it('refuses wrong options and values that are no list', () => {
     const wrong: [options: unknown, code: string][] = [
       [null, 'ERR_INVALID_ARG_TYPE'],
       [true, 'ERR_INVALID_ARG_TYPE'],
@@ -163,12 +163,12 @@ describe('BadBlocks', () => {
   });
 });
 
-describe('a disk with 131,072 bad ranges', () => {
+describe('PmemDisk with 131,072 bad ranges', () => {
   const RANGES = 131_072;
   const memory = () => new LossyMemory(Buffer.alloc(2 * RANGES * 512));
   const backwards = Array.from({ length: RANGES }, (_, i) => ({ start: 2 * (RANGES - 1 - i), count: 1 }));
 
-  it('takes them in any order, names the first in an error, and loses all to one write', () => {
+  it('takes the ranges in any order, names the first ones in an error, and clears all by one write', () => {
     const badBlocks = new BadBlocks(backwards);
     const disk = PmemDisk.open(memory(), { badBlocks });
     throwsCode(() => disk.read(0, Buffer.alloc(512 * 64)), 'EIO');
@@ -177,7 +177,7 @@ describe('a disk with 131,072 bad ranges', () => {
     assert.equal(badBlocks.isEmpty, true);
   });
 
-  it('loses them to writes of single sectors from either end', () => {
+  it('clears ranges by writes of single sectors from either end', () => {
     for (const step of [1, -1]) {
       const disk = PmemDisk.open(memory(), { badBlocks: backwards });
       const sector = Buffer.alloc(512);
@@ -188,12 +188,12 @@ describe('a disk with 131,072 bad ranges', () => {
   });
 });
 
-describe('a disk with bad blocks', () => {
+describe('PmemDisk with bad blocks', () => {
   function disk(sectorSize: 512 | 4096 = 512): PmemDisk {
     return PmemDisk.open(new LossyMemory(2 ** 16), { sectorSize, badBlocks: [{ start: 16, count: 3 }] });
   }
 
-  it('does not read them, names them, and touches nothing', () => {
+  it('refuses to read bad sectors, names them, and reads nothing else', () => {
     const target = Buffer.alloc(8 * 512, 0x33);
     throwsCode(() => disk().read(10, target), 'EIO', { message: /sectors 16-17 of the disk are bad/ });
     throwsCode(() => disk().read(18, target), 'EIO', { message: /sector 18 of the disk is bad/ });
@@ -206,7 +206,7 @@ describe('a disk with bad blocks', () => {
     disk().read(19, target);
   });
 
-  it('names all that are in the way, and what can be done about them', () => {
+  it('names all bad sectors of a request, and what makes them good', () => {
     const message = (disk: PmemDisk, run: (disk: PmemDisk) => void): string => {
       let found = '';
       assert.throws(
@@ -264,21 +264,21 @@ describe('a disk with bad blocks', () => {
     assert.match(message(open(mixed(), 4096), all), /sectors 0-1 of the disk are bad\. The media failed, /);
   });
 
-  it('counts them in its own sectors', () => {
+  it('names bad blocks by the sectors of the disk', () => {
     const target = Buffer.alloc(4096);
     throwsCode(() => disk(4096).read(2, target), 'EIO', { message: /sector 2 of the disk is bad/ });
     disk(4096).read(1, target);
     disk(4096).read(3, target);
   });
 
-  it('tells the offset of the first one', () => {
+  it('gives the offset of the first bad sector with the error', () => {
     assert.throws(
       () => disk().read(10, Buffer.alloc(20 * 512)),
       (error: { offset?: number }) => error.offset === 16 * 512,
     );
   });
 
-  it('has those that were written back', () => {
+  it('reads bad sectors again once they were written', () => {
     const one = disk();
     one.write(17, Buffer.alloc(512, 1));
     throwsCode(() => one.read(16, Buffer.alloc(512)), 'EIO');
@@ -291,13 +291,13 @@ describe('a disk with bad blocks', () => {
     one.directAccess(16, 3);
   });
 
-  it('has those back too that a larger sector covers', () => {
+  it('reads all bad units again that a larger sector covers', () => {
     const one = disk(4096);
     one.write(2, Buffer.alloc(4096));
     assert.equal(one.badBlocks.isEmpty, true);
   });
 
-  it('stores nothing where the media failed', () => {
+  it('refuses to write lasting bad sectors', () => {
     const badBlocks = new BadBlocks();
     badBlocks.add(4, 1, { lasting: true });
     const memory = new LossyMemory(2 ** 14);
@@ -312,17 +312,17 @@ describe('a disk with bad blocks', () => {
     one.write(3, Buffer.alloc(1024));
   });
 
-  it('discards them without making them good', () => {
+  it('discards bad sectors without making them good', () => {
     const one = disk();
     one.discard(16, 3);
     throwsCode(() => one.read(16, Buffer.alloc(512)), 'EIO');
   });
 });
 
-describe('a disk on memory that is gone', () => {
+describe('PmemDisk on memory whose pages are gone', () => {
   const file = onDisk();
 
-  it('says what was asked for, of several arrays too', () => {
+  it('names the operation and the sector in the error', () => {
     class Gone extends LossyMemory {
       override read(offset: number): void {
         throw new PmemError('ERR_PMEM_FAULT', 'gone', { offset });
@@ -350,7 +350,7 @@ describe('a disk on memory that is gone', () => {
     }
   });
 
-  it('counts sectors as bad that the guarded copy could not have, until they can be written again', async () => {
+  it('counts unavailable sectors as bad until they can be written again', async () => {
     const seen = await childValue(
       async (path: string) => {
         const { truncateSync } = await import('node:fs');
@@ -374,7 +374,7 @@ describe('a disk on memory that is gone', () => {
         attempt('read', () => disk.read(6, block));
         attempt('read of it again', () => disk.read(8, block));
         attempt('read before it', () => disk.read(0, block));
-        attempt('read behind it', () => disk.read(40, block));
+        attempt('read after it', () => disk.read(40, block));
         attempt('write', () => disk.write(8, block));
         attempt('writeZeroes', () => disk.writeZeroes(40, 4));
         outcomes['list'] = disk.badBlocks.toString().trim().replaceAll('\n', ', ');
@@ -390,7 +390,7 @@ describe('a disk on memory that is gone', () => {
       read: 'EIO at 4096: sector 8',
       'read of it again': 'EIO at 4096: sector 8',
       'read before it': 'done',
-      'read behind it': 'EIO at 20480: sector 40',
+      'read after it': 'EIO at 20480: sector 40',
       write: 'EIO at 4096: sector 8',
       writeZeroes: 'EIO at 20480: sector 40',
       list: '8 1, 40 1',
@@ -400,7 +400,7 @@ describe('a disk on memory that is gone', () => {
     });
   });
 
-  it('leaves other errors as they are: an array that is gone is no bad block', () => {
+  it('leaves errors alone that do not come from the media', () => {
     class Broken extends LossyMemory {
       override read(): void {
         throw Object.assign(new Error('no'), { code: 'ERR_OTHER' });

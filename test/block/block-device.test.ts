@@ -1,4 +1,4 @@
-/** A block device that somebody writes: what the base class does for it. */
+/** The base class of block devices, extended by a small implementation. */
 
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
@@ -50,8 +50,8 @@ class Arrays extends BlockDevice {
   }
 }
 
-describe('BlockDevice, extended by the least that an implementation needs,', () => {
-  blockDeviceSuite('conforms', {
+describe('BlockDevice, extended by the methods that every implementation needs,', () => {
+  blockDeviceSuite('Arrays in memory', {
     supports: SUPPORTS,
     create: () => {
       const sectors = new Map<number, Buffer>();
@@ -95,7 +95,7 @@ describe('BlockDevice, extended by the least that an implementation needs,', () 
     assert.deepEqual(device.calls, ['read 1 1', 'read 2 2', 'write 4 2 true', 'write 6 1 true', 'write 7 1 false']);
   });
 
-  it('calls nothing for arguments that it refuses', () => {
+  it('does not call the implementation with arguments that it refuses', () => {
     const device = new Arrays();
     const sector = Buffer.alloc(512);
     throwsCode(() => device.write(0, sector, { FUA: true } as never), 'ERR_INVALID_ARG_VALUE');
@@ -109,7 +109,7 @@ describe('BlockDevice, extended by the least that an implementation needs,', () 
     assert.deepEqual(device.calls, []);
   });
 
-  it('ends with what it is made of', () => {
+  it('refuses everything once what it is made of is closed', () => {
     const device = new Arrays();
     device.hasEnded = true;
     assert.equal(device.closed, true);
@@ -129,7 +129,7 @@ describe('BlockDevice, extended by the least that an implementation needs,', () 
     assert.deepEqual(device.calls, []);
   });
 
-  it('stops a list of arrays where it is closed in the middle', () => {
+  it('stops a writev that its own implementation closes in the middle', () => {
     class Closing extends Arrays {
       protected override _write(lba: number, count: number, source: Uint8Array, fua: boolean): void {
         super._write(lba, count, source, fua);
@@ -141,14 +141,14 @@ describe('BlockDevice, extended by the least that an implementation needs,', () 
     assert.deepEqual(device.calls, ['write 0 1 false', 'close']);
   });
 
-  it('is told each time it is closed', () => {
+  it('calls _close for each close', () => {
     const device = new Arrays();
     device.close();
     device.close();
     assert.deepEqual(device.calls, ['close', 'close']);
   });
 
-  it('has parts like any other', () => {
+  it('can be divided by SubDisk', () => {
     const device = new Arrays(new Map(), { readOnly: true });
     const part = SubDisk.open(device, { start: 8, count: 4 });
     assert.deepEqual([part.readOnly, part.supports], [true, SUPPORTS]);
@@ -156,7 +156,7 @@ describe('BlockDevice, extended by the least that an implementation needs,', () 
     assert.deepEqual(device.calls, ['read 9 2']);
   });
 
-  it('is printed in one line', () => {
+  it('is inspected as one line', () => {
     const device = new Arrays(new Map(), { sectorCount: 8 });
     assert.equal(
       inspect({ device }),

@@ -6,7 +6,7 @@ import { LossyMemory } from '../support/lossy-memory.js';
 const KIB = 2 ** 10;
 
 describe('carve', () => {
-  it('makes equal disks, one behind the other', () => {
+  it('makes equal disks, one after the other', () => {
     const memory = new LossyMemory(64 * KIB);
     const disks = carve(memory, { start: '4KiB', count: 3, size: '8KiB' });
     assert.deepEqual(
@@ -32,7 +32,7 @@ describe('carve', () => {
     }
   });
 
-  it('takes all of the memory, and passes options on', () => {
+  it('divides all of the memory, and passes options on to the disks', () => {
     const disks = carve(new LossyMemory(64 * KIB), { count: 4, size: '16KiB', sectorSize: 4096, readOnly: true });
     assert.deepEqual(
       disks.map(({ sectorCount, readOnly }) => [sectorCount, readOnly]),
@@ -86,13 +86,13 @@ describe('SubDisk.open', () => {
     });
   }
 
-  it('refuses what is no device', () => {
+  it('refuses a value that is no device', () => {
     for (const wrong of [undefined, null, 7, {}]) {
       throwsCode(() => SubDisk.open(wrong as never, { start: 0, count: 1 }), 'ERR_INVALID_ARG_TYPE');
     }
   });
 
-  it('ends with its device, and is read-only if that is', () => {
+  it('makes a part that ends with its device, and is read-only if the device is', () => {
     const [outer] = carve(new LossyMemory(8192), { count: 1, size: 8192, readOnly: true });
     assert(outer !== undefined);
     const part = SubDisk.open(outer, { start: 1, count: 2 });
@@ -103,7 +103,7 @@ describe('SubDisk.open', () => {
     throwsCode(() => part.read(0, Buffer.alloc(512)), 'ERR_PMEM_CLOSED');
   });
 
-  it('tells of bad sectors where it begins', () => {
+  it('makes a part that names where it begins in errors of bad sectors', () => {
     const [outer] = carve(new LossyMemory(8192), { count: 1, size: 8192 });
     assert(outer !== undefined);
     outer.badBlocks.add(5, 1);
@@ -131,7 +131,7 @@ describe('SubDisk.open', () => {
     }
   });
 
-  it('stores and reads within a disk, whatever an array becomes while its options or its list are read', () => {
+  it('makes disks that store within their bounds, whatever an array becomes while options or a list are read', () => {
     const memory = new LossyMemory(64 * KIB);
     const [disk] = carve(memory, { start: '4KiB', count: 2, size: '8KiB' });
     assert.ok(disk !== undefined);

@@ -14,7 +14,7 @@ const SUPPORTS = {
   atomicSectors: false,
 };
 
-describe('conformance', () => {
+describe('Conformance of disks on memory:', () => {
   const file = onDisk();
 
   for (const sectorSize of [512, 4096] as const) {

@@ -10,7 +10,7 @@ import { Machine, nvdimms } from '../support/machine.js';
 
 const MIB = 2 ** 20;
 
-describe('bad blocks that the kernel knows', () => {
+describe('deviceBadBlocks', () => {
   let root = '';
   let machine: Machine;
   let region = '';
@@ -23,7 +23,7 @@ describe('bad blocks that the kernel knows', () => {
 
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-  it('of a block device, for the part that is mapped', () => {
+  it('reads the list of a block device for the part that is mapped', () => {
     const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '8 1\n2048 16\n9000 1' });
     const whole = deviceBadBlocks({ kind: 'block', device, fileOffset: 0, size: 16 * MIB });
     assert.equal(String(whole), '8 1\n2048 16\n9000 1\n');
@@ -32,7 +32,7 @@ describe('bad blocks that the kernel knows', () => {
     assert.deepEqual(part?.firstLasting(0, 1), { start: 0, count: 1 });
   });
 
-  it('of a part that begins or ends within a unit: each sector with a bad byte', () => {
+  it('names each sector with a bad byte where the mapped part begins or ends within a unit', () => {
     const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '2 1\n15 1' });
     for (const [fileOffset, size, expected] of [
       [100, 8192, '1 2\n14 2\n'],
@@ -48,19 +48,19 @@ describe('bad blocks that the kernel knows', () => {
     });
   });
 
-  it('of a partition', () => {
+  it('reads the part of the list that belongs to a partition', () => {
     machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '2060 2' });
     const device = machine.device(`${region}/namespace0.0/block/pmem0/pmem0p1`, { start: 2048 });
     assert.equal(String(deviceBadBlocks({ kind: 'block', device, fileOffset: 0, size: MIB })), '12 2\n');
   });
 
-  it('of device-DAX, which begins somewhere in its region', () => {
+  it('reads the list of the region of a DAX device, from where the device begins', () => {
     machine.device(region, { badblocks: '4100 1', resource: '0x100000000' });
     const device = machine.device(`${region}/dax0.0/dax0.0`, { resource: '0x100200000' });
     assert.equal(String(deviceBadBlocks({ kind: 'devdax', device, fileOffset: 0, size: MIB })), '4 1\n');
   });
 
-  it('of device-DAX without root: an empty list needs no place, another one is unknown', () => {
+  it('knows of a DAX device without root only that an empty list is empty', () => {
     machine.device(region, { badblocks: '' });
     const device = machine.device(`${region}/dax0.0/dax0.0`);
     const asked = { kind: 'devdax', device, fileOffset: 0, size: MIB } as const;
@@ -69,7 +69,7 @@ describe('bad blocks that the kernel knows', () => {
     assert.equal(deviceBadBlocks(asked), undefined);
   });
 
-  it('of nothing else', () => {
+  it('knows no list of other kinds of memory', () => {
     const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '8 1' });
     for (const kind of ['file', 'devmem', 'pci'] as const) {
       assert.equal(deviceBadBlocks({ kind, device, fileOffset: 0, size: MIB }), undefined);
@@ -79,7 +79,7 @@ describe('bad blocks that the kernel knows', () => {
     assert.equal(deviceBadBlocks({ kind: 'block', device: bare, fileOffset: 0, size: MIB }), undefined);
   });
 
-  it('are those of a disk that is opened on the device', () => {
+  it('is the default list of a PmemDisk on the device', () => {
     const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '20 1' });
     const mapped = Object.assign(new LossyMemory(MIB), { kind: 'block', device, fileOffset: 4096 });
     const disk = PmemDisk.open(mapped, { start: 4096 });
@@ -89,7 +89,7 @@ describe('bad blocks that the kernel knows', () => {
     assert.equal(PmemDisk.open(mapped, { badBlocks: [] }).badBlocks.isEmpty, true);
   });
 
-  it('are written through the driver of that device, and of no other', () => {
+  it('lets a PmemDisk write bad sectors through the driver of that device, and of no other', () => {
     const device = machine.device(`${region}/namespace0.0/block/pmem0`, { badblocks: '20 1' });
     const other = join(root, 'other');
     writeFileSync(other, Buffer.alloc(MIB, 'x'));

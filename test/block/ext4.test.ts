@@ -14,7 +14,7 @@ import { needsTool, succeedTool } from '../support/tools.js';
 
 const MIB = 2 ** 20;
 
-describe('ext4 on our disks', () => {
+describe('An ext4 file system on a PmemDisk', () => {
   const file = onTmpfs();
 
   /** An empty file system as mkfs.ext4 makes it now. */
@@ -113,11 +113,11 @@ describe('ext4 on our disks', () => {
     return `${path}?offset=${only.firstSector * 512}`;
   }
 
-  it('keeps its files in a partition', async () => {
+  it('keeps its files in a partition of the disk', async () => {
     await usedInPartition();
   });
 
-  it('is clean to e2fsck in a partition', async function () {
+  it('is clean to e2fsck in a partition of the disk', async function () {
     needsTool(this, 'e2fsck');
     succeedTool('e2fsck', ['-fn', await usedInPartition()]);
   });

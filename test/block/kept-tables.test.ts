@@ -5,11 +5,11 @@ import { keptSectors, madeSectors, RECIPES, type Recipe, type TableName } from '
 import { onTmpfs } from '../support/temp.js';
 import { needsTool } from '../support/tools.js';
 
-describe('a kept partition table is what other programs make', () => {
+describe('The kept partition table', () => {
   const file = onTmpfs();
 
   for (const name of Object.keys(RECIPES) as TableName[]) {
-    it(name, function () {
+    it(`'${name}' is what its recipe makes with the programs of util-linux`, function () {
       const { steps }: Recipe = RECIPES[name];
       for (const [program] of steps) needsTool(this, program);
       // After a deliberate change of a recipe: make the file anew from madeSectors of all of them.

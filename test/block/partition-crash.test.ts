@@ -123,11 +123,11 @@ function explore(name: string, make: Make, table: NewGpt | NewMbr, sectorSize: S
   assert.ok(crashPoints > 0);
 }
 
-describe('writePartitionTable under power cuts', () => {
+describe('writePartitionTable', () => {
   for (const sectorSize of [512, 4096] as const) {
     for (const [name, make] of Object.entries(BEFORE)) {
       for (const [other, table] of Object.entries(AFTER)) {
-        it(`from ${name} to ${other}, sectors of ${sectorSize} bytes: the old table, the new one, or none`, () =>
+        it(`leaves the old table, the new one or none at a power cut, from ${name} to ${other}, sectors of ${sectorSize} bytes`, () =>
           explore(name, make, table, sectorSize));
       }
     }
@@ -135,7 +135,7 @@ describe('writePartitionTable under power cuts', () => {
 
   // A slice can begin anywhere; nothing here relies on what shares a line, or a word.
   for (const lineOffset of [1, 6, 7, 40, 63]) {
-    it(`on memory that begins ${lineOffset} bytes into a cache line: the old table, the new one, or none`, () => {
+    it(`leaves the old table, the new one or none at a power cut of memory that begins ${lineOffset} bytes into a cache line`, () => {
       for (const name of ['an MBR', 'an MBR with logical partitions', 'a GPT', 'a GPT, its primary header damaged']) {
         for (const table of Object.values(AFTER)) explore(name, BEFORE[name] as Make, table, 512, lineOffset);
       }

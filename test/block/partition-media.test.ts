@@ -30,11 +30,11 @@ function withBad(memory: LossyMemory, ...sectors: number[]): PmemDisk {
   return PmemDisk.open(memory, { badBlocks: sectors.map((start) => ({ start, count: 1 })) });
 }
 
-describe('partition tables and bad sectors', () => {
+describe('writePartitionTable on a disk with bad sectors', () => {
   for (const before of [undefined, GPT, MBR]) {
     for (const after of [GPT, MBR]) {
       for (const [name, sector] of Object.entries({ first: 0, second: 1, third: 2, last: LAST })) {
-        it(`from ${before?.label ?? 'nothing'} to ${after.label}, the ${name} sector being bad`, () => {
+        it(`writes ${after.label} over ${before?.label ?? 'nothing'} where the ${name} sector is bad`, () => {
           const memory = new LossyMemory(SIZE);
           if (before !== undefined) writePartitionTable(PmemDisk.open(memory), before);
           const disk = withBad(memory, sector);
@@ -48,7 +48,7 @@ describe('partition tables and bad sectors', () => {
   }
 
   for (const table of [GPT, MBR]) {
-    it(`stores nothing of ${table.label} where sector 0 is bad for good`, () => {
+    it(`stores nothing of an ${table.label} where sector 0 is bad and lasting`, () => {
       const badBlocks = new BadBlocks();
       badBlocks.add(0, 1, { lasting: true });
       const memory = new LossyMemory(SIZE);
@@ -64,7 +64,7 @@ describe('partition tables and bad sectors', () => {
     });
   }
 
-  it('ends the chain at a record that cannot be read, and says so', () => {
+  it('leaves a table whose chain is read up to a bad record, which problems names', () => {
     const memory = new LossyMemory(SIZE);
     const whole = writePartitionTable(PmemDisk.open(memory), MBR);
     const records = whole.partitions.filter(({ number }) => number > 4).map(({ firstSector: start }) => start - 128);
@@ -77,8 +77,8 @@ describe('partition tables and bad sectors', () => {
   });
 });
 
-describe('what only looks like a table', () => {
-  it('a GPT within a partition keeps its backup when an MBR is written around it', () => {
+describe('Contents that look like a partition table:', () => {
+  it('the backup of a GPT within a partition stays when an MBR is written around it', () => {
     const disk = PmemDisk.open(new LossyMemory(SIZE));
     const around: NewMbr = { label: 'mbr', partitions: [{}] };
     const [outer] = writePartitionTable(disk, around).partitions;
@@ -89,7 +89,7 @@ describe('what only looks like a table', () => {
     assert.deepEqual(readPartitionTable(openPartition(disk, outer)), inner);
   });
 
-  it("the disk's own old GPT is wiped, and a damaged header is left: it is no GPT", () => {
+  it("the disk's own old GPT is wiped by a new MBR, and a damaged header stays, as it is no GPT", () => {
     const disk = PmemDisk.open(new LossyMemory(SIZE));
     writePartitionTable(disk, GPT);
     const sector = Buffer.alloc(512);
@@ -117,7 +117,7 @@ describe('what only looks like a table', () => {
   }
 
   for (let i = 0; i < 4; i++) {
-    it(`a volume with text where record ${i + 1} would be has no partitions`, () => {
+    it(`a volume with text in place of record ${i + 1} has no partitions`, () => {
       const memory = volume((sector) => {
         // Three records that would do, and one of text.
         for (let j = 0; j < 4; j++) sector.writeUInt8(0x83, 446 + 16 * j + 4);
@@ -129,7 +129,7 @@ describe('what only looks like a table', () => {
     });
   }
 
-  it('active partitions, in any number, are no objection', () => {
+  it('an MBR with any number of active partitions is a partition table', () => {
     const memory = volume((sector) => {
       for (let j = 0; j < 4; j++) {
         sector.writeUInt8(j < 2 ? 0x80 : 0, 446 + 16 * j);
@@ -149,7 +149,7 @@ describe('what only looks like a table', () => {
   });
 });
 
-describe('partitions in each other', () => {
+describe('readPartitionTable', () => {
   /** A disk with these records in its MBR, and others in its only extended boot record. */
   function disk(records: [type: number, start: number, count: number][], logical: [number, number][] = []): PmemDisk {
     const memory = new LossyMemory(SIZE);
@@ -174,7 +174,7 @@ describe('partitions in each other', () => {
     return readPartitionTable(disk(...args))?.problems;
   }
 
-  it('a large one is found to overlap all that lie in it', () => {
+  it('finds that a large partition overlaps all that lie in it', () => {
     const found = problems([
       [0x83, 100, 1000],
       [0x83, 200, 10],
@@ -184,7 +184,7 @@ describe('partitions in each other', () => {
     assert.deepEqual(found, ['partitions 1 and 2 overlap', 'partitions 1 and 3 overlap']);
   });
 
-  it('a logical one that leaves its extended one is told', () => {
+  it('names a logical partition that reaches out of the extended one', () => {
     const extended: [number, number, number][] = [[5, 1000, 1000]];
     assert.deepEqual(problems(extended, [[10, 990]]), []);
     for (const logical of [[10, 991] as [number, number], [1500, 10] as [number, number]]) {

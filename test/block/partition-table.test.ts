@@ -30,7 +30,7 @@ describe('readPartitionTable', () => {
     }
   }
 
-  it('finds none where there is none', () => {
+  it('returns undefined where there is no table', () => {
     for (const name of ['no table', 'one sector', 'a GPT without an MBR']) assert.equal(read(IMAGES[name]), undefined);
   });
 
@@ -76,7 +76,7 @@ describe('readPartitionTable', () => {
     assert.deepEqual(table?.problems, []);
   });
 
-  it('ends where the chain of logical partitions does not', () => {
+  it('ends at a loop in the chain of logical partitions, and past the end of the disk', () => {
     const loop = read(IMAGES['logical partitions in a loop']);
     assert.deepEqual(places(loop).slice(4), [
       [5, 10240, 5000],
@@ -86,12 +86,12 @@ describe('readPartitionTable', () => {
     assert.match(String(loop?.problems), /comes back to sector 16384/);
     const own = read(IMAGES['logical partitions that lead to themselves']);
     assert.deepEqual(places(own).slice(4), [[5, 10240, 5000]]);
-    const far = read(IMAGES['logical partitions that lead behind the end']);
+    const far = read(IMAGES['logical partitions that lead past the end']);
     assert.match(String(far?.problems), /leads to sector 2147491839, past the disk's end/);
   });
 
-  it('leaves out what does not lie on the disk', () => {
-    const table = read(IMAGES['an MBR whose partition lies behind the end']);
+  it('leaves out partitions that do not lie on the disk', () => {
+    const table = read(IMAGES['an MBR whose partition lies past the end']);
     assert.deepEqual(table?.partitions, []);
     assert.deepEqual(table?.problems, ['partition 1 does not lie on the disk']);
   });
@@ -111,7 +111,7 @@ describe('readPartitionTable', () => {
     assert.match(String(root?.guid), /^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$/);
   });
 
-  it('reads the backup where the primary copy is damaged, and says so', () => {
+  it('reads the backup where the primary copy is damaged, and names that as a problem', () => {
     const whole = places(read(IMAGES['a GPT']));
     for (const part of ['header', 'entries']) {
       const primary = read(IMAGES[`a GPT, its primary ${part} damaged`]);
@@ -125,7 +125,7 @@ describe('readPartitionTable', () => {
     }
   });
 
-  it('says where the backup is not at the end', () => {
+  it('names as a problem that the backup is not at the end', () => {
     assert.deepEqual(read(IMAGES['a GPT on a disk that grew'])?.problems, [
       "the backup copy is not in the disk's last sector",
     ]);
@@ -137,17 +137,17 @@ describe('readPartitionTable', () => {
     'a GPT, both entries damaged',
     'a GPT on a disk that shrank',
   ]) {
-    it(`refuses ${name}: it is not free, and not an MBR`, () => {
+    it(`refuses ${name} rather than read it as free or as an MBR`, () => {
       throwsCode(() => read(IMAGES[name]), 'ERR_PMEM_PARTITION_TABLE', { name: 'PmemError' });
     });
   }
 
-  it('refuses a GPT of the wrong sector size, and names the way out', () => {
+  it('refuses a GPT of another sector size, and names the way out', () => {
     throwsCode(() => read(IMAGES['a GPT'], 4096), 'ERR_PMEM_PARTITION_TABLE', { message: /sector size is not 4096/ });
   });
 
   for (const [name, make] of Object.entries(IMAGES)) {
-    it(`reads it or throws a coded error: ${name}`, () => {
+    it(`reads ${name}, or throws a coded error`, () => {
       try {
         const table = read(make);
         for (const { firstSector: start, sectorCount: count } of table?.partitions ?? [])
@@ -181,7 +181,7 @@ describe('readPartitionTable', () => {
     );
   });
 
-  it('goes on to the backup where the primary copy lies on bad sectors', () => {
+  it('reads the backup where the primary copy lies on bad sectors', () => {
     const path = file('bad');
     IMAGES['a GPT']?.(path);
     const region = Region.open(path, { readOnly: true });
@@ -192,7 +192,7 @@ describe('readPartitionTable', () => {
     region.close();
   });
 
-  it('reads a GPT of 131,072 partitions, and refuses to write it, as it writes 128 at most', () => {
+  it('reads a GPT of 131,072 partitions, which writePartitionTable refuses, as it writes 128 at most', () => {
     const path = file('crowded');
     makeCrowdedGpt(path, 131_072);
     using region = Region.open(path, { assumePersistent: true });
@@ -204,7 +204,7 @@ describe('readPartitionTable', () => {
     throwsCode(() => writePartitionTable(disk, table), 'ERR_OUT_OF_RANGE', { message: /at most 128/ });
   });
 
-  it('opens partitions as devices of their own', () => {
+  it('returns partitions that openPartition opens as devices of their own', () => {
     const path = file('open');
     IMAGES['a GPT']?.(path);
     const region = Region.open(path, { assumePersistent: true });
@@ -274,7 +274,7 @@ describe('readPartitionTable', () => {
     }
   });
 
-  it('does not believe a header with a right checksum that asks for too much', () => {
+  it('does not trust a header with a right checksum and too large an array', () => {
     const path = file('greedy');
     IMAGES['a GPT']?.(path);
     for (const [offset, value] of [

@@ -11,14 +11,14 @@ const KIB = 2 ** 10;
 describe('PmemDisk.open', () => {
   const memory = new LossyMemory(64 * KIB);
 
-  it('takes all whole sectors of the memory', () => {
+  it('uses all whole sectors of the memory by default', () => {
     const disk = PmemDisk.open(new LossyMemory(10_000));
     assert.deepEqual([disk.sectorSize, disk.sectorCount, disk.size, disk.start], [512, 19, 9728, 0]);
     const large = PmemDisk.open(new LossyMemory(10_000), { sectorSize: 4096 });
     assert.deepEqual([large.sectorSize, large.sectorCount, large.size], [4096, 2, 8192]);
   });
 
-  it('takes a part of it', () => {
+  it('uses a part of the memory when asked', () => {
     const disk = PmemDisk.open(memory, { start: '4KiB', size: '1KiB' });
     assert.deepEqual([disk.sectorCount, disk.size, disk.start], [2, 1024, 4096]);
     disk.write(1, Buffer.alloc(512, 7));
@@ -26,7 +26,7 @@ describe('PmemDisk.open', () => {
     assert.equal(memory.view(4096 + 1024, 1)[0], 0);
   });
 
-  it('refuses what is no memory', () => {
+  it('refuses a value that is no memory', () => {
     for (const wrong of [undefined, null, 4096, 'memory', {}, { size: 4096 }, Buffer.alloc(4096)]) {
       throwsCode(() => PmemDisk.open(wrong as unknown as Memory), 'ERR_INVALID_ARG_TYPE', { name: 'TypeError' });
     }
@@ -61,12 +61,12 @@ describe('PmemDisk.open', () => {
     });
   }
 
-  it('refuses a memory that has not a sector', () => {
+  it('refuses a memory smaller than a sector', () => {
     throwsCode(() => PmemDisk.open(new LossyMemory(504)), 'ERR_OUT_OF_RANGE');
     throwsCode(() => PmemDisk.open(new LossyMemory(4088), { sectorSize: 4096 }), 'ERR_OUT_OF_RANGE');
   });
 
-  it('cannot be called as a constructor', () => {
+  it('is the only way to make a disk: the constructor refuses', () => {
     throwsCode(() => Reflect.construct(PmemDisk, []), 'ERR_INVALID_ARG_VALUE');
   });
 });
@@ -74,7 +74,7 @@ describe('PmemDisk.open', () => {
 describe('PmemDisk', () => {
   const file = onDisk();
 
-  it('copies with one call of the memory: nothing else is on the way', () => {
+  it('makes one call of the memory for each copy', () => {
     const memory = new LossyMemory(64 * KIB);
     const disk = PmemDisk.open(memory);
     const sector = Buffer.alloc(512);
@@ -135,7 +135,7 @@ describe('PmemDisk', () => {
     assert.deepEqual(PmemDisk.open(new LossyMemory(512)).geometry, { heads: 255, sectors: 63, cylinders: 0 });
   });
 
-  it('gives the very memory by direct access', () => {
+  it('gives a view of the memory by direct access, not a copy', () => {
     const region = newRegion(file('direct'), '64KiB');
     const disk = PmemDisk.open(region, { start: '8KiB' });
     const view = region.view();
@@ -144,7 +144,7 @@ describe('PmemDisk', () => {
     region.close();
   });
 
-  it('does not believe the length that an array claims', () => {
+  it('ignores a length property that an array has of its own', () => {
     const memory = new LossyMemory(4096);
     const disk = PmemDisk.open(memory, { size: 1024 });
     const liar = Buffer.alloc(2048, 1);
@@ -156,7 +156,7 @@ describe('PmemDisk', () => {
     disk.write(0, other);
   });
 
-  it('takes an array that was detached for an empty one', () => {
+  it('treats a detached array as an empty one', () => {
     const region = newRegion(file('detached'), '64KiB');
     const disk = PmemDisk.open(region);
     const bytes = new Uint8Array(512);
@@ -200,7 +200,7 @@ describe('PmemDisk', () => {
     for (const call of calls) throwsCode(call, 'ERR_PMEM_CLOSED');
   });
 
-  it('closes without the region, and leaves its Buffers alone', () => {
+  it('closes without closing the region or its Buffers', () => {
     const region = newRegion(file('open'), '64KiB');
     const disk = PmemDisk.open(region);
     const view = disk.directAccess(0, 1);
@@ -220,10 +220,10 @@ describe('PmemDisk', () => {
   });
 });
 
-describe('PmemDisk on memory that forgets', () => {
+describe('PmemDisk on volatile memory', () => {
   const file = onTmpfs();
 
-  it('does not pretend: nothing can be made durable', () => {
+  it('refuses to make anything durable', () => {
     const region = Region.open(file('volatile'), { create: true, size: '64KiB', assumePersistent: false });
     const disk = PmemDisk.open(region);
     throwsCode(() => {

@@ -156,8 +156,8 @@ const BROKEN: Record<string, Break> = {
   'a closed device that can be flushed': (device) => ({ flush: () => (device.closed ? undefined : device.flush()) }),
 };
 
-describe('the conformance suite', () => {
-  it('has nothing against a device that is right', async () => {
+describe('blockDeviceSuite', () => {
+  it('passes a correct device', async () => {
     assert.deepEqual(await failures(() => ({})), []);
     assert.deepEqual(await failures(zeroing('flush'), ZEROING), []);
   });
@@ -177,7 +177,7 @@ describe('the conformance suite', () => {
     });
   }
 
-  it('waits for a power cut and for the end of the media that take their time', async () => {
+  it('waits for asynchronous power cuts and releases of the media', async () => {
     const events: string[] = [];
     const later = async (event: string, run = () => {}) => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -209,7 +209,7 @@ describe('the conformance suite', () => {
     }
   });
 
-  it('says so where there is no runner', () => {
+  it('refuses to run without a test runner, or with a wrong setup', () => {
     const { describe: global } = globalThis;
     try {
       Reflect.deleteProperty(globalThis, 'describe');

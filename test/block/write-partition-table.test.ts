@@ -39,7 +39,7 @@ const MBR: NewMbr = {
 describe('writePartitionTable', () => {
   const file = onTmpfs();
 
-  describe('writes tables that others read', () => {
+  describe('writes a table that other programs read:', () => {
     function written(table: NewGpt | NewMbr, size = '64MiB', sectorSize: 512 | 4096 = 512): string {
       const path = file('written');
       const region = newRegion(path, size, { sparse: true });
@@ -48,7 +48,7 @@ describe('writePartitionTable', () => {
       return path;
     }
 
-    it('a GPT, which sgdisk and sfdisk find nothing to say against', function () {
+    it('a GPT, which sgdisk and sfdisk accept', function () {
       needsTool(this, 'sgdisk', 'sfdisk');
       const path = written(GPT);
       assert.match(succeedTool('sgdisk', ['-v', path]), /^No problems found/m);
@@ -76,7 +76,7 @@ describe('writePartitionTable', () => {
       assert.match(succeedTool('sgdisk', ['-v', written({ label: 'gpt', partitions: [] })]), /^No problems found/m);
     });
 
-    it('a GPT on a disk that is larger than an MBR can tell', function () {
+    it('a GPT on a disk with more sectors than an MBR can count', function () {
       needsTool(this, 'sgdisk', 'sfdisk');
       const path = written({ label: 'gpt', partitions: [{}] }, '5TiB');
       assert.match(succeedTool('sgdisk', ['-v', path]), /^No problems found/m);
@@ -125,7 +125,7 @@ describe('writePartitionTable', () => {
       );
     });
 
-    it('in sectors of 4096 bytes', function () {
+    it('a GPT and an MBR in sectors of 4096 bytes', function () {
       needsTool(this, 'fdisk');
       const gpt = succeedTool('fdisk', ['-b', '4096', '-l', written(GPT, '64MiB', 4096)]);
       assert.match(gpt, /1 +256 +767 +512 +2M EFI System\n/);
@@ -133,7 +133,7 @@ describe('writePartitionTable', () => {
       assert.match(mbr, /7 +2560 +16383 +13824 +54M 83 Linux\n/);
     });
 
-    it('over each other, and nothing of the old one is left', function () {
+    it('one kind over the other, of which nothing is left', function () {
       needsTool(this, 'sfdisk', 'sgdisk');
       const path = written(GPT);
       const region = Region.open(path, { assumePersistent: true });
@@ -149,7 +149,7 @@ describe('writePartitionTable', () => {
     return PmemDisk.open(new LossyMemory(size), { sectorSize });
   }
 
-  it('returns what was written', () => {
+  it('returns the table that it wrote', () => {
     const disk = newDisk();
     const table = writePartitionTable(disk, GPT);
     assert.deepEqual(table, readPartitionTable(disk));
@@ -163,7 +163,7 @@ describe('writePartitionTable', () => {
     );
   });
 
-  it('takes places in sectors, and numbers', () => {
+  it('takes places in sectors, and numbers of partitions', () => {
     const gpt = writePartitionTable(newDisk(), {
       label: 'gpt',
       partitions: [
@@ -182,9 +182,9 @@ describe('writePartitionTable', () => {
     );
   });
 
-  it('writes what was read: the same partitions at the same places', () => {
+  it('writes a table that was read, with the same partitions at the same places', () => {
     const attributed: NewGpt = { ...GPT, partitions: GPT.partitions.map((one, i) => ({ ...one, number: 2 * i + 1 })) };
-    const behind: NewMbr = {
+    const placed: NewMbr = {
       label: 'mbr',
       partitions: [
         { number: 2, size: '1MiB', bootable: true },
@@ -196,14 +196,14 @@ describe('writePartitionTable', () => {
         { firstSector: 9000, sectorCount: 999 },
       ],
     };
-    for (const table of [GPT, attributed, MBR, behind]) {
+    for (const table of [GPT, attributed, MBR, placed]) {
       const read = writePartitionTable(newDisk(), table);
       assert.deepEqual(read.problems, []);
       assert.deepEqual(writePartitionTable(newDisk(), read), read);
     }
   });
 
-  it('keeps the boot code', () => {
+  it('keeps the boot code of sector 0', () => {
     const disk = newDisk();
     disk.write(0, Buffer.alloc(512, 0x90));
     writePartitionTable(disk, MBR, { force: true });
@@ -315,7 +315,7 @@ describe('writePartitionTable', () => {
       'ERR_INVALID_ARG_VALUE',
     ]),
   ];
-  it('refuses what makes no sense, and touches nothing', () => {
+  it('refuses a table that makes no sense, and stores nothing', () => {
     const memory = new LossyMemory(16 * MIB);
     const disk = PmemDisk.open(memory);
     for (const [table, code] of refused) {
@@ -332,7 +332,7 @@ describe('writePartitionTable', () => {
     }
   });
 
-  it('refuses a disk that is too small, or read-only, or none', () => {
+  it('refuses a disk that is too small or read-only, and a value that is no disk', () => {
     throwsCode(() => writePartitionTable(newDisk(67 * 512), { label: 'gpt', partitions: [] }), 'ERR_OUT_OF_RANGE');
     writePartitionTable(newDisk(69 * 512), { label: 'gpt', partitions: [{}], alignment: 512 });
     const readOnly = PmemDisk.open(new LossyMemory(16 * MIB), { readOnly: true });
@@ -355,13 +355,13 @@ describe('writePartitionTable', () => {
       );
     }
 
-    it('goes on a disk of ones', () => {
+    it('writes to a disk of ones', () => {
       const memory = new LossyMemory(4 * MIB);
       memory.fill(0, 4 * MIB, 0xff);
       assert.equal(writePartitionTable(PmemDisk.open(memory), { label: 'gpt', partitions: [] }).label, 'gpt');
     });
 
-    it('refuses a byte of data in the first or the last MiB, and takes what is between', () => {
+    it('refuses a byte of data in the first or the last MiB, and ignores data between them', () => {
       for (const empty of [
         { label: 'gpt', partitions: [] },
         { label: 'mbr', partitions: [] },
@@ -379,7 +379,7 @@ describe('writePartitionTable', () => {
     });
 
     for (const table of [two, mbr]) {
-      it(`keeps the partitions of an old ${table.label}, or refuses and names the one that would be lost`, () => {
+      it(`keeps the partitions of an old ${table.label}, or refuses and names the partition that would be lost`, () => {
         const memory = new LossyMemory(16 * MIB);
         const disk = PmemDisk.open(memory);
         const old = writePartitionTable(disk, table);
@@ -435,7 +435,7 @@ describe('writePartitionTable', () => {
     });
   });
 
-  it('gives random GUIDs and signatures', () => {
+  it('makes random GUIDs and signatures by default', () => {
     const plain: NewGpt = { label: 'gpt', partitions: [{ size: '1MiB' }, { size: '1MiB' }] };
     const guids = [newDisk(), newDisk()].flatMap((disk) => {
       const table = writePartitionTable(disk, plain);

@@ -9,7 +9,7 @@ import { NEEDING_EVERYTHING, randomWorkload, WORKLOADS } from '../support/btt-wo
 /** What all of it must come to. */
 const DISTINCT = 200_000;
 
-describe('a BTT and power cuts', () => {
+describe('A BTT under power cuts', () => {
   let [images, distinct, inRecovery] = [0, 0, 0];
 
   function count(statistics: CrashStatistics): void {
@@ -19,47 +19,47 @@ describe('a BTT and power cuts', () => {
   }
 
   for (const [name, workload] of Object.entries(WORKLOADS)) {
-    it(name, () => {
+    it(`survives ${name}`, () => {
       count(exploreCrashes({ ...exploration(workload), budget: 20_000, seed: 1 }));
     });
   }
 
   for (const sectorSize of [512, 4096] as const) {
     for (let seed = 0; seed < 12; seed++) {
-      it(`random operations ${seed}, ${sectorSize} B`, () => {
+      it(`survives random operations with seed ${seed}, ${sectorSize} B`, () => {
         count(exploreCrashes({ ...exploration(randomWorkload(sectorSize, seed, 20)), budget: 12_000, seed }));
       });
     }
   }
 
-  it('recovery that is interrupted twice', () => {
+  it('survives recovery that is interrupted twice', () => {
     const workload = WORKLOADS['recovery that goes on writing, 512 B'];
     assert.ok(workload !== undefined);
     count(exploreCrashes({ ...exploration(workload), budget: 20_000, recoveryDepth: 2 }));
   });
 
-  it('formatting', () => {
+  it('survives formatting', () => {
     count(exploreCrashes({ ...FORMATTING, budget: 20_000 }));
   });
 
   for (const second of [1, 2] as const) {
-    it(`rewriting a flog in slots 0 and ${second}`, () => {
+    it(`survives the rewriting of a flog in slots 0 and ${second}`, () => {
       count(exploreCrashes({ ...rewriting(second), budget: 10_000 }));
     });
   }
 
   for (const [name, damage] of Object.entries(DAMAGES)) {
-    it(`repairing ${name}`, () => {
+    it(`survives the repair of ${name}`, () => {
       count(exploreCrashes({ ...repairing(damage), budget: 10_000 }));
     });
   }
 
-  it(`were ${DISTINCT} distinct images or more`, () => {
+  it(`was explored in ${DISTINCT} distinct images or more`, () => {
     console.log(`      ${images} images, ${distinct} of them distinct, ${inRecovery} of crashes during recovery`);
     assert.ok(distinct >= DISTINCT, `${distinct}`);
   });
 
-  it('each flush and drain is needed', () => {
+  it('needs each of its flushes and drains', () => {
     const killed = new Set<string>();
     const survived = new Set<string>();
     const programs = [

@@ -7,8 +7,8 @@ import { Random } from '../support/random.js';
 const { FUZZ_SEED = '1', FUZZ_COUNT = '600000' } = process.env;
 const [SEED, COUNT] = [Number(FUZZ_SEED), Number(FUZZ_COUNT)];
 
-describe('damaged BTTs', () => {
-  it(`${COUNT} of them, seed ${SEED}`, () => {
+describe('Btt', () => {
+  it(`reads ${COUNT} damaged BTTs, or throws coded errors, with seed ${SEED}`, () => {
     const images = originals();
     const memories = images.map(({ bytes }) => new PlainMemory(bytes.length));
     const verdicts: Partial<Record<Verdict, number>> = {};

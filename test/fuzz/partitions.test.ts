@@ -82,8 +82,8 @@ function mutate(bytes: Buffer, random: Random): void {
   if (random.below(2) === 0) seal(bytes, random.pick([1, SECTORS - 1]));
 }
 
-describe('damaged partition tables', () => {
-  it(`${COUNT} of them, seed ${SEED}`, () => {
+describe('readPartitionTable', () => {
+  it(`reads ${COUNT} damaged tables, or throws coded errors, with seed ${SEED}`, () => {
     const images = originals();
     const memory = new PlainMemory(SIZE);
     const counts: Record<string, number> = {};

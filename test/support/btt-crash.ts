@@ -73,9 +73,9 @@ export interface BttWorkload {
   readonly size: number;
   readonly format?: BttFormatOptions;
   readonly limits?: ArenaLimits;
-  /** Sectors that the workload uses; the one behind them is written by recovery, if it writes. */
+  /** Sectors that the workload uses; recovery that writes uses the next one. */
   readonly sectors: number;
-  /** Write so many times behind opening, so that recovery's own stores are at stake. */
+  /** Write so many times after opening, so that recovery's own stores are explored. */
   readonly recoveryWrites?: number;
   readonly run: (actions: Actions) => void;
 }
@@ -104,7 +104,7 @@ export function exploration(
   return {
     size: workload.size,
     setup: (memory) => prepared(workload, memory),
-    // Who calls the memory is whoever calls what stands between.
+    // The caller of the memory is the caller of the object in between.
     skipFrames: /interrupted-memory/,
     workload: (media, crash: CrashContext<Change>) => {
       const memory = new InterruptedMemory(media);

@@ -23,7 +23,7 @@ const OLD: BttWorkload = {
   run: () => {},
 };
 
-/** Everything that could be left behind is: no store of zeroes is for nothing. */
+/** Leaves everything that could be left of an older BTT, so that every store of zeroes is needed. */
 function dirty(memory: Memory): void {
   memory.fill(0, memory.size, 0xa5);
   prepared(OLD, memory);
@@ -183,7 +183,7 @@ export const DAMAGES: Readonly<Record<string, (memory: Memory) => void>> = {
       memory.fill(offset + info.infoCopyOffset + 100, 64, 0xee, 'persist');
     }
   },
-  'a write that was cut short': (memory) => {
+  'an interrupted write': (memory) => {
     const [arena] = discover(memory, OLD.limits)?.arenas ?? [];
     assert.ok(arena !== undefined);
     // The map as it was before the last write to sector 0.

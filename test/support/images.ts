@@ -94,7 +94,7 @@ export const IMAGES: Readonly<Record<string, (path: string) => void>> = {
   'an MBR without partitions': keptTable('an MBR without partitions'),
   'an MBR of tiny partitions and unknown types': keptTable('an MBR of tiny partitions and unknown types'),
   'an MBR in disorder': keptTable('an MBR in disorder'),
-  'an MBR whose partition lies behind the end': (path) => {
+  'an MBR whose partition lies past the end': (path) => {
     keptTable('an MBR of one partition')(path);
     truncateSync(path, 8 * MIB);
   },
@@ -121,7 +121,7 @@ export const IMAGES: Readonly<Record<string, (path: string) => void>> = {
   'logical partitions that lead to themselves': withChain((path) =>
     edit(path, record(LINKS[0], 1) + 8, 4, (bytes) => bytes.writeUInt32LE(0)),
   ),
-  'logical partitions that lead behind the end': withChain((path) =>
+  'logical partitions that lead past the end': withChain((path) =>
     edit(path, record(LINKS[1], 1) + 8, 4, (bytes) => bytes.writeUInt32LE(0x7fffffff)),
   ),
   'logical partitions, one of them empty': withChain((path) =>

@@ -13,7 +13,7 @@ const DURABILITY: Durability = {
   reason: 'a test says so',
 };
 
-/** A range that is out of bounds throws an error without a code: nobody may ask for one. */
+/** A range that is out of bounds throws an error without a code: no layer may ask for one. */
 export class PlainMemory extends DerivedMemory {
   readonly bytes: Buffer;
   readonly durability = DURABILITY;

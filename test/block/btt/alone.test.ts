@@ -1,4 +1,4 @@
-/** Who may use a BTT beside whom, in one process. */
+/** Exclusion of the users of a BTT in one process. */
 
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
@@ -16,7 +16,7 @@ declare const gc: () => void;
 
 const BUSY = 'ERR_PMEM_BUSY';
 
-/** What is refused while somebody stores, or may. */
+/** What is refused while another user stores, or may. */
 function assertNobodyElse(memory: Memory): void {
   throwsCode(() => Btt.open(memory), BUSY);
   throwsCode(() => Btt.open(memory, { readOnly: true }), BUSY);
@@ -24,7 +24,7 @@ function assertNobodyElse(memory: Memory): void {
   throwsCode(() => Btt.check(memory, { repair: true }), BUSY);
 }
 
-describe('a BTT that is in use', () => {
+describe('A BTT', () => {
   const file = onDisk();
 
   function region(name: string): Region {
@@ -43,7 +43,7 @@ describe('a BTT that is in use', () => {
     }
   }
 
-  it('by another Region of the file is refused', () => {
+  it('that is open is refused through another Region of the file', () => {
     on('twice', (first) => {
       using second = Region.open(first.path);
       const btt = Btt.open(first);
@@ -57,7 +57,7 @@ describe('a BTT that is in use', () => {
     });
   });
 
-  it('by a slice of the Region is refused; parts that have nothing in common are not', () => {
+  it('that is open is refused through a slice of the Region, unless the slices do not overlap', () => {
     on('slices', (first) => {
       const slice = first.slice(0, first.size);
       const btt = Btt.open(slice);
@@ -74,7 +74,7 @@ describe('a BTT that is in use', () => {
     });
   });
 
-  it('by another thread is refused, until that has closed it or has ended', async () => {
+  it('that another thread has open is refused until that thread has closed it or has ended', async () => {
     const first = region('thread');
     const source = `
       const { parentPort, workerData } = require('node:worker_threads');
@@ -104,7 +104,7 @@ describe('a BTT that is in use', () => {
     first.close();
   });
 
-  it('by one that was forgotten counts until it is collected', async () => {
+  it('that was forgotten counts as open until it is collected', async () => {
     const first = region('forgotten');
     (() => void Btt.open(first))();
     for (let i = 0; i < 50; i++) {
@@ -120,7 +120,7 @@ describe('a BTT that is in use', () => {
     first.close();
   });
 
-  it('by one whose Region was closed does not count', () => {
+  it('whose Region was closed does not count as open', () => {
     on('closed', (first) => {
       Btt.open(first);
       first.close();
@@ -129,7 +129,7 @@ describe('a BTT that is in use', () => {
     });
   });
 
-  it('by a check or a format that is under way is refused too', async () => {
+  it('is refused while a check or a format is under way', async () => {
     const makers: [name: string, make: (name: string) => Memory & { close?: () => void }][] = [
       ['memory', () => new PlainMemory(2 ** 25)],
       ['region', (name) => newRegion(file(name), '32MiB')],
@@ -170,7 +170,7 @@ describe('a BTT that is in use', () => {
     }
   });
 
-  it('by a check or a format that was given up is free again', async () => {
+  it('can be opened again after a check or a format was given up', async () => {
     const memory = new PlainMemory(2 ** 25);
     const fail = (): never => {
       throw new Error('enough');

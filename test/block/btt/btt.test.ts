@@ -104,7 +104,7 @@ describe('Btt', () => {
       assert.equal(memory.stores, 0);
     });
 
-    it('refuses where there seem to be data, and does it with force', () => {
+    it('refuses memory that seems to hold data, unless force is set', () => {
       for (const [offset, bytes, what] of [
         [1080, '\x53\xef', /ext4/],
         [0, 'XFSB', /XFS/],
@@ -124,7 +124,7 @@ describe('Btt', () => {
       }
     });
 
-    it('refuses a byte of data in the first or the last MiB, and takes what is between, and ones', () => {
+    it('refuses a byte of data in the first or the last MiB, and ignores data between them, and ones', () => {
       const size = 2 ** 25;
       for (const at of [0, 2 ** 20 - 1, size - 2 ** 20, size - 1]) {
         const memory = new PlainMemory(size);
@@ -151,7 +151,7 @@ describe('Btt', () => {
       }
     });
 
-    it('refuses read-only memory, and memory that forgets, before anything is gone', () => {
+    it('refuses read-only and volatile memory before anything is lost', () => {
       const path = file('read-only');
       newRegion(path, '32MiB').close();
       const region = Region.open(path, { readOnly: true });
@@ -159,7 +159,7 @@ describe('Btt', () => {
       region.close();
     });
 
-    it('can be stopped, and tells how far it is', async () => {
+    it('can be stopped by its signal, and reports progress', async () => {
       const memory = new PlainMemory(2 ** 26);
       const steps: number[] = [];
       await Btt.formatAsync(memory, { sectorSize: 512, onProgress: ({ done, total }) => steps.push(done / total) });
@@ -175,7 +175,7 @@ describe('Btt', () => {
   });
 
   describe('open', () => {
-    it('says when there is none', () => {
+    it('throws ERR_PMEM_BTT_NOT_FOUND where there is no BTT', () => {
       for (const memory of [new PlainMemory(0), new PlainMemory(100), new PlainMemory(2 ** 20)]) {
         throwsCode(() => Btt.open(memory), 'ERR_PMEM_BTT_NOT_FOUND');
         throwsCode(() => Btt.check(memory), 'ERR_PMEM_BTT_NOT_FOUND');
@@ -190,7 +190,7 @@ describe('Btt', () => {
       assert.throws(() => new (Btt as unknown as new (guard: unknown) => unknown)(undefined), TypeError);
     });
 
-    it('excludes others of the same memory', () => {
+    it('excludes other users of the same memory', () => {
       const memory = small();
       const writer = Btt.open(memory);
       for (const run of [
@@ -224,7 +224,7 @@ describe('Btt', () => {
       throwsCode(() => btt.read(0, Buffer.alloc(4096)), 'ERR_PMEM_CLOSED');
     });
 
-    it('shows committed writes read-only too, without storing them', () => {
+    it('shows committed writes also when read-only, without storing them', () => {
       const memory = small({ nfree: 1 });
       const btt = Btt.open(memory);
       const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
@@ -267,7 +267,7 @@ describe('Btt', () => {
       assert.equal(Btt.check(memory).status, 'clean');
     });
 
-    it('finds lanes that lead in a circle to be damage, however many there are', () => {
+    it('reports lanes that lead in a circle as damage, however many there are', () => {
       const nfree = 4096;
       const memory = small({ nfree }, 2 ** 23);
       const btt = Btt.open(memory);
@@ -287,7 +287,7 @@ describe('Btt', () => {
       assert.equal(memory.stores, 0);
     });
 
-    it('refuses a damaged flog, and reads what there is when asked', () => {
+    it('refuses a damaged flog, and reads its sectors when read-only', () => {
       const memory = small();
       const btt = Btt.open(memory);
       btt.write(3, sectorOf(9, 3, 512));
@@ -350,7 +350,7 @@ describe('Btt', () => {
       }
     });
 
-    it('destroys no sector whose block another one claims', () => {
+    it('destroys no sector whose block another sector claims', () => {
       const memory = small();
       const btt = Btt.open(memory);
       btt.write(5, sectorOf(5, 5, 512));
@@ -368,8 +368,8 @@ describe('Btt', () => {
     });
   });
 
-  describe('damaged sectors', () => {
-    it('with the error flag are EIO until they are written, or zeroed', () => {
+  describe('with damaged sectors', () => {
+    it('throws EIO for sectors with the error flag until they are written or zeroed', () => {
       const memory = small({ nfree: 2 });
       const btt = Btt.open(memory);
       const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
@@ -390,7 +390,7 @@ describe('Btt', () => {
       btt.close();
     });
 
-    it('that map to no block are told as damage, and not written', () => {
+    it('throws ERR_PMEM_BTT_CORRUPT for sectors that map to no block', () => {
       const memory = small();
       const btt = Btt.open(memory);
       const [{ offset = 0, mapOffset = 0 } = {}] = btt.info.arenas;
@@ -403,7 +403,7 @@ describe('Btt', () => {
       btt.close();
     });
 
-    it('that cannot be read are EIO until they are written, and their block is used again only if it was mended', () => {
+    it('throws EIO for sectors that cannot be read until they are written, and uses their block again only if it is good', () => {
       for (const mends of [true, false]) {
         const memory = new FaultyMemory(2 ** 16);
         formatSmall(memory, { sectorSize: 512, nfree: 2 });
@@ -422,7 +422,7 @@ describe('Btt', () => {
       }
     });
 
-    it('are told where the map of a sector cannot be read, and in a partition counted from there', async () => {
+    it('names the sector whose map cannot be read, in a partition counted from its beginning', async () => {
       const memory = new FaultyMemory(2 ** 16);
       formatSmall(memory, { sectorSize: 512, nfree: 2 });
       const btt = Btt.open(memory);
@@ -465,7 +465,7 @@ describe('Btt', () => {
       btt.close();
     });
 
-    it('are counted from its beginning in a partition', () => {
+    it('counts damaged sectors from the beginning of a partition', () => {
       const memory = small();
       const btt = Btt.open(memory);
       const part = SubDisk.open(btt, { start: 4, count: 8 });
@@ -481,7 +481,7 @@ describe('Btt', () => {
       btt.close();
     });
 
-    it('a free block that cannot be written to is passed over; without any, writing is EIO', () => {
+    it('skips a free block that cannot be written to, and throws EIO where there is no other', () => {
       const memory = new FaultyMemory(2 ** 16);
       formatSmall(memory, { sectorSize: 512, nfree: 2 });
       const btt = Btt.open(memory);
@@ -497,7 +497,7 @@ describe('Btt', () => {
       btt.close();
     });
 
-    it('a write that fails half-way ends writing until the BTT is opened again', () => {
+    it('refuses writes after one that failed half-way until it is opened again', () => {
       const memory = new FaultyMemory(2 ** 16);
       formatSmall(memory, { sectorSize: 512, nfree: 2 });
       const btt = Btt.open(memory);
@@ -518,7 +518,7 @@ describe('Btt', () => {
   });
 
   describe('readAsync', () => {
-    it('reads what read does, beside writes, and never a mixture', async () => {
+    it('reads sectors old or new while they are written, never a mixture', async () => {
       const region = newRegion(file('async'), '1MiB');
       formatSmall(region, { sectorSize: 4096, nfree: 8 });
       const btt = Btt.open(region);
@@ -550,7 +550,7 @@ describe('Btt', () => {
       region.close();
     });
 
-    it('that is under way when the BTT is closed is refused: its blocks may be other sectors by now', async () => {
+    it('rejects where the BTT is closed meanwhile, because its blocks may be other sectors by then', async () => {
       let go: () => void = () => {};
       const gate = new Promise<void>((resolve) => {
         go = resolve;
@@ -573,7 +573,7 @@ describe('Btt', () => {
       await rejectsCode(reading, 'ERR_PMEM_CLOSED');
     });
 
-    it('reads memory that has only synchronous copies, too', async () => {
+    it('reads a memory that has no readAsync', async () => {
       using btt = Btt.open(small({}, 2 ** 17));
       btt.write(2, sectorOf(4, 2, 512));
       const target = Buffer.alloc(512);
@@ -600,7 +600,7 @@ describe('Btt', () => {
     assert.ok(all.equals(model));
   });
 
-  describe('1 TiB', () => {
+  describe('of 1 TiB', () => {
     it('opens without reading its map, and takes memory for its lanes only', () => {
       const region = sparse('tebibyte', 2 ** 40, {});
       // A page of tmpfs that is read through a mapping is there from then on. The map has 1 GiB; each lane may look at a page of it.

@@ -68,7 +68,7 @@ function newer(image: Image, lane: number): number {
 type Damage = readonly [code: BttProblemCode, arena: number, detail: RegExp, damage: (image: Image) => void];
 
 const REPAIRABLE: Record<string, Damage> = {
-  'the first info block is overwritten': [
+  'an overwritten first info block': [
     'info-missing',
     0,
     /at 4096 is damaged/,
@@ -76,8 +76,13 @@ const REPAIRABLE: Record<string, Damage> = {
       image.memory.bytes.fill(0xee, 4096, 8192);
     },
   ],
-  'one bit of it': ['info-missing', 0, /at 4096 is damaged/, (image) => image.word(4096 + 60, (old) => old ^ 1)],
-  'only its copy offset is to be relied on': [
+  'a wrong bit of the first info block': [
+    'info-missing',
+    0,
+    /at 4096 is damaged/,
+    (image) => image.word(4096 + 60, (old) => old ^ 1),
+  ],
+  'an info block of which only the offset of the copy is right': [
     'info-missing',
     1,
     /is damaged, its copy is sound/,
@@ -85,7 +90,7 @@ const REPAIRABLE: Record<string, Damage> = {
       image.memory.bytes.fill(0, image.place(1, 'offset') + 16, image.place(1, 'offset') + 112);
     },
   ],
-  'a copy is overwritten': [
+  'an overwritten copy': [
     'info-copy',
     1,
     /is not the same/,
@@ -94,7 +99,7 @@ const REPAIRABLE: Record<string, Damage> = {
       image.memory.bytes.fill(0xee, at, at + 4096);
     },
   ],
-  'a copy is that of another arena': [
+  'a copy of another arena': [
     'info-copy',
     0,
     /is not the same/,
@@ -103,7 +108,7 @@ const REPAIRABLE: Record<string, Damage> = {
       image.memory.bytes.copy(image.memory.bytes, to, from, from + 4096);
     },
   ],
-  'a committed write is not in the map': [
+  'a committed write that is not in the map': [
     'flog-map',
     0,
     /was committed/,
@@ -187,7 +192,7 @@ const UNSAFE: Record<string, Damage> = {
       image.word(newer(image, 2) + 12, () => 4);
     },
   ],
-  'a sector in the flog that there is not': [
+  'a sector in the flog that does not exist': [
     'flog-bounds',
     0,
     /names sector 1000 of/,
@@ -195,7 +200,7 @@ const UNSAFE: Record<string, Damage> = {
       image.word(newer(image, 0), () => 1000);
     },
   ],
-  'an old block that there is not': [
+  'an old block that does not exist': [
     'flog-bounds',
     0,
     /names block 1000 of/,
@@ -203,7 +208,7 @@ const UNSAFE: Record<string, Damage> = {
       image.word(newer(image, 0) + 4, () => 1000);
     },
   ],
-  'a new block that there is not': [
+  'a new block that does not exist': [
     'flog-bounds',
     0,
     /names block 1000 of/,
@@ -228,7 +233,7 @@ const UNSAFE: Record<string, Damage> = {
       image.word(at, () => image.memory.bytes.readUInt32LE(at + 4));
     },
   ],
-  'a block of nobody': [
+  'a block of no sector and no lane': [
     'block-lost',
     1,
     /^block \d+$/,
@@ -251,7 +256,7 @@ const UNSAFE: Record<string, Damage> = {
 };
 
 describe('Btt.check', () => {
-  it('finds nothing wrong with one in use', () => {
+  it('finds no damage in a BTT that was used', () => {
     const image = new Image();
     const report = image.check();
     assert.deepEqual(report, {
@@ -267,7 +272,7 @@ describe('Btt.check', () => {
   });
 
   for (const [name, [code, arena, detail, damage]] of Object.entries(REPAIRABLE)) {
-    it(`repairs: ${name}`, () => {
+    it(`repairs ${name}`, () => {
       const image = new Image();
       damage(image);
       const found = image.check();
@@ -294,7 +299,7 @@ describe('Btt.check', () => {
   }
 
   for (const [name, [code, arena, detail, damage]] of Object.entries(UNSAFE)) {
-    it(`names, and stores nothing: ${name}`, () => {
+    it(`names ${name} without storing anything`, () => {
       const image = new Image();
       damage(image);
       for (const repair of [false, true]) {
@@ -317,7 +322,7 @@ describe('Btt.check', () => {
   }
 
   for (const part of ['mapOffset', 'flogOffset'] as const) {
-    it(`names media that cannot be read: ${part}`, () => {
+    it(`names media errors in the ${part}`, () => {
       const image = new Image();
       const bad = image.place(1, part);
       const { memory } = image;
@@ -339,7 +344,7 @@ describe('Btt.check', () => {
     });
   }
 
-  it('repairs nothing where one thing cannot be repaired', () => {
+  it('repairs nothing where one problem cannot be repaired', () => {
     const image = new Image();
     image.memory.bytes.fill(0xee, 4096, 4196);
     image.word(image.place(1, 'mapOffset'), () => 0xffff_ffff);
@@ -347,7 +352,7 @@ describe('Btt.check', () => {
     assert.equal(image.memory.stores, 0);
   });
 
-  it('makes the first info block of several from the last copy, if the checksum says that it is right', () => {
+  it('makes the first of several info blocks from the last copy, if the checksum is right', () => {
     const image = new Image();
     // Signature, UUID and version are gone; the copy too.
     image.memory.bytes.fill(0, 4096, 4096 + 48);
@@ -362,7 +367,7 @@ describe('Btt.check', () => {
     image.holdsEverything();
   });
 
-  it('counts what there is much of, and names some of it', () => {
+  it('counts frequent problems, and names some of them', () => {
     const image = new Image();
     for (let i = 0; i < 9; i++) image.word(image.place(1, 'mapOffset') + 4 * i, () => 0xffff_fff0);
     const found = image.check().problems.find(({ code }) => code === 'map-bounds');
@@ -370,7 +375,7 @@ describe('Btt.check', () => {
     assert.match(found?.detail ?? '', /and 5 more$/);
   });
 
-  it('makes the flog as new when asked, whatever slots it is in', () => {
+  it('makes the flog as new with rewriteLog, whatever slots it uses', () => {
     throwsCode(() => Btt.check(new Image().memory, { rewriteLog: true }), 'ERR_INVALID_ARG_VALUE');
     for (const second of [16, 32]) {
       const image = new Image();
@@ -409,7 +414,7 @@ describe('Btt.check', () => {
     }
   });
 
-  it('rewrites no flog of a BTT that something else is wrong with', () => {
+  it('rewrites no flog of a BTT that has other damage', () => {
     const image = new Image();
     image.word(image.place(1, 'mapOffset'), () => 0xffff_ffff);
     const { status, lanesRewritten } = runSteps(check(image.memory, { repair: true, rewriteLog: true }, LIMITS));

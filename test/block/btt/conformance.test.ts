@@ -14,7 +14,7 @@ const SUPPORTS = {
   atomicSectors: true,
 };
 
-describe('conformance of a BTT', () => {
+describe('Conformance of a BTT:', () => {
   const file = onDisk();
   let seed = 0;
 

@@ -8,21 +8,21 @@ import { DAMAGES, FORMATTING, repairing, rewriting } from '../../support/btt-upk
 import { NEEDING_EVERYTHING, randomWorkload, WORKLOADS } from '../../support/btt-workloads.js';
 import { throwsCode } from '../../support/errors.js';
 
-describe('a BTT and power cuts, a share', () => {
+describe('A BTT under power cuts, in the share of npm test,', () => {
   for (const [name, workload] of Object.entries(WORKLOADS)) {
-    it(name, () => {
+    it(`survives ${name}`, () => {
       exploreCrashes({ ...exploration(workload), budget: 600, seed: 20 });
     });
   }
 
   for (const sectorSize of [512, 4096] as const) {
-    it(`random operations, ${sectorSize} B`, () => {
+    it(`survives random operations, ${sectorSize} B`, () => {
       exploreCrashes({ ...exploration(randomWorkload(sectorSize, 7)), budget: 600, seed: 21 });
     });
   }
 
   for (const fault of FAULTS) {
-    it(`one that is broken is caught: ${fault}`, () => {
+    it(`is found to be broken where it stores in a wrong order (${fault})`, () => {
       const workload = WORKLOADS['first writes and overwrites, 512 B'];
       assert.ok(workload !== undefined);
       const options = exploration(workload, (memory) => brokenBtt(memory, fault));
@@ -30,7 +30,7 @@ describe('a BTT and power cuts, a share', () => {
     });
   }
 
-  it('each flush and drain is needed', () => {
+  it('needs each of its flushes and drains', () => {
     const killed = new Set<string>();
     const survived = new Set<string>();
     for (const name of NEEDING_EVERYTHING) {
@@ -48,18 +48,18 @@ describe('a BTT and power cuts, a share', () => {
     for (const one of killed) assert.match(one, /lib\/block\/btt\//);
   });
 
-  it('formatting', () => {
+  it('survives formatting', () => {
     exploreCrashes({ ...FORMATTING, budget: 500 });
   });
 
   for (const second of [1, 2] as const) {
-    it(`rewriting a flog in slots 0 and ${second}`, () => {
+    it(`survives the rewriting of a flog in slots 0 and ${second}`, () => {
       exploreCrashes({ ...rewriting(second), budget: 500 });
     });
   }
 
   for (const [name, damage] of Object.entries(DAMAGES)) {
-    it(`repairing ${name}`, () => {
+    it(`survives the repair of ${name}`, () => {
       exploreCrashes({ ...repairing(damage), budget: 500 });
     });
   }

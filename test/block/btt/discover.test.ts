@@ -59,7 +59,7 @@ function assertDoubtful(memory: PlainMemory, detail: RegExp): void {
   assert.ok(memory.bytes.equals(before));
 }
 
-describe('a BTT beside what is left of another', () => {
+describe('A BTT beside the remains of another', () => {
   for (const [fresh, old] of [
     ['1.1', '2.0'],
     ['2.0', '1.1'],
@@ -74,13 +74,13 @@ describe('a BTT beside what is left of another', () => {
       return memory;
     };
 
-    it(`${fresh} over ${old}: the newer one is opened`, () => {
+    it(`is opened where version ${fresh} was formatted over ${old}`, () => {
       const memory = both();
       holds(memory, fresh);
       assert.equal(Btt.check(memory).status, 'clean');
     });
 
-    it(`${fresh} over ${old}: when its info block is lost it is restored, and the older one is not believed`, () => {
+    it(`gets its lost info block restored where version ${fresh} was formatted over ${old}`, () => {
       const memory = both();
       memory.bytes.fill(0xee, fresh === '1.1' ? PAGE : 0, (fresh === '1.1' ? PAGE : 0) + PAGE);
       memory.stores = 0;
@@ -97,14 +97,14 @@ describe('a BTT beside what is left of another', () => {
       holds(memory, fresh);
     });
 
-    it(`${fresh} over ${old}: when its copy is lost, nobody can tell which one it is`, () => {
+    it(`is in doubt where version ${fresh} was formatted over ${old} and its copy is lost`, () => {
       const memory = both();
       memory.bytes.fill(0xee, memory.size - PAGE);
       assertDoubtful(memory, /neither has its copy/);
     });
   }
 
-  it('of the same layout and another UUID is in doubt', () => {
+  it('is in doubt where the other has the same layout and another UUID', () => {
     const memory = made('1.1');
     fill(memory);
     const other = made('1.1', new PlainMemory(2 ** 16), OTHER_UUID);
@@ -112,7 +112,7 @@ describe('a BTT beside what is left of another', () => {
     assertDoubtful(memory, new RegExp(`another BTT, version 1.1, with UUID ${OTHER_UUID}`));
   });
 
-  it('is not taken for one that a sector of it contains', () => {
+  it('is not confused with a BTT that one of its sectors contains', () => {
     const memory = new PlainMemory(2 ** 18);
     formatSmall(memory, { sectorSize: 4096, version: '2.0' });
     const parsed = parseInfo(page(made('1.1'), PAGE), 2 ** 16);
@@ -124,7 +124,7 @@ describe('a BTT beside what is left of another', () => {
     for (let lane = 0; lane < 4; lane++) {
       for (const [i, word] of [lane, 16 + lane, 16 + lane, 1].entries()) flog.writeUInt32LE(word, 64 * lane + 4 * i);
     }
-    // As whoever writes its sectors can have it, with patience: data begin at 4096, with block 0.
+    // A user of the BTT can bring this about by writing sectors: data begin at 4096, with block 0.
     for (const [bytes, block] of [
       [inner, 0],
       [flog, 7],
@@ -141,7 +141,7 @@ describe('a BTT beside what is left of another', () => {
     assertDoubtful(memory, /version 2.0/);
   });
 
-  it('says of an intact info block that cannot be that it cannot, and not that it is lost', () => {
+  it('has an intact info block that makes no sense reported as inconsistent, not as lost', () => {
     for (const change of [{ dataOffset: 0 }, { nextOffset: 2 ** 15 + 8 }, { nextOffset: 2 ** 15 + 4 }]) {
       const memory = made('1.1');
       const at = copyPlace(memory);

@@ -1,4 +1,4 @@
-/** A Region has a way of its own to single sectors: it does what any other Memory does by the calls of the contract. */
+/** The fast path of a Region to single sectors does what the calls of the contract do on any other Memory. */
 
 import assert from 'node:assert/strict';
 import type { Memory } from 'pmem';
@@ -24,7 +24,7 @@ function readAs(btt: Btt, lba: number, length: number): string {
   }
 }
 
-describe('Btt on a Region', () => {
+describe('Btt on a Region with its fast path', () => {
   const file = onDisk();
 
   for (const [sectorSize, size] of [
@@ -33,7 +33,7 @@ describe('Btt on a Region', () => {
     [4096, 2 ** 18],
   ] as const) {
     for (const nfree of [1, 5]) {
-      it(`leaves what it leaves on any memory: ${sectorSize} B, ${nfree} free`, () => {
+      it(`leaves the same bytes as on any memory, ${sectorSize} B, ${nfree} free`, () => {
         const seed = sectorSize + nfree;
         const random = new Random(seed);
         const region = newRegion(file(`same-${seed}`), 4096 + size);
@@ -69,7 +69,7 @@ describe('Btt on a Region', () => {
     }
   }
 
-  it('needs no other call for a sector that is as it should be', () => {
+  it('calls no other method for a sector where nothing is unusual', () => {
     const region = newRegion(file('alone'), 2 ** 16);
     formatSmall(region, { sectorSize: 512 });
     using btt = Btt.open(region);
@@ -85,14 +85,14 @@ describe('Btt on a Region', () => {
     region.close();
   });
 
-  it('says what it says on any memory where pages are gone', async () => {
+  it('throws the same errors as on any memory where pages are gone', async () => {
     const seen = await childValue(
       async (path: string) => {
         const { truncateSync } = await import('node:fs');
         const { Region } = await import('pmem');
         const { Btt: Device } = await import('pmem/block');
         type Opened = import('pmem').Region;
-        /** The region without its own way. */
+        /** The region without its fast path. */
         const plainly = (region: Opened): Opened =>
           new Proxy(region, {
             has: (_, name) => name !== 'fastSectors' && name in region,

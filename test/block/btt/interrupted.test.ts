@@ -1,4 +1,4 @@
-/** Writes to a BTT that are ended at any point, or into which their own memory calls: the object works on, or refuses. */
+/** Writes to a BTT that end at any point, or whose own memory calls back: the object keeps working, or refuses. */
 
 import assert from 'node:assert/strict';
 import { type Memory, PmemError } from 'pmem';
@@ -86,11 +86,11 @@ function sound(memory: Memory): void {
   );
 }
 
-describe('a change of a BTT that is interrupted', () => {
+describe('A Btt', () => {
   const disk = onDisk();
 
   for (const [name, run] of Object.entries(OPERATIONS)) {
-    it(`${name} that fails at any call to the memory: later writes work, or are refused until it is opened again`, () => {
+    it(`works, or refuses until it is opened again, after ${name} that failed at any call to the memory`, () => {
       for (let at = 0, calls = callsOf(run); at < calls; at++) {
         const { memory } = prepared();
         const btt = Btt.open(memory);
@@ -114,7 +114,7 @@ describe('a change of a BTT that is interrupted', () => {
       }
     });
 
-    it(`${name} whose memory writes to the BTT at any call is done, and what came in between is refused`, () => {
+    it(`completes ${name} whose memory writes to the BTT at any call, and refuses what the memory wrote`, () => {
       for (let at = 0, calls = callsOf(run); at < calls; at++) {
         const { memory } = prepared();
         const btt = Btt.open(memory);
@@ -136,7 +136,7 @@ describe('a change of a BTT that is interrupted', () => {
       }
     });
 
-    it(`${name} whose memory closes the BTT at any call: nobody opens another before it has ended`, () => {
+    it(`that its memory closes at any call of ${name} cannot be opened again before that has ended`, () => {
       for (let at = 0, calls = callsOf(run); at < calls; at++) {
         const { memory } = prepared();
         const btt = Btt.open(memory);
@@ -185,7 +185,7 @@ describe('a change of a BTT that is interrupted', () => {
     });
   }
 
-  it('a memory whose readAsync throws at once keeps no block from being written to', async () => {
+  it('writes to all blocks again after a readAsync of the memory that threw at once', async () => {
     class Throwing extends PlainMemory {
       override readAsync(): Promise<void> {
         throw new Interrupted();
@@ -202,7 +202,7 @@ describe('a change of a BTT that is interrupted', () => {
     fill(btt, 200);
   });
 
-  it('an error of the memory itself before anything is committed leaves the object working', () => {
+  it('works after an error of the memory before anything was committed', () => {
     const { memory } = prepared();
     using btt = Btt.open(memory);
     const fail = (): void => {
@@ -214,10 +214,10 @@ describe('a change of a BTT that is interrupted', () => {
   });
 });
 
-describe('a script that ends in the middle of a write to a BTT', () => {
+describe('A Btt whose script ends in the middle of a write', () => {
   const file = onDisk();
 
-  it('leaves a write that the next one completes, which refuses whatever the memory writes to the BTT meanwhile', async () => {
+  it('completes that write before the next one, and refuses what its memory writes meanwhile', async () => {
     let refused = 0;
     const write = OPERATIONS['a write of a sector'] as (btt: Btt) => void;
     for (let at = 0, calls = callsOf(write); at < calls; at += 3) {
@@ -243,16 +243,16 @@ describe('a script that ends in the middle of a write to a BTT', () => {
   });
 
   for (const [name, callBack] of [
-    ['is not taken for one that was interrupted', (btt: Btt): void => fill(btt, 500)],
+    ['is not taken for interrupted', (btt: Btt): void => fill(btt, 500)],
     [
-      'keeps others from opening the BTT',
+      'keeps others from opening it',
       (btt: Btt, memory: Memory): void => {
         btt.close();
         Btt.open(memory);
       },
     ],
   ] as const) {
-    it(`a write whose memory lets microtasks run in the middle of it ${name}`, (done) => {
+    it(`${name} while its write runs, even if its memory lets microtasks run in the middle`, (done) => {
       // Not from a microtask, on top of which no others run.
       setImmediate(() => {
         try {
@@ -286,7 +286,7 @@ describe('a script that ends in the middle of a write to a BTT', () => {
     });
   }
 
-  it('leaves a BTT of any other Memory that works in a later turn of the event loop, and can be closed and opened', async () => {
+  it('works on any Memory in a later turn of the event loop, and can be closed and opened', async () => {
     for (let round = 0; round < 20; round++) {
       const { memory } = prepared(3);
       const btt = Btt.open(memory);
@@ -319,7 +319,7 @@ describe('a script that ends in the middle of a write to a BTT', () => {
       ['one sector', 1],
       ['several sectors', 3],
     ] as const) {
-      it(`leaves a BTT of a Region, durable ${name}, that works: ${what}`, () => {
+      it(`works at once on a Region, durable ${name}, after a write of ${what}`, () => {
         const sectors = 40;
         const region = newRegion(file('script'), '128KiB', options);
         formatSmall(region, { sectorSize: SECTOR, nfree: 8 });

@@ -7,8 +7,8 @@ import { arenaExtents, LIMITS, planArena } from '#dist/block/btt/layout.js';
 import { UUID } from '../../support/btt-images.js';
 import { PlainMemory } from '../../support/plain-memory.js';
 
-describe('BTT layout', () => {
-  it('of 16 MiB with sectors of 4 KiB, worked out by hand', () => {
+describe('The layout of a BTT', () => {
+  it('of 16 MiB with sectors of 4 KiB is what was worked out by hand', () => {
     // 16777216 - 2 * 4096 (info blocks) - 16384 (256 lanes of 64 bytes) = 16752640 are for blocks and map.
     // (16752640 - 4096) / (4096 + 4) = 4085.01: 4085 blocks, 3829 of them sectors.
     // Map: 3829 * 4 = 15316, in pages 16384. Data: 16752640 - 16384 = 16736256.
@@ -26,7 +26,7 @@ describe('BTT layout', () => {
     });
   });
 
-  it('of 512 GiB with sectors of 512 bytes, worked out by hand', () => {
+  it('of 512 GiB with sectors of 512 bytes is what was worked out by hand', () => {
     // 549755813888 - 8192 - 16384 = 549755789312; less a page, over 516: 1065418221.0…
     const layout = planArena(2 ** 39, 512, 256, 2 ** 39);
     assert.ok(layout !== undefined);
@@ -57,7 +57,7 @@ describe('BTT layout', () => {
     });
   }
 
-  it('splits memory into arenas of 512 GiB and what remains, if that is 16 MiB', () => {
+  it('splits memory into arenas of 512 GiB and the rest, if that has 16 MiB', () => {
     const sizes = (size: number) => arenaExtents(size, 4096, LIMITS).map((extent) => extent.size);
     assert.deepEqual(sizes(2 ** 24), []);
     assert.deepEqual(sizes(2 ** 24 + 4096), [2 ** 24]);
@@ -67,7 +67,7 @@ describe('BTT layout', () => {
     assert.deepEqual(sizes(2 ** 40), [2 ** 39, 2 ** 39 - 4096]);
   });
 
-  it('reads and makes the info block of a pool of libpmemblk 1.12, byte for byte', () => {
+  it('has the info block of a pool of libpmemblk 1.12, byte for byte', () => {
     const pool = Buffer.alloc(4096);
     pool.write(
       '4254545f4152454e415f494e464f00007ba6e4cd68814444b9a26e5068207fabe9b24d082ce85146a512e6fd9a01f214' +
@@ -85,7 +85,7 @@ describe('BTT layout', () => {
     assert.ok(encodeInfo(info).equals(pool));
   });
 
-  it('reads lanes of that pool, with their flags', () => {
+  it('has the lanes of a pool of libpmemblk 1.12, with their flags', () => {
     const flog = Buffer.from(
       '0c0000000c0000c0000000c00300000018000000180000c00c0000c001000000' +
         `${'00'.repeat(32)}0f0000000f0000c0030000c0030000001b0000001b0000c00f0000c001000000${'00'.repeat(32)}`,
@@ -99,7 +99,7 @@ describe('BTT layout', () => {
     ]);
   });
 
-  it('stores the info block as the tables have it, at both ends', () => {
+  it('has the info block of the specification at both ends', () => {
     const memory = new PlainMemory(2 ** 24 + 4096);
     const parentUuid = '00112233-4455-6677-8899-aabbccddeeff';
     Btt.format(memory, { uuid: UUID, parentUuid });
@@ -115,11 +115,11 @@ describe('BTT layout', () => {
     assert.deepEqual(offsets, [0, 4096, 16_740_352, 16_756_736, 16_773_120]);
     assert.ok(block.subarray(120, 4088).every((byte) => byte === 0));
     assert.ok(memory.bytes.subarray(2 ** 24, 2 ** 24 + 4096).equals(block));
-    // The first 4 KiB belong to nobody.
+    // The first 4 KiB are unused.
     assert.ok(memory.bytes.subarray(0, 4096).every((byte) => byte === 0));
   });
 
-  it('stores the flog with the blocks behind the sectors free', () => {
+  it('has the blocks after the sectors free in a new flog', () => {
     const memory = new PlainMemory(2 ** 24 + 4096);
     Btt.format(memory);
     const flog = memory.bytes.subarray(4096 + 16_756_736, 4096 + 16_773_120);
@@ -129,7 +129,7 @@ describe('BTT layout', () => {
     }
   });
 
-  it('writes flog and map as Linux does', () => {
+  it('has flog and map as Linux writes them', () => {
     const memory = new PlainMemory(2 ** 24);
     Btt.format(memory, { version: '2.0', nfree: 1 });
     const btt = Btt.open(memory);
@@ -185,7 +185,7 @@ describe('BTT layout', () => {
     assert.equal(checksum(block), ((1024n - 3n) << 32n) | 0n);
   });
 
-  describe('flog', () => {
+  describe('The flog of a BTT', () => {
     const lane = (...entries: (readonly [slot: number, sequence: number])[]) => {
       const bytes = Buffer.alloc(64);
       for (const [slot, sequence] of entries) {
@@ -236,7 +236,7 @@ describe('BTT layout', () => {
       }
     });
 
-    it('is refused where lanes use other slots, or different ones', () => {
+    it('is refused where lanes use unknown or different slots', () => {
       const fresh = Buffer.alloc(64);
       newLane(fresh, 0, 9);
       assert.equal(secondSlotOf(fresh), 1);

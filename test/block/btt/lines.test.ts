@@ -38,7 +38,7 @@ function deceived<Found>(options: CrashOptions<Found, unknown>): CrashOptions<Fo
   };
 }
 
-describe('a BTT on memory that does not begin on a cache line', () => {
+describe('A BTT on memory that does not begin on a cache line', () => {
   const file = onDisk();
 
   /** A sound one, moved to where none is made. */
@@ -50,7 +50,7 @@ describe('a BTT on memory that does not begin on a cache line', () => {
     return memory;
   }
 
-  it('is not made, opened to store, repaired or rewritten, and the refusal names the alignment', () => {
+  it('is not formatted, opened to store, repaired or rewritten, and the error names the alignment', () => {
     for (const lineOffset of OFFSETS) {
       const fresh = SimulatedMemory.create({ size: SIZE, lineOffset });
       const there = lineOffset % 8 === 0 ? moved(lineOffset) : fresh;
@@ -68,7 +68,7 @@ describe('a BTT on memory that does not begin on a cache line', () => {
     formatSmall(SimulatedMemory.create({ size: SIZE }));
   });
 
-  it('is not made on such a slice of a region, in whatever way it was cut', async () => {
+  it('is not formatted on a slice of a region, however it was cut', async () => {
     using region = newRegion(file('region'), '18MiB', { sparse: true });
     for (const slice of [
       region.slice(56, 17 * 2 ** 20),
@@ -101,7 +101,7 @@ describe('a BTT on memory that does not begin on a cache line', () => {
     }
   });
 
-  it('is not stored into where the memory does not say how it lies', () => {
+  it('is not stored into where the memory has no lineOffset', () => {
     const memory = SimulatedMemory.create({ size: SIZE });
     const silent = new Proxy(memory, {
       get: (target, name) => {
@@ -113,7 +113,7 @@ describe('a BTT on memory that does not begin on a cache line', () => {
     throwsCode(() => Btt.open(silent), 'ERR_INVALID_ARG_TYPE', { message: /memory\.lineOffset/ });
   });
 
-  it('would be torn: power cuts are found that destroy it, and none where it begins on a line', () => {
+  it('would be destroyed by power cuts, which do not destroy it where the memory begins on a line', () => {
     const explored = (options: CrashOptions<never, unknown>, lineOffset: number): string | undefined => {
       try {
         exploreCrashes({ ...deceived(options), lineOffset });
