@@ -1,8 +1,8 @@
-/** Which driver serves a device of the DAX bus, and giving it to another one: drivers/dax/bus.c. */
+/** Gives a device of the DAX bus to a driver, and takes it away: drivers/dax/bus.c. */
 
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { PmemError } from '../errors.js';
+import { PmemError, posixError } from '../errors.js';
 import { daxDevices, daxDriver } from '../linux/dax/devices.js';
 import { HOST, type Host } from '../linux/host.js';
 import { ndRegion } from '../linux/nvdimm/regions.js';
@@ -13,12 +13,12 @@ import { writeAttribute } from '../linux/sysfs/write.js';
 /** The drivers of the bus. */
 export type DaxDriver = 'device_dax' | 'kmem';
 
-/** The kernel, as far as devices are reconfigured by it; tests play it. */
+/** What reconfiguring devices needs of the kernel; tests play it. */
 export interface Kernel {
   readonly host: Host;
-  /** Where the devices' files are. */
+  /** The directory of the devices' files. */
   readonly nodes: string;
-  /** How long to wait for another program of this package that changes devices of the same region, in ms. */
+  /** How long asynchronous calls wait for another program of this package that changes the same region, in ms. */
   readonly patience: number;
   /** Writes an attribute of sysfs. */
   write(directory: string, name: string, value: string): void;
@@ -26,7 +26,7 @@ export interface Kernel {
   load(module: string): void;
 }
 
-/** Loads a module with modprobe, which must be in one of the directories: by default the system's own. */
+/** Loads a module with modprobe, which is looked for in these directories: by default the system's own. */
 export function modprobe(module: string, directories?: readonly string[]): void {
   runSystemProgram('modprobe', [module], directories);
 }
@@ -45,14 +45,14 @@ function driverDirectory({ sys }: Host, driver: DaxDriver): string {
 }
 
 /**
- * Makes sure that the driver is there.
+ * Makes sure that the driver is loaded.
  *
  * @throws PmemError `ERR_PMEM_NO_DRIVER` when its module cannot be loaded.
  */
 export function needDriver(kernel: Kernel, driver: DaxDriver): void {
   const directory = driverDirectory(kernel.host, driver);
   if (existsSync(directory)) return;
-  let said = 'modprobe found nothing wrong, yet the driver is not there';
+  let said = 'modprobe succeeded, but the driver is missing';
   let cause: unknown;
   try {
     kernel.load(driver);
@@ -65,12 +65,12 @@ export function needDriver(kernel: Kernel, driver: DaxDriver): void {
   const config = driver === 'kmem' ? 'CONFIG_DEV_DAX_KMEM' : 'CONFIG_DEV_DAX';
   throw new PmemError(
     'ERR_PMEM_NO_DRIVER',
-    `the kernel has no driver '${driver}', and 'modprobe ${driver}' did not bring it (it needs root, and a kernel with ${config}): ${said}. Nothing was changed`,
+    `the kernel has no driver '${driver}', and 'modprobe ${driver}' did not load it (it needs root, and a kernel with ${config}): ${said}. Nothing was changed`,
     { cause },
   );
 }
 
-/** Tries, and leaves it at that. */
+/** Runs it, and returns its error. */
 function attempt(step: () => void): unknown {
   try {
     step();
@@ -80,27 +80,25 @@ function attempt(step: () => void): unknown {
   }
 }
 
-/** Takes the device from its driver, which forgets its name. Throws if it is still there afterwards. */
+/** Takes the device from its driver, which forgets the device's name. Throws if the driver keeps it. */
 export function unbind(kernel: Kernel, directory: string): void {
   const name = basename(directory);
   const driver = resolve(join(directory, 'driver'));
   if (driver === undefined) return;
-  // What serves every device knows no names.
+  // A driver that serves every device knows no names.
   const unnamed = attempt(() => kernel.write(driver, 'remove_id', name));
   if (unnamed !== undefined && basename(driver) !== 'device_dax') throw unnamed;
   kernel.write(driver, 'unbind', name);
   if (daxDriver(directory) !== undefined) {
-    throw new PmemError('EBUSY', `EBUSY: ${basename(driver)} keeps ${name}; the kernel's log may say why`, {
-      path: directory,
-    });
+    throw posixError('EBUSY', `${basename(driver)} keeps ${name}; the kernel's log may say why`, { path: directory });
   }
 }
 
 /**
- * Devices that the driver may take along when it is told the name of this one: the kernel then looks for all that match and have
- * no driver (do_id_store in drivers/dax/bus.c). Before Linux 6.3 `device_dax` matches every device and `kmem` those whose names it
- * was told; since then `kmem` also matches memory that firmware set apart and CXL's, and `device_dax` what is neither. Which names
- * a driver was told cannot be asked.
+ * Devices that the driver may take along when it is told the name of this one: the kernel then binds all that match and have no driver
+ * (do_id_store in drivers/dax/bus.c). Before Linux 6.3 `device_dax` matches every device, and `kmem` those whose names it was told. Since
+ * then `kmem` also matches specific-purpose memory and CXL memory, and `device_dax` all other. The kernel does not tell which names a
+ * driver was told.
  */
 export function takenAlong(host: Host, directory: string, driver: DaxDriver): string[] {
   const isNvdimm = (device: string) => ndRegion(device) !== undefined;
@@ -110,7 +108,7 @@ export function takenAlong(host: Host, directory: string, driver: DaxDriver): st
     .map(({ name }) => name);
 }
 
-/** Why a device is not named to a driver; the end of a message. */
+/** Why a driver is not told the name of a device; the end of a message. */
 export function whyNotNamed(name: string, driver: DaxDriver, others: readonly string[]): string {
   const [have, them] = others.length === 1 ? ['has', 'it'] : ['have', 'each of them'];
   return (
@@ -120,27 +118,28 @@ export function whyNotNamed(name: string, driver: DaxDriver, others: readonly st
 }
 
 /**
- * Gives the device, which has no driver, to this one. Throws if it does not take it, with the kernel's reason; `EBUSY` rather
- * than have other devices taken along.
+ * Gives a device without a driver to this one.
+ *
+ * @throws PmemError with the kernel's reason if the driver does not take it; `EBUSY` where it could take other devices along
  */
 export function bind(kernel: Kernel, directory: string, driver: DaxDriver): void {
   const name = basename(directory);
   const home = driverDirectory(kernel.host, driver);
   let reason = attempt(() => kernel.write(home, 'bind', name));
   if (daxDriver(directory) === driver) return;
-  // ENODEV: it does not know the name. Any other reason it would have for a device that it knows, too.
+  // ENODEV: the driver does not know the name. Any other reason would hold for a device that it knows, too.
   if (reason === undefined || (reason as { code?: string }).code === 'ENODEV') {
     const others = takenAlong(kernel.host, directory, driver);
     if (others.length > 0) {
-      throw new PmemError('EBUSY', `EBUSY: ${whyNotNamed(name, driver, others)}`, { path: directory });
+      throw posixError('EBUSY', whyNotNamed(name, driver, others), { path: directory });
     }
     const named = attempt(() => kernel.write(home, 'new_id', name));
     if (daxDriver(directory) === driver) return;
-    // What went wrong then only `bind` tells.
+    // Only `bind` tells what went wrong.
     const bound = attempt(() => kernel.write(home, 'bind', name));
     if (daxDriver(directory) === driver) return;
     attempt(() => kernel.write(home, 'remove_id', name));
     reason = named ?? bound;
   }
-  throw reason ?? new PmemError('ENODEV', `ENODEV: ${driver} does not take ${name}; the kernel's log may say why`);
+  throw reason ?? posixError('ENODEV', `${driver} does not take ${name}; the kernel's log may say why`);
 }

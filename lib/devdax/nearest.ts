@@ -1,8 +1,8 @@
-/** The way out of a number that is off the alignment, for messages. */
+/** The nearest aligned values of a number that is off the alignment, for messages. */
 
 /**
- * The multiples of `unit` on both sides of a value that lie within the limits, in words; where neither does, the limit that is
- * nearer. The limits are multiples themselves.
+ * The multiples of `unit` on both sides of a value that lie within the limits, in words; where neither does, the nearer limit. The limits
+ * are multiples of `unit` themselves.
  */
 export function nearest(
   value: number | bigint,
@@ -15,11 +15,11 @@ export function nearest(
   const below = exact - (exact % BigInt(unit));
   const found = [below, below + BigInt(unit)].filter((one) => one >= least && one <= most);
   if (found.length > 0) return found.map(text).join(' and ');
-  if (least > most) return 'none, there is no room for one';
+  if (least > most) return 'none, there is no room';
   return text(BigInt(exact < least ? least : most));
 }
 
-/** The largest multiple that is not more. */
+/** The largest multiple of `unit` that is at most `value`. */
 export function multipleBelow(value: number, unit: number): number {
   return value - (value % unit);
 }

@@ -1,4 +1,4 @@
-/** What DAX devices can be asked for, checked before anything is opened or mapped. */
+/** Options of DAX devices, checked before anything is opened or mapped. */
 
 import { outOfRange, wrongType, wrongValue } from '../errors.js';
 import { assumedByEnvironment } from '../memory/durability/durability.js';
@@ -21,33 +21,33 @@ import type { Attempt } from './device/rules.js';
 export interface DaxSharedOptions {
   /**
    * Accept a backing that cannot guarantee that each fault brings in one page of `align` bytes. Every other rule is kept, and
-   * `device.guarantee` says what is not given. Default false: then it is refused with `ERR_PMEM_FAULT_GRANULARITY`.
+   * `device.guarantee` says what is missing. Default false: such a backing is refused with `ERR_PMEM_FAULT_GRANULARITY`.
    */
   emulate?: boolean;
-  /** Open and map for reading only. */
+  /** Open and map for reading only. Default false. */
   readOnly?: boolean;
   /** As of `Region.open`: treat flushed stores as persistent although the kernel does not confirm it. */
   assumePersistent?: boolean;
-  /** Take no locks: other processes may map the same bytes, for writing too. */
+  /** Take no locks: other processes may map the same bytes, for writing too. Default false. */
   shared?: boolean;
 }
 
 /** Options of `DaxDevice.open`. */
 export interface DaxOpenOptions extends DaxSharedOptions {
   /**
-   * Bytes: 4096, 2 MiB or 1 GiB. On a real device it was fixed at configuration, and anything else is `EINVAL`. Elsewhere the
-   * default is 2 MiB, and on hugetlbfs its page size.
+   * Bytes: 4096, 2 MiB or 1 GiB. The alignment of a real device was fixed at configuration, and any other is `EINVAL`. Default
+   * elsewhere: 2 MiB, or the page size of hugetlbfs.
    */
   align?: Size;
   /** Where an emulated device begins in the file or in `/dev/mem`, in bytes; a multiple of `align`. Default 0. */
   offset?: Size;
   /** Bytes of an emulated device; a multiple of `align`. Default: all from `offset` on. `/dev/mem` has no end, and needs it. */
   size?: Size;
-  /** Make the file when it is missing, with all its blocks allocated; needs `size`. An existing one is never resized. As of `Region.open`. */
+  /** Create the file when it is missing, with all its blocks allocated, as `Region.open` does; needs `size`. An existing file is never resized. */
   create?: boolean;
-  /** With `create`: whatever is at the path already, `EEXIST`. */
+  /** With `create`: refuse whatever exists at the path already (`EEXIST`). */
   exclusive?: boolean;
-  /** Permissions of a new file, of which the umask takes some away. Default 0o600; as of `Region.open`. */
+  /** Permissions of a new file, from 0 to 0o7777, reduced by the umask. Default 0o600, as of `Region.open`. */
   mode?: number;
 }
 
@@ -61,9 +61,9 @@ export interface DaxMapOptions {
   readOnly?: boolean;
   /** Flags of mmap(2), from {@link MapFlags}. Default `MapFlags.SHARED`. */
   flags?: number;
-  /** Where to map it; a multiple of `align`. `EEXIST` when something is there. Default: where there is room. */
+  /** Virtual address of the mapping; a multiple of `align`. `EEXIST` when something is mapped there. Default: any. */
   address?: bigint;
-  /** Fault all pages in before the call returns. */
+  /** Fault all pages in before the call returns. Default false. */
   populate?: boolean;
   /** Keep the memory out of core dumps, as of `Region.open`. Default false. */
   dontDump?: boolean;
@@ -95,7 +95,7 @@ export interface CheckedOpen extends CheckedShared {
   readonly mode: number;
 }
 
-/** {@link DaxMapOptions} as the kernel would get them. */
+/** {@link DaxMapOptions} as the kernel gets them. */
 export interface CheckedMap extends Attempt, CheckedJob {
   readonly populate: boolean;
   readonly dontDump: boolean;
@@ -116,7 +116,7 @@ function shared(options: DaxSharedOptions): CheckedShared {
   };
 }
 
-/** Checks what every way of opening has in common. */
+/** Checks the options that every way of opening has in common. */
 export function checkSharedOptions(given: DaxSharedOptions = {}): CheckedShared {
   return shared(ownOptions(given, SHARED_NAMES));
 }
@@ -141,8 +141,8 @@ export function checkOpenOptions(given: DaxOpenOptions = {}): CheckedOpen {
 }
 
 /**
- * As a 64-bit register has it. A negative number is what C makes of it, a very large one, so that the kernel's own answer is
- * given; what no register holds is out of range.
+ * The number in a 64-bit register. A negative one becomes a very large one, as in C, so that the answer is the kernel's own. More than
+ * 64 bits are out of range.
  */
 function register(value: Size | bigint, name: string): bigint {
   if (typeof value === 'string') return BigInt(parseSize(value, name));
@@ -165,20 +165,20 @@ function addressOf(address: bigint | undefined, flags: number): bigint | undefin
   return address;
 }
 
-/** Checks types and what no system call could be asked for; the rest is for the rules. */
+/** Checks types, and values that no system call could get; the rest is for the rules. */
 export function checkMapOptions(
   options: DaxMapAsyncOptions | undefined,
   device: { readonly size: number; readonly align: number; readonly readOnly: boolean },
   kind: 'sync' | 'async',
 ): CheckedMap {
-  // A call that returns when all is done cannot be given up.
+  // A synchronous call cannot be aborted.
   const given = ownOptions(options === undefined ? {} : options, kind === 'sync' ? MAP_NAMES : MAP_ASYNC_NAMES);
   const offset = register(given.offset ?? 0, 'options.offset');
   const rest = BigInt(device.size) - offset;
   const flags = integerOption(given.flags, 'flags', 0, 2 ** 31 - 1) ?? MapFlags.SHARED;
   return {
     offset,
-    // From past the end on there is nothing left; the least that can be asked for is refused with the reason.
+    // Past the end nothing is left; the least length there is makes the rules refuse it with the reason.
     length:
       given.length === undefined ? (rest > 0n ? rest : BigInt(device.align)) : register(given.length, 'options.length'),
     flags,

@@ -1,4 +1,4 @@
-/** Garbage collection on demand: V8 does not count the bytes of an arena, and sees no reason to collect Buffers on it. */
+/** Garbage collection on demand: V8 does not count the bytes of an arena, so that it collects its Buffers late. */
 
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -19,24 +19,24 @@ function makeCollector(): Collector {
   }
 }
 
-/** Turns of the event loop that finalizers take until the addon is told. */
+/** Turns of the event loop until finalizers have told the addon. */
 const TURNS = 3;
 
 async function collect(): Promise<void> {
-  // What this turn made or looked at through a WeakRef cannot be collected before it ends.
+  // Objects of this turn, and those seen through a WeakRef, can be collected only after it.
   await setImmediate();
   pending = undefined;
   collector ??= makeCollector();
   collector();
   await setImmediate();
-  // The memory of ArrayBuffers is given back on another thread meanwhile. A small collection waits for that one's end.
+  // Another thread gives the memory of ArrayBuffers back meanwhile. A minor collection waits for that.
   collector({ type: 'minor' });
   for (let turn = 0; turn < TURNS; turn++) await setImmediate();
 }
 
 /**
- * Collects all garbage once, and lets the finalizers run that the addon is told by. The full collection keeps the event loop
- * from turning, as long as the heap is large; who asks for one in the same turn shares it.
+ * Collects all garbage once, and lets the finalizers run that tell the addon. The full collection stops the event loop, the longer the
+ * larger the heap is. Calls of the same turn share one collection.
  */
 export function collectGarbage(): Promise<void> {
   pending ??= collect();

@@ -1,4 +1,4 @@
-/** Which node the memory of a DAX device became. */
+/** The NUMA node that the memory of a DAX device became. */
 
 import { PmemError } from '../errors.js';
 import { daxDeviceNamed } from '../linux/dax/named.js';
@@ -10,7 +10,7 @@ import { memoryNodes } from '../linux/numa-nodes.js';
  * The NUMA node of a device in mode `system-ram`.
  *
  * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_MODE` when it is in another mode; `ERR_PMEM_NODE` when the
- *   kernel gave it no node, or none of its memory is online; whether other memory of that node is all there is, only root can tell.
+ *   kernel gave it no node, or none of its memory is online. Only root is told which memory of the node is the device's.
  */
 export function nodeOfDevice(device: string, host: Host): number {
   const found = daxDeviceNamed(device, host, 'options.device');
@@ -26,7 +26,7 @@ export function nodeOfDevice(device: string, host: Host): number {
   if (targetNode === undefined) {
     throw new PmemError('ERR_PMEM_NODE', `the kernel does not tell which NUMA node ${name} became`, { path: device });
   }
-  // Which blocks are its own the kernel tells root only; others have to take the node's for them.
+  // The kernel tells only root which blocks are the device's; for others, all memory of the node counts.
   const known = hasAddress(found) && blockSize(host) !== undefined;
   const isOnline = !known || memoryBlocks(found, host).some(({ online }) => online);
   if (!isOnline || !memoryNodes(host).includes(targetNode)) {

@@ -1,15 +1,15 @@
 /**
- * Which bytes of a range are free. Knows numbers only, and no memory.
+ * Which bytes of an arena are free. Knows numbers only, and no memory.
  *
- * Free pieces lie in bins by length: up to 8 granules one bin for each length, above that eight bins for each power of two.
- * A piece is taken from the lowest bin that has one that is long enough, and what is left of it goes back; a piece that
- * is given back grows together with free neighbours. So two free pieces never touch.
+ * Free ranges lie in bins by length: up to 8 granules one bin for each length, above that eight bins for each power of two. An allocation
+ * takes a range from the lowest bin that has one that is long enough, and gives the rest back. A range that is given back merges with free
+ * neighbours, so that two free ranges are never adjacent.
  */
 
-/** All pieces begin and end at multiples of this many bytes: a cache line, so that no two share one. */
+/** Allocations begin and end at multiples of this many bytes: a cache line, so that no two share one. */
 export const GRANULE = 64;
 
-/** Pieces of a bin that are looked at before the next bin is. */
+/** Ranges of a bin that are looked at before the next bin is. */
 const PATIENCE = 16;
 
 function exponent(granules: number): number {
@@ -30,39 +30,40 @@ export function roundUp(value: number, unit: number): number {
 }
 
 /**
- * The free and the used pieces of a range. What is free is in three lists; a script that ends in the middle of a change (the timeout
- * of a vm) leaves them at odds, and then a piece could be given out twice. So a change is noted before its first step and struck out
- * after its last, and whoever finds one noted makes the lists anew, of what is not used.
+ * The free and the allocated ranges. Three lists hold the free ones. A script that ends in the middle of a change (the timeout of a vm)
+ * leaves them at odds, and a range could be given out twice. So a change is noted before its first step and struck out after its last;
+ * a call that finds one noted makes the lists anew, of all that is not allocated.
  */
 export class FreeSpace {
   /** Whole granules, in bytes. */
   readonly #size: number;
   #isChanging = false;
-  /** Length of each free piece, by where it begins. */
+  /** Length of each free range, by where it begins. */
   #free = new Map<number, number>();
-  /** Where each free piece begins, by where it ends. */
+  /** Where each free range begins, by where it ends. */
   #byEnd = new Map<number, number>();
   readonly #used = new Map<number, number>();
   #bins: Set<number>[] = [];
   #freeBytes = 0;
 
-  /** `size` is in bytes; what is over a multiple of {@link GRANULE} is never given out. */
+  /** `size` is in bytes; the rest past a multiple of {@link GRANULE} is never given out. */
   constructor(size: number) {
     this.#size = size - (size % GRANULE);
     if (this.#size > 0) this.#add(0, this.#size);
   }
 
-  /** Bytes that are free, in however many pieces. */
+  /** Bytes that are free, in however many ranges. */
   get freeBytes(): number {
     this.#settle();
     return this.#freeBytes;
   }
 
-  get usedPieces(): number {
+  /** Allocations that were not given back. */
+  get allocations(): number {
     return this.#used.size;
   }
 
-  /** Length of the longest free piece in bytes. */
+  /** Length of the longest free range, in bytes. */
   get largest(): number {
     this.#settle();
     for (let bin = this.#bins.length - 1; bin >= 0; bin--) {
@@ -76,9 +77,9 @@ export class FreeSpace {
   }
 
   /**
-   * Takes a piece that begins at a multiple of `align`, a power of two; undefined only if there is none.
+   * Allocates a range that begins at a multiple of `align`, a power of two; undefined only if there is none.
    *
-   * @param bytes rounded up to whole granules; {@link lengthOf} tells what it came to
+   * @param bytes is rounded up to whole granules; {@link lengthOf} tells the result
    */
   take(bytes: number, align = GRANULE): number | undefined {
     this.#settle();
@@ -96,12 +97,12 @@ export class FreeSpace {
     return begin;
   }
 
-  /** Bytes of the used piece that begins there; undefined if none does. */
+  /** Bytes of the allocation that begins there; undefined if none does. */
   lengthOf(offset: number): number | undefined {
     return this.#used.get(offset);
   }
 
-  /** Gives a used piece back; returns its length, or undefined if none begins there. */
+  /** Gives an allocation back; returns its length, or undefined if none begins there. */
   give(offset: number): number | undefined {
     this.#settle();
     const length = this.#used.get(offset);
@@ -124,7 +125,7 @@ export class FreeSpace {
     return length;
   }
 
-  /** After a change that was not completed. A piece counts as used from the moment it is noted so until it is not. */
+  /** Makes the lists anew after a change that was not completed. A range is allocated as long as it is noted so. */
   #settle(): void {
     if (!this.#isChanging) return;
     this.#free = new Map();

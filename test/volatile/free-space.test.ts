@@ -120,7 +120,7 @@ describe('FreeSpace', () => {
         }
         if (step % 64 === 0) {
           assert.equal(space.freeBytes, granules * GRANULE - used);
-          assert.equal(space.usedPieces, pieces.length);
+          assert.equal(space.allocations, pieces.length);
         }
       }
       for (const { offset } of pieces) space.give(offset);

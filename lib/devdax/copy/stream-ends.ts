@@ -22,10 +22,10 @@ export function isStream(status: BigIntStats): boolean {
 
 const ignore = (): void => {};
 
-/** What the promise comes to, unless the signal comes first. */
+/** Settles as the promise does, unless the signal is aborted first. */
 async function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (signal === undefined) return await promise;
-  // Where nobody waits for it any more, how it fails is nobody's matter.
+  // Its failure must not be an unhandled rejection once nobody waits for it.
   promise.catch(ignore);
   signal.throwIfAborted();
   return await new Promise((resolve, reject) => {
@@ -35,7 +35,7 @@ async function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSign
   });
 }
 
-/** Opens a stream, without waiting; whatever else is at the path by now is not opened. */
+/** Opens a stream without waiting, and nothing else that may be at the path by now. */
 function openStream(path: string, flags: number): { fd: number; isFifo: boolean } {
   const check = (seen: number): void => {
     const status = fstatSync(seen, { bigint: true });
@@ -46,7 +46,7 @@ function openStream(path: string, flags: number): { fd: number; isFifo: boolean 
   return { fd, isFifo: fstatSync(fd).isFIFO() };
 }
 
-/** Node makes an interrupted read an error, and a stream ends with it. */
+/** Node.js reports an interrupted read as an error, which would end the stream. */
 const PATIENT = {
   read: ((fd: number, buffer: Buffer, offset: number, length: number, position: number | null, done: Done) => {
     read(fd, buffer, offset, length, position, (error, count, bytes) => {
@@ -59,18 +59,18 @@ const PATIENT = {
 type Done = (error: NodeJS.ErrnoException | null, count: number, bytes: Buffer) => void;
 
 /**
- * A FIFO is a Socket, which waits without a thread of its own: one that waits for a FIFO's other end cannot be ended, and
- * keeps the process alive. Opened without waiting, it has its first writer when there is something to read.
+ * A FIFO is read by a Socket, which waits without a thread: a thread that waits for the other end of a FIFO cannot be ended, and keeps
+ * the process alive. Opened without waiting, the FIFO has a writer when there is something to read.
  */
 function readerOf(path: string): Readable {
   const { fd, isFifo } = openStream(path, constants.O_RDONLY);
   return isFifo ? new Socket({ fd, readable: true, writable: false }) : createReadStream(path, { fd, fs: PATIENT });
 }
 
-/** Between two looks for a FIFO's reader, in ms: nothing tells when one is there. */
+/** Between two attempts to open a FIFO for writing, in ms: nothing tells when it has a reader. */
 const PAUSE = 20;
 
-/** Waits for a FIFO's reader, without a thread, and is never its own: a FIFO that is opened for reading too would be read by us. */
+/** Waits for the reader of a FIFO without a thread. It never opens the FIFO for reading too: that would count as a reader. */
 async function writerOf(path: string, signal: AbortSignal | undefined): Promise<Writable> {
   for (;;) {
     signal?.throwIfAborted();
@@ -78,7 +78,7 @@ async function writerOf(path: string, signal: AbortSignal | undefined): Promise<
       const { fd, isFifo } = openStream(path, constants.O_WRONLY);
       return isFifo ? new Socket({ fd, readable: false, writable: true }) : createWriteStream(path, { fd });
     } catch (error) {
-      // ENXIO: nobody reads it yet.
+      // ENXIO: it has no reader yet.
       if ((error as { code?: string }).code !== 'ENXIO') throw error;
     }
     await unlessAborted(setTimeout(PAUSE), signal);
@@ -194,7 +194,7 @@ export class StreamOutput implements End {
     this.#hasBegun = true;
   }
 
-  /** Whoever made the stream keeps the bytes: they must be nobody else's. */
+  /** A stream that was passed in may hold the bytes on: they must not be reused. */
   get keepsBytes(): boolean {
     return this.#path === undefined;
   }
@@ -212,7 +212,7 @@ export class StreamOutput implements End {
     const written = new Promise<void>((resolve, reject) => {
       this.#stream?.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
-    // Nobody may be waiting for it any more.
+    // A failure after nobody waits any more is not unhandled.
     this.#last = written.catch(ignore);
     try {
       await unlessAborted(written, this.#signal);

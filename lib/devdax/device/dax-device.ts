@@ -153,7 +153,7 @@ export class DaxDevice implements Disposable, AsyncDisposable {
     return this.#opened.source.align;
   }
 
-  /** Physical address of its first byte; undefined for emulated devices, and where the kernel does not tell (it tells root only). */
+  /** Physical address of the first byte; undefined for emulated devices, and where the kernel does not tell it: it tells root only. */
   get resource(): number | undefined {
     const { resource } = this.#opened.facts;
     const [first] = this.#opened.source.extents;
@@ -170,22 +170,22 @@ export class DaxDevice implements Disposable, AsyncDisposable {
     return this.#opened.facts.targetNode;
   }
 
-  /** What can be opened is in this mode: in mode system-ram the kernel lets nobody open it. */
+  /** An open device is in this mode: the kernel refuses to open a device in mode system-ram. */
   get mode(): 'devdax' {
     return 'devdax';
   }
 
-  /** What the device was carved from, in sysfs's words: `region0`, `hmem.0`, `dax_region0`. */
+  /** The region that the device is part of, as sysfs calls it: `region0`, `hmem.0`, `dax_region0`. */
   get region(): string | undefined {
     return this.#opened.facts.region;
   }
 
-  /** True: the rules are kept here, by this process; false: by the kernel, against everybody. */
+  /** True: this process keeps the rules, for itself; false: the kernel keeps them, for every process. */
   get emulated(): boolean {
     return this.#opened.source.emulated;
   }
 
-  /** What is guaranteed of faults. If a later mapping turns out not to have it (`emulate`), this says so from then on. */
+  /** What is guaranteed of page faults. With `emulate`, a later mapping may turn out to lack the guarantee; this says so from then on. */
   get guarantee(): FaultGuarantee {
     const { given, reason } = this.#verdict;
     const missing = given ? this.#missing : [`fault granularity: ${reason}`, ...this.#missing];
@@ -201,9 +201,9 @@ export class DaxDevice implements Disposable, AsyncDisposable {
   }
 
   /**
-   * How many regions mapped by this device are open, and not forgotten: of one that was collected without being closed, Buffers
-   * that are left keep the memory mapped, and are not counted. While anything is mapped the backing must not be resized; of an
-   * instance of a `DaxRegion`, `instance.inUse` tells exactly.
+   * How many regions that this device mapped are open. A region that was collected without being closed does not count, although its
+   * Buffers keep the memory mapped. While anything is mapped the backing must not be resized; for an instance of a `DaxRegion`,
+   * `instance.inUse` is exact.
    */
   get mappings(): number {
     return this.#live().length;
@@ -262,8 +262,8 @@ export class DaxDevice implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Bytes in the smallest page that maps a part of this device's open regions now, by /proc, as {@link Region.pageSize} tells of
-   * each; where {@link guarantee} is given, {@link align} for what nobody has touched yet. Undefined while no region is open, and
+   * Bytes of the smallest page that maps a part of this device's open regions now, as /proc says ({@link Region.pageSize}). Where
+   * {@link guarantee} is given, {@link align} stands for pages that nobody has touched yet. Undefined while no region is open, and
    * without the guarantee while no page is mapped.
    *
    * @throws PmemError as {@link Region.pageSize}
@@ -273,19 +273,19 @@ export class DaxDevice implements Disposable, AsyncDisposable {
     const sizes = this.#live().flatMap((region) => {
       const found = region.pageSize();
       if (found !== undefined) return [found];
-      // Nothing is there yet, or whole pages that this kernel cannot tell apart; what was verified holds.
+      // No page is mapped yet, or this kernel does not tell their size; what was verified holds.
       return this.#verdict.given ? [this.align] : [];
     });
     return sizes.length === 0 ? undefined : least(sizes);
   }
 
   /**
-   * Counts the page faults that this thread takes while `fn` runs: one for each page of {@link align} bytes that is touched for
-   * the first time, where {@link guarantee} is given. Those that JavaScript's own heap and code take count too; run `fn` once
-   * before, on something else, to have few of them.
+   * Counts the page faults that this thread takes while `fn` runs: where {@link guarantee} is given, one for each page of {@link align}
+   * bytes that is touched for the first time. Faults of JavaScript's own heap and code count too; there are few if `fn` ran once before,
+   * on something else.
    *
-   * @throws TypeError for a function that is asynchronous: what it does after its first `await` would not be counted, and what
-   *   others do meanwhile would
+   * @throws TypeError for an asynchronous function: its faults after the first `await` would not be counted, and those of other code
+   *   would
    */
   faults<Result>(fn: () => Result): FaultCount<Result> {
     this.#checkOpen('faults');

@@ -1,6 +1,6 @@
 /**
- * The guarantee that each fault brings in one page of `align` bytes: made true where the backing can, and verified there by
- * what /proc says of the mapping.
+ * The guarantee that each fault brings in one page of `align` bytes: given where the backing can keep it, and verified there by what
+ * /proc says of the mapping.
  */
 
 import { native, Status } from '../../binding.js';
@@ -14,17 +14,17 @@ import { formatSize } from '../../units.js';
 export interface FaultGuarantee {
   /** Each fault brings in one page of `pageSize` bytes, neither more nor less. */
   readonly given: boolean;
-  /** Bytes: the device's alignment where it is given; else the least that a fault can bring in. */
+  /** Bytes: the device's alignment where the guarantee is given; else the least that a fault can bring in. */
   readonly pageSize: number;
-  /** Where the kernel said so: page sizes of the mapping (`smaps`), or the pages that single touches brought in (`pagemap`). */
+  /** The source in /proc: the page sizes of the mapping (`smaps`), or the pages that single touches brought in (`pagemap`). */
   readonly verifiedBy: 'smaps' | 'pagemap' | undefined;
-  /** Why it is given, or why not, in a sentence. */
+  /** Why the guarantee is given, or why not, in a sentence. */
   readonly reason: string;
-  /** What of the contract of a DAX device nobody keeps here, in sentences; empty on a real one. */
+  /** Rules of a DAX device that nothing enforces here, in sentences; empty for a real device. */
   readonly missing: readonly string[];
 }
 
-/** A mapping to be looked at. */
+/** A mapping to be verified. */
 export interface Examined {
   readonly handle: number;
   /** Bytes. */
@@ -34,7 +34,7 @@ export interface Examined {
   readonly offset: number;
 }
 
-/** The outcome of looking, without what concerns the device as a whole. */
+/** The outcome of verifying, without what concerns the device as a whole. */
 export type Verdict = Omit<FaultGuarantee, 'missing'>;
 
 /** How a backing maps. */
@@ -43,7 +43,7 @@ export type FaultKind = 'pages of its own' | 'dax' | 'none';
 const MIB = 2 ** 20;
 const PMD = 2 * MIB;
 
-/** By what the guarantee can be kept: page tables of huge pages only, DAX faults, or nothing. */
+/** What can keep the guarantee: page tables of huge pages only, DAX faults, or nothing. */
 export function faultKind({ kind, pageSize }: Pick<Backing, 'kind' | 'pageSize'>, syncErrno: number): FaultKind {
   if (kind === 'devdax') return 'pages of its own';
   if (kind !== 'file') return 'none';
@@ -67,10 +67,10 @@ export function hindrance(
     return `a DAX file is mapped by at most ${formatSize(PMD)} at once`;
   }
   if (kind === 'devmem' || kind === 'pci') {
-    return `it is mapped by mmap itself, in pages of ${formatSize(pageSize)}, and no fault brings anything in`;
+    return `mmap itself maps all of its pages of ${formatSize(pageSize)}, and no fault brings any in`;
   }
   const where = fileSystem === undefined ? 'it' : `on ${fileSystem.type} it`;
-  return `${where} is mapped from the page cache, where a fault brings in the pages around it as it sees fit, and larger pages as they happen to be there`;
+  return `${where} is mapped from the page cache, where a fault may bring in pages around it, and pages of any size`;
 }
 
 /** The refusal of a backing that cannot give the guarantee. */
@@ -95,25 +95,25 @@ function bySmaps({ handle, size }: Examined, align: number): Verdict {
   return { given, pageSize: given ? align : smallest, verifiedBy: 'smaps', reason };
 }
 
-/** What a touch of the page there came to. */
+/** Touches a page; throws where that fails. */
 function touch(examined: Examined, at: number, path: string): void {
   const status = native.populate(examined.handle, at, native.pageSize(), !examined.readOnly);
   if (status === 0) return;
   const offset = examined.offset + at;
-  const where = `at offset ${offset} of '${path}' the page cannot be had`;
+  const where = `at offset ${offset} of '${path}' the page is unavailable`;
   if (status === Status.closed)
     throw new PmemError('ERR_PMEM_CLOSED', `'${path}' was closed meanwhile`, { path, offset });
-  const why = 'the file was made shorter, the disk is full, or the media failed';
+  const why = 'the file was truncated, the disk is full, or the media failed';
   const code = status > 0 ? errorName(status) : 'ERR_PMEM_FAULT';
   throw new PmemError(code, `${code}: ${where}: ${why}`, { path, offset });
 }
 
-/** Touches so many bytes between two reports of progress. */
+/** Bytes that are looked at between two reports of progress. */
 const STEP = 64 * PMD;
-/** Up to so many bytes every page of 4 KiB is touched, beyond it one in each 2 MiB. */
+/** Up to so many bytes every page of 4 KiB is touched; past it, one in each 2 MiB. */
 const MOST_EACH = 32 * PMD;
 
-/** How pages are touched: one in each `stride` bytes, where nothing else may come in; so often, each time the next ones. */
+/** Which pages are touched: one in each `stride` bytes, in several passes, each of them one page further. No other page may come in. */
 interface Sampling {
   readonly stride: number;
   readonly passes: number;
@@ -124,25 +124,25 @@ function samplingOf(align: number, size: number): Sampling {
   const page = native.pageSize();
   const told = `each fault of which was seen to bring in ${formatSize(align)}`;
   if (align >= PMD) return { stride: align, passes: 1, told };
-  // Every other page, and then the others: what came in beside them would be seen.
+  // Every other page, and then the pages between them: a page that came in beside them would be seen.
   if (size <= MOST_EACH) return { stride: 2 * page, passes: 2, told };
   const sampled = `faults on one page in each ${formatSize(PMD)} of which were seen to bring in ${formatSize(align)}`;
   return { stride: PMD, passes: 1, told: sampled };
 }
 
-/** Takes the pages out of the mapping again: no fault of the user's may find what touches have brought in. */
+/** Takes the pages out of the mapping again: the user's first faults are to bring them in. */
 function takeOut(examined: Examined, from: number, length: number, path: string): void {
   const errno = native.unpopulate(examined.handle, from, length);
   if (errno === 0) return;
   if (errno === Status.closed) throw new PmemError('ERR_PMEM_CLOSED', `'${path}' was closed meanwhile`, { path });
   const code = errorName(errno);
-  const message = `${code}: pages of '${path}' that were touched to verify the mapping cannot be taken out of it again, and its first faults would not be counted`;
+  const message = `${code}: the pages of '${path}' that were touched to verify the mapping cannot be taken out of it again; device.faults would not count its first faults`;
   throw new PmemError(code, message, { errno, path, offset: examined.offset + from });
 }
 
 /**
- * Touches pages of the mapping, which nobody has touched before, and looks which pages came in: on DAX no fault brings in what it
- * does not map at once. Yields the bytes looked at so far. The pages are taken out again.
+ * Touches pages of the mapping, which nobody has touched before, and looks which pages came in: on DAX a fault maps all that it brings in.
+ * Yields the bytes looked at so far. The pages are taken out again.
  */
 function* byPagemap(examined: Examined, align: number, path: string): Generator<number, Verdict, void> {
   const { handle, size } = examined;
@@ -173,7 +173,7 @@ function* byPagemap(examined: Examined, align: number, path: string): Generator<
   return { given: false, pageSize: page, verifiedBy: 'pagemap', reason };
 }
 
-/** Looks at a mapping that nobody has touched yet. Yields the bytes looked at so far, where that takes long. */
+/** Verifies a mapping that nobody has touched yet. Yields the bytes looked at so far, where that takes long. */
 export function* verify(
   examined: Examined,
   backing: Backing,

@@ -1,4 +1,4 @@
-/** The file of an emulated device, where it is to be made: refused before it is, and given its name when the device has come about. */
+/** Makes the file of an emulated device: refuses what can be refused before it exists, and names it once the device is open. */
 
 import { closeSync, constants, fstatSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
@@ -25,14 +25,14 @@ import { sourceOf } from './sources.js';
 
 const { EOPNOTSUPP } = osConstants.errno;
 
-/** A file with its size and blocks; one of the two calls has to be made, once. */
+/** A file with its size and blocks. Either `keep` or `drop` has to be called, once. */
 export interface MadeFile {
   readonly fd: number;
-  /** Where it is until it is kept. */
+  /** Its path until it is kept. */
   readonly at: string;
-  /** The file is at its path from then on. False: something else is by now, and the file is gone. */
+  /** Gives the file its path. False: another file has that path by now, and this one is gone. */
   keep(): boolean;
-  /** A file that was made goes. One that was there stays, with what it was given: others may have opened it. */
+  /** Removes a file that was made. One that existed before stays, with the blocks that it was given: others may have opened it. */
   drop(): void;
 }
 
@@ -62,7 +62,7 @@ function present(path: string): { backing: Backing; syncErrno: number } | undefi
   }
 }
 
-/** Everything that can be known to be refused before anything is made. */
+/** Refuses all that can be refused before anything is made. */
 function check({ backing, syncErrno }: { backing: Backing; syncErrno: number }, options: CheckedOpen): void {
   const { offset, size = 0 } = options;
   const { path } = backing;
@@ -73,7 +73,7 @@ function check({ backing, syncErrno }: { backing: Backing; syncErrno: number }, 
   if (reason !== undefined && !options.emulate) throw noGuarantee(path, source.align, reason);
 }
 
-/** Takes what is there, locked until it is kept or dropped; undefined: it was deleted meanwhile. */
+/** Takes a file that exists, locked until it is kept or dropped; undefined: it was deleted meanwhile. */
 function take(fd: number, path: string, { offset, size = 0, shared }: CheckedOpen): MadeFile | undefined {
   let held: HeldLock | undefined;
   const end = () => {
@@ -99,7 +99,7 @@ function take(fd: number, path: string, { offset, size = 0, shared }: CheckedOpe
   return { fd, at: path, keep, drop: end };
 }
 
-/** Makes it. Undefined: something is at the path by now; or the file system has no way to do it, for which `ways` is changed. */
+/** Makes the file. Undefined: the path is taken by now; or the file system has no such way, which is noted in `ways`. */
 function make(path: string, { offset, size = 0, mode, exclusive }: CheckedOpen, ways: Ways): MadeFile | undefined {
   const file = NewFile.make(path, mode, ways.unnamed);
   if (file === undefined) {
@@ -119,7 +119,7 @@ function make(path: string, { offset, size = 0, mode, exclusive }: CheckedOpen, 
     }
   } catch (error) {
     drop();
-    // Somebody who makes the same file may have had the room for it.
+    // Another process that makes the same file may have got the room for it.
     if ((error as { code?: string }).code === 'ENOSPC' && !exclusive && isTaken(path)) return undefined;
     throw error;
   }
@@ -136,18 +136,18 @@ function make(path: string, { offset, size = 0, mode, exclusive }: CheckedOpen, 
   return { fd: file.fd, at: file.at, keep, drop };
 }
 
-/** How files can be made here, as far as was found out. */
+/** How files can be made in this directory, as far as that is known. */
 export interface Ways {
-  /** Without any name at first. */
+  /** Without a name at first. */
   unnamed: boolean;
-  /** Only under its own name. */
+  /** Only under their final name. */
   inPlace: boolean;
 }
 
 /**
- * The file of a device that is opened with `create`; undefined where a device is there, of which nothing is made.
+ * The file of a device that is opened with `create`; undefined where a device is at the path, and nothing is made.
  *
- * @throws PmemError, RangeError as `DaxDevice.open`; no file is left then that was not there
+ * @throws PmemError, RangeError as `DaxDevice.open`; a file that was made is gone then
  */
 export function makeFile(path: string, options: CheckedOpen, ways: Ways): MadeFile | undefined {
   const found = options.exclusive ? undefined : present(path);

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import { type HeldLock, native, Status } from '../../binding.js';
-import { errorName, PmemError, systemError } from '../../errors.js';
+import { errorName, PmemError } from '../../errors.js';
 import { piecesOf } from '../../memory/extents.js';
 import { lockRange } from '../../memory/lock/acquire.js';
 import { refuseInUse } from '../../memory/lock/in-use.js';
@@ -68,11 +68,7 @@ export function mapRange(device: OpenDevice, checked: CheckedMap): OpenedMapping
   const lock = lockExtents(device, extents, !writable);
   const plan = { ...planOf(device, extents, writable), address: Number(address), dontDump, lock };
   const { assumePersistent } = options;
-  try {
-    return mapDescriptor({ backing, probed, plan }, { assumePersistent, granularity: 'page', allowInUse: false });
-  } catch (error) {
-    throw systemError(error, source.path);
-  }
+  return mapDescriptor({ backing, probed, plan }, { assumePersistent, granularity: 'page', allowInUse: false });
 }
 
 /**

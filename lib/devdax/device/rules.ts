@@ -1,9 +1,9 @@
 /**
  * The rules of mapping a DAX device, all of them here, in the order in which the kernel looks: mm/mmap.c (ksys_mmap_pgoff,
  * do_mmap, get_unmapped_area) and drivers/dax/device.c (check_vma). Each refusal has the kernel's errno, names the rule, and
- * the nearest values that keep it. Ours are stricter in two ways: what the kernel maps and then kills for (SIGBUS) is refused
- * at once; and what it would do otherwise than was said is refused, too: lengths are not rounded up to pages of 4 KiB, and an
- * address is where the mapping goes, or nothing is mapped, be it a hint to the kernel or an order to replace what is there.
+ * the nearest values that keep it. Ours are stricter in two ways: what the kernel maps and later kills for (SIGBUS) is refused at once;
+ * and nothing is done otherwise than it was asked for: lengths are not rounded up to pages of 4 KiB, and a mapping goes to the given
+ * address or nowhere, although for the kernel an address is a hint, or an order to replace what is mapped there.
  */
 
 import { constants } from 'node:os';
@@ -45,9 +45,9 @@ function shown(bytes: number): string {
 }
 
 /**
- * Throws what the kernel would answer, or should. Returns only when the mapping is sound for its whole life.
+ * Throws what the kernel would answer, or should. Returns only if the mapping will be valid for its whole life.
  *
- * @param checkAlive throws where the device is no longer what was opened
+ * @param checkAlive throws if the device was reconfigured since it was opened
  */
 export function checkMapping(attempt: Attempt, device: Geometry, checkAlive: () => void): void {
   const { offset, length, flags, writable, address } = attempt;
@@ -66,7 +66,7 @@ export function checkMapping(attempt: Attempt, device: Geometry, checkAlive: () 
   // ---- the system call
   if (offset % page !== 0n) refuseOffset();
   if (has(MapFlags.ANONYMOUS)) {
-    refuse(EINVAL, 'MAP_ANONYMOUS maps ordinary memory and not the device; leave it out');
+    refuse(EINVAL, 'MAP_ANONYMOUS maps ordinary memory instead of the device; leave it out');
   }
   if (has(MapFlags.HUGETLB)) {
     refuse(EINVAL, `MAP_HUGETLB is for hugetlbfs; the device maps pages of ${formatSize(align)} by itself`);
@@ -80,10 +80,10 @@ export function checkMapping(attempt: Attempt, device: Geometry, checkAlive: () 
   }
   if (address !== undefined) {
     if (address > MOST_ADDRESS - rounded) {
-      refuse(ENOMEM, `address 0x${address.toString(16)} plus ${length} lies behind the last address`);
+      refuse(ENOMEM, `address 0x${address.toString(16)} plus ${length} is past the last address`);
     }
     if (address % page !== 0n) refuseAddress(address);
-    if (address === 0n) refuse(EPERM, 'address 0 is kept free (vm.mmap_min_addr); choose another');
+    if (address === 0n) refuse(EPERM, 'the kernel keeps address 0 free (vm.mmap_min_addr); choose another');
     const errno = native.probeAddress(Number(address), Number(rounded));
     if (errno !== 0) refuseTaken(errno, address);
   }
@@ -110,7 +110,7 @@ export function checkMapping(attempt: Attempt, device: Geometry, checkAlive: () 
     refuse(EINVAL, 'a DAX device is never mapped privately (MAP_PRIVATE); map it shared, copy what must not change');
   }
   if (address !== undefined && address % unit !== 0n) refuseAddress(address);
-  // With an address of the caller's the kernel finds out when the page is touched.
+  // With an address given, the kernel notices when the page is touched.
   if (offset % unit !== 0n) refuseOffset();
   if (length % unit !== 0n) {
     const room = offset < BigInt(size) ? size - Number(offset) : size;
@@ -118,12 +118,12 @@ export function checkMapping(attempt: Attempt, device: Geometry, checkAlive: () 
     refuse(EINVAL, `length ${length} is not a multiple of the alignment, ${shown(align)}; nearest: ${legal}`);
   }
 
-  // ---- what the kernel lets pass, and this package does not do
+  // ---- what the kernel accepts, and this package does not do
   if (has(LOW_ADDRESS)) {
-    refuse(EINVAL, 'MAP_32BIT (0x40) asks for an address below 2 GiB, and none is looked for there; leave it out');
+    refuse(EINVAL, 'MAP_32BIT (0x40) asks for an address below 2 GiB, which is not supported here; leave it out');
   }
 
-  // ---- what the kernel lets pass, and kills for: mmap(2) of POSIX has this error for addresses that the object does not have
+  // ---- what the kernel accepts, and kills for later: POSIX has this error of mmap for offsets past the end of the object
   if (offset + length > BigInt(size)) {
     const rest =
       offset < BigInt(size)
@@ -143,7 +143,7 @@ export function checkMapping(attempt: Attempt, device: Geometry, checkAlive: () 
     refuse(errno, `${why}; choose another, or leave address out`);
   }
   function refuseAddress(at: bigint): never {
-    // Where the last one is that the mapping fits under, and the first that anybody may have.
+    // From the first address that a process may map to the last at which the mapping still fits.
     const last = MOST_ADDRESS - (length > MOST_ADDRESS ? MOST_ADDRESS : length);
     const first = BigInt(Math.max(align, MMAP_MIN_ADDRESS));
     const legal = nearest(at, align, first, last - (last % unit), (one) => `0x${one.toString(16)}`);

@@ -1,21 +1,19 @@
-/** What a device opened by its path is made of: the whole of a real one, or the bytes of a file that the options say. */
+/** What a device that is opened by its path is made of: all of a real device, or the bytes of a file that the options name. */
 
-import { constants } from 'node:os';
 import { basename } from 'node:path';
-import { outOfRange, PmemError } from '../../errors.js';
+import { outOfRange, type PmemError, posixError } from '../../errors.js';
 import type { Backing } from '../../memory/backing.js';
 import { formatSize } from '../../units.js';
 import { type DaxSource, plainSource } from '../dax-source.js';
 import { multipleBelow, nearest } from '../nearest.js';
 import type { CheckedOpen } from '../options.js';
 
-const { EINVAL } = constants.errno;
 const MIB = 2 ** 20;
-/** What page tables have on x86-64, and on arm64 with pages of 4 KiB. */
+/** The page sizes of x86-64, and of arm64 with pages of 4 KiB. */
 const ALIGNMENTS: readonly number[] = [4096, 2 * MIB, 1024 * MIB];
 
 function invalid(path: string, rule: string): PmemError {
-  return new PmemError('EINVAL', `EINVAL: '${path}': ${rule}`, { errno: EINVAL, path });
+  return posixError('EINVAL', `'${path}': ${rule}`, { path });
 }
 
 function realSource({ path, pageSize, size = 0 }: Backing, options: CheckedOpen): DaxSource {
@@ -54,9 +52,9 @@ function emulatedSource(
     throw invalid(path, 'it has no end; say which bytes with offset and size');
   }
   const length = options.size ?? Math.max((present ?? 0) - offset, 0);
-  if (length === 0) throw invalid(path, `nothing is there from ${offset} on; make it with create: true and a size`);
+  if (length === 0) throw invalid(path, `it has no bytes from ${offset} on; pass create: true and a size`);
   if (length % align !== 0) {
-    // Without a size it is the file that can be given another one.
+    // Without options.size, another size of the file is the way out.
     const bounded = present !== undefined && options.size !== undefined && !options.create;
     const most = bounded ? multipleBelow(Math.max(present - offset, 0), align) : undefined;
     const legal = nearest(length, align, align, most);
@@ -73,7 +71,7 @@ function emulatedSource(
 /**
  * The device that the options make of what is at the path.
  *
- * @throws PmemError `EINVAL`, RangeError: it cannot be made of that
+ * @throws PmemError `EINVAL`, RangeError where the options do not fit what is there
  */
 export function sourceOf(backing: Backing, options: CheckedOpen): DaxSource {
   return backing.kind === 'devdax' ? realSource(backing, options) : emulatedSource(backing, options);

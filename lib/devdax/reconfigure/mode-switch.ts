@@ -1,9 +1,9 @@
 /**
- * Between the modes of a DAX device, step by step, as daxctl goes: what is checked first, what is undone when a step fails,
- * and which mode the device is in afterwards.
+ * Switches a DAX device between its modes, step by step, as daxctl does: what is checked first, what is undone when a step fails, and
+ * which mode the device is in afterwards.
  */
 
-import { PmemError } from '../../errors.js';
+import { PmemError, type PosixCode, posixError } from '../../errors.js';
 import { type DaxBusDevice, daxDriver } from '../../linux/dax/devices.js';
 import type { Host } from '../../linux/host.js';
 import {
@@ -19,7 +19,7 @@ import { formatSize } from '../../units.js';
 import { useOf } from '../device-users.js';
 import { bind, type Kernel, needDriver, takenAlong, unbind, whyNotNamed } from '../drivers.js';
 
-/** What is wanted, checked. */
+/** How the mode is switched; checked options. */
 export interface SwitchOptions {
   readonly online: boolean;
   readonly movable: boolean;
@@ -27,7 +27,7 @@ export interface SwitchOptions {
   readonly destroyData: boolean;
 }
 
-/** In the words of daxctl; `undefined` is a device without a driver. */
+/** The mode, as daxctl calls it; undefined for a device without a driver. */
 export function modeOf(directory: string): 'devdax' | 'system-ram' | undefined {
   const driver = daxDriver(directory);
   return driver === undefined ? undefined : driver === 'kmem' ? 'system-ram' : 'devdax';
@@ -48,10 +48,10 @@ function leftIn({ name, directory }: DaxBusDevice): string {
   return `${name} has no driver now, and cannot be used until 'pmem dax reconfigure ${name} --mode devdax' succeeds`;
 }
 
-/** The error of a step, with what became of the device. */
+/** The error of a step, with the state of the device after it. */
 function failed(error: unknown, step: string, outcome: string, device: DaxBusDevice): PmemError {
   const { code = 'ERR_PMEM_RECONFIGURE', message, errno, syscall, path } = error as PmemError;
-  return new PmemError(code, `${message}. It happened in ${step}; ${outcome}`, {
+  return new PmemError(code, `${message}. The step was ${step}; ${outcome}`, {
     errno,
     syscall,
     path: path ?? device.directory,
@@ -59,25 +59,25 @@ function failed(error: unknown, step: string, outcome: string, device: DaxBusDev
   });
 }
 
-function refuse(code: string, message: string, { name }: DaxBusDevice): never {
-  throw new PmemError(code, `${code}: ${message}. Nothing was changed`, { path: `/dev/${name}` });
+function refuse(code: PosixCode, message: string, { name }: DaxBusDevice): never {
+  throw posixError(code, `${message}. Nothing was changed`, { path: `/dev/${name}` });
 }
 
-/** Force is not for this: whoever has the device gets SIGBUS, and Linux 6.1 panics once it is closed there. */
+/** `force` does not allow this: a process that has the device gets SIGBUS, and Linux 6.1 panics once that process closes it. */
 function refuseUsed(device: DaxBusDevice, host: Host): void {
   const use = useOf(`/dev/${device.name}`, host);
   if (use === undefined) return;
   refuse('EBUSY', `${device.name} ${use}, which would lose its memory. Close it there, in every thread`, device);
 }
 
-/** Whether memory that the kernel onlines by itself would end up otherwise than wanted. */
+/** Whether the kernel's policy for new memory contradicts the options. */
 function conflicts(policy: string | undefined, { online, movable }: SwitchOptions): boolean {
   if (policy === undefined || !policy.startsWith('online')) return false;
-  // By the plain policy the kernel chooses a zone.
+  // With the policy 'online' the kernel chooses a zone.
   return !online || (movable ? policy !== 'online_movable' : policy === 'online_movable');
 }
 
-/** Everything that can be known to fail, or to be regretted, before the device is touched. */
+/** Refuses all that is known to fail, or to be regretted, before the device is touched. */
 function checkBefore(device: DaxBusDevice, options: SwitchOptions, { host }: Kernel): void {
   const { name, size, targetNode, directory } = device;
   if (targetNode === undefined) refuse('EINVAL', `${name} has no target node, so its memory cannot become one`, device);
@@ -101,19 +101,19 @@ function checkBefore(device: DaxBusDevice, options: SwitchOptions, { host }: Ker
     );
   }
   refuseUsed(device, host);
-  // Memory that firmware set apart, and CXL's, can be kmem's without being named: there the kernel has to be tried.
+  // kmem can match specific-purpose memory and CXL memory without a name: only the kernel can tell.
   const others = ndRegion(directory) === undefined ? [] : takenAlong(host, directory, 'kmem');
   if (others.length > 0) refuse('EBUSY', whyNotNamed(name, 'kmem', others), device);
   if (!options.destroyData) {
     throw new PmemError(
       'ERR_PMEM_NOT_CONFIRMED',
-      `${name}, ${formatSize(size)} of it, is going to be ordinary memory, and what it holds is lost; pass destroyData: true (--yes) to do it`,
+      `${name}, ${formatSize(size)} of it, is going to be ordinary memory, and its contents are lost; pass destroyData: true (--yes) to do it`,
       { path: `/dev/${name}` },
     );
   }
 }
 
-/** Brings what is offline online. Throws for the first block that the kernel refuses. */
+/** Brings all blocks online. Throws for the first block that the kernel refuses. */
 function online(device: DaxBusDevice, movable: boolean, kernel: Kernel): void {
   const state = movable ? 'online_movable' : 'online_kernel';
   for (const block of memoryBlocks(device, kernel.host)) {
@@ -122,15 +122,15 @@ function online(device: DaxBusDevice, movable: boolean, kernel: Kernel): void {
       kernel.write(block.directory, 'state', state);
     } catch (error) {
       const now = memoryBlocks(device, kernel.host);
-      // Somebody else (udev, the kernel itself) may have been faster.
+      // udev or the kernel itself may have done it already.
       if (now.some(({ name, online: isOnline }) => name === block.name && isOnline)) continue;
-      const outcome = `${leftIn(device)}${onlineOf(device, kernel)}. Reconfigured again it goes on from there`;
+      const outcome = `${leftIn(device)}${onlineOf(device, kernel)}. The same call goes on from there`;
       throw failed(error, `bringing ${block.name} online`, outcome, device);
     }
   }
 }
 
-/** To ordinary memory. */
+/** Gives the device to the kernel as ordinary memory. */
 export function toSystemRam(device: DaxBusDevice, options: SwitchOptions, kernel: Kernel): void {
   const { directory } = device;
   if (modeOf(directory) !== 'system-ram') {
@@ -149,30 +149,30 @@ export function toSystemRam(device: DaxBusDevice, options: SwitchOptions, kernel
   online(device, options.movable, kernel);
   const blocks = memoryBlocks(device, kernel.host);
   if (blocks.length > 0 || !hasAddress(device)) return;
-  throw new PmemError(
+  throw posixError(
     'ENXIO',
-    `ENXIO: the kernel took ${device.name}, and shows no memory of it on node ${device.targetNode}; ${leftIn(device)}`,
+    `the kernel took ${device.name}, and shows no memory of it on node ${device.targetNode}; ${leftIn(device)}`,
     { path: directory },
   );
 }
 
-/** Gives a device that lost its driver half-way back to the one that it had. */
+/** Gives a device without a driver back to the driver that it had before. */
 function goBack({ directory }: DaxBusDevice, kernel: Kernel, before: 'devdax' | 'system-ram' | undefined): void {
   if (before === undefined || modeOf(directory) !== undefined) return;
   try {
     bind(kernel, directory, before === 'devdax' ? 'device_dax' : 'kmem');
   } catch {
-    // What it came to is read from the device, and told.
+    // The error tells the state of the device.
   }
 }
 
-/** Brings blocks that were taken offline back into their zones, as far as the kernel allows. */
+/** Brings blocks that were taken offline online again, in their zones, as far as the kernel allows. */
 function bringBack(taken: readonly MemoryBlock[], kernel: Kernel): void {
   for (const { directory, zone } of [...taken].reverse()) {
     try {
       kernel.write(directory, 'state', zone === 'Movable' ? 'online_movable' : 'online_kernel');
     } catch {
-      // Counted by whoever tells what is left.
+      // The error counts the blocks that are online.
     }
   }
 }
@@ -183,10 +183,10 @@ function onlineOf(device: DaxBusDevice, { host }: Kernel): string {
   return `, with ${now.filter(({ online }) => online).length} of ${now.length} blocks online`;
 }
 
-/** Takes the blocks offline; when the kernel refuses one, those before it are brought back. Returns what it took. */
+/** Takes the blocks offline, and returns them; when the kernel refuses one, those before it are brought online again. */
 function offline(device: DaxBusDevice, blocks: readonly MemoryBlock[], kernel: Kernel): MemoryBlock[] {
   const taken: MemoryBlock[] = [];
-  // Backwards: a zone is best made smaller at its end.
+  // Backwards: a zone shrinks best at its end.
   for (const block of [...blocks].reverse()) {
     try {
       kernel.write(block.directory, 'state', 'offline');
@@ -208,33 +208,33 @@ function offline(device: DaxBusDevice, blocks: readonly MemoryBlock[], kernel: K
   return taken;
 }
 
-/** Back to a device; returns how many blocks were taken offline for it. */
+/** Makes the memory a device again; returns how many blocks were taken offline. */
 export function toDevdax(device: DaxBusDevice, { force }: SwitchOptions, kernel: Kernel): number {
   const { directory, name } = device;
   const before = modeOf(directory);
   if (before === 'devdax') return 0;
-  // A descriptor from before the device was memory is enough.
+  // A descriptor can be older than the mode.
   refuseUsed(device, kernel.host);
   needDriver(kernel, 'device_dax');
   let taken: readonly MemoryBlock[] = [];
   if (before === 'system-ram') {
-    // Without the addresses nobody knows which blocks are the device's, and kmem, unbound from memory in use, loses it.
+    // Without the addresses the device's blocks are unknown, and kmem loses memory that is in use when it is unbound.
     if (!hasAddress(device))
-      refuse('EACCES', `the kernel tells only root where the memory of ${name} is: run this as root`, device);
+      refuse('EACCES', `the kernel tells only root where the memory of ${name} is; run this as root`, device);
     const used = memoryBlocks(device, kernel.host).filter((block) => block.online);
     if (used.length > 0 && !force) {
       refuse(
         'EBUSY',
-        `of the memory of ${name}, ${used.length} blocks are online (${namesOf(used)}). Pass force: true (--force) to take them offline first; the kernel moves what is in them`,
+        `of the memory of ${name}, ${used.length} blocks are online (${namesOf(used)}). Pass force: true (--force) to take them offline first; the kernel moves their contents`,
         device,
       );
     }
     taken = offline(device, used, kernel);
-    // Whoever brings memory online by itself may have done so again. The kernel would keep it until a restart.
+    // udev or the kernel may have brought it online again. The kernel would keep it until a restart.
     const again = memoryBlocks(device, kernel.host).filter((block) => block.online);
     if (again.length > 0) {
-      const message = `EBUSY: ${namesOf(again)} came online again; end what brings memory online by itself (udev, auto_online_blocks). ${leftIn(device)}${onlineOf(device, kernel)}`;
-      throw new PmemError('EBUSY', message, { path: directory });
+      const sentence = `${namesOf(again)} came online again; stop what brings memory online by itself (udev, auto_online_blocks). ${leftIn(device)}${onlineOf(device, kernel)}`;
+      throw posixError('EBUSY', sentence, { path: directory });
     }
   }
   try {

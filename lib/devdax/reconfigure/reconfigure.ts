@@ -1,4 +1,4 @@
-/** The mode of a DAX device: a device that is mapped, or ordinary memory. */
+/** The mode of a DAX device, for users: a device that is mapped, or ordinary memory. */
 
 import { wrongValue } from '../../errors.js';
 import { daxDeviceNamed } from '../../linux/dax/named.js';
@@ -15,27 +15,27 @@ export interface ReconfigureOptions {
   /** To `system-ram`: bring the memory online, so that it is used. Default true. */
   online?: boolean;
   /**
-   * To `system-ram`: into the zone for what can be moved, so that the memory can be taken back. False lets the kernel keep its own
-   * structures there, and most probably the memory, until a restart. Default true.
+   * To `system-ram`: into the zone for movable memory, so that the memory can be taken back. False lets the kernel keep its own structures
+   * in the memory, which then most probably stays until a restart. Default true.
    */
   movable?: boolean;
   /**
-   * To `system-ram`: even if the kernel's policy for new memory is another one. To `devdax`: take memory that is online offline
-   * first. Nothing forces it while somebody has the device open or mapped. Default false.
+   * To `system-ram`: even if the kernel's policy for new memory contradicts the options. To `devdax`: take online memory offline first.
+   * A device that is open or mapped is refused all the same. Default false.
    */
   force?: boolean;
-  /** Needed to `system-ram`: all that the device holds is lost. */
+  /** Required to `system-ram`: the contents of the device are lost. Default false. */
   destroyData?: boolean;
 }
 
-/** What a device became. */
+/** The state of a device that was reconfigured. */
 export interface Reconfigured {
   /** `dax0.0` */
   readonly device: string;
   readonly mode: DaxMode;
-  /** It was in another mode, or had no driver. */
+  /** It was in another mode before, or had no driver. */
   readonly changed: boolean;
-  /** What to open, in mode `devdax`. */
+  /** The path to open, in mode `devdax`. */
   readonly path: string | undefined;
   /** Bytes of the device. */
   readonly size: number | undefined;
@@ -43,11 +43,11 @@ export interface Reconfigured {
   readonly targetNode: number | undefined;
   /** The ordinary memory, in mode `system-ram`. */
   readonly memory: OnlineMemory | undefined;
-  /** Blocks that were taken offline on the way. */
+  /** Blocks that were taken offline for it. */
   readonly offlined: number;
 }
 
-/** The memory of a device in mode `system-ram`. The kernel takes it in whole aligned blocks, and leaves the rest unused. */
+/** The memory of a device in mode `system-ram`. The kernel takes whole aligned blocks of it, and leaves the rest unused. */
 export interface OnlineMemory {
   /** Bytes of a block. */
   readonly blockSize: number;
@@ -55,22 +55,23 @@ export interface OnlineMemory {
   readonly online: number;
   /** Bytes that are online. */
   readonly onlineBytes: number;
-  /** Whether all that is online can be moved, and so be taken back; undefined when nothing is online. */
+  /** Whether all online memory is movable, so that it can be taken back; undefined when none is online. */
   readonly movable: boolean | undefined;
   /** What the kernel does with new memory by itself (`auto_online_blocks`). */
   readonly autoOnline: string | undefined;
 }
 
-const KNOWN: readonly (keyof ReconfigureOptions)[] = ['online', 'movable', 'force', 'destroyData'];
-
 function checkOptions(given: ReconfigureOptions): SwitchOptions {
-  const options = ownOptions(given, KNOWN);
-  for (const [name, value] of Object.entries(options)) booleanOption(value, name);
-  const { online = true, movable = true, force = false, destroyData = false } = options;
-  return { online, movable, force, destroyData };
+  const options = ownOptions(given, ['online', 'movable', 'force', 'destroyData']);
+  return {
+    online: booleanOption(options.online, 'online', true),
+    movable: booleanOption(options.movable, 'movable', true),
+    force: booleanOption(options.force, 'force', false),
+    destroyData: booleanOption(options.destroyData, 'destroyData', false),
+  };
 }
 
-/** {@link reconfigure} by any kernel; tests have one of their own. */
+/** {@link reconfigure} by a given kernel; tests play one. */
 export function reconfigureBy(
   kernel: Kernel,
   device: string,
@@ -114,23 +115,22 @@ export function reconfigureBy(
 }
 
 /**
- * Gives a DAX device to the kernel as ordinary memory, or takes it back, as `daxctl reconfigure-device` does, through sysfs.
- * No other device changes its driver: where the kernel could bind another one along with this one, because that has no driver,
- * it is refused. Needs root.
+ * Gives a DAX device to the kernel as ordinary memory, or takes it back, as `daxctl reconfigure-device` does, through sysfs. No other
+ * device changes its driver: where the kernel could bind a device without a driver along with this one, it is refused. Needs root.
  *
- * To `system-ram` loses all that the device holds, and wants `destroyData: true`; the memory becomes the NUMA node
- * `targetNode`, on which `NodeMemory` and `VolatileArena` find it. To `devdax` is refused while memory is online, unless
- * `force` says to take it offline; what the kernel cannot move away stops it.
+ * To `system-ram`, the contents of the device are lost, and `destroyData: true` is required. The memory becomes the NUMA node `targetNode`,
+ * on which `NodeMemory` and `VolatileArena` find it. To `devdax`, it is refused while memory is online, unless `force` takes it offline;
+ * memory that the kernel cannot move stops it.
  *
- * When a step fails, the message says which mode the device is in, and how much of its memory is online. Where a driver does not
- * take it, or a block cannot be taken offline, it is given back to the driver that it had, and its memory brought online again, as
- * far as the kernel allows. Where a block cannot be brought online nothing is undone: the device is in mode `system-ram`, with what
- * came online before, and the same call goes on from there. Once it was given to `kmem`, what it held is lost in any case.
+ * When a step fails, the message tells the mode of the device and how much of its memory is online. Where a driver does not take the
+ * device, or a block cannot be taken offline, the device gets its former driver again, and its memory is brought online again, as far as
+ * the kernel allows. Where a block cannot be brought online nothing is undone: the device is in mode `system-ram`, and the same call goes
+ * on from there. Once the device was given to `kmem`, its contents are lost in any case.
  *
  * @param device `dax0.0`, `/dev/dax0.0`, or another path of that character device
- * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_NOT_CONFIRMED`; `ERR_PMEM_NO_DRIVER` when the module cannot
- *   be loaded; `EBUSY` when the device is open or mapped, in this process or another, its memory is in use, or another
- *   device would be taken along; `EACCES` without the rights; else the kernel's own code.
+ * @throws PmemError `ENODEV` when there is no such device; `ERR_PMEM_NOT_CONFIRMED` without `destroyData`; `ERR_PMEM_NO_DRIVER` when the
+ *   module cannot be loaded; `EBUSY` when the device is open or mapped, in this process or another, its memory is in use, or another
+ *   device would be taken along; `EACCES` without the rights; else the kernel's own code. TypeError for wrong arguments.
  */
 export function reconfigure(device: string, mode: DaxMode, options: ReconfigureOptions = {}): Reconfigured {
   return reconfigureBy(KERNEL, device, mode, options);

@@ -1,4 +1,4 @@
-/** Which bytes of a region are free, and which of them an instance is given: as drivers/dax/bus.c of Linux chooses them. */
+/** Which bytes of a region are free, and which of them an instance gets: chosen as drivers/dax/bus.c of Linux does. */
 
 import type { ByteRange } from '../../memory/memory.js';
 import { sizeOf } from '../dax-source.js';
@@ -16,7 +16,7 @@ function extentOf({ begin, end }: Span): ByteRange {
   return { offset: begin, length: end - begin };
 }
 
-/** The first index whose span ends behind the offset. */
+/** The first index whose span ends after the offset. */
 function search(spans: readonly Span[], offset: number): number {
   let [low, high] = [0, spans.length];
   while (low < high) {
@@ -28,8 +28,8 @@ function search(spans: readonly Span[], offset: number): number {
 }
 
 /**
- * The free bytes of a region. Planning changes nothing; only {@link replace} does. Knows no alignment: what it is asked for in
- * multiples, it gives in multiples.
+ * The free bytes of a region. Planning changes nothing; only {@link replace} does. It knows no alignment: asked for multiples, it gives
+ * multiples.
  */
 export class FreeExtents {
   /** In the order of their offsets; two never touch. */
@@ -55,8 +55,8 @@ export class FreeExtents {
   }
 
   /**
-   * What `held` becomes with so many bytes more: the lowest free ones (first fit), extent by extent until there are enough.
-   * Bytes right behind its last extent make that one longer. Undefined where there are not enough.
+   * What `held` becomes with so many bytes more: the lowest free bytes (first fit), extent by extent until there are enough. Bytes right
+   * after the last extent of `held` extend it. Undefined where too few are free.
    */
   grown(held: readonly ByteRange[], by: number): ByteRange[] | undefined {
     const result = [...held];
@@ -75,13 +75,13 @@ export class FreeExtents {
     return missing === 0 ? result : undefined;
   }
 
-  /** The first free extent that has so many bytes in one piece, or undefined. */
+  /** The first free extent that is long enough, cut to this length; or undefined. */
   contiguous(length: number): ByteRange[] | undefined {
     const fitting = this.#free.find(({ begin, end }) => end - begin >= length);
     return fitting === undefined ? undefined : [{ offset: fitting.begin, length }];
   }
 
-  /** Whether all these bytes are free, and none is named twice. */
+  /** Whether all these bytes are free, and no byte is named twice. */
   has(extents: readonly ByteRange[]): boolean {
     const spans = extents.map(spanOf).sort((a, b) => a.begin - b.begin);
     return spans.every(({ begin, end }, i) => {
@@ -117,7 +117,7 @@ export class FreeExtents {
   }
 }
 
-/** What `held` becomes with no more than so many bytes: the last ones go. */
+/** What `held` becomes with at most so many bytes: the last ones go. */
 export function shrunk(held: readonly ByteRange[], size: number): ByteRange[] {
   const result: ByteRange[] = [];
   let room = size;
@@ -132,14 +132,14 @@ export function shrunk(held: readonly ByteRange[], size: number): ByteRange[] {
 
 /** The layout of one instance, from which it can be made again. */
 export interface Allocation {
-  /** The number behind the point in its name. */
+  /** The number after the point in its name. */
   readonly number: number;
   readonly extents: readonly ByteRange[];
 }
 
 /**
- * What instances a region has, and where: everything that a record on the media would hold. Sizes are in bytes and multiples of
- * the region's alignment; checked by the caller.
+ * Which instances a region has, and where: all that a record on the media would hold. Sizes are in bytes and multiples of the region's
+ * alignment; the caller has checked them.
  */
 export class Layout {
   readonly #offset: number;
@@ -152,7 +152,7 @@ export class Layout {
     for (const { number, extents } of allocations) this.commit(number, extents);
   }
 
-  /** Found anew each time: so the two cannot contradict each other, wherever a change is interrupted. */
+  /** Computed each time, so that it cannot contradict the instances, wherever a change is interrupted. */
   get free(): FreeExtents {
     const free = new FreeExtents(this.#offset, this.#length);
     for (const extents of this.#instances.values()) free.replace([], extents);
@@ -171,14 +171,14 @@ export class Layout {
     return number;
   }
 
-  /** The extents that an instance would have with this size; undefined: there is not enough. */
+  /** The extents that an instance would have with this size; undefined where too few bytes are free. */
   plan(number: number, size: number): readonly ByteRange[] | undefined {
     const held = this.#instances.get(number) ?? [];
     const present = sizeOf(held);
     return size <= present ? shrunk(held, size) : this.free.grown(held, size - present);
   }
 
-  /** The instance has these extents from now on; it is new if it was not there. */
+  /** Gives the instance these extents; an unknown number is a new instance. */
   commit(number: number, extents: readonly ByteRange[]): void {
     this.free.replace(this.#instances.get(number) ?? [], extents);
     this.#instances.set(number, extents);

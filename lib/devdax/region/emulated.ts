@@ -1,9 +1,8 @@
-/** A region on any bytes that can be mapped. Its layout is in this process only; its instances' bytes are locked. */
+/** A region on any bytes that can be mapped. Only this process knows its layout; the bytes of its instances are locked. */
 
 import { type BigIntStats, closeSync, statSync } from 'node:fs';
-import { constants } from 'node:os';
 import { type HeldLock, native } from '../../binding.js';
-import { PmemError, systemError } from '../../errors.js';
+import { type PmemError, posixError, systemError } from '../../errors.js';
 import { type DaxBusDevice, daxDeviceAt } from '../../linux/dax/devices.js';
 import { type Backing, inspect, numaNode, openDescriptor } from '../../memory/backing.js';
 import { isClaimed, isLocked, lockedError } from '../../memory/lock/error.js';
@@ -15,13 +14,12 @@ import { Layout } from './allocations.js';
 import { type DaxMapping, type InstanceBackend, mappingsOf, type RegionBackend, type Wanted } from './backend.js';
 import { checkAligned, empty, noSpace, notFree, outsideRegion } from './errors.js';
 
-const { EINVAL, ESTALE } = constants.errno;
 const MIB = 2 ** 20;
-/** A memfd, or whatever else the caller had open: its number may be another file's by now, and says nothing. */
+/** The path of a descriptor, of a memfd for example: the descriptor's number may be another file's by now. */
 const NAME_OF_DESCRIPTOR = /^\/(proc\/(self|thread-self|\d+)|dev)\/fd\/\d+$/;
 
-/** Closes the descriptors of regions that were forgotten. */
-const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
+/** Closes the descriptors of regions that were collected. */
+const collected = new FinalizationRegistry<number>((fd) => closeSync(fd));
 
 function statusOf(path: string): BigIntStats | undefined {
   try {
@@ -31,7 +29,7 @@ function statusOf(path: string): BigIntStats | undefined {
   }
 }
 
-/** What to make a region of; undefined: as the path offers it. */
+/** Which bytes the region has; undefined: as the path offers it. */
 export interface EmulatedOptions {
   readonly align: number | undefined;
   readonly offset: number;
@@ -42,18 +40,18 @@ function bordersOf(extents: readonly ByteRange[]): number[] {
   return extents.flatMap(({ offset, length }) => [offset, offset + length]);
 }
 
-/** As the kernel has it for memory that it knows nothing else of: 2 MiB, or larger pages where there are no smaller ones. */
+/** 2 MiB, as the kernel's default is, or larger pages where there are no smaller ones. */
 function defaultAlign({ kind, pageSize }: Backing): number {
   return kind === 'devdax' ? pageSize : Math.max(pageSize, 2 * MIB);
 }
 
 function invalid(path: string, rule: string): PmemError {
-  return new PmemError('EINVAL', `EINVAL: ${rule}`, { errno: EINVAL, path });
+  return posixError('EINVAL', rule, { path });
 }
 
 function checkAlign(align: number, { path, pageSize }: Backing): void {
   if (align % pageSize === 0) return;
-  throw invalid(path, `an alignment of ${align} is less than '${path}' is mapped in, pages of ${pageSize}`);
+  throw invalid(path, `an alignment of ${align} is smaller than the pages of '${path}', ${pageSize}`);
 }
 
 /** Where the region lies, in multiples of its alignment. */
@@ -69,10 +67,10 @@ function extentOf(backing: Backing, align: number, { offset, size }: EmulatedOpt
     throw outsideRegion('options.offset + options.size', 0, present, offset + (size ?? 0));
   }
   const length = size ?? (present as number) - offset;
-  // Without a size it is the file that can be given another one.
+  // Without options.size, another size of the file is the way out.
   const most = size === undefined ? Number.POSITIVE_INFINITY : end - offset;
   checkAligned('size', length, { align, path, least: align, most });
-  if (length === 0) throw invalid(path, `a region of no bytes on '${path}'; the least size is its alignment, ${align}`);
+  if (length === 0) throw invalid(path, `a region on '${path}' of no bytes; the least size is its alignment, ${align}`);
   return { offset, length };
 }
 
@@ -92,7 +90,7 @@ class EmulatedInstance implements InstanceBackend {
   readonly name: string;
   readonly #region: EmulatedRegion;
   readonly #number: number;
-  /** On its bytes. It goes with this object where nobody destroys the instance. */
+  /** The lock on its bytes. It ends with this object where nobody destroys the instance. */
   readonly #lock: HeldLock;
   #extents: readonly ByteRange[];
   #exists = true;
@@ -126,14 +124,14 @@ class EmulatedInstance implements InstanceBackend {
   }
 
   get inUse(): boolean {
-    // More users than this object: mappings under it.
+    // Users beside this object are mappings.
     return native.lockUsers(this.#lock) > 1;
   }
 
   resize(size: number): void {
     const planned = this.#region.plan(this.#number, size);
     const before = this.#extents;
-    // What it has is locked at each moment, wherever this is ended: fewer bytes before, more bytes afterwards.
+    // Wherever this is ended, all of its extents are locked: they shrink before the lock does, and grow after it.
     if (size < this.size) this.#extents = planned;
     try {
       this.#region.locking(() => native.changeLock(this.#lock, bordersOf(planned)));
@@ -150,13 +148,13 @@ class EmulatedInstance implements InstanceBackend {
     this.resize(size);
   }
 
-  checkDestroy(): void {} // its bytes are locked, and nobody else's
+  checkDestroy(): void {} // this instance alone has its bytes
 
   async destroyAsync(): Promise<void> {
     this.destroy();
   }
 
-  /** Gives the bytes back, as far as no mapping holds them. Ended half-way it is gone, and done again with the next thing asked. */
+  /** Gives the bytes back, as far as no mapping holds them. Ended half-way, the instance is gone, and the rest is done by the next call. */
   destroy(): void {
     this.#exists = false;
     this.#extents = [];
@@ -197,7 +195,7 @@ export class EmulatedRegion implements RegionBackend {
   readonly layout: Layout;
   readonly #identity: Backing['identity'];
   readonly #device: Backing['device'];
-  /** Open for the region's life: as long as it is, no other file gets the inode's number. */
+  /** Open for the region's life: meanwhile no other file gets the number of the inode. */
   #fd: number;
   readonly #instances: EmulatedInstance[] = [];
 
@@ -225,7 +223,7 @@ export class EmulatedRegion implements RegionBackend {
       closeSync(fd);
       throw error;
     }
-    forgotten.register(this, fd, this);
+    collected.register(this, fd, this);
   }
 
   get availableSize(): number {
@@ -267,8 +265,8 @@ export class EmulatedRegion implements RegionBackend {
   }
 
   /**
-   * The descriptor, for new work. What its path names must still be that file: what would be stored in another one, or in one
-   * that has no name any more, nobody would find again.
+   * The descriptor, for new work. The path must still name that file: nobody would find again what is stored in a file without a
+   * name.
    */
   checked(): number {
     const { path } = this;
@@ -277,11 +275,10 @@ export class EmulatedRegion implements RegionBackend {
     const { dev, ino } = this.#identity;
     if (there?.dev === dev && there.ino === ino) return this.#fd;
     const now = there === undefined ? 'was deleted' : 'is another file than the region was opened on';
-    const message = `ESTALE: '${path}' ${now}; open a region on what is there`;
-    throw new PmemError('ESTALE', message, { errno: ESTALE, path });
+    throw posixError('ESTALE', `'${path}' ${now}; open a region on what is there`, { path });
   }
 
-  /** What the instance would have with that size. */
+  /** The extents that the instance would have with that size. */
   plan(number: number, size: number): readonly ByteRange[] {
     const planned = this.layout.plan(number, size);
     if (planned !== undefined) return planned;
@@ -293,7 +290,7 @@ export class EmulatedRegion implements RegionBackend {
     const { free } = this.layout;
     if (ranges !== undefined) {
       for (const range of ranges) {
-        if (!free.has([range])) throw notFree(this.path, range.offset, range.offset + range.length - 1);
+        if (!free.has([range])) throw notFree(this.path, range);
       }
       if (!free.has(ranges)) throw invalid(this.path, 'options.ranges name the same bytes twice');
       return ranges;
@@ -308,7 +305,7 @@ export class EmulatedRegion implements RegionBackend {
     return { path: this.path, kind: this.kind, device: this.#device, identity: this.#identity };
   }
 
-  /** Runs what locks bytes; who has them is in the error. */
+  /** Runs what locks bytes; the error tells who has them. */
   locking<T>(run: () => T): T {
     try {
       return run();
@@ -331,8 +328,8 @@ export class EmulatedRegion implements RegionBackend {
 
   close(): void {
     for (const instance of [...this.#instances]) instance.destroy();
-    forgotten.unregister(this);
-    // Closed once only: the number can be another file's as soon as it is.
+    collected.unregister(this);
+    // Closed only once: the number can be another file's right after.
     const fd = this.#fd;
     this.#fd = -1;
     if (fd >= 0) closeSync(fd);

@@ -3,9 +3,8 @@
  * order in which daxctl does it: create, size, bind; unbind, size 0, delete.
  */
 
-import { constants } from 'node:os';
 import { join } from 'node:path';
-import { PmemError } from '../../errors.js';
+import { PmemError, posixError } from '../../errors.js';
 import {
   type DaxBusDevice,
   type DaxBusMapping,
@@ -37,13 +36,12 @@ import { busy, empty, gone, isStatic, noSpace } from './errors.js';
 import { withRegion, withRegionAsync } from './lock.js';
 import { NewDevice, rangeText } from './new-device.js';
 
-const { ENODEV } = constants.errno;
 const MIB = 2 ** 20;
 /** The driver of devices that can be mapped, and of those that are ordinary memory. */
 const DEVDAX = 'device_dax';
 const KMEM = 'kmem';
 
-/** Neither the size nor what was before can be had: both reasons, and what the device is now. */
+/** A failed resize that could not be undone: both reasons, and the state of the device. */
 function neither(error: unknown, second: unknown, { name, directory }: DaxBusDevice): PmemError {
   const { code = 'ERR_PMEM_RECONFIGURE', message, errno, syscall } = error as PmemError;
   const { driver, size } = daxDeviceAt(directory);
@@ -55,9 +53,9 @@ function neither(error: unknown, second: unknown, { name, directory }: DaxBusDev
   );
 }
 
-/** Of the bytes that it had, in its order, those behind the first so many: as the attribute `mapping` takes them. */
-function missing(pieces: readonly DaxBusMapping[], present: number): string[] {
-  return pieces.flatMap(({ pageOffset, start, end }) => {
+/** The bytes after the first `present`, in the device's order, as the attribute `mapping` takes them. */
+function missing(mappings: readonly DaxBusMapping[], present: number): string[] {
+  return mappings.flatMap(({ pageOffset, start, end }) => {
     const first = start + Math.max(present - 4096 * pageOffset, 0);
     return first > end ? [] : [rangeText(first, end)];
   });
@@ -74,7 +72,7 @@ class KernelInstance implements InstanceBackend {
     this.#region = region;
   }
 
-  /** As it stands now: daxctl may have been here. */
+  /** As it is now: daxctl may have changed it. */
   get #device(): DaxBusDevice | undefined {
     return this.#region.devices().find(({ number }) => number === this.#number);
   }
@@ -107,7 +105,7 @@ class KernelInstance implements InstanceBackend {
   }
 
   get inUse(): boolean {
-    return false; // found out in #idle, with the names of those who use it
+    return false; // withUnused finds out, with the processes that use it
   }
 
   resize(size: number): void {
@@ -127,26 +125,26 @@ class KernelInstance implements InstanceBackend {
     const more = size - device.size;
     if (more === 0) return;
     if (more > region.availableSize) throw noSpace(region.path, more, region.availableSize);
-    const pieces = daxBusMappings(device);
+    const before = daxBusMappings(device);
     this.#takeAway(device, 'resized');
     try {
       region.kernel.write(device.directory, 'size', String(size));
       if (device.driver !== undefined) region.bind(device);
     } catch (error) {
-      const failure = this.#putBack(device, pieces);
+      const failure = this.#putBack(device, before);
       throw failure === undefined ? error : neither(error, failure, device);
     }
   }
 
-  /** After a failed resize: the bytes that it had, and its driver. Returns what prevents it. */
-  #putBack(device: DaxBusDevice, pieces: readonly DaxBusMapping[]): unknown {
+  /** After a failed resize, gives the device its bytes and its driver again. Returns the failure of that. */
+  #putBack(device: DaxBusDevice, before: readonly DaxBusMapping[]): unknown {
     const { kernel } = this.#region;
     try {
       const now = this.#there('resize');
       if (now.driver !== undefined && now.size !== device.size) unbind(kernel, now.directory);
       if (now.size > device.size) kernel.write(device.directory, 'size', String(device.size));
-      // Those very bytes: by the size alone it would get the lowest that are free.
-      for (const range of missing(pieces, now.size)) kernel.write(device.directory, 'mapping', range);
+      // Its very bytes: by the size alone it would get the lowest free ones.
+      for (const range of missing(before, now.size)) kernel.write(device.directory, 'mapping', range);
       if (this.size < device.size) kernel.write(device.directory, 'size', String(device.size));
       if (device.driver !== undefined && device.size > 0) this.#region.bind(device);
       return undefined;
@@ -255,7 +253,7 @@ export class KernelRegion implements RegionBackend {
     return this.#facts.dynamic ? availableSize(this.#facts) : 0;
   }
 
-  /** Those with a size: the others are what the kernel and daxctl make devices of. */
+  /** Those with a size: the kernel and daxctl make new devices of the empty ones. */
   get instances(): InstanceBackend[] {
     return this.devices()
       .filter(({ size }) => size > 0)
@@ -271,7 +269,7 @@ export class KernelRegion implements RegionBackend {
       return { pageOffset, offset: start, length: end + 1 - start };
     });
     if (found.length > 0 || this.#facts.dynamic || device.resource === undefined) return found;
-    // Of a static one older kernels list none.
+    // Older kernels list none for a static region.
     return mappingsOf([{ offset: device.resource, length: device.size }]);
   }
 
@@ -295,12 +293,12 @@ export class KernelRegion implements RegionBackend {
   #create({ size, contiguous, ranges }: Wanted): InstanceBackend {
     const available = this.availableSize;
     if (size > available || available === 0) throw noSpace(this.path, size, available);
-    const pieces = ranges ?? (contiguous ? this.#contiguous(size) : undefined);
+    const extents = ranges ?? (contiguous ? this.#contiguous(size) : undefined);
     const { device, created } = this.#idleDevice();
     const made = new NewDevice(this, device, created);
     try {
-      if (pieces === undefined) made.resize(size);
-      else for (const piece of pieces) made.take(piece);
+      if (extents === undefined) made.resize(size);
+      else for (const extent of extents) made.take(extent);
       made.bind();
     } catch (error) {
       made.undo();
@@ -319,18 +317,18 @@ export class KernelRegion implements RegionBackend {
     return await withRegionAsync(this.path, this.kernel.patience, waiting, run);
   }
 
-  /** Without udev, or where its policy differs, nobody else would bind it. */
+  /** Binds it here: without udev, or with another policy of it, nothing else does. */
   bind({ directory }: DaxBusDevice): void {
-    // Somebody else may have been quicker: daxctl's new_id makes the driver take whatever is idle.
+    // Another program may have done so: daxctl's new_id makes the driver take whatever is idle.
     if (daxDriver(directory) !== DEVDAX) bind(this.kernel, directory, DEVDAX);
   }
 
-  /** The first device of a region stays, empty: the kernel deletes all but that one. */
+  /** Deletes the device, except the first one of a region: the kernel keeps that, empty. */
   remove({ name, number }: DaxBusDevice): void {
     if (number > 0) this.kernel.write(join(this.path, 'dax_region'), 'delete', name);
   }
 
-  /** An empty device that nobody serves, the lowest one; or a new one, which gets the lowest number that is free. */
+  /** The lowest empty device without a driver; or a new one, which gets the lowest free number. */
   #idleDevice(): { device: DaxBusDevice; created: boolean } {
     const there = this.devices().find(({ size, driver }) => size === 0 && driver === undefined);
     if (there !== undefined) return { device: there, created: false };
@@ -339,15 +337,16 @@ export class KernelRegion implements RegionBackend {
     const youngest = lastCreated(this.#facts);
     const made = this.devices().find(({ name }) => name === youngest);
     if (made !== undefined && !before.has(made.name)) return { device: made, created: true };
-    const message = `ENODEV: the kernel made a device in '${this.path}', but another program took it; try again`;
-    throw new PmemError('ENODEV', message, { errno: ENODEV, path: this.path });
+    throw posixError('ENODEV', `the kernel made a device in '${this.path}', but another program took it; try again`, {
+      path: this.path,
+    });
   }
 
   #contiguous(size: number): readonly ByteRange[] {
     const { start } = this;
     if (start === undefined) {
-      const message = `EACCES: which addresses are free in '${this.path}' the kernel tells to root only; run as root, or without contiguous`;
-      throw new PmemError('EACCES', message, { path: this.path });
+      const why = `the kernel tells only root which addresses are free in '${this.path}'`;
+      throw posixError('EACCES', `${why}; run as root, or without contiguous`, { path: this.path });
     }
     const free = new FreeExtents(start, this.size);
     for (const device of this.devices()) {

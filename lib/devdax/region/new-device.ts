@@ -1,17 +1,14 @@
 /**
- * A device of a region of the kernel while it is made: each step is read back, because programs that know nothing of our lock
- * (daxctl) may have chosen the same empty device; and only what these steps are known to have done is undone.
+ * A device of a region of the kernel while it is made. Each step is read back, because programs without our lock (daxctl) may have chosen
+ * the same empty device; and only what these steps are known to have done is undone.
  */
 
-import { constants } from 'node:os';
 import { join } from 'node:path';
-import { PmemError } from '../../errors.js';
+import { posixError } from '../../errors.js';
 import { type DaxBusDevice, type DaxBusMapping, daxBusMappings, daxDriver } from '../../linux/dax/devices.js';
 import type { ByteRange } from '../../memory/memory.js';
 import { type Kernel, unbind } from '../drivers.js';
 import { notFree } from './errors.js';
-
-const { EBUSY } = constants.errno;
 
 /** What it needs of its region. */
 interface Region {
@@ -27,7 +24,7 @@ export function rangeText(first: number, last: number): string {
   return `${first.toString(16)}-${last.toString(16)}`;
 }
 
-/** Equal where both were told the same bytes in the same order. */
+/** Equal for the same bytes in the same order. */
 function key(mappings: readonly DaxBusMapping[]): string {
   return mappings.map(({ start, end }) => rangeText(start, end)).join();
 }
@@ -35,7 +32,7 @@ function key(mappings: readonly DaxBusMapping[]): string {
 export class NewDevice {
   readonly #region: Region;
   readonly #device: DaxBusDevice;
-  /** It was not there before. */
+  /** The device did not exist before. */
   readonly #created: boolean;
   /** Bytes that were written, and where the kernel put them. */
   #size = 0;
@@ -60,13 +57,13 @@ export class NewDevice {
     try {
       this.#region.kernel.write(this.#device.directory, 'mapping', rangeText(offset, last));
     } catch (error) {
-      if ((error as { code?: string }).code === 'ENOMEM') throw notFree(this.#region.path, offset, last);
+      if ((error as { code?: string }).code === 'ENOMEM') throw notFree(this.#region.path, { offset, length });
       throw error;
     }
     this.#wrote(this.#size + length);
   }
 
-  /** From then on the kernel refuses every other size: what it has now it keeps. */
+  /** From then on the kernel refuses every other size. */
   bind(): void {
     this.#bound = daxDriver(this.#device.directory) === undefined;
     this.#region.bind(this.#device);
@@ -94,14 +91,11 @@ export class NewDevice {
     if (this.#isOurs(now)) return;
     const { name } = this.#device;
     const has = now === undefined ? 'is gone' : `has ${now.size} bytes, where ${this.#size} were written`;
-    throw new PmemError(
-      'EBUSY',
-      `EBUSY: ${name} ${has}: another program took the empty device at the same time, and is left with it; try again`,
-      { errno: EBUSY, path: join('/dev', name) },
-    );
+    const sentence = `${name} ${has}: another program took the empty device at the same time, and keeps it; try again`;
+    throw posixError('EBUSY', sentence, { path: join('/dev', name) });
   }
 
-  /** Takes back what these steps did. What another program changed since is that program's. */
+  /** Undoes these steps, but nothing that another program has changed since. */
   undo(): void {
     const { kernel } = this.#region;
     try {
@@ -114,7 +108,7 @@ export class NewDevice {
       if (this.#size > 0) kernel.write(before.directory, 'size', '0');
       if (this.#created) this.#region.remove(before);
     } catch {
-      // What went wrong before is what the user needs to know.
+      // The user needs to know the first failure.
     }
   }
 }
