@@ -39,7 +39,7 @@ describe('copyDevice', () => {
     return path;
   }
 
-  describe(`moves bytes between every two kinds of ends, seed ${seed}`, () => {
+  describe(`copies the right bytes (seed ${seed})`, () => {
     const input = random.bytes(SIZE);
     const before = random.bytes(SIZE + MIB);
 
@@ -79,7 +79,7 @@ describe('copyDevice', () => {
       }
     }
 
-    it('zeroes to a device', async () => {
+    it('from zeroes to a device', async () => {
       const output = file(before);
       const report = await copyDevice({
         output,
@@ -95,7 +95,7 @@ describe('copyDevice', () => {
       assert(readFileSync(output).subarray(MIB).equals(Buffer.alloc(SIZE)));
     });
 
-    it('makes a file that is not there, and leaves the rest of a longer one', async () => {
+    it('to a file that it creates, and into a longer file whose rest stays', async () => {
       const output = name('new');
       await copyDevice({ input: file(input), output, emulate: 'input', length: 10 });
       assert(readFileSync(output).equals(input.subarray(0, 10)));
@@ -103,14 +103,14 @@ describe('copyDevice', () => {
       assert(readFileSync(output).equals(Buffer.concat([input.subarray(100, 104), input.subarray(4, 10)])));
     });
 
-    it('copies within a device where the ranges do not overlap', async () => {
+    it('within a device, where the ranges do not overlap', async () => {
       const path = file(before);
       await copyDevice({ input: path, output: path, emulate: 'both', skip: 10, seek: 5 * MIB, length: 4 * MIB });
       const moved = before.subarray(10, 10 + 4 * MIB);
       assert(readFileSync(path).equals(expected(5 * MIB, moved, before)));
     });
 
-    it('reads a FIFO, and a device that is no memory, to where the output ends', async () => {
+    it('from a FIFO, and from /dev/zero up to the end of the output', async () => {
       const output = file(before);
       const fifo = name('fifo');
       execFileSync('mkfifo', [fifo]);
@@ -124,7 +124,7 @@ describe('copyDevice', () => {
     });
   });
 
-  it('tells how far it is, to the end', async () => {
+  it('reports progress up to the end', async () => {
     const seen: Progress[] = [];
     const output = file(Buffer.alloc(SIZE));
     const onProgress = (progress: Progress) => seen.push(progress);
@@ -150,21 +150,21 @@ describe('copyDevice', () => {
     await rejectsCode(copyDevice({ input: device, output: '/nowhere/a', emulate: 'input', length: 0 }), 'ENOENT');
   });
 
-  it('leaves what a stream keeps alone: it can be read after the copy', async () => {
+  it('leaves bytes alone that an output stream still holds', async () => {
     const bytes = random.bytes(8192);
     const output = new PassThrough();
     await copyDevice({ input: file(bytes), output, emulate: 'input' });
     assert(output.read().equals(bytes));
   });
 
-  describe('a FIFO as the output', () => {
+  describe('with a FIFO as its output', () => {
     const fifo = () => {
       const path = name('fifo');
       execFileSync('mkfifo', [path]);
       return path;
     };
 
-    it('has the reader that it gets, and no other', async () => {
+    it("writes to the FIFO's reader, and does not count as one", async () => {
       const bytes = random.bytes(SIZE);
       const output = fifo();
       const [report, read] = await Promise.all([
@@ -175,7 +175,7 @@ describe('copyDevice', () => {
       assert(read.equals(bytes));
     });
 
-    it('is EPIPE once its reader has left', async () => {
+    it('fails with EPIPE once the reader has left', async () => {
       const output = fifo();
       const copying = copyDevice({ input: file(random.bytes(SIZE)), output, emulate: 'input' });
       // Expected from now on: it may come before the reader is told that it has closed.
@@ -186,7 +186,7 @@ describe('copyDevice', () => {
       await refused;
     });
 
-    it('that nobody reads yet does not keep an aborted copy', async () => {
+    it('can be aborted while nobody reads the FIFO yet', async () => {
       const controller = new AbortController();
       const options = { input: file(random.bytes(4096)), output: fifo(), emulate: 'input' } as const;
       const copying = copyDevice({ ...options, signal: controller.signal });
@@ -194,7 +194,7 @@ describe('copyDevice', () => {
       await assert.rejects(copying, { name: 'AbortError' });
     });
 
-    it('that nobody reads any more does not keep an aborted copy', async () => {
+    it('can be aborted while nobody reads the FIFO any more', async () => {
       const output = fifo();
       const controller = new AbortController();
       const options = { input: file(random.bytes(SIZE)), output, emulate: 'input' } as const;
@@ -207,7 +207,7 @@ describe('copyDevice', () => {
     });
   });
 
-  it('aborted in the middle leaves no rejection that nobody handles', async () => {
+  it('leaves no unhandled rejection when it is aborted', async () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', note);
@@ -228,7 +228,7 @@ describe('copyDevice', () => {
   });
 
   for (const from of ['a stream', 'a FIFO']) {
-    it(`ends when it is aborted while ${from} has nothing to give, and leaves a stream usable`, async () => {
+    it(`can be aborted while ${from} has no bytes, and leaves a stream usable`, async () => {
       const controller = new AbortController();
       const stream = new PassThrough();
       const path = name('fifo');
@@ -247,7 +247,7 @@ describe('copyDevice', () => {
     });
   }
 
-  it('refuses a block device that is too small before it begins', async () => {
+  it('refuses a block device that is too small before it stores a byte', async () => {
     const disk = { kind: 'file', size: 4096, identity: 'device 1', grows: false } as const;
     const device = { kind: 'memory', size: 8192, identity: '1:1', grows: false } as const;
     const options = checkCopy({ input: '/a', output: '/b' });
@@ -256,7 +256,7 @@ describe('copyDevice', () => {
     assert.deepEqual(plan({ ...options, skip: 4096 }, device, disk), { total: 4096, openEnded: false });
   });
 
-  describe('finds what reads differently', () => {
+  describe('with verify finds a difference', () => {
     /** Changes a file once everything was copied. */
     function spoil(path: string, at: number): CopyOptions['onProgress'] {
       return ({ phase, done }) => {
@@ -286,7 +286,7 @@ describe('copyDevice', () => {
       await rejectsCode(copyDevice({ ...options, onProgress: spoil(output, 0) }), 'ERR_PMEM_VERIFY');
     });
 
-    it('in what came from a stream', async () => {
+    it('in bytes that came from a stream', async () => {
       const output = file(Buffer.alloc(SIZE));
       const input = Readable.from([random.bytes(SIZE)]);
       const options = { input, output, emulate: 'output', verify: true } as const;
@@ -294,7 +294,7 @@ describe('copyDevice', () => {
     });
   });
 
-  describe('refuses before it begins', () => {
+  describe('refuses, before it stores a byte,', () => {
     const bytes = random.bytes(8192);
     const cases: [string, Partial<CopyOptions>, string, RegExp?][] = [
       ['two files', { emulate: undefined }, 'EINVAL', /neither input nor output/],
@@ -341,7 +341,7 @@ describe('copyDevice', () => {
     });
   });
 
-  it('says where an input ended that was too short, and one that did not end', async () => {
+  it('says where a short input ended, and refuses an input that goes on past the output', async () => {
     const output = file(Buffer.alloc(8192));
     const short = copyDevice({ input: Readable.from([Buffer.alloc(100, 1)]), output, length: 200, emulate: 'output' });
     await rejectsCode(short, 'ERR_PMEM_SHORT_INPUT', { message: /after 100 of 200 bytes/ });
@@ -355,7 +355,7 @@ describe('copyDevice', () => {
     assert(readFileSync(output).equals(Buffer.alloc(8192, 2)));
   });
 
-  it('passes on what a stream fails with, and refuses one of strings', async () => {
+  it('passes on the error of a stream, and refuses a stream of strings', async () => {
     const output = file(Buffer.alloc(8192));
     const failing = new Readable({
       read: () => failing.destroy(Object.assign(new Error('torn'), { code: 'ECUSTOM' })),
@@ -369,7 +369,7 @@ describe('copyDevice', () => {
     await rejectsCode(copyDevice({ input: output, output: closed, emulate: 'input' }), 'EPIPE');
   });
 
-  it('stops when told to', async () => {
+  it('stops on a signal', async () => {
     const controller = new AbortController();
     // More pieces than are under way at a time.
     const [input, output] = [file(Buffer.alloc(64 * MIB, 1)), file(Buffer.alloc(64 * MIB))];
@@ -381,7 +381,7 @@ describe('copyDevice', () => {
     await assert.rejects(copyDevice({ input, output, emulate: 'both', signal: before }), /before/);
   });
 
-  it('takes a lock on the devices, and gives it back', async () => {
+  it('gives its locks on the devices back', async () => {
     const [input, output] = [file(random.bytes(8192)), file(Buffer.alloc(8192))];
     await copyDevice({ input, output, emulate: 'both' });
     Region.open(output).close();
@@ -392,7 +392,7 @@ describe('copyDevice', () => {
 describe('copyDevice on tmpfs', () => {
   const name = onTmpfs();
 
-  it('says that nothing survives, unless told otherwise', async () => {
+  it('reports volatile bytes, unless assumePersistent is passed', async () => {
     const output = name('memory');
     writeFileSync(output, Buffer.alloc(8192));
     const options = { output, zero: true, emulate: 'output' } as const;

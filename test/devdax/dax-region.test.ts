@@ -71,7 +71,7 @@ describe('DaxRegion', () => {
     ['resize to more', (_: DaxRegion, instance: DaxInstance) => instance.resize(12 * PAGE)],
     ['destroy', (_: DaxRegion, instance: DaxInstance) => instance.destroy()],
   ] as const) {
-    it(`gives no byte out twice after a ${name} that was ended at any of its steps`, () => {
+    it(`gives no byte to two instances after a ${name} that was ended at any step`, () => {
       for (let at = 0, more = true; more; at++) {
         const region = opened();
         const [, second, third] = [8, 8, 4].map((count) => region.create({ size: count * PAGE }));
@@ -105,7 +105,7 @@ describe('DaxRegion', () => {
     });
   }
 
-  it('closes its descriptor once, wherever a close was interrupted', () => {
+  it('closes its descriptor once, wherever close was interrupted', () => {
     const region = opened();
     region.create({ size: PAGE });
     for (let at = 0; endAtCall(at, () => region.close()); at++) {}
@@ -115,7 +115,7 @@ describe('DaxRegion', () => {
     for (const other of others) closeSync(other);
   });
 
-  it('is what the options say', () => {
+  it('has the geometry that its options say', () => {
     const path = made();
     using region = opened({ offset: 4 * PAGE, size: 8 * PAGE, id: 7 }, path);
     const { id, size, align, availableSize, real, instances, resource } = region;
@@ -138,7 +138,7 @@ describe('DaxRegion', () => {
     assert.notEqual(whole.id, opened().id);
   });
 
-  it('has the lowest id that no other one of this thread has, however often that was given', () => {
+  it('gets the lowest id that no other region of this thread has', () => {
     const first = opened();
     const { id } = first;
     const second = opened({ id });
@@ -150,7 +150,7 @@ describe('DaxRegion', () => {
     assert.equal(fourth.id, id);
   });
 
-  it('creates the lowest bytes under the lowest number, in several pieces where it must', () => {
+  it('creates instances of the lowest bytes under the lowest number, in several pieces where needed', () => {
     using region = opened({ id: 3 });
     const [a, b, c] = [4, 4, 4].map((count) => region.create({ size: count * PAGE })) as [
       DaxInstance,
@@ -195,7 +195,7 @@ describe('DaxRegion', () => {
     sound(region);
   });
 
-  it('in one piece, or these very bytes', () => {
+  it('creates contiguous instances, and instances of given ranges', () => {
     using region = opened();
     const first = region.create({ size: 2 * PAGE });
     region.create({ size: PAGE });
@@ -221,7 +221,7 @@ describe('DaxRegion', () => {
     sound(region);
   });
 
-  it('a layout that was written down is made again', () => {
+  it('makes a layout again from its written mappings', () => {
     const path = made();
     let written: DaxMapping[][];
     {
@@ -239,7 +239,7 @@ describe('DaxRegion', () => {
     );
   });
 
-  it('sizes off the alignment are refused with the nearest', () => {
+  it('refuses sizes off the alignment, and names the nearest', () => {
     using region = opened({ align: '2MiB' }, made(8 * MIB));
     for (const size of [1, PAGE, 3 * MIB]) {
       const below = Math.floor(size / (2 * MIB)) * 2 * MIB;
@@ -255,7 +255,7 @@ describe('DaxRegion', () => {
     assert.equal(region.availableSize, 6 * MIB);
   });
 
-  it('what is not to be had is refused with what is free', () => {
+  it('refuses more than is free, and says what is free', () => {
     using region = opened();
     const first = region.create({ size: 20 * PAGE });
     const free = 12 * PAGE;
@@ -269,7 +269,7 @@ describe('DaxRegion', () => {
     sound(region);
   });
 
-  it('nonsense is refused before anything happens', () => {
+  it('refuses wrong arguments before it changes anything', () => {
     const path = made();
     const wrong: [options: unknown, code: string][] = [
       [{ align: 0 }, 'ERR_OUT_OF_RANGE'],
@@ -370,8 +370,8 @@ describe('DaxRegion', () => {
     throwsCode(() => DaxRegion.find({ id: 2 ** 30 }), 'ENODEV', { message: /no DAX region with \{"id":1073741824\}/ });
   });
 
-  describe('an open instance', () => {
-    it('is a device of all its pieces, which keep their bytes', () => {
+  describe('instance that is open', () => {
+    it('maps all its pieces as one device, and keeps their bytes', () => {
       const path = made();
       using region = opened({}, path);
       const [first, second] = [region.create({ size: 2 * PAGE }), region.create({ size: 2 * PAGE })];
@@ -404,7 +404,7 @@ describe('DaxRegion', () => {
       assert.equal(second.inUse, false);
     });
 
-    it('is neither resized nor destroyed, nor its region closed, until device and mappings are closed', () => {
+    it('cannot be resized or destroyed, nor its region closed, before device and mappings are closed', () => {
       const region = opened();
       const instance = region.create({ size: 2 * PAGE });
       const device = instance.open();
@@ -422,7 +422,7 @@ describe('DaxRegion', () => {
       region.close(); // harmless
     });
 
-    it('stays locked as long as something is mapped, whoever forgot the rest', async () => {
+    it('stays locked as long as something is mapped, even when all other objects were collected', async () => {
       const path = made();
       const keep = ((): { view: Buffer | undefined } => {
         const instance = opened({}, path).create({ size: 2 * PAGE });
@@ -436,7 +436,7 @@ describe('DaxRegion', () => {
       Region.open(path).close();
     });
 
-    it('after destroy and close everything says so', () => {
+    it('throws ERR_PMEM_CLOSED after destroy and after close', () => {
       const region = opened();
       const instance = region.create({ size: PAGE });
       instance.destroy();
@@ -454,7 +454,7 @@ describe('DaxRegion', () => {
       assert(other.destroyed);
     });
 
-    it('wants options, and those that are undefined are not given', () => {
+    it('refuses wrong options of open, and ignores undefined ones', () => {
       using region = opened();
       const instance = region.create({ size: PAGE });
       for (const options of [null, 5, true, 'a', Number.NaN, [], () => 1, Symbol('x')]) {
@@ -466,7 +466,7 @@ describe('DaxRegion', () => {
       throwsCode(() => instance.open({ emulate: false }), 'ERR_PMEM_FAULT_GRANULARITY');
     });
 
-    it('a byte of a later piece that is gone is told by its place in the file', () => {
+    it('reports a lost byte of its second piece as truncated', () => {
       const path = made();
       using region = opened({}, path);
       using device = region
@@ -483,7 +483,7 @@ describe('DaxRegion', () => {
       mapped.read(PAGE, Buffer.alloc(8));
     });
 
-    it("a file that took the place of the region's own is not opened instead", () => {
+    it('refuses another file that took the path of its own (ESTALE)', () => {
       const path = made();
       using region = opened({}, path);
       const instance = region.create({ size: PAGE });
@@ -504,7 +504,7 @@ describe('DaxRegion', () => {
       }
     });
 
-    it('is opened on the file that is locked, whatever its path names when that is looked at', () => {
+    it('opens the locked file, whatever its path names meanwhile', () => {
       const [path, other, link] = [made(), made(), file('link')];
       symlinkSync(path, link);
       using region = opened({}, link);
@@ -535,7 +535,7 @@ describe('DaxRegion', () => {
       }
     });
 
-    it('on a memfd does not need the descriptor that it was named by', () => {
+    it('on a memfd needs no longer the descriptor in its path', () => {
       const kernel = loadKernel();
       const fd = kernel.memfd(0, PAGES * PAGE);
       using region = opened({}, `/proc/self/fd/${fd}`);
@@ -549,7 +549,7 @@ describe('DaxRegion', () => {
       closeSync(taken);
     });
 
-    it('keeps one descriptor as long as the region is open', () => {
+    it('keeps one descriptor open as long as its region is open', () => {
       const path = made();
       const region = opened({}, path);
       region.create({ size: PAGE }).destroy();
@@ -559,7 +559,7 @@ describe('DaxRegion', () => {
     });
   });
 
-  describe('an instance that is destroyed', () => {
+  describe('instance that is destroyed', () => {
     /** A region of bytes 0x55, and an instance of its pages 1, 2 and 5. */
     function filled(): { path: string; region: DaxRegion; instance: DaxInstance } {
       const path = file('region');
@@ -578,14 +578,14 @@ describe('DaxRegion', () => {
       );
     };
 
-    it('keeps its bytes for whoever comes next', () => {
+    it('keeps its bytes', () => {
       const { path, region, instance } = filled();
       using _ = region;
       instance.destroy();
       assert.deepEqual(zeroPages(path), []);
     });
 
-    it('with zero leaves zeroes in all its pieces, and nothing else', () => {
+    it('with zero has zeroes in all its pieces, and changes nothing else', () => {
       const { path, region, instance } = filled();
       using _ = region;
       instance.destroy({ zero: true });
@@ -594,7 +594,7 @@ describe('DaxRegion', () => {
       assert.equal(region.availableSize, region.size);
     });
 
-    it('with zero is overwritten on another thread by destroyAsync, which reports progress', async () => {
+    it('with zero is overwritten by destroyAsync on another thread, with progress', async () => {
       const { path, region, instance } = filled();
       using _ = region;
       const seen: Progress[] = [];
@@ -607,7 +607,7 @@ describe('DaxRegion', () => {
       assert.deepEqual(seen, [{ done: 3 * PAGE, total: 3 * PAGE }]);
     });
 
-    it('with zero is still there after an abort, and can be destroyed later', async () => {
+    it('with zero still exists after an abort, and can be destroyed later', async () => {
       const path = file('large');
       writeFileSync(path, Buffer.alloc(32 * MIB, 0x55));
       using region = opened({}, path);
@@ -622,7 +622,7 @@ describe('DaxRegion', () => {
       assert.equal(readFileSync(path).at(-1), 0);
     });
 
-    it('with zero is still there when its bytes cannot be stored', () => {
+    it('with zero still exists when its bytes cannot be stored', () => {
       const { path, region, instance } = filled();
       truncateSync(path, 5 * PAGE);
       assert.throws(() => instance.destroy({ zero: true }));
@@ -631,7 +631,7 @@ describe('DaxRegion', () => {
       region.close();
     });
 
-    it('refuses a zero that is no boolean', async () => {
+    it('refuses wrong options of destroy', async () => {
       const { region, instance } = filled();
       using _ = region;
       throwsCode(() => instance.destroy({ zero: 1 as never }), 'ERR_INVALID_ARG_TYPE');
@@ -642,8 +642,8 @@ describe('DaxRegion', () => {
     });
   });
 
-  describe('its bytes', () => {
-    it('are refused to other regions and plain openers of this process, as long as it lives', () => {
+  describe("instance's bytes", () => {
+    it('are refused to other regions and to Region.open of this process, as long as it lives', () => {
       const path = made();
       using region = opened({}, path);
       using rival = opened({}, path);
@@ -670,7 +670,7 @@ describe('DaxRegion', () => {
       Region.open(path).close();
     });
 
-    it('are refused to other processes, which learn who has them', async () => {
+    it('are refused to other processes, and the error names the holder', async () => {
       const path = made();
       const other = startChild(
         async (target: string) => {
@@ -702,7 +702,7 @@ describe('DaxRegion', () => {
       assert.equal(region.create().size, region.size);
     });
 
-    it('are refused to other threads, and free when the thread ends', async () => {
+    it('are refused to other threads, and are free when their thread ends', async () => {
       const path = made();
       using region = opened({}, path);
       const instance = region.create({ size: PAGE });
@@ -733,14 +733,14 @@ describe('DaxRegion', () => {
       region.create().destroy();
     });
 
-    it('are free again when the region was forgotten', async () => {
+    it('are free again when the region was collected', async () => {
       const path = made();
       (() => opened({}, path).create())();
       assert(await collected(() => descriptorsOf(path) === 0));
       Region.open(path).close();
     });
 
-    it('keep their contents when they change hands', () => {
+    it('keep their contents for the next instance', () => {
       using region = opened();
       const write = (instance: DaxInstance, text: string) => {
         using device = instance.open({ assumePersistent: true });
@@ -771,7 +771,7 @@ describe('DaxRegion', () => {
     throwsCode(() => region.create({ signal: AbortSignal.abort() } as never), 'ERR_INVALID_ARG_VALUE');
   });
 
-  it('waits for what is under way when it is disposed of asynchronously', async () => {
+  it('waits for asynchronous calls under way in Symbol.asyncDispose', async () => {
     const region = opened();
     const instance = region.create({ size: 4 * PAGE });
     const destroying = instance.destroyAsync({ zero: true });
@@ -780,7 +780,7 @@ describe('DaxRegion', () => {
     await destroying;
   });
 
-  it('shows itself and its instances in one line each', () => {
+  it('and its instances print themselves in one line', () => {
     const region = opened({ id: 5 });
     const instance = region.create({ size: PAGE });
     assert.equal(inspect(region), 'DaxRegion 5 (124 KiB of 128 KiB free)');
@@ -790,7 +790,7 @@ describe('DaxRegion', () => {
     assert.equal(inspect(instance), 'DaxInstance dax5.0 (destroyed)');
   });
 
-  it('a creation that gets no lock leaves nothing', () => {
+  it('leaves nothing of an instance that gets no lock', () => {
     const path = made();
     using region = opened({}, path);
     const { lockAlone } = native;

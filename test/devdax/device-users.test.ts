@@ -18,7 +18,7 @@ function usersOf(path: string, host: Host): number[] {
   return fileUsers(path, host).map(({ pid }) => pid);
 }
 
-describe('users of a device', () => {
+describe('useOf', () => {
   const name = onDisk();
   let path = '';
   beforeEach(() => {

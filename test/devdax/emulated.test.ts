@@ -27,14 +27,14 @@ function sparse(path: string, size: number): string {
   return path;
 }
 
-describe('an emulated DAX device', () => {
+describe('DaxDevice on a file', () => {
   const file = onDisk();
   const emulate = true;
   const open = (options: DaxOpenOptions = {}, size = SIZE) =>
     DaxDevice.open(sparse(file('dax'), size), { emulate, ...options });
 
-  describe('opening', () => {
-    it('tells what it is', () => {
+  describe('open', () => {
+    it('tells the geometry of the device', () => {
       using device = open();
       const { size, align, emulated, mode, readOnly, closed, resource, targetNode, region } = device;
       assert.deepEqual(
@@ -47,7 +47,7 @@ describe('an emulated DAX device', () => {
       assert(device.path.endsWith(device.name));
     });
 
-    it('a file in the page cache cannot guarantee the size of faults: refused, with reason and way out', () => {
+    it('refuses a file in the page cache, which cannot guarantee the size of faults, with the way out', () => {
       const path = sparse(file('dax'), SIZE);
       for (const align of [4096, '2MiB']) {
         throwsCode(() => DaxDevice.open(path, { align }), 'ERR_PMEM_FAULT_GRANULARITY', {
@@ -58,7 +58,7 @@ describe('an emulated DAX device', () => {
       assert.equal(mapsOf(path).length, 0);
     });
 
-    it('says with emulate what is not given', () => {
+    it('with emulate tells what is not guaranteed', () => {
       using device = open();
       const { given, pageSize, verifiedBy, reason, missing } = device.guarantee;
       assert.deepEqual({ given, pageSize, verifiedBy }, { given: false, pageSize: 4096, verifiedBy: undefined });
@@ -69,7 +69,7 @@ describe('an emulated DAX device', () => {
       );
     });
 
-    it('refuses what is no multiple of the alignment, and names the nearest sizes', () => {
+    it('refuses what is off the alignment, and names the nearest values', () => {
       throwsCode(() => open({}, 3 * MIB), 'EINVAL', { message: /nearest: 2097152 and 4194304/ });
       throwsCode(() => open({}, MIB), 'EINVAL', { message: /nearest: 2097152$/ });
       throwsCode(() => open({}, 0), 'EINVAL', { message: /create: true/ });
@@ -79,7 +79,7 @@ describe('an emulated DAX device', () => {
       throwsCode(() => open({ align: GIB }), 'EINVAL', { message: /nearest: 1073741824/ });
     });
 
-    it('is of part of a file where asked to', () => {
+    it('takes a part of a file', () => {
       using device = open({ offset: '2MiB', size: '4MiB' });
       assert.equal(device.size, 4 * MIB);
       using region = device.map({ offset: '2MiB' });
@@ -87,7 +87,7 @@ describe('an emulated DAX device', () => {
       assert.equal(region.size, 2 * MIB);
     });
 
-    it('makes a file with its blocks, never resizes one, and leaves none behind that it refuses', () => {
+    it('with create allocates a new file, never resizes an existing one, and leaves no refused one', () => {
       const path = file('new');
       throwsCode(() => DaxDevice.open(path, { create: true, size: SIZE }), 'ERR_PMEM_FAULT_GRANULARITY');
       throwsCode(() => DaxDevice.open(path, { create: true, size: SIZE + 1, emulate }), 'EINVAL');
@@ -98,7 +98,7 @@ describe('an emulated DAX device', () => {
       throwsCode(() => DaxDevice.open(path, other), 'ERR_PMEM_SIZE_MISMATCH');
     });
 
-    describe('with create, of what is refused leaves', () => {
+    describe('with create, refused,', () => {
       const refused: [name: string, options: DaxOpenOptions, code: string][] = [
         ['an offset off the alignment', { offset: 4096, size: 4 * MIB, emulate }, 'EINVAL'],
         ['an alignment of 8 KiB', { align: 8192, size: 4 * MIB, emulate }, 'ERR_OUT_OF_RANGE'],
@@ -110,7 +110,7 @@ describe('an emulated DAX device', () => {
         ['more than a file can have', { size: 2 ** 53 - 2 * MIB, emulate }, 'EFBIG'],
       ];
       for (const [name, options, code] of refused) {
-        it(`${name}: no file, and of an empty one nothing more than that`, () => {
+        it(`leaves no file, and an empty file empty: ${name}`, () => {
           const path = file('refused');
           const open = () => DaxDevice.open(path, { create: true, ...options });
           const either = (call: () => unknown) => assert(['ENOSPC', 'EFBIG'].includes(codeOf(call) ?? ''));
@@ -126,7 +126,7 @@ describe('an emulated DAX device', () => {
         });
       }
 
-      it('what only verifying finds: no file and no lock, and one that was there with what it was given', () => {
+      it('by verifying leaves no new file and no lock, and an existing file with its blocks', () => {
         const path = file('unverified');
         const { probeSync } = native;
         for (const there of [false, true]) {
@@ -149,7 +149,7 @@ describe('an emulated DAX device', () => {
         assert.equal(descriptorsOf(path), 0);
       });
 
-      it('bytes that somebody else has locked: the file', () => {
+      it("by another's lock leaves the file as it was", () => {
         const path = sparse(file('locked'), 4 * MIB);
         using region = Region.open(path);
         throwsCode(() => DaxDevice.open(path, { create: true, size: 2 * MIB, emulate }), 'ERR_PMEM_SIZE_MISMATCH');
@@ -183,14 +183,14 @@ describe('an emulated DAX device', () => {
       });
     }
 
-    it('a device node without a device is not told of modes', function () {
+    it('does not speak of modes for a node without a device', function () {
       needsRoot(this);
       const path = file('node');
       execFileSync('mknod', [path, 'c', '510', '77']);
       throwsCode(() => DaxDevice.open(path), 'ENXIO', { message: /No device has the number/ });
     });
 
-    it('refuses what cannot be mapped', () => {
+    it('refuses paths that cannot be mapped', () => {
       throwsCode(() => DaxDevice.open(file('missing')), 'ENOENT', { message: /create: true/ });
       throwsCode(() => DaxDevice.open('/'), 'EISDIR');
       throwsCode(() => DaxDevice.open('/dev/null'), 'ENODEV');
@@ -199,7 +199,7 @@ describe('an emulated DAX device', () => {
   });
 
   for (const align of [4096, 2 * MIB, GIB]) {
-    describe(`the rules, aligned to ${align}`, () => {
+    describe(`maps by the kernel's rules, aligned to ${align}:`, () => {
       let device: DaxDevice;
       let reader: DaxDevice;
       const size = 4 * align;
@@ -232,7 +232,7 @@ describe('an emulated DAX device', () => {
     });
   }
 
-  describe('mapping', () => {
+  describe('map', () => {
     for (const [name, options, code] of [
       ['an option that there is not', { size: 4096 }, 'ERR_INVALID_ARG_VALUE'],
       ['an offset of the wrong type', { offset: {} }, 'ERR_INVALID_ARG_TYPE'],
@@ -278,7 +278,7 @@ describe('an emulated DAX device', () => {
       refused({ flags: MapFlags.PRIVATE }, /never mapped privately/);
     });
 
-    it('gives a Region, on which everything else works', () => {
+    it('gives a Region that disks work on', () => {
       using device = open({ assumePersistent: true });
       using region = device.map();
       assert(region instanceof Region);
@@ -290,12 +290,12 @@ describe('an emulated DAX device', () => {
       throwsCode(() => part.fill(0, 8), 'ERR_PMEM_READ_ONLY');
     });
 
-    it('refuses an offset off the alignment at an aligned address, where the kernel would map other bytes', () => {
+    it('refuses an offset off the alignment also with an address, where the kernel would map other bytes', () => {
       using device = open();
       throwsCode(() => device.map({ offset: 4096, length: '2MiB', address: 0x2100_0000_0000n }), 'EINVAL');
     });
 
-    it('names only addresses that can be had', () => {
+    it('names only addresses that are available', () => {
       using device = open({ align: 4096 });
       const refused = (address: bigint, message: RegExp) =>
         throwsCode(() => device.map({ address, length: 4096 }), 'EINVAL', { message });
@@ -305,7 +305,7 @@ describe('an emulated DAX device', () => {
       throwsCode(() => large.map({ address: 4096n, length: '2MiB' }), 'EINVAL', { message: /nearest: 0x200000$/ });
     });
 
-    it('maps at an address, and never over anything', () => {
+    it('maps at an address, and never over another mapping', () => {
       using device = open();
       const address = 0x2100_0000_0000n;
       using region = device.map({ address });
@@ -320,7 +320,7 @@ describe('an emulated DAX device', () => {
       assert.equal(again.size, SIZE);
     });
 
-    it('populates, in pieces that tell, and stops when told to', async () => {
+    it('populates step by step, reports progress, and stops on a signal', async () => {
       using device = open({}, 256 * MIB);
       const told: Progress[] = [];
       const onProgress = (progress: Progress) => told.push(progress);
@@ -347,7 +347,7 @@ describe('an emulated DAX device', () => {
       assert.equal(mapsOf(device.path).length, 0);
     });
 
-    it('is given up by a signal: only where it can be', async () => {
+    it('takes a signal in its asynchronous form only', async () => {
       using device = open();
       const signal = AbortSignal.abort();
       throwsCode(() => device.map({ signal } as DaxMapOptions), 'ERR_INVALID_ARG_VALUE', { message: /signal/ });
@@ -356,7 +356,7 @@ describe('an emulated DAX device', () => {
       assert.equal(mapsOf(device.path).length, 0);
     });
 
-    it('an error of onProgress is passed on, and nothing stays mapped', () => {
+    it('passes on an error of onProgress, and leaves nothing mapped', () => {
       using device = open();
       const onProgress = () => {
         throw new Error('not now');
@@ -365,7 +365,7 @@ describe('an emulated DAX device', () => {
       assert.equal(mapsOf(device.path).length, 0);
     });
 
-    it('takes the lock of the mapped bytes, and no other', async () => {
+    it('locks the mapped bytes, and no others', async () => {
       using device = open();
       using region = device.map({ length: '2MiB' });
       const other = async (path: string, offset: number) => {
@@ -382,8 +382,8 @@ describe('an emulated DAX device', () => {
     });
   });
 
-  describe('life', () => {
-    it('after close: ERR_PMEM_CLOSED, with EBADF as the kernel has it; regions live on', () => {
+  describe('life cycle', () => {
+    it('throws ERR_PMEM_CLOSED with EBADF after close, and its regions live on', () => {
       const device = open();
       const region = device.map();
       device.close();
@@ -398,7 +398,7 @@ describe('an emulated DAX device', () => {
       region.close();
     });
 
-    it('a path that is replaced or deleted does not matter', () => {
+    it('goes on when its path is replaced or deleted', () => {
       using device = open();
       using first = device.map({ length: '2MiB' });
       first.write(0, Buffer.from('the same'));
@@ -411,7 +411,7 @@ describe('an emulated DAX device', () => {
       assert.equal(third.view(0, 8).toString(), 'the same');
     });
 
-    it('a file that was made shorter is not what was opened: ENXIO', () => {
+    it('refuses to map a file that was truncated (ENXIO)', () => {
       using device = open();
       using region = device.map({ length: '2MiB' });
       truncateSync(device.path, 4 * MIB);
@@ -422,7 +422,7 @@ describe('an emulated DAX device', () => {
       assert.equal(again.view(0, 10).toString(), 'still here');
     });
 
-    it('a file that was made longer is another device, but not where it is a part of one', () => {
+    it('refuses to map a file that grew, unless it is a part of it', () => {
       using device = open();
       using part = DaxDevice.open(device.path, { emulate, size: 4 * MIB });
       using region = DaxRegion.open(device.path, { emulate });
@@ -435,7 +435,7 @@ describe('an emulated DAX device', () => {
       device.map({ length: '2MiB' }).close();
     });
 
-    it('what is dead is told where the kernel looks: after the call itself, before its own rules', () => {
+    it("reports a reconfigured device where the kernel does: after the checks of mmap, before the device's own", () => {
       using device = open();
       using reader = DaxDevice.open(device.path, { emulate, readOnly: true });
       truncateSync(device.path, 2 * MIB);
@@ -459,14 +459,14 @@ describe('an emulated DAX device', () => {
       throwsCode(() => reader.map({ readOnly: false }), 'EACCES');
     });
 
-    it('a file that is made shorter while it is mapped is an error, and not the end', () => {
+    it('throws when the file is truncated while it is mapped', () => {
       using device = open();
       using region = device.map();
       truncateSync(device.path, 2 * MIB);
       throwsCode(() => region.read(4 * MIB, Buffer.alloc(8)), 'ERR_PMEM_TRUNCATED');
     });
 
-    it('where a page of the file is gone, that one is lost, and nothing that is still there', async () => {
+    it('loses only the page that is gone, and nothing beside it', async () => {
       const path = sparse(file('gone'), 4 * MIB);
       const touch = async (name: string, megabyte: number) => {
         const { DaxDevice: Device } = await import('pmem/devdax');
@@ -492,18 +492,18 @@ describe('an emulated DAX device', () => {
       assert.match(stderr, /touched a page that is gone/);
     });
 
-    it('a device that was forgotten closes its descriptor', async () => {
+    it('closes its descriptor when it is collected', async () => {
       const path = sparse(file('forgotten'), SIZE);
       DaxDevice.open(path, { emulate });
       assert(await collected(() => descriptorsOf(path) === 0));
     });
 
-    it('is not made by new', () => {
+    it('refuses new', () => {
       const Constructor = DaxDevice as unknown as new (...args: unknown[]) => DaxDevice;
       throwsCode(() => new Constructor('open'), 'ERR_INVALID_ARG_VALUE');
     });
 
-    it('leaves no descriptor after many that failed', () => {
+    it('leaves no descriptor open after many failures', () => {
       const path = sparse(file('many'), SIZE);
       linkSync(path, file('link'));
       const before = readdirSync('/proc/self/fd').length;
@@ -518,7 +518,7 @@ describe('an emulated DAX device', () => {
   });
 
   describe('faults', () => {
-    it('counts those of this thread while the function ran', () => {
+    it('counts the faults of this thread while the function runs', () => {
       const path = file('dax');
       writeFileSync(path, Buffer.alloc(SIZE, 1));
       using device = DaxDevice.open(path, { emulate, align: 4096 });
@@ -534,7 +534,7 @@ describe('an emulated DAX device', () => {
       assert.equal(device.pageSize(), 4096);
     });
 
-    it('refuses what is not done when it returns', async () => {
+    it('refuses functions that have not finished when they return', async () => {
       using device = open();
       let ran = false;
       const asynchronous = async () => {
@@ -551,7 +551,7 @@ describe('an emulated DAX device', () => {
       await new Promise((resolve) => setImmediate(resolve));
     });
 
-    it('passes on what the function throws, and wants a function', () => {
+    it('passes on what the function throws, and refuses what is no function', () => {
       using device = open();
       assert.throws(
         () =>
@@ -565,10 +565,10 @@ describe('an emulated DAX device', () => {
   });
 });
 
-describe('an emulated DAX device on tmpfs', () => {
+describe('DaxDevice on a file on tmpfs', () => {
   const file = onTmpfs();
 
-  it('is volatile, and says so', () => {
+  it('says that it is volatile', () => {
     using device = DaxDevice.open(sparse(file('dax'), SIZE), { emulate: true, align: 4096 });
     assert.match(device.guarantee.reason, /tmpfs.*page cache/);
     using region = device.map();

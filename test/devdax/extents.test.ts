@@ -52,9 +52,9 @@ function pagesOf(extents: readonly ByteRange[], first: number): number[] {
   });
 }
 
-describe('the instance allocator', () => {
+describe('FreeExtents and Layout', () => {
   for (const seed of SEEDS) {
-    it(`${OPERATIONS.toLocaleString('en')} random operations: no overlap, no leak, aligned, first fit (seed ${seed})`, () => {
+    it(`neither overlap nor leak, and choose the first fit, over ${OPERATIONS.toLocaleString('en')} random operations (seed ${seed})`, () => {
       const random = new Random(seed);
       const first = ALIGN * random.below(1000);
       const count = 64;
@@ -125,7 +125,7 @@ describe('the instance allocator', () => {
     });
   }
 
-  it('fills the lowest hole first, and goes on in the next, as the kernel does', () => {
+  it('fill the lowest hole first and go on in the next, as the kernel does', () => {
     const layout = new Layout(0, 10);
     for (const number of [0, 1, 2, 3, 4]) layout.commit(number, layout.plan(number, 2) ?? []);
     layout.remove(1);
@@ -152,7 +152,7 @@ describe('the instance allocator', () => {
     ]);
   });
 
-  it('one piece is the first that is large enough', () => {
+  it('take the first extent that is large enough for a contiguous one', () => {
     const free = new FreeExtents(0, 10);
     free.replace([], [{ offset: 2, length: 2 }]);
     assert.deepEqual(free.contiguous(2), [{ offset: 0, length: 2 }]);
@@ -160,7 +160,7 @@ describe('the instance allocator', () => {
     assert.equal(free.contiguous(7), undefined);
   });
 
-  it('knows what is free, and what is named twice', () => {
+  it('know what is free, and what is named twice', () => {
     const free = new FreeExtents(0, 10);
     free.replace([], [{ offset: 4, length: 2 }]);
     assert(
@@ -180,7 +180,7 @@ describe('the instance allocator', () => {
       assert(!free.has(extents));
   });
 
-  it('shrinks from the end', () => {
+  it('shrink from the end', () => {
     const held = [
       { offset: 8, length: 4 },
       { offset: 0, length: 4 },
@@ -192,7 +192,7 @@ describe('the instance allocator', () => {
     assert.deepEqual(shrunk(held, 0), []);
   });
 
-  it('a layout can be made again from its description', () => {
+  it('make a layout again from its description', () => {
     const layout = new Layout(0, 10);
     for (const number of [0, 1, 2]) layout.commit(number, layout.plan(number, 2) ?? []);
     layout.remove(1);
@@ -202,7 +202,7 @@ describe('the instance allocator', () => {
     assert.deepEqual(again.free.list(), layout.free.list());
   });
 
-  it('what would be given or taken twice is noticed', () => {
+  it('throw for bytes that would be given or taken twice', () => {
     const free = new FreeExtents(0, 10);
     assert.throws(() => free.replace([{ offset: 0, length: 1 }], []), /were free already/);
     free.replace([], [{ offset: 0, length: 4 }]);

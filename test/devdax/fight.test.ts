@@ -198,7 +198,7 @@ function wishes(random: Random): { both: [Wish, Wish]; overlapping: boolean } {
   return { both: [wish(), wish()], overlapping: true };
 }
 
-describe('two processes that fight over overlapping instances', () => {
+describe('instances of two processes over the same bytes', () => {
   const file = onTmpfs();
 
   interface Fight {
@@ -240,7 +240,7 @@ describe('two processes that fight over overlapping instances', () => {
     return { said, overlapping, simple };
   }
 
-  it(`${ROUNDS} rounds: never both inside (seed ${SEED})`, async () => {
+  it(`exclude each other in ${ROUNDS} rounds (seed ${SEED})`, async () => {
     const { said, overlapping, simple } = await fight(true, ROUNDS);
     const wins = [0, 0];
     let decided = 0;
@@ -268,7 +268,7 @@ describe('two processes that fight over overlapping instances', () => {
     assert(fought > ROUNDS / 2 && decided > ROUNDS / 10, `${decided} of ${fought} fights that somebody must win`);
   });
 
-  it('without the lock both are inside every time, and it is noticed', async () => {
+  it('meet every time without the lock, and the test notices', async () => {
     const rounds = 50;
     const { said, overlapping } = await fight(false, rounds);
     for (const [round, answers] of said.entries()) {
@@ -284,7 +284,7 @@ describe('two processes that fight over overlapping instances', () => {
     return one;
   };
 
-  it('each at its own pace: nobody meets another inside', async () => {
+  it('exclude each other when both go at their own pace', async () => {
     const path = file('ring');
     writeFileSync(path, Buffer.alloc(PAGES * PAGE));
     const both = [await ready(path, 1, ROUNDS), await ready(path, 2, ROUNDS)];
@@ -300,7 +300,7 @@ describe('two processes that fight over overlapping instances', () => {
     }
   });
 
-  it('one is killed again and again, wherever it is then: the other goes on, and nothing stays locked', async () => {
+  it('leave nothing locked when one process is killed again and again', async () => {
     const path = file('ring');
     writeFileSync(path, Buffer.alloc(PAGES * PAGE));
     const numbers = new Random(SEED);
@@ -326,7 +326,7 @@ describe('two processes that fight over overlapping instances', () => {
     await survivor.ended;
   });
 
-  it('one is killed while it is inside: the other gets in at once', async () => {
+  it('free their bytes at once when their process is killed', async () => {
     const path = file('ring');
     writeFileSync(path, Buffer.alloc(PAGES * PAGE));
     const binding = import.meta.resolve('#dist/binding.js');

@@ -11,7 +11,7 @@ import { onTmpfs } from '../support/temp.js';
 const PAGE = 4096;
 const MIB = 2 ** 20;
 
-describe('verifying faults by pagemap', () => {
+describe('verify by pagemap', () => {
   const file = onTmpfs();
   const { probeSync, populate, unpopulate } = native;
 
@@ -28,7 +28,7 @@ describe('verifying faults by pagemap', () => {
     return DaxDevice.open(path, { align: PAGE });
   }
 
-  it('touches every page where they are few, and says so; else it says which', () => {
+  it('touches every page of a small mapping, and samples a large one, and says so', () => {
     for (const [size, all] of [
       [5 * PAGE, true],
       [MIB, true],
@@ -62,7 +62,7 @@ describe('verifying faults by pagemap', () => {
     assert.equal(mapsOf(device.path).length, 0);
   });
 
-  it('an error of taking pages out again is told', () => {
+  it('throws when pages cannot be taken out again', () => {
     using device = opened(MIB);
     native.unpopulate = () => 22;
     throwsCode(() => device.map(), 'EINVAL', { message: /cannot be taken out/ });

@@ -16,12 +16,12 @@ const PAGES = 16;
 const SIZE = PAGES * HUGE;
 const SMALL = 4096;
 
-describe('a DAX device on huge pages, opened and not mapped', () => {
+describe('DaxDevice on huge pages, not mapped,', () => {
   before(function () {
     hugeMemfds(this);
   });
 
-  it('an alignment of 4 KiB or 1 GiB is not what it gives', () => {
+  it('refuses an alignment of 4 KiB or 1 GiB', () => {
     const memfd = hugeMemfd(2 ** 30);
     throwsCode(() => DaxDevice.open(memfd.path, { align: 4096 }), 'EINVAL', { message: /least alignment is 2097152/ });
     throwsCode(() => DaxDevice.open(memfd.path, { align: '1GiB' }), 'ERR_PMEM_FAULT_GRANULARITY', {
@@ -33,7 +33,7 @@ describe('a DAX device on huge pages, opened and not mapped', () => {
     memfd.close();
   });
 
-  it('a sealed memfd cannot be resized by others, and is not said to be', () => {
+  it('does not say of a sealed memfd that others may resize it', () => {
     const sealed = hugeMemfd(SIZE, 2 | 4);
     const open = hugeMemfd(SIZE);
     using first = DaxDevice.open(sealed.path);
@@ -45,7 +45,7 @@ describe('a DAX device on huge pages, opened and not mapped', () => {
   });
 });
 
-describe('a DAX device on huge pages', () => {
+describe('DaxDevice on huge pages', () => {
   hugePages(PAGES);
 
   it('guarantees a page of 2 MiB for each fault, as smaps says', () => {
@@ -67,7 +67,7 @@ describe('a DAX device on huge pages', () => {
   });
 
   for (const store of [1, 0] as const) {
-    it(`touching every 4 KiB costs a fault for each 2 MiB: ${store === 1 ? 'storing' : 'reading'}`, () => {
+    it(`takes one fault for each 2 MiB, ${store === 1 ? 'storing' : 'reading'}`, () => {
       const kernel = loadKernel();
       const memfd = hugeMemfd(SIZE);
       using device = DaxDevice.open(memfd.path);
@@ -79,7 +79,7 @@ describe('a DAX device on huge pages', () => {
     });
   }
 
-  it('device.faults counts them, and returns what the function did', () => {
+  it('counts faults exactly', () => {
     const kernel = loadKernel();
     const memfd = hugeMemfd(SIZE);
     using device = DaxDevice.open(memfd.path);
@@ -98,7 +98,7 @@ describe('a DAX device on huge pages', () => {
     memfd.close();
   });
 
-  it('populated, costs no fault any more, and tells how far it is', async () => {
+  it('takes no fault after populate, which reports progress', async () => {
     const kernel = loadKernel();
     const memfd = hugeMemfd(SIZE);
     using device = DaxDevice.open(memfd.path);
@@ -114,7 +114,7 @@ describe('a DAX device on huge pages', () => {
     memfd.close();
   });
 
-  it('begins at a multiple of 2 MiB, and is kept from children', () => {
+  it('maps at a multiple of 2 MiB, and keeps the mapping from children', () => {
     const memfd = hugeMemfd(SIZE);
     using device = DaxDevice.open(memfd.path);
     using region = device.map({ offset: HUGE, length: HUGE });
@@ -126,7 +126,7 @@ describe('a DAX device on huge pages', () => {
     memfd.close();
   });
 
-  it('says ENOMEM in words when the pool is too small, and does not die of it later', () => {
+  it('throws ENOMEM with the way out when the pool is too small', () => {
     const memfd = hugeMemfd(100_000 * HUGE);
     using device = DaxDevice.open(memfd.path);
     throwsCode(() => device.map(), 'ENOMEM', { message: /huge pages of 2 MiB.*nr_hugepages/ });
@@ -135,7 +135,7 @@ describe('a DAX device on huge pages', () => {
     memfd.close();
   });
 
-  it('opening sets no page aside, and needs none', () => {
+  it('reserves no page to open, and needs none', () => {
     const memfd = hugeMemfd(SIZE);
     const before = reservedPages();
     const device = DaxDevice.open(memfd.path);
@@ -155,7 +155,7 @@ describe('a DAX device on huge pages', () => {
     for (const one of [memfd, most, none]) one.close();
   });
 
-  it('a failed mapping leaves no page set aside', () => {
+  it('leaves no page reserved after a failed mapping', () => {
     const memfd = hugeMemfd(100_000 * HUGE);
     const before = reservedPages();
     using device = DaxDevice.open(memfd.path);
@@ -179,7 +179,7 @@ describe('a DAX device on huge pages', () => {
       rmSync(join(directory, '..'), { recursive: true });
     });
 
-    it('makes files, guarantees 2 MiB, and takes the faults that it should', () => {
+    it('creates files, guarantees 2 MiB, and takes the faults that it should', () => {
       const kernel = loadKernel();
       const path = join(directory, 'device');
       using device = DaxDevice.open(path, { create: true, size: SIZE });
@@ -194,7 +194,7 @@ describe('a DAX device on huge pages', () => {
       assert.equal(kernel.touch(still.view(0, 8), 8, 0), 1);
     });
 
-    it('a file that was made shorter is refused, and not made longer', () => {
+    it('refuses a file that was truncated, and does not extend it', () => {
       const path = join(directory, 'cut');
       writeFileSync(path, '');
       truncateSync(path, 8 * HUGE);

@@ -11,7 +11,7 @@ import { PlayedBus, UNIT } from './played-bus.js';
 
 const wanted = (units: number) => ({ size: units * UNIT, contiguous: false, ranges: undefined });
 
-describe('a region of the kernel', () => {
+describe('DaxRegion of the kernel', () => {
   const directory = onDisk();
   let bus: PlayedBus;
 
@@ -28,7 +28,7 @@ describe('a region of the kernel', () => {
     };
   }
 
-  it('makes, resizes and destroys devices', () => {
+  it('creates, resizes and destroys devices', () => {
     const region = bus.region();
     const first = region.create(wanted(4));
     const second = region.create(wanted(2));
@@ -47,7 +47,7 @@ describe('a region of the kernel', () => {
     assert.equal(exact.name, 'dax0.0');
   });
 
-  describe('while another program makes a device, without asking anybody', () => {
+  describe('while another program without our lock makes a device', () => {
     const size = 2 * UNIT;
     /** What the other one does with sysfs, as daxctl. */
     let other: PlayedBus;
@@ -58,7 +58,7 @@ describe('a region of the kernel', () => {
       other = new PlayedBus(join(bus.nodes, '..'));
     });
 
-    it('that took the device first keeps it: EBUSY', () => {
+    it('refuses with EBUSY where that took the device first', () => {
       once(`dax0.0/size=${4 * UNIT}`, () => {
         other.write(join(home(), 'dax0.0'), 'size', String(size));
         other.write(driver(), 'bind', 'dax0.0');
@@ -67,14 +67,14 @@ describe('a region of the kernel', () => {
       assert.deepEqual(bus.devices(), ['dax0.0 2 +']);
     });
 
-    it('that gave it another size just before keeps it: EBUSY', () => {
+    it('refuses with EBUSY where that gave it another size just before', () => {
       once(`dax0.0/size=${4 * UNIT}`, () => other.write(join(home(), 'dax0.0'), 'mapping', '100200000-1003fffff'));
       bus.onWritten = () => other.write(join(home(), 'dax0.0'), 'size', String(size));
       throwsCode(() => bus.region().create(wanted(4)), 'EBUSY', { message: /dax0\.0 .*another program/ });
       assert.deepEqual(bus.devices(), ['dax0.0 2']);
     });
 
-    it('that gave it a size right after keeps it: EBUSY', () => {
+    it('refuses with EBUSY where that gave it a size right after', () => {
       bus.onWritten = (entry) => {
         if (entry === `dax0.0/size=${4 * UNIT}`) other.write(join(home(), 'dax0.0'), 'size', String(6 * UNIT));
       };
@@ -82,7 +82,7 @@ describe('a region of the kernel', () => {
       assert.deepEqual(bus.devices(), ['dax0.0 6']);
     });
 
-    it('that gave it a size and a driver right after keeps it: EBUSY', () => {
+    it('refuses with EBUSY where that gave it a size and a driver right after', () => {
       bus.onWritten = (entry) => {
         if (entry !== `dax0.0/size=${4 * UNIT}`) return;
         other.write(join(home(), 'dax0.0'), 'size', String(6 * UNIT));
@@ -92,19 +92,19 @@ describe('a region of the kernel', () => {
       assert.deepEqual(bus.devices(), ['dax0.0 6 +']);
     });
 
-    it('that gave it a size just before it is bound keeps it: EBUSY', () => {
+    it('refuses with EBUSY where that gave it a size just before it is bound', () => {
       once('device_dax/bind=dax0.0', () => other.write(join(home(), 'dax0.0'), 'size', String(6 * UNIT)));
       throwsCode(() => bus.region().create(wanted(4)), 'EBUSY', { message: /dax0\.0 .*another program/ });
       assert.deepEqual(bus.devices(), ['dax0.0 6 +']);
     });
 
-    it('that had the device bound for us is no harm', () => {
+    it('goes on where that had the device bound', () => {
       once('device_dax/bind=dax0.0', () => other.write(driver(), 'new_id', 'dax0.7'));
       assert.equal(bus.region().create(wanted(4)).size, 4 * UNIT);
       assert.deepEqual(bus.devices(), ['dax0.0 4 +']);
     });
 
-    it('in the device that was created for us keeps it', () => {
+    it('leaves the device to that which it had created itself', () => {
       bus.region().create(wanted(1));
       once(`dax0.1/size=${4 * UNIT}`, () => {
         other.write(join(home(), 'dax0.1'), 'size', String(size));
@@ -115,14 +115,14 @@ describe('a region of the kernel', () => {
     });
   });
 
-  describe('undoes what it did, and nothing else:', () => {
-    it('the bytes of a device that gets no driver', () => {
+  describe('undoes a failed creation:', () => {
+    it('takes the bytes from a device that gets no driver', () => {
       for (const file of ['new_id', 'bind']) bus.refuse.set(`device_dax/${file}=dax0.0`, 'ENOMEM');
       throwsCode(() => bus.region().create(wanted(4)), 'ENOMEM');
       assert.deepEqual(bus.devices(), ['dax0.0 0']);
     });
 
-    it('a device that it created', () => {
+    it('deletes a device that it created', () => {
       const region = bus.region();
       region.create(wanted(1));
       bus.refuse.set(`dax0.1/size=${4 * UNIT}`, 'ENOSPC');
@@ -130,7 +130,7 @@ describe('a region of the kernel', () => {
       assert.deepEqual(bus.devices(), ['dax0.0 1 +']);
     });
 
-    it('not the empty device that was there before', () => {
+    it('leaves an empty device that existed before', () => {
       const region = bus.region();
       region.create(wanted(1));
       bus.addDevice();
@@ -139,7 +139,7 @@ describe('a region of the kernel', () => {
       assert.deepEqual(bus.devices(), ['dax0.0 1 +', 'dax0.1 0']);
     });
 
-    it('the first of two pieces, where the second is taken', () => {
+    it('gives the first of two ranges back where the second is taken', () => {
       const region = bus.region();
       const start = 2 ** 32;
       const ranges = [
@@ -152,12 +152,12 @@ describe('a region of the kernel', () => {
     });
   });
 
-  describe('whose size changes', () => {
+  describe('device that is resized', () => {
     for (const [name, from, to] of [
       ['grown', 4, 8],
       ['made smaller', 8, 2],
     ] as const) {
-      it(`is as it was when it gets no driver: ${name}`, () => {
+      it(`is as it was when it gets no driver (${name})`, () => {
         const region = bus.region();
         const first = region.create(wanted(1));
         const device = region.create(wanted(from));
@@ -176,7 +176,7 @@ describe('a region of the kernel', () => {
       });
     }
 
-    it("gets its driver back when the kernel refuses the size, whose reason is told, not the driver's", () => {
+    it("gets its driver back when the kernel refuses the size, and the error has the kernel's reason", () => {
       const device = bus.region().create(wanted(4));
       bus.refuse.set(`dax0.0/size=${8 * UNIT}`, 'ENOSPC');
       throwsCode(() => device.resize(8 * UNIT), 'ENOSPC');
@@ -187,7 +187,7 @@ describe('a region of the kernel', () => {
       assert.deepEqual(bus.devices(), ['dax0.0 4']);
     });
 
-    it('is refused while somebody has it open, and as long as its driver is being taken away nobody can lock it', async () => {
+    it('is refused while a process has it open, and cannot be locked while its driver is taken away', async () => {
       const device = bus.region().create(wanted(4));
       const node = join(bus.nodes, 'dax0.0');
       const fd = openSync(node, 'r');
@@ -310,7 +310,7 @@ describe('a region of the kernel', () => {
     });
   });
 
-  it('two processes that make and destroy at the same time: everybody gets what is his', async () => {
+  it('serves two processes that create and destroy at the same time', async () => {
     const root = join(bus.nodes, '..');
     const played = import.meta.resolve('./played-bus.js');
     const rounds = 60;

@@ -44,7 +44,7 @@ describe('reconfigure', () => {
     reconfigureBy(kernel, '/dev/dax0.0', 'devdax', options);
 
   describe('to system-ram', () => {
-    it('writes what daxctl writes, in that order', () => {
+    it('writes what daxctl writes, in the same order', () => {
       const report = toMemory();
       assert.deepEqual(kernel.log, [
         'device_dax/remove_id=dax0.0',
@@ -76,13 +76,13 @@ describe('reconfigure', () => {
       });
     });
 
-    it('asks first: nothing is written before', () => {
+    it('refuses without destroyData, and writes nothing', () => {
       const message = /dax0\.0, 520 MiB of it.*destroyData: true/;
       throwsCode(() => toMemory({ destroyData: false }), 'ERR_PMEM_NOT_CONFIRMED', { message });
       assert.deepEqual(kernel.log, []);
     });
 
-    it('leaves the memory offline when told to, and then again has nothing to lose', () => {
+    it('with online: false leaves the memory offline, and goes on later without destroyData', () => {
       const { memory } = toMemory({ online: false });
       assert.deepEqual(memory, {
         blockSize: BLOCK,
@@ -102,14 +102,14 @@ describe('reconfigure', () => {
       );
     });
 
-    it('loads the driver where it is missing', () => {
+    it('loads a missing driver', () => {
       kernel = new PlayedKernel(join(root, 'bare'), { kmem: false });
       toMemory();
       assert.equal(kernel.log[0], 'modprobe kmem');
       assert.deepEqual(kernel.drivers(), MEMORY);
     });
 
-    it('says that the driver cannot be had before anything is changed', () => {
+    it('refuses a missing driver before it changes anything', () => {
       kernel = new PlayedKernel(join(root, 'bare'), { kmem: false });
       kernel.refuse.set('modprobe kmem', 'ENOENT');
       throwsCode(() => toMemory(), 'ERR_PMEM_NO_DRIVER', {
@@ -118,7 +118,7 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.drivers(), DEVICES);
     });
 
-    it('binds where knowing the name was not enough', () => {
+    it('binds the device where its name was not enough', () => {
       kernel.declining.add('kmem');
       kernel.onWrite = (entry) => {
         if (entry.startsWith('kmem/bind') && kernel.ids().length > 0) kernel.declining.clear();
@@ -136,13 +136,13 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.blocks(), OTHERS);
     });
 
-    it('gives it back when the kernel gives no reason either', () => {
+    it('gives the device back when kmem does not take it, without a reason', () => {
       kernel.declining.add('kmem');
       throwsCode(() => toMemory(), 'ENODEV', { message: /kmem does not take dax0\.0.*is in mode devdax/ });
       assert.deepEqual(kernel.drivers(), DEVICES);
     });
 
-    it('says so when it cannot even be given back', () => {
+    it('says so when the device cannot be given back', () => {
       kernel.declining.add('kmem');
       kernel.onWrite = (entry) => {
         if (entry.includes('unbind')) kernel.declining.add('device_dax');
@@ -156,7 +156,7 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.drivers(), DEVICES);
     });
 
-    it('tells how much is online when a block refuses', () => {
+    it('tells how much is online when a block cannot be brought online', () => {
       kernel.refuse.set('memory34/state=online_movable', 'EINVAL');
       throwsCode(() => toMemory(), 'EINVAL', {
         message:
@@ -168,7 +168,7 @@ describe('reconfigure', () => {
       assert.equal(toMemory().memory?.online, 3);
     });
 
-    it('lets others be faster', () => {
+    it('accepts blocks that another program has brought online', () => {
       kernel.onWrite = (entry) => {
         if (!entry.startsWith('memory33')) return;
         kernel.setBlock(34, 'online', 'Normal');
@@ -179,13 +179,13 @@ describe('reconfigure', () => {
       assert.equal(memory.movable, false);
     });
 
-    it('refuses without the rights, and nothing is changed', () => {
+    it('changes nothing without the rights', () => {
       kernel.refuse.set('device_dax/unbind=dax0.0', 'EACCES');
       throwsCode(() => toMemory(), 'EACCES', { message: /is in mode devdax/ });
       assert.deepEqual(kernel.drivers(), DEVICES);
     });
 
-    it('refuses what the kernel could only refuse later', () => {
+    it('refuses at once what the kernel would refuse later', () => {
       kernel = new PlayedKernel(join(root, 'node'), { targetNode: -1 });
       throwsCode(() => toMemory(), 'EINVAL', { message: /no target node.*Nothing was changed/ });
       assert.deepEqual(kernel.log, []);
@@ -197,7 +197,7 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.log, []);
     });
 
-    it('minds who has the device open', () => {
+    it('refuses a device that a process has open', () => {
       const process = join(kernel.host.proc, '77');
       mkdirSync(process, { recursive: true });
       writeFileSync(join(process, 'maps'), '7f0000000000-7f0000200000 rw-s 00000000 00:05 12   /dev/dax0.0\n');
@@ -209,7 +209,7 @@ describe('reconfigure', () => {
       assert.equal(toMemory().changed, true);
     });
 
-    it('minds that also on the way back: a descriptor can be older than the mode', () => {
+    it('refuses a device with an old descriptor also on the way back', () => {
       toMemory();
       kernel.log.length = 0;
       const process = join(kernel.host.proc, '77');
@@ -232,7 +232,7 @@ describe('reconfigure', () => {
       ['online', { force: true, online: false }, false],
     ] as const) {
       const what = Object.entries(options).map(([name, value]) => `${name} ${value}`);
-      it(`with '${policy}' as the kernel's own policy, and ${what.join(', ') || 'no options'}`, () => {
+      it(`with the kernel's policy '${policy}' and ${what.join(', ') || 'no options'}`, () => {
         kernel.autoOnline = policy;
         writeFileSync(join(kernel.host.sys, 'devices', 'system', 'memory', 'auto_online_blocks'), `${policy}\n`);
         if (isRefused) {
@@ -279,7 +279,7 @@ describe('reconfigure', () => {
       });
     });
 
-    it('does nothing when it is in that mode', () => {
+    it('does nothing for a device in mode devdax', () => {
       toDevice();
       kernel.log.length = 0;
       const report = toDevice();
@@ -288,14 +288,14 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.log, []);
     });
 
-    it('wants force while memory is online, and names it', () => {
+    it('refuses online memory without force, and names the blocks', () => {
       throwsCode(() => toDevice({}), 'EBUSY', { message: /memory33, memory34, memory35.*force: true/ });
       assert.deepEqual(kernel.log, []);
       for (const number of [33, 34, 35]) kernel.setBlock(number, 'offline', 'Normal Movable');
       assert.equal(toDevice({}).offlined, 0);
     });
 
-    it('brings back what it had taken when a block is in use', () => {
+    it('brings blocks online again when one is in use', () => {
       kernel.refuse.set('memory34/state=offline', 'EBUSY');
       throwsCode(() => toDevice(), 'EBUSY', {
         message: /taking memory34 offline; dax0\.0 is in mode system-ram, with 3 of 3 blocks online; end what uses/,
@@ -304,7 +304,7 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.blocks(), MOVABLE);
     });
 
-    it('brings it back into the zone that it was in, and says that only a restart helps', () => {
+    it('brings blocks online in their former zones, and says that only a restart helps', () => {
       kernel.setBlock(34, 'online', 'Normal');
       kernel.setBlock(35, 'online', 'Normal');
       kernel.refuse.set('memory34/state=offline', 'EBUSY');
@@ -312,13 +312,13 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.blocks(), { ...MOVABLE, 34: 'online Normal', 35: 'online Normal' });
     });
 
-    it('tells when it could not bring it back', () => {
+    it('says so when blocks cannot be brought online again', () => {
       kernel.refuse.set('memory34/state=offline', 'EBUSY');
       kernel.refuse.set('memory35/state=online_movable', 'EINVAL');
       throwsCode(() => toDevice(), 'EBUSY', { message: /with 2 of 3 blocks online/ });
     });
 
-    it('lets others take blocks offline', () => {
+    it('accepts blocks that another program has taken offline', () => {
       kernel.onWrite = (entry) => {
         if (entry.startsWith('memory35')) kernel.setBlock(34, 'offline', 'Normal Movable');
       };
@@ -326,7 +326,7 @@ describe('reconfigure', () => {
       assert.equal(toDevice().offlined, 2);
     });
 
-    it('does not unbind what came online again', () => {
+    it('does not unbind memory that came online again', () => {
       kernel.onWrite = (entry) => {
         if (entry.startsWith('memory33')) kernel.setBlock(35, 'online', 'Movable');
       };
@@ -334,13 +334,13 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.drivers(), MEMORY);
     });
 
-    it('stays with kmem when device_dax does not take it, and says so', () => {
+    it('gives the device back to kmem when device_dax does not take it, and says so', () => {
       kernel.declining.add('device_dax');
       throwsCode(() => toDevice(), 'ENODEV', { message: /giving it to device_dax; dax0\.0 is in mode system-ram/ });
       assert.deepEqual(kernel.drivers(), MEMORY);
     });
 
-    it('brings the memory back online then, into the zones that it was in', () => {
+    it('brings the memory online in its former zones then', () => {
       kernel.setBlock(34, 'online', 'Normal');
       kernel.declining.add('device_dax');
       throwsCode(() => toDevice(), 'ENODEV', {
@@ -349,25 +349,25 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.blocks(), { ...MOVABLE, 34: 'online Normal' });
     });
 
-    it('tells how much of it is not', () => {
+    it('tells how much memory is not online then', () => {
       kernel.declining.add('device_dax');
       kernel.refuse.set('memory34/state=online_movable', 'EINVAL');
       throwsCode(() => toDevice(), 'ENODEV', { message: /is in mode system-ram, with 2 of 3 blocks online/ });
     });
 
-    it('does not unbind when kmem would keep the name', () => {
+    it('does not unbind where kmem would keep the name', () => {
       kernel.refuse.set('kmem/remove_id=dax0.0', 'EACCES');
       throwsCode(() => toDevice(), 'EACCES', { message: /is in mode system-ram/ });
       assert.deepEqual(kernel.drivers(), MEMORY);
     });
 
-    it('does nothing where the kernel does not tell which memory is the device’s', () => {
+    it("refuses where the kernel does not tell which memory is the device's", () => {
       writeFileSync(join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.0', 'resource'), '');
       throwsCode(() => toDevice(), 'EACCES', { message: /only root/ });
       assert.deepEqual(kernel.log, []);
     });
 
-    it('knows the memory of a device that is made of several pieces', () => {
+    it('finds the memory of a device of several pieces', () => {
       const device = join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.0');
       for (const [i, start] of [33 * BLOCK, 35 * BLOCK].entries()) {
         mkdirSync(join(device, `mapping${i}`));
@@ -395,10 +395,10 @@ describe('reconfigure', () => {
     assert.deepEqual(kernel.log, []);
   });
 
-  describe('leaves other devices alone: naming one makes the kernel bind all that match and have no driver', () => {
+  describe('beside other devices without a driver', () => {
     const ALONE = { 'dax0.0': 'kmem', 'dax0.1': undefined };
 
-    it('is refused to system-ram beside a device that would be taken too', () => {
+    it('refuses to system-ram where the kernel would take another device, too', () => {
       kernel.unbind('device_dax', 'dax0.1');
       throwsCode(() => toMemory(), 'EBUSY', {
         message: /give it dax0\.1 too.*pmem dax reconfigure dax0\.1 --mode devdax.*Nothing was changed/,
@@ -410,13 +410,13 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.drivers(), MEMORY);
     });
 
-    it('does not mind an empty one: nothing is bound to that', () => {
+    it('ignores an empty device, which the kernel does not bind', () => {
       kernel.unbind('device_dax', 'dax0.1');
       writeFileSync(join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.1', 'size'), '0\n');
       assert.equal(toMemory().changed, true);
     });
 
-    it('to devdax names nothing', () => {
+    it('tells no driver a name to devdax', () => {
       toMemory();
       kernel.unbind('device_dax', 'dax0.1');
       toDevice();
@@ -424,7 +424,7 @@ describe('reconfigure', () => {
       assert(!kernel.log.some((entry) => entry.startsWith('device_dax/new_id')));
     });
 
-    it('names nothing that is kmem’s anyway, as from Linux 6.3 on', () => {
+    it('tells kmem no name that it matches anyway, from Linux 6.3 on', () => {
       kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
       kernel.unbind('device_dax', 'dax0.1');
       toMemory();
@@ -432,7 +432,7 @@ describe('reconfigure', () => {
       assert(!kernel.log.some((entry) => entry.includes('new_id')));
     });
 
-    it('names it to device_dax then, which takes no other of its kind', () => {
+    it('tells device_dax the name then, which takes no other device of that kind', () => {
       kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
       toMemory();
       kernel.unbind('device_dax', 'dax0.1');
@@ -441,7 +441,7 @@ describe('reconfigure', () => {
       assert.deepEqual(kernel.drivers(), { 'dax0.0': 'device_dax', 'dax0.1': undefined });
     });
 
-    it('is refused to devdax where device_dax would take an NVDIMM’s too, and says where the memory is', () => {
+    it("refuses to devdax where device_dax would take an NVDIMM's device, too", () => {
       kernel = new PlayedKernel(join(root, 'hmem'), { hmem: true });
       toMemory();
       kernel.machine.onBus('dax', `${nvdimms(kernel.machine)}/dax7.0`, '', { size: BLOCK });
@@ -450,7 +450,7 @@ describe('reconfigure', () => {
     });
   });
 
-  it('takes a file of that name for what it is', () => {
+  it("does not take a file of a device's name for the device", () => {
     mkdirSync(join(root, 'backup'));
     for (const name of ['backup/dax0.0', 'backup/dax0.1']) {
       const path = join(root, name);
@@ -467,7 +467,7 @@ describe('reconfigure', () => {
     assert.deepEqual(kernel.log, []);
   });
 
-  it('knows a device by its number, whatever the path is called', () => {
+  it('finds a device by its number, under any path', () => {
     writeFileSync(join(kernel.host.sys, 'bus', 'dax', 'devices', 'dax0.1', 'dev'), '1:3\n');
     for (const path of ['/dev/null', join(root, 'dax0.0')]) {
       if (path !== '/dev/null') symlinkSync('/dev/null', path);
@@ -475,11 +475,11 @@ describe('reconfigure', () => {
     }
   });
 
-  it('on this machine knows what there is', () => {
+  it('refuses a device that this machine does not have', () => {
     throwsCode(() => reconfigure('dax99.99', 'devdax'), 'ENODEV');
   });
 
-  describe('modprobe', () => {
+  describe('loads a driver by modprobe', () => {
     /** The real way to load a module, with a modprobe that is this script. */
     function modprobeOf(text: string): (module: string) => void {
       const programs = join(root, 'programs');
@@ -493,23 +493,23 @@ describe('reconfigure', () => {
       return { ...KERNEL, host: { sys: join(root, 'bare'), proc: join(root, 'bare') }, load: modprobeOf(text) };
     }
 
-    it('is asked for the driver', () => {
+    it('which gets the name of the driver', () => {
       needDriver(bare(`mkdir -p ${join(root, 'bare', 'bus', 'dax', 'drivers')}/$1`), 'kmem');
     });
 
-    it('may fail, and what it says is passed on', () => {
+    it('which fails, and whose words are in the error', () => {
       const kernel = bare('echo "FATAL: Module $1 not found" >&2; exit 1');
       throwsCode(() => needDriver(kernel, 'kmem'), 'ERR_PMEM_NO_DRIVER', { message: /FATAL: Module kmem not found/ });
     });
 
-    it('may succeed without any effect', () => {
+    it('which succeeds without effect', () => {
       const kernel = bare('exit 0');
       throwsCode(() => needDriver(kernel, 'kmem'), 'ERR_PMEM_NO_DRIVER', {
         message: /modprobe succeeded, but the driver is missing/,
       });
     });
 
-    it('is run with a minimal environment in the directory /, whatever this process has', () => {
+    it('which runs with a minimal environment in the directory /', () => {
       const seen = join(root, 'seen');
       process.env['MODPROBE_OPTIONS'] = '--force';
       try {
@@ -524,13 +524,13 @@ describe('reconfigure', () => {
       assert.deepEqual(names.sort(), ['LC_ALL', 'PATH']);
     });
 
-    it('is missing where the system has none, and the error names the paths that were tried', () => {
+    it('which is missing, and the error names the paths that were tried', () => {
       throwsCode(() => modprobe('kmem', ['/nowhere/sbin', '/nowhere/bin']), 'ERR_PMEM_NO_PROGRAM', {
         message: /neither \/nowhere\/sbin\/modprobe nor \/nowhere\/bin\/modprobe exists/,
       });
     });
 
-    it('is never one of the current directory or of PATH', async () => {
+    it('which is never one of the current directory or of PATH', async () => {
       const planted = join(root, 'planted');
       const mark = join(root, 'mark');
       mkdirSync(planted);

@@ -45,7 +45,7 @@ function expected(changes: Partial<ArenaStatistics>): ArenaStatistics {
 }
 
 describe('VolatileArena', () => {
-  it('with zeroOnFree leaves zeroes where a Buffer was freed, and without it what was there', () => {
+  it('with zeroOnFree overwrites freed Buffers, and without it leaves their bytes', () => {
     for (const zeroOnFree of [true, false]) {
       using arena = VolatileArena.open({ node: 0, size: SIZE, zeroOnFree });
       const secret = arena.allocate(SIZE);
@@ -56,7 +56,7 @@ describe('VolatileArena', () => {
     }
   });
 
-  it('with zeroOnFree leaves zeroes also where garbage collection gave a Buffer back', async () => {
+  it('with zeroOnFree overwrites Buffers that garbage collection gave back', async () => {
     for (const reuse of [undefined, 'collected'] as const) {
       using arena = VolatileArena.open({ node: 0, size: SIZE, zeroOnFree: true });
       (() => {
@@ -68,7 +68,7 @@ describe('VolatileArena', () => {
     }
   });
 
-  it('with zeroOnFree does not touch memory that was transferred when it is closed', () => {
+  it('with zeroOnFree does not overwrite transferred memory in close', () => {
     const arena = VolatileArena.open({ node: 0, size: SIZE, zeroOnFree: true });
     const kept = arena.allocate(4096).fill(0xaa);
     const memory = kept.buffer as Transferring;
@@ -97,7 +97,7 @@ describe('VolatileArena', () => {
     assert.equal(arena.statistics().used, 128);
   });
 
-  it('frees a Buffer once, whatever a getter of its ArrayBuffer does meanwhile', () => {
+  it('frees a Buffer once, whatever a getter of its ArrayBuffer does', () => {
     using arena = opened();
     const one = arena.allocate(4096);
     let other: Buffer | undefined;
@@ -115,7 +115,7 @@ describe('VolatileArena', () => {
     for (const [i, buffer] of buffers.entries()) assert.ok(buffer.every((byte) => byte === i + 1));
   });
 
-  it('leaves what was there when told not to zero', () => {
+  it('with zero: false leaves the old bytes', () => {
     using arena = opened();
     const one = arena.allocate(64);
     one.fill(9);
@@ -124,20 +124,20 @@ describe('VolatileArena', () => {
     assert.equal(arena.allocate(64)[63], 0);
   });
 
-  it('never calls itself persistent, and has nothing that would make it so', () => {
+  it('is not persistent, and has no method that would make it so', () => {
     using arena = opened();
     assert.equal(arena.persistent, false);
     assert.equal(arena.statistics().persistent, false);
     for (const name of ['persist', 'flush', 'drain', 'durability', 'deepFlush']) assert(!(name in arena), name);
   });
 
-  it('is on the node', () => {
+  it('has its pages on the node', () => {
     using arena = opened();
     assert.equal(arena.node, 0);
     assert.deepEqual(arena.where(), { pageSize: 4096, nodes: new Map([[0, 256]]), untouched: 0 });
   });
 
-  it('empties subarrays and DataViews of what is freed', () => {
+  it('empties subarrays and DataViews of a freed Buffer', () => {
     using arena = opened();
     const buffer = arena.allocate(1000);
     const part = buffer.subarray(10, 20);
@@ -147,7 +147,7 @@ describe('VolatileArena', () => {
     assert.throws(() => words.getInt8(0), TypeError);
   });
 
-  it('takes any view on the whole, and no part', () => {
+  it('frees by any view of the whole Buffer, and refuses a part', () => {
     using arena = opened();
     const buffer = arena.allocate(1000);
     throwsCode(() => arena.free(buffer.subarray(0, 999)), 'ERR_INVALID_ARG_VALUE');
@@ -158,7 +158,7 @@ describe('VolatileArena', () => {
     assert.equal(arena.statistics().used, 0);
   });
 
-  it('refuses to free twice, and what is not its own', () => {
+  it('refuses to free a Buffer twice, and Buffers of others', () => {
     using arena = opened();
     using other = opened();
     using memory = NodeMemory.open({ node: 0, size: 100 });
@@ -210,7 +210,7 @@ describe('VolatileArena', () => {
     assert.equal(arena.statistics().allocations, 1);
   });
 
-  it('says what there is when there is not enough', () => {
+  it('says what is free when an allocation is too large', () => {
     using arena = opened();
     const buffers = Array.from({ length: 4 }, () => arena.allocate(SIZE / 4));
     arena.free(buffers[0] as Buffer);
@@ -222,7 +222,7 @@ describe('VolatileArena', () => {
     arena.free(arena.allocate((SIZE / 4) * 3));
   });
 
-  it('ends: Buffers are empty, methods refuse', () => {
+  it('empties its Buffers and refuses every call after close', () => {
     const arena = opened();
     const buffer = arena.allocate(10);
     arena.close();
@@ -240,14 +240,14 @@ describe('VolatileArena', () => {
     assert.equal(arena.size, SIZE);
   });
 
-  it('shows itself in one line', () => {
+  it('prints itself in one line', () => {
     const arena = opened();
     assert.equal(inspect(arena), 'VolatileArena on node 0 (1 MiB of 1 MiB free)');
     arena.close();
     assert.equal(inspect(arena), 'VolatileArena on node 0 (closed)');
   });
 
-  it('waits for allocations under way when it is disposed of asynchronously', async () => {
+  it('waits for allocations under way in Symbol.asyncDispose', async () => {
     const arena = opened();
     (() => arena.allocate(SIZE).fill(1))();
     const allocating = arena.allocateAsync(SIZE);
@@ -256,7 +256,7 @@ describe('VolatileArena', () => {
     assert.equal((await allocating).length, 0);
   });
 
-  it('opens piece by piece too', async () => {
+  it('opens asynchronously, step by step', async () => {
     const seen: Progress[] = [];
     const onProgress = (progress: Progress) => seen.push(progress);
     using arena = await VolatileArena.openAsync({ node: 0, size: 40 * MIB, onProgress });
@@ -279,8 +279,8 @@ describe('VolatileArena', () => {
     await assert.rejects(VolatileArena.openAsync({ node: 0, size: MIB, signal }), { name: 'AbortError' });
   });
 
-  describe('garbage collection', () => {
-    it('gives back what nobody reaches, and counts it', async () => {
+  describe('with garbage collection', () => {
+    it('gives unreachable Buffers back, and counts them', async () => {
       using arena = opened();
       let kept: Buffer | undefined = arena.allocate(64);
       (() => {
@@ -303,7 +303,7 @@ describe('VolatileArena', () => {
       assert(await collected(() => arena.statistics().used === 0));
     });
 
-    it('leaves what only a part of is reached', async () => {
+    it('keeps a Buffer of which a part is reachable', async () => {
       using arena = opened();
       let part: Buffer | undefined = (() => arena.allocate(1000).fill(3).subarray(500, 501))();
       await collected(() => false);
@@ -313,7 +313,7 @@ describe('VolatileArena', () => {
       assert(await collected(() => arena.statistics().used === 0));
     });
 
-    it('counts what was freed by hand once only', async () => {
+    it('counts Buffers that were freed by hand once', async () => {
       using arena = opened();
       (() => {
         for (let i = 0; i < 100; i++) arena.free(arena.allocate(1000));
@@ -327,7 +327,7 @@ describe('VolatileArena', () => {
       assert.equal(live.length, SIZE);
     });
 
-    it('is waited for by allocateAsync', async () => {
+    it('waits for it in allocateAsync', async () => {
       using arena = opened();
       for (let i = 0; i < 20; i++) (await arena.allocateAsync(SIZE / 2 + 1)).fill(1);
       assert.equal(arena.statistics().allocations, 20);
@@ -336,7 +336,7 @@ describe('VolatileArena', () => {
       assert.equal(kept.length, SIZE);
     });
 
-    it('is not collected again and again where nothing is garbage', async () => {
+    it('does not collect again and again where nothing is garbage', async () => {
       const { code, value, stderr } = await inChild(
         async () => {
           const collections: string[] = [];
@@ -367,7 +367,7 @@ describe('VolatileArena', () => {
       );
     });
 
-    it('finds garbage of the same turn', async () => {
+    it('collects garbage of the same turn', async () => {
       using arena = opened();
       for (let i = 0; i < 10; i++) {
         (() => arena.allocate(SIZE).fill(1))();
@@ -376,7 +376,7 @@ describe('VolatileArena', () => {
       }
     });
 
-    it('can be collected without the flag', async () => {
+    it('collects without --expose-gc', async () => {
       const { code, value, stderr } = await inChild(async () => {
         const { VolatileArena } = await import('pmem/volatile');
         const arena = VolatileArena.open({ node: 0, size: 65536 });
@@ -386,7 +386,7 @@ describe('VolatileArena', () => {
       assert.deepEqual({ code, value, stderr }, { code: 0, value: '9 undefined', stderr: '' });
     });
 
-    it('decides when the bytes of a freed Buffer can be had again, if told so', async () => {
+    it("with reuse: 'collected' gives bytes out again only after the Buffer was collected", async () => {
       using arena = opened();
       let buffer: Buffer | undefined = arena.allocate(SIZE);
       arena.free(buffer, { reuse: 'collected' });
@@ -402,7 +402,7 @@ describe('VolatileArena', () => {
       assert.deepEqual(arena.statistics(), expected({ allocations: 1, freedByHand: 1 }));
     });
 
-    it('spares a read that is under way', async () => {
+    it("with reuse: 'collected' waits for a read that is under way", async () => {
       using arena = opened();
       const root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
       const file = await open(join(root, 'file'), 'w+');
@@ -424,7 +424,7 @@ describe('VolatileArena', () => {
       }
     });
 
-    it('of the arena leaves its Buffers', async () => {
+    it('keeps its Buffers when it is collected itself', async () => {
       const buffer = (() => opened().allocate(1000))();
       buffer.fill(4);
       await collected(() => false);
@@ -432,8 +432,8 @@ describe('VolatileArena', () => {
     });
   });
 
-  describe('memory that was transferred', () => {
-    it('is freed when whoever has it now is collected, and whoever had it', async function () {
+  describe('with memory that was transferred', () => {
+    it('frees it when both ArrayBuffers are collected', async function () {
       if ((ArrayBuffer.prototype as Transferring).transfer === undefined) this.skip();
       using arena = opened();
       let buffer: Buffer | undefined = arena.allocate(1000);
@@ -453,7 +453,7 @@ describe('VolatileArena', () => {
       assert.equal(arena.statistics().free, 1024);
     });
 
-    it('outlives the arena', async function () {
+    it('leaves it usable after close', async function () {
       if ((ArrayBuffer.prototype as Transferring).transfer === undefined) this.skip();
       const arena = opened();
       const elsewhere = Buffer.from((arena.allocate(1000).buffer as Transferring).transfer?.() as ArrayBuffer);
@@ -463,7 +463,7 @@ describe('VolatileArena', () => {
       assert(elsewhere.every((byte) => byte === 2));
     });
 
-    it('by structuredClone is moved, copied or refused, but never shared', async () => {
+    it('never shares it through structuredClone', async () => {
       using arena = opened();
       const buffer = arena.allocate(1000);
       buffer[0] = 1;
@@ -480,7 +480,7 @@ describe('VolatileArena', () => {
     });
   });
 
-  it('in a worker, which ends in the middle of everything', async () => {
+  it('works in a worker that ends without closing it', async () => {
     const lengths = await inWorker(async () => {
       const { VolatileArena } = await import('pmem/volatile');
       const arena = VolatileArena.open({ node: 0, size: 2 ** 20 });
@@ -549,7 +549,7 @@ describe('VolatileArena', () => {
     });
   }
 
-  describe('on the node of a device', () => {
+  describe('on the node of a device in mode system-ram', () => {
     let root = '';
     let machine: Machine;
     beforeEach(() => {
@@ -563,7 +563,7 @@ describe('VolatileArena', () => {
       machine.onBus('dax', `${nvdimms(machine)}/dax0.0`, driver, { size: 2 ** 30, ...attributes });
     }
 
-    it('in mode system-ram', () => {
+    it("is on the device's target node", () => {
       device('kmem', { target_node: 0 });
       for (const name of ['dax0.0', '/dev/dax0.0']) {
         using arena = openOn({ device: name, size: 4096 }, machine.host);
@@ -583,7 +583,7 @@ describe('VolatileArena', () => {
       }
     }
 
-    it('is refused while none of its memory is online, though the node has other memory', () => {
+    it("is refused while none of the device's memory is online, though the node has other memory", () => {
       device('kmem', { target_node: 0, resource: '0x200000000' });
       machine.device('system/node', { has_memory: '0' });
       const open = () => openOn({ device: 'dax0.0', size: 4096 }, machine.host);
@@ -593,7 +593,7 @@ describe('VolatileArena', () => {
       open().close();
     });
 
-    it('is refused while the kernel shows no memory of it at all', () => {
+    it('is refused while the kernel shows no memory of the device', () => {
       device('kmem', { target_node: 0, resource: '0x200000000' });
       machine.device('system/node', { has_memory: '0' });
       blocks([0, 63, 72]);
@@ -601,7 +601,7 @@ describe('VolatileArena', () => {
       throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });
     });
 
-    it('is refused in another mode, without a driver, and where there is no such device', () => {
+    it('is refused for a device in another mode, without a driver, and that does not exist', () => {
       device('device_dax', { target_node: 0 });
       const open = (name = 'dax0.0') => openOn({ device: name, size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_MODE', { message: /pmem dax reconfigure dax0.0 --mode system-ram/ });
@@ -610,7 +610,7 @@ describe('VolatileArena', () => {
       throwsCode(open, 'ERR_PMEM_MODE', { message: /has no driver/ });
     });
 
-    it('is refused while its node has no memory', () => {
+    it("is refused while the device's node has no memory", () => {
       device('kmem', { target_node: 3 });
       const open = () => openOn({ device: 'dax0.0', size: 4096 }, machine.host);
       throwsCode(open, 'ERR_PMEM_NODE', { message: /online/ });

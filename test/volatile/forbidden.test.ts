@@ -51,7 +51,7 @@ interface Outcome {
   readonly untouched?: number;
 }
 
-describe('memory of a node where the kernel does not answer', () => {
+describe('NodeMemory where the kernel does not answer', () => {
   const file = onDisk();
   let shim = '';
   before(() => {
@@ -91,20 +91,20 @@ describe('memory of a node where the kernel does not answer', () => {
   for (const name of ['EPERM', 'ENOSYS'] as const) {
     const env = { SHIM_ERRNO: String(constants.errno[name]) };
 
-    it(`${name}, one node: all of it is there`, async () => {
+    it(`has all its pages on a machine with one node, on ${name}`, async () => {
       assert.deepEqual(await outcome(env, '0'), { nodes: [[0, 8]], untouched: 0 });
       assert.deepEqual(await outcome(env, '0', false), { nodes: [[0, 1]], untouched: 7 });
       assert.deepEqual(await outcome(env, '0', true, true), { nodes: [[0, 8]], untouched: 0 });
     });
   }
 
-  it('EPERM, several nodes: said in words', async () => {
+  it('throws EPERM with the way out on a machine with several nodes', async () => {
     const { code, message } = await outcome({ SHIM_ERRNO: String(constants.errno.EPERM) }, '0-1');
     assert.equal(code, 'EPERM');
     assert.match(String(message), /mbind\. The sandbox .* CAP_SYS_NICE/);
   });
 
-  it('a kernel before 5.14: every page is touched', async () => {
+  it('touches every page on a kernel before 5.14', async () => {
     for (const stepwise of [false, true]) {
       assert.deepEqual(await outcome({ SHIM_OLD: '1' }, '0', true, stepwise), { nodes: [[0, 8]], untouched: 0 });
     }

@@ -6,7 +6,7 @@ import { Random } from '../support/random.js';
 const SIZE = 2 ** 20;
 
 describe('FreeSpace', () => {
-  it('gives the whole, nothing more, and the whole again', () => {
+  it('gives out all of it, nothing more, and all of it again', () => {
     const space = new FreeSpace(SIZE + 63);
     assert.equal(space.freeBytes, SIZE);
     assert.equal(space.take(SIZE), 0);
@@ -17,12 +17,12 @@ describe('FreeSpace', () => {
     assert.equal(space.largest, SIZE);
   });
 
-  it('has nothing where there is less than a granule', () => {
+  it('has no bytes where there is less than a granule', () => {
     for (const size of [0, 1, 63]) assert.equal(new FreeSpace(size).take(1), undefined);
     assert.equal(new FreeSpace(64).take(1), 0);
   });
 
-  it('lets pieces grow together again, whatever the order', () => {
+  it('merges ranges that are given back, in any order', () => {
     const orders = [
       [0, 1, 2],
       [0, 2, 1],
@@ -40,7 +40,7 @@ describe('FreeSpace', () => {
     }
   });
 
-  it('finds the only place that is aligned', () => {
+  it('finds the only aligned place', () => {
     const space = new FreeSpace(SIZE);
     assert.equal(space.take(64), 0);
     assert.equal(space.take(4096, 4096), 4096);
@@ -50,7 +50,7 @@ describe('FreeSpace', () => {
     assert.equal(space.take(64, SIZE), undefined);
   });
 
-  it('takes it from many that are long enough but not aligned', () => {
+  it('finds an aligned place among many ranges that are not', () => {
     const space = new FreeSpace(SIZE);
     // Free pieces of 128 bytes, of which only those at even places are aligned to 512.
     const all = Array.from({ length: SIZE / 256 }, () => [space.take(128), space.take(128)]);
@@ -59,7 +59,7 @@ describe('FreeSpace', () => {
     assert.equal(space.take(128, 512), all[100]?.[0]);
   });
 
-  it('knows sizes that no 32-bit number holds', () => {
+  it('has sizes of more than 32 bits', () => {
     const space = new FreeSpace(2 ** 52);
     assert.equal(space.take(2 ** 51), 0);
     assert.equal(space.take(2 ** 51 - 64), 2 ** 51);
@@ -70,7 +70,7 @@ describe('FreeSpace', () => {
   });
 
   for (const seed of [1, 2, 3]) {
-    it(`never overlaps, leaks or misaligns, and never says no without need: 100,000 steps, seed ${seed}`, () => {
+    it(`never overlaps, leaks, misaligns or refuses without need in 100,000 steps (seed ${seed})`, () => {
       const random = new Random(seed);
       const granules = 4096;
       const space = new FreeSpace(granules * GRANULE);
@@ -133,7 +133,7 @@ describe('FreeSpace', () => {
     ['take', (space: FreeSpace) => void space.take(3 * GRANULE, 4 * GRANULE)],
     ['give', (space: FreeSpace) => void space.give(6 * GRANULE)],
   ] as const) {
-    it(`gives no byte out twice after a ${name} that was ended at any of its steps`, () => {
+    it(`gives no byte out twice after a ${name} that was ended at any step`, () => {
       for (let at = 0, more = true; more; at++) {
         const space = new FreeSpace(64 * GRANULE);
         const used = new Map<number, number>();

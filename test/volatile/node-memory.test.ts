@@ -44,7 +44,7 @@ function boundNow(): number {
 }
 
 describe('NodeMemory', () => {
-  it('has zeroes that can be stored into, all on the node', () => {
+  it('maps zeroes that can be stored into, all on the node', () => {
     using memory = NodeMemory.open({ node: 0, size: '4MiB' });
     assert(memory instanceof NodeMemory);
     assert.equal(memory.size, 4 * MIB);
@@ -59,12 +59,12 @@ describe('NodeMemory', () => {
     assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map([[0, 1024]]), untouched: 0 });
   });
 
-  it('has nothing that would make it durable', () => {
+  it('has no method that would make it durable', () => {
     using memory = NodeMemory.open({ node: 0, size: 1 });
     for (const name of ['persist', 'flush', 'drain', 'durability', 'deepFlush']) assert(!(name in memory), name);
   });
 
-  it('knows the pages of a part', () => {
+  it('tells the nodes of the pages of a part', () => {
     using memory = NodeMemory.open({ node: 0, size: 3 * PAGE + 1 });
     assert.equal(memory.view().length, 3 * PAGE + 1);
     assert.deepEqual(memory.where(PAGE - 1, 2).nodes, new Map([[0, 2]]));
@@ -73,7 +73,7 @@ describe('NodeMemory', () => {
     assert.deepEqual(memory.where(5, 0), { pageSize: PAGE, nodes: new Map(), untouched: 0 });
   });
 
-  it('populates when it is told to leave that: page by page', () => {
+  it('with populate: false allocates a page when it is touched', () => {
     using memory = NodeMemory.open({ node: 0, size: 10 * PAGE, populate: false });
     assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map(), untouched: 10 });
     memory.view(PAGE, 1).fill(1);
@@ -107,7 +107,7 @@ describe('NodeMemory', () => {
     throwsCode(() => new NodeMemory(), 'ERR_INVALID_ARG_VALUE');
   });
 
-  it('refuses ranges outside of it', () => {
+  it('refuses ranges outside of the memory', () => {
     using memory = NodeMemory.open({ node: 0, size: PAGE });
     for (const name of ['view', 'where'] as const) {
       for (const offset of [-1, 0.5, Number.NaN, PAGE + 1, 2 ** 53]) {
@@ -123,7 +123,7 @@ describe('NodeMemory', () => {
     assert.equal(memory.view(PAGE, 0).length, 0);
   });
 
-  it('names the nodes that there are', () => {
+  it('names the nodes that exist', () => {
     throwsCode(() => NodeMemory.open({ node: 1023, size: PAGE }), 'ERR_PMEM_NODE', {
       message: /node 1023 does not exist; with memory: 0/,
     });
@@ -134,7 +134,7 @@ describe('NodeMemory', () => {
     throwsCode(() => NodeMemory.open({ node: 0, size: 2 ** 52, populate: false }), 'ENOMEM');
   });
 
-  it('ends: views are empty, methods refuse, the memory is given back', async function () {
+  it('empties its views, refuses every call and gives the memory back after close', async function () {
     const before = await boundBytes(this);
     const memory = NodeMemory.open({ node: 0, size: 64 * MIB });
     const view = memory.view(100, 100);
@@ -150,7 +150,7 @@ describe('NodeMemory', () => {
     assert(await collected(() => boundNow() === before));
   });
 
-  it('is given back when it is forgotten, not before the last Buffer is', async function () {
+  it('gives the memory back when it and its last Buffer are collected', async function () {
     const before = await boundBytes(this);
     let view: Buffer | undefined = (() => NodeMemory.open({ node: 0, size: 64 * MIB }).view(0, 1))();
     await collected(() => false);
@@ -174,7 +174,7 @@ describe('NodeMemory', () => {
     }
   });
 
-  it('takes huge pages that were set apart, and says how when there are too few', function () {
+  it('takes reserved huge pages, and says how to reserve more', function () {
     needsRoot(this);
     const apart = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages';
     const before = readFileSync(apart, 'utf8').trim();
@@ -192,7 +192,7 @@ describe('NodeMemory', () => {
   });
 
   describe('NodeMemory.openAsync', () => {
-    it('is the same, piece by piece, while the event loop turns', async () => {
+    it('opens the same memory step by step, while the event loop turns', async () => {
       const seen: Progress[] = [];
       let turns = 0;
       const turn = () => {
@@ -217,7 +217,7 @@ describe('NodeMemory', () => {
       assert(memory.view(80 * MIB - 5, 6).every((byte) => byte === 0));
     });
 
-    it('leaves pages to be touched later when told to', async () => {
+    it('with populate: false allocates no page', async () => {
       using memory = await NodeMemory.openAsync({
         node: 0,
         size: 10 * PAGE,
@@ -227,7 +227,7 @@ describe('NodeMemory', () => {
       assert.deepEqual(memory.where(), { pageSize: PAGE, nodes: new Map(), untouched: 10 });
     });
 
-    it('takes huge pages too', async function () {
+    it('takes reserved huge pages', async function () {
       needsRoot(this);
       const apart = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages';
       const before = readFileSync(apart, 'utf8').trim();
@@ -240,7 +240,7 @@ describe('NodeMemory', () => {
       }
     });
 
-    it('is given up on a signal, and all is given back', async function () {
+    it('gives all memory back on a signal', async function () {
       const before = await boundBytes(this);
       await assert.rejects(
         NodeMemory.openAsync({ node: 0, size: PAGE, signal: AbortSignal.abort(new Error('no')) }),
@@ -262,7 +262,7 @@ describe('NodeMemory', () => {
       assert(await collected(() => boundNow() === before));
     });
 
-    it('gives all back when the callback throws', async function () {
+    it('gives all memory back when onProgress throws', async function () {
       const before = await boundBytes(this);
       const onProgress = () => {
         throw new Error('mine');
@@ -294,7 +294,7 @@ describe('NodeMemory', () => {
       );
     });
 
-    it('stops when others take the memory meanwhile', async () => {
+    it('stops when other processes take the memory meanwhile', async () => {
       const root = mkdtempSync(join(tmpdir(), 'pmem-test-'));
       try {
         const node = join(root, 'devices', 'system', 'node', 'node0');
@@ -315,7 +315,7 @@ describe('NodeMemory', () => {
     });
   });
 
-  it('refuses what a limit on this process would have it killed for', async function () {
+  it('refuses a size for which the kernel would kill this process', async function () {
     const group = limitedGroup(256 * MIB);
     if (group === undefined) return this.skip();
     try {
@@ -367,19 +367,19 @@ describe('NodeMemory', () => {
     });
     afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-    it('without NUMA all memory is on node 0', () => {
+    it('has all memory on node 0 without NUMA', () => {
       using memory = openOn({ node: 0, size: PAGE }, { sys: join(root, 'none'), proc: root });
       assert.deepEqual(memory.where().nodes, new Map([[0, 1]]));
       throwsCode(() => openOn({ node: 1, size: PAGE }, { sys: join(root, 'none'), proc: root }), 'ERR_PMEM_NODE');
     });
 
-    it('a node can be there and have no memory', () => {
+    it('refuses a node without memory', () => {
       throwsCode(() => openOn({ node: 1, size: PAGE }, host('0,2')), 'ERR_PMEM_NODE', {
         message: /node 1 has no memory; with memory: 0, 2/,
       });
     });
 
-    it('what the kernel could drop counts as room', () => {
+    it('counts memory that the kernel can drop as free', () => {
       const kib = (free: number, files: number, shared: number) =>
         `Node 0 MemFree: ${free} kB\nNode 0 FilePages: ${files} kB\nNode 0 Shmem: ${shared} kB\nNode 0 SReclaimable: 1 kB\n`;
       openOn({ node: 0, size: 3 * PAGE }, host('0', kib(4, 11, 4))).close();
@@ -413,13 +413,13 @@ describe('NodeMemory', () => {
       const within = (used: number) => String(used + options.size + OVERHEAD);
 
       for (const [what, cgroup, mount, path] of [
-        ['its own', '0::/a/b', V2, 'a/b/'],
-        ['one above', '0::/a/b', V2, 'a/'],
-        ['that of a container, which sees no other', '0::/', V2, ''],
-        ['that of a container without a namespace', '0::/docker/x', V2.replace(' / ', ' /docker/x '), ''],
-        ['one above what a container may see', '0::/../other', V2, ''],
+        ['the limit of its group', '0::/a/b', V2, 'a/b/'],
+        ['the limit of a group above', '0::/a/b', V2, 'a/'],
+        ['the limit of a container, which sees no other group', '0::/', V2, ''],
+        ['the limit of a container without a namespace', '0::/docker/x', V2.replace(' / ', ' /docker/x '), ''],
+        ['the limit of a group above what a container may see', '0::/../other', V2, ''],
       ] as const) {
-        it(`version 2: ${what}`, () => {
+        it(`keeps ${what} (version 2)`, () => {
           const files = { [`${path}memory.max`]: within(MIB), [`${path}memory.current`]: String(MIB) };
           openOn(options, limited(cgroup, mount, files)).close();
           const less = { ...files, [`${path}memory.current`]: String(MIB + 1) };
@@ -436,7 +436,7 @@ describe('NodeMemory', () => {
         });
       }
 
-      it('version 1', () => {
+      it('keeps a limit of version 1', () => {
         const mount = '30 1 0:30 / AT rw - cgroup cgroup rw,memory\n31 1 0:31 / AT/cpu rw - cgroup cgroup rw,cpu';
         const cgroup = '4:cpu:/c\n5:memory,hugetlb:/m\n0::/';
         const files = { 'm/memory.limit_in_bytes': within(0), 'm/memory.usage_in_bytes': '0' };
@@ -451,7 +451,7 @@ describe('NodeMemory', () => {
         openOn(options, limited(cgroup, mount, unlimited)).close();
       });
 
-      it('the least of several counts, and no limit is none', () => {
+      it('keeps the least of several limits', () => {
         const several = {
           'a/b/memory.max': 'max',
           'a/b/memory.current': '5',
@@ -468,7 +468,7 @@ describe('NodeMemory', () => {
       });
     });
 
-    it('a node that this process may not use is refused by the kernel, in words', function () {
+    it("explains the kernel's refusal of a node that this process may not use", function () {
       if (readFileSync('/sys/devices/system/node/has_memory', 'utf8').trim() !== '0') this.skip();
       throwsCode(() => openOn({ node: 2, size: PAGE }, host('0,2')), 'EINVAL', { message: /Mems_allowed_list/ });
     });
