@@ -26,13 +26,13 @@ describe('useOf', () => {
     writeFileSync(path, Buffer.alloc(2 * MIB));
   });
 
-  it('are none of a device that is not open, or missing', () => {
+  it('finds nobody where a device is not open, or missing', () => {
     assert.equal(useOf(path, HOST), undefined);
     assert.equal(useOf(name('missing'), HOST), undefined);
     assert.equal(useOf(path, { sys: name('no-sys'), proc: name('no-proc') }), undefined);
   });
 
-  it('are this process, by a descriptor', () => {
+  it('finds this process by a descriptor', () => {
     const fd = openSync(path, 'r');
     assert.deepEqual(usersOf(path, HOST), [process.pid]);
     assert.match(useOf(path, HOST) ?? '', new RegExp(`^is open in process ${process.pid}$`));
@@ -40,7 +40,7 @@ describe('useOf', () => {
     assert.equal(useOf(path, HOST), undefined);
   });
 
-  it('are this process, by an open device, and by a mapping that outlives it', () => {
+  it('finds this process by an open device, and by a mapping that outlives it', () => {
     const device = DaxDevice.open(path, { emulate: true });
     assert.deepEqual(usersOf(path, HOST), [process.pid]);
     const mapped = device.map();
@@ -51,7 +51,7 @@ describe('useOf', () => {
     assert.equal(useOf(path, HOST), undefined);
   });
 
-  it('are known by /proc/self in the /proc of another PID namespace', () => {
+  it('tells this process from others in the /proc of another PID namespace', () => {
     const proc = name('proc');
     const link = (pid: string, opened: string) => {
       mkdirSync(join(proc, pid, 'fd'), { recursive: true });
@@ -70,7 +70,7 @@ describe('useOf', () => {
     });
   });
 
-  it('are those that have it locked, seen in /proc or not', () => {
+  it('finds a lock, of a process that /proc shows or not', () => {
     {
       using region = DaxRegion.open(path, { emulate: true });
       region.create();

@@ -57,7 +57,7 @@ describe('pmem dax on a region of the kernel', () => {
     region.create();
   });
 
-  it('create makes what daxctl lists, and list what daxctl does', () => {
+  it('create makes what daxctl lists, and list shows what daxctl does', () => {
     const theirs = daxctl().map(({ chardev, size, mode }) => ({ chardev, size, mode }));
     const ours = (JSON.parse(pmem('list', '--json')) as Listed[]).map(({ chardev, size, mode }) => ({
       chardev,
@@ -73,14 +73,14 @@ describe('pmem dax on a region of the kernel', () => {
     assert.match(pmem('list', '--target-node', '7'), /no DAX device that fits/);
   });
 
-  it('info tells what it is, and that its faults are guaranteed', () => {
+  it('info shows a device, and that its faults are guaranteed', () => {
     const { guarantee, emulated, align, mappings } = JSON.parse(pmem('info', 'dax0.0', '--json'));
     assert.deepEqual([guarantee.given, guarantee.verifiedBy, emulated, align], [true, 'smaps', false, 2 * MIB]);
     assert.equal(mappings.length, 1);
     assert.match(pmem('info', device), /page faults +guaranteed/);
   });
 
-  it('copy brings in what daxio gets out', () => {
+  it('copy writes what daxio reads', () => {
     pmem('copy', '-i', file, '-o', device, '--seek', '3MiB', '--verify');
     execFileSync('daxio', ['-i', device, '-o', out, '-k', String(3 * MIB), '-l', String(bytes.length)], {
       stdio: 'pipe',
@@ -89,20 +89,20 @@ describe('pmem dax on a region of the kernel', () => {
     rmSync(out);
   });
 
-  it('copy gets out what daxio brings in', () => {
+  it('copy reads what daxio writes', () => {
     execFileSync('daxio', ['--clear-bad-blocks=no', '-i', file, '-o', device, '-s', '4097'], { stdio: 'pipe' });
     pmem('copy', '-i', device, '-o', out, '--skip', '4097', '--length', String(bytes.length), '--verify');
     assert(readFileSync(out).equals(bytes));
   });
 
-  it('copy zeroes what it is told to, and nothing else', () => {
+  it('copy --zero zeroes its range, and nothing else', () => {
     pmem('copy', '--zero', '-o', device, '--seek', '4098', '--length', '1MiB', '--verify');
     using region = Region.open(device, { readOnly: true });
     const wanted = Buffer.concat([bytes.subarray(0, 1), Buffer.alloc(MIB), bytes.subarray(MIB + 1)]);
     assert(region.view(4097, bytes.length).equals(wanted));
   });
 
-  it('copy refuses what does not fit, and a device that somebody has open', async () => {
+  it('copy refuses what does not fit, and a device that another process has open', async () => {
     await rejectsCode(copyDevice({ input: file, output: device, seek: 62 * MIB }), 'ENOSPC');
     await rejectsCode(copyDevice({ input: device, output: out, skip: 64 * MIB + 1 }), 'ERR_OUT_OF_RANGE');
     using region = Region.open(device);
@@ -114,7 +114,7 @@ describe('pmem dax on a region of the kernel', () => {
     assert.equal(region.closed, false);
   });
 
-  it('destroy asks first, refuses what is in use, and gives the memory back', () => {
+  it('destroy wants --yes, refuses a device in use, and gives the memory back', () => {
     const destroy = (...words: string[]) =>
       spawnSync(process.execPath, [MAIN, 'dax', 'destroy', 'dax0.0', ...words], { encoding: 'utf8' });
     assert.match(destroy().stderr, /ERR_PMEM_NOT_CONFIRMED.*64 MiB.*--yes/);
@@ -126,7 +126,7 @@ describe('pmem dax on a region of the kernel', () => {
     assert.match(destroy('--yes').stderr, /ENODEV: the kernel has no DAX device 'dax0\.0'/);
   });
 
-  it('destroy --zero leaves zeroes for whoever gets the memory next, and not where somebody has the device open', () => {
+  it('destroy --zero leaves zeroes, and refuses a device that another process has open', () => {
     const again = () => {
       assert.equal(JSON.parse(pmem('create', '--size', '64MiB', '--json')).chardev, 'dax0.0');
       return Region.open('/dev/dax0.0');

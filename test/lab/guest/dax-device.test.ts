@@ -32,7 +32,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
   describe(`DaxDevice on /dev/dax, aligned to ${align}`, () => {
     const path = () => place(name).path;
 
-    it('tells what daxctl and sysfs do, without either', () => {
+    it('tells the same as daxctl and sysfs', () => {
       using device = DaxDevice.open(path());
       const listed = JSON.parse(execFileSync('daxctl', ['list', '-D'], { encoding: 'utf8' })) as Listed[];
       const found = listed.find(({ chardev }) => chardev === basename(path()));
@@ -50,7 +50,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       assert(directory.includes(`/${device.region}/`), `${device.region} in ${directory}`);
     });
 
-    it('has the alignment that it was configured for, and no other', () => {
+    it('accepts only the alignment that the device was configured for', () => {
       for (const other of [4096, 2 * MIB, GIB].filter((one) => one !== align)) {
         throwsCode(() => DaxDevice.open(path(), { align: other }), 'EINVAL', {
           message: new RegExp(`configured with an alignment of ${align} .*${other} was asked for`),
@@ -60,7 +60,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       throwsCode(() => DaxDevice.open(path(), { size: align, emulate: true }), 'EINVAL', { message: /as a whole/ });
     });
 
-    it('guarantees its page size for each fault, as smaps says, and nothing is missing', () => {
+    it('guarantees its page size for each fault, as smaps says', () => {
       using device = DaxDevice.open(path());
       const { reason, ...guarantee } = device.guarantee;
       assert.deepEqual(guarantee, { given: true, pageSize: align, verifiedBy: 'smaps', missing: [] });
@@ -74,7 +74,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
     });
 
     if (align === SMALL) {
-      it('divided by a larger alignment, is mapped by that', () => {
+      it('as a region of a larger alignment is mapped by that', () => {
         const unit = 2 * MIB;
         using whole = DaxDevice.open(path());
         const { resource = Number.NaN } = whole;
@@ -90,7 +90,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
     }
 
     for (const store of [0, 1] as const) {
-      it(`touching every 4 KiB costs a fault for each page, exactly: ${store === 1 ? 'storing' : 'reading'}`, () => {
+      it(`takes exactly one fault for each page, ${store === 1 ? 'storing' : 'reading'}`, () => {
         const kernel = loadKernel();
         using device = DaxDevice.open(path());
         const length = align === SMALL ? 8 * MIB : align === GIB ? device.size : 64 * MIB;
@@ -101,7 +101,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       });
     }
 
-    it('populated, costs none', async () => {
+    it('takes no fault after populate', async () => {
       const kernel = loadKernel();
       using device = DaxDevice.open(path());
       const length = Math.max(align, 4 * MIB);
@@ -140,7 +140,7 @@ for (const type of ['ext4', 'xfs']) {
       [2 * MIB, SIZE],
       [SMALL, 4 * MIB],
     ] as const) {
-      it(`aligned to ${align}: given, verified by single touches, and counted exactly`, () => {
+      it(`guarantees pages of ${align}, verified by single touches, and counts them exactly`, () => {
         const kernel = loadKernel();
         const path = file(`dax-${align}`);
         makeAligned(path, SIZE);
@@ -166,7 +166,7 @@ for (const type of ['ext4', 'xfs']) {
       });
     }
 
-    it('verifying changes nothing in the file', () => {
+    it('changes nothing in the file by verifying', () => {
       const path = file('contents');
       const contents = Buffer.alloc(4 * MIB, 'what was there');
       writeFileSync(path, contents);
@@ -177,7 +177,7 @@ for (const type of ['ext4', 'xfs']) {
       rmSync(path);
     });
 
-    it('whose extents are not aligned is refused, at 2 MiB; emulated, it says so; at 4 KiB it is fine', () => {
+    it('refuses extents off the alignment of 2 MiB, unless emulated, and takes them at 4 KiB', () => {
       const path = file('shifted');
       makeAligned(path, SIZE + SMALL);
       // Everything moves by 4 KiB, away from the alignment.
@@ -196,7 +196,7 @@ for (const type of ['ext4', 'xfs']) {
       rmSync(path);
     });
 
-    it('whose later extents are not aligned is found out when they are mapped', () => {
+    it('finds later extents off the alignment when it maps them', () => {
       const path = file('later');
       makeAligned(path, SIZE + SMALL);
       const at = String(4 * MIB);
@@ -214,7 +214,7 @@ for (const type of ['ext4', 'xfs']) {
       rmSync(path);
     });
 
-    it('aligned to 1 GiB is refused: files are mapped by at most 2 MiB', () => {
+    it('refuses an alignment of 1 GiB, as files are mapped by at most 2 MiB', () => {
       const path = file('giant');
       throwsCode(() => DaxDevice.open(path, { create: true, size: GIB, align: GIB }), 'ERR_PMEM_FAULT_GRANULARITY', {
         message: /at most 2 MiB/,
@@ -226,7 +226,7 @@ for (const type of ['ext4', 'xfs']) {
 describe('DaxDevice where no fault can be guaranteed', () => {
   const { reserved } = everything;
 
-  it('on reserved physical memory: emulated only', () => {
+  it('opens reserved physical memory emulated only', () => {
     assert(reserved !== undefined);
     const { start: offset, size } = reserved;
     throwsCode(() => DaxDevice.open('/dev/mem', { offset, size }), 'ERR_PMEM_FAULT_GRANULARITY', {
@@ -242,7 +242,7 @@ describe('DaxDevice where no fault can be guaranteed', () => {
   });
 
   for (const name of ['disk', 'tmpfs']) {
-    it(`on ${name}: emulated only`, () => {
+    it(`opens a file on ${name} emulated only`, () => {
       const path = join(place(name).path, 'emulated');
       throwsCode(() => DaxDevice.open(path, { create: true, size: 4 * MIB }), 'ERR_PMEM_FAULT_GRANULARITY');
       using device = DaxDevice.open(path, { create: true, size: 4 * MIB, emulate: true });
@@ -252,7 +252,7 @@ describe('DaxDevice where no fault can be guaranteed', () => {
   }
 
   for (const name of ['raw', 'bar']) {
-    it(`on ${name}: emulated only`, () => {
+    it(`opens a file on ${name} emulated only`, () => {
       const { path } = place(name);
       throwsCode(() => DaxDevice.open(path), 'ERR_PMEM_FAULT_GRANULARITY');
       using device = DaxDevice.open(path, { emulate: true, assumePersistent: true });

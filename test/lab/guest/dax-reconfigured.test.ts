@@ -84,11 +84,11 @@ function attempt(fd: number): string {
   return answer === 0 ? 'ok' : getSystemErrorName(-answer);
 }
 
-describe('a DAX device that is reconfigured while it is open', () => {
+describe('DaxDevice on a device that is reconfigured while it is open', () => {
   before(() => run('modprobe', '--config', '/dev/null', 'kmem'));
 
   for (const { name, change, more, fresh, back } of CHANGES) {
-    it(`${name}: ENXIO by mmap(2), by DaxDevice, and emulated on a file that was made shorter`, () => {
+    it(`refuses to map it with ENXIO, as mmap(2) does, and as on a truncated file: ${name}`, () => {
       const file = join(place('tmpfs').path, 'reshaped');
       writeFileSync(file, '');
       truncateSync(file, 4 * ALIGN);

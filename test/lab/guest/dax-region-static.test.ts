@@ -11,8 +11,8 @@ export const machines = [small];
 
 const UNIT = 2 * 2 ** 20;
 
-describe('a static DAX region', () => {
-  it('tells what it is, and refuses in words what the kernel does not offer', () => {
+describe('DaxRegion of the kernel, static,', () => {
+  it('shows its device, and refuses to create, resize and destroy, with the way out', () => {
     const { path } = place('dax-2m');
     const region = DaxRegion.list().find(({ instances }) => instances.some(({ name }) => name === basename(path)));
     assert(region !== undefined);
@@ -33,7 +33,7 @@ describe('a static DAX region', () => {
     assert.equal(device.emulated, false);
   });
 
-  it('can be divided all the same, by a region on its device', () => {
+  it('can be divided by a region on its device', () => {
     using region = DaxRegion.open(place('dax-2m').path);
     const [first] = [region.create({ size: UNIT }), region.create({ size: UNIT })];
     first?.destroy();

@@ -68,7 +68,7 @@ function mappingsOf(name: string): DaxMapping[] {
   return found;
 }
 
-describe('a dynamic DAX region of the kernel', () => {
+describe('DaxRegion of the kernel, dynamic,', () => {
   let region: DaxRegion;
 
   function clear(): void {
@@ -80,7 +80,7 @@ describe('a dynamic DAX region of the kernel', () => {
     region = DaxRegion.find();
   });
 
-  it('is what the machine has, as the kernel makes it: one device of everything', () => {
+  it('has at first one device of all its memory, as the kernel makes it', () => {
     assert.equal(region.real, true);
     assert.equal(region.size, soft.size);
     assert.equal(region.align, UNIT);
@@ -97,7 +97,7 @@ describe('a dynamic DAX region of the kernel', () => {
     throwsCode(() => region.create(), 'ENOSPC', { message: /nothing is free/ });
   });
 
-  it("is found by its nodes, and by nobody else's", () => {
+  it('is found by its own nodes only', () => {
     assert.equal(DaxRegion.find({ targetNode: 0 }).id, region.id);
     assert.equal(DaxRegion.find({ numaNode: 0, id: 0 }).id, region.id);
     assert.deepEqual(DaxRegion.list({ targetNode: 1 }), []);
@@ -106,7 +106,7 @@ describe('a dynamic DAX region of the kernel', () => {
     });
   });
 
-  it('what we do daxctl sees', () => {
+  it('makes changes that daxctl sees', () => {
     clear();
     agree(region);
     const first = region.create({ size: 64 * MIB });
@@ -129,7 +129,7 @@ describe('a dynamic DAX region of the kernel', () => {
     assert(!existsSync('/sys/bus/dax/devices/dax0.1'));
   });
 
-  it('what daxctl does we see, and can go on with', () => {
+  it('sees changes of daxctl, and goes on with them', () => {
     clear();
     daxctl('create-device', '--region', '0', '--size', String(64 * MIB));
     agree(region);
@@ -157,7 +157,7 @@ describe('a dynamic DAX region of the kernel', () => {
     agree(region);
   });
 
-  it('several pieces show as mapping0..n, and map as one range that keeps its bytes', () => {
+  it('maps an instance of several pieces as one range that keeps its bytes', () => {
     clear();
     const all = [8, 8, 8, 8].map((units) => region.create({ size: units * UNIT })) as DaxInstance[];
     all[0]?.destroy();
@@ -195,7 +195,7 @@ describe('a dynamic DAX region of the kernel', () => {
     agree(region);
   });
 
-  it('in one piece, or these very bytes', () => {
+  it('creates contiguous instances, and instances of given ranges', () => {
     clear();
     const first = region.create({ size: 2 * UNIT });
     region.create({ size: UNIT });
@@ -224,7 +224,7 @@ describe('a dynamic DAX region of the kernel', () => {
     agree(region);
   });
 
-  it('chooses bytes as our own regions do: 40 random operations (seed 6)', () => {
+  it('chooses bytes as emulated regions do in 40 random operations (seed 6)', () => {
     clear();
     const file = join(place('tmpfs').path, 'twin');
     writeFileSync(file, '');
@@ -263,7 +263,7 @@ describe('a dynamic DAX region of the kernel', () => {
     rmSync(file);
   });
 
-  it('is refused what the kernel would refuse, with its codes', () => {
+  it("refuses with the kernel's codes", () => {
     clear();
     const instance = region.create({ size: 8 * UNIT });
     throwsCode(() => region.create({ size: MIB }), 'EINVAL', { message: /nearest: 2097152$/ });
@@ -280,7 +280,7 @@ describe('a dynamic DAX region of the kernel', () => {
     agree(region);
   });
 
-  it('a device in use is neither resized nor destroyed: the kernel would take the memory from under it', async () => {
+  it('neither resizes nor destroys a device in use, from which the kernel would take the memory', async () => {
     clear();
     const instance = region.create({ size: 8 * UNIT });
     const calls = [() => instance.resize(UNIT), () => instance.destroy()];
@@ -318,7 +318,7 @@ describe('a dynamic DAX region of the kernel', () => {
     agree(region);
   });
 
-  it('without rights nothing is changed: EACCES, in words', async () => {
+  it('changes nothing without the rights (EACCES)', async () => {
     clear();
     region.create({ size: 8 * UNIT });
     const said = await childValue(
@@ -350,7 +350,7 @@ describe('a dynamic DAX region of the kernel', () => {
     assert.equal(region.instances[0]?.size, 8 * UNIT);
   });
 
-  it('can be divided further: a region on one of its devices', () => {
+  it('can be divided further by a region on one of its devices', () => {
     clear();
     const outer = region.create({ size: 8 * UNIT });
     using inner = DaxRegion.open(`/dev/${outer.name}`);

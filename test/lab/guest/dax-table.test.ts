@@ -53,7 +53,7 @@ function byDevice(device: DaxDevice, row: Row): Answer {
 }
 
 for (const [name, align] of Object.entries(ALIGNMENTS)) {
-  describe(`mapping a DAX device aligned to ${align}: by mmap(2), by DaxDevice, emulated`, () => {
+  describe(`DaxDevice.map, aligned to ${align}, against mmap(2) and emulated:`, () => {
     const file = () => join(place('disk').path, `like-${name}`);
     /** For storing, and for reading only. */
     let descriptors: readonly [number, number];
@@ -96,7 +96,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       });
     }
 
-    it('has at least 40 rows on which all agree, and says of the others why not', () => {
+    it('agrees in at least 40 rows, and says why not in the others', () => {
       const rows = table(align, 4 * align);
       const counts: Partial<Record<Verdict, number>> = {};
       for (const { name: title, kernel, ours, verdict } of rows) {
@@ -111,7 +111,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
     });
 
     if (align > 4096) {
-      it('an offset off the alignment at an aligned address: EINVAL, where the kernel maps other bytes than those', () => {
+      it('refuses an offset off the alignment with an address, where the kernel maps other bytes', () => {
         const offset = 4096n;
         using region = real[0].map({ length: align });
         region.store64(0, 0x1111n);
@@ -137,7 +137,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       });
     }
 
-    it('after close: EBADF', () => {
+    it('refuses with EBADF after close', () => {
       const { path } = place(name);
       const fd = openSync(path, fsConstants.O_RDWR);
       closeSync(fd);

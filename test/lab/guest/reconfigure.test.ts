@@ -108,7 +108,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
     assert.notDeepEqual(memory, device);
   });
 
-  it('does what daxctl does: drivers, blocks, zones, and as much more memory', () => {
+  it('to system-ram does what daxctl does: drivers, blocks, zones, and as much more memory', () => {
     const report = toMemory();
     assert.deepEqual(state(), memory);
     const { node, all } = memory.totals;
@@ -133,26 +133,26 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
     assert.equal(all - device.totals.all, node);
   });
 
-  it('and back', () => {
+  it('to devdax gives the device back', () => {
     const report = toDevice();
     assert.deepEqual(state(), device);
     assert.equal(report.offlined, memory.blocks.length);
     assert.equal(report.path, place('spare').path);
   });
 
-  it('ours to memory, daxctl back', () => {
+  it('to system-ram can be undone by daxctl', () => {
     toMemory();
     daxctl('devdax', '--force');
     assert.deepEqual(state(), device);
   });
 
-  it('daxctl to memory, ours back', () => {
+  it('to devdax undoes what daxctl did', () => {
     daxctl('system-ram');
     toDevice();
     assert.deepEqual(state(), device);
   });
 
-  it('leaves the memory offline when told to, and brings it online when asked again', () => {
+  it('with online: false leaves the memory offline, and brings it online later', () => {
     daxctl('system-ram', '--no-online');
     const offline = state();
     toDevice();
@@ -169,7 +169,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
     assert.deepEqual(state(), device);
   });
 
-  it('refuses what would be regretted, and changes nothing', () => {
+  it('refuses without confirmation or with open descriptors, and changes nothing', () => {
     throwsCode(() => reconfigure(place('spare').path, 'system-ram'), 'ERR_PMEM_NOT_CONFIRMED');
     {
       using region = Region.open(place('spare').path, { shared: true });
@@ -199,7 +199,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
     toDevice();
   });
 
-  it('by the command line too', () => {
+  it('works by the command line', () => {
     const { path } = place('spare');
     const refused = command(path, '--mode', 'system-ram');
     assert.equal(refused.status, 1);
@@ -216,7 +216,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
     assert.deepEqual(state(), device);
   });
 
-  describe('the node that the memory becomes', () => {
+  describe("with the memory's own node", () => {
     before(() => {
       throwsCode(() => NodeMemory.open({ node: 1, size: MIB }), 'ERR_PMEM_NODE', {
         message: /node 1 .*; with memory: 0/,
@@ -225,11 +225,11 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       toMemory();
     });
 
-    it('is no device to be opened: ENXIO, in words', () => {
+    it('leaves a device that cannot be opened (ENXIO)', () => {
       throwsCode(() => Region.open(place('spare').path), 'ENXIO', { message: /system-ram/ });
     });
 
-    it('has the pages of NodeMemory.open, as numa_maps says too', () => {
+    it('gives NodeMemory.open pages of that node, as numa_maps says', () => {
       using bound = NodeMemory.open({ node: 1, size: 64 * MIB });
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map([[1, 16384]]), untouched: 0 });
       const [line, ...others] = boundToNode1();
@@ -240,7 +240,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.deepEqual(bound.where(64 * MIB - 1).nodes, new Map([[1, 1]]));
     });
 
-    it('has the pages of NodeMemory.openAsync, in one mapping that is bound', async () => {
+    it('gives NodeMemory.openAsync pages of that node, in one bound mapping', async () => {
       using bound = await NodeMemory.openAsync({ node: 1, size: 80 * MIB });
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map([[1, 20480]]), untouched: 0 });
       const [line, ...others] = boundToNode1();
@@ -248,14 +248,14 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.deepEqual(others, []);
     });
 
-    it('gets the pages that are touched later', () => {
+    it('gives pages that are touched later', () => {
       using bound = NodeMemory.open({ node: 1, size: MIB, populate: false });
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map(), untouched: 256 });
       bound.view(4096, 1).fill(1);
       assert.deepEqual(bound.where(), { pageSize: 4096, nodes: new Map([[1, 1]]), untouched: 255 });
     });
 
-    it('gives huge pages that were set apart there', () => {
+    it('gives huge pages that were reserved there', () => {
       const apart = join(NODE, 'hugepages', 'hugepages-2048kB', 'nr_hugepages');
       throwsCode(() => NodeMemory.open({ node: 1, size: '8MiB', hugePages: '2MiB' }), 'ENOMEM', {
         message: /node1.*nr_hugepages/,
@@ -269,7 +269,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       writeFileSync(apart, '0');
     });
 
-    it('has the Buffers of an arena', () => {
+    it('gives an arena its Buffers', () => {
       using arena = VolatileArena.open({ device: basename(place('spare').path), size: 32 * MIB });
       assert.equal(arena.node, 1);
       assert.equal(arena.persistent, false);
@@ -281,7 +281,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert.equal(arena.statistics().used, 0);
     });
 
-    it('refuses more than it has, and no process is killed for it', async () => {
+    it('refuses more memory than the node has, and no process is killed', async () => {
       const size = memory.totals.node + 32 * MIB;
       throwsCode(() => NodeMemory.open({ node: 1, size }), 'ENOMEM', { message: /NUMA node 1/ });
       // A host whose figures are out of date.
@@ -302,7 +302,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert((counts.get(1) ?? 0) > 0 && (counts.get(0) ?? 0) > 0);
     });
 
-    it('is not taken from beyond the limit of a control group, which would kill', () => {
+    it('keeps to the limit of a control group, past which the kernel kills', () => {
       const groups = '/run/limits';
       mkdirSync(groups);
       execFileSync('mount', ['-t', 'cgroup2', 'cgroup2', groups]);
@@ -329,7 +329,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       execFileSync('umount', [groups]);
     });
 
-    it('moves what is on it when it is taken away', () => {
+    it('moves pages away when the memory is taken offline', () => {
       using bound = NodeMemory.open({ node: 1, size: 16 * MIB });
       bound.view().fill(9);
       toDevice();
@@ -337,7 +337,7 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
       assert(bound.view().every((byte) => byte === 9));
     });
 
-    it('is a device again, which keeps what is stored', () => {
+    it('makes it a device again, which keeps what is stored', () => {
       assert.deepEqual(state(), device);
       {
         using region = Region.open(place('spare').path);
@@ -348,8 +348,8 @@ describe('reconfigure, on a machine with two NUMA nodes', () => {
     });
   });
 
-  describe('memory that is not movable', () => {
-    it('stays, if the kernel keeps something there: EBUSY, and all of it is as before', async () => {
+  describe('with memory that is not movable', () => {
+    it('refuses with EBUSY where the kernel keeps something there, and leaves all of it as it was', async () => {
       // Last: nothing but a restart may take this back.
       const report = toMemory({ movable: false });
       assert.equal(report.memory?.movable, false);

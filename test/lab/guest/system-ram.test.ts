@@ -38,26 +38,26 @@ function byName(a: { chardev: string | undefined }, b: { chardev: string | undef
   return String(a.chardev).localeCompare(String(b.chardev));
 }
 
-describe('a DAX device in mode system-ram', () => {
+describe('DAX device in mode system-ram', () => {
   before(() => {
     execFileSync('modprobe', ['--config', '/dev/null', 'kmem']);
     daxctl('reconfigure-device', '--mode=system-ram', '--no-online', basename(place('spare').path));
   });
 
-  it('cannot be opened: ENXIO, as the kernel says, and in words', () => {
+  it('cannot be opened (ENXIO), and the error says why', () => {
     const { path } = place('spare');
     throwsCode(() => Region.open(path), 'ENXIO', { message: /system-ram/ });
     throwsCode(() => explain(path), 'ENXIO', { message: /system-ram/ });
   });
 
-  it('is listed as daxctl lists it, as volatile and without a path', () => {
+  it('is listed as by daxctl, as volatile and without a path', () => {
     assert.deepEqual(listed(), byDaxctl());
     const device = listDevices().find(({ mode }) => mode === 'system-ram');
     assert.equal(device?.volatile, true);
     assert.equal(device.path, undefined);
   });
 
-  it('is what it was when it is a device again', () => {
+  it('is as before when it is a device again', () => {
     daxctl('reconfigure-device', '--mode=devdax', '--force', basename(place('spare').path));
     assert.deepEqual(listed(), byDaxctl());
     using region = Region.open(place('spare').path);
