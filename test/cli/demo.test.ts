@@ -73,7 +73,7 @@ describe('pmem demo', () => {
     assert.match(text, /Here stores are durable by /);
     assert.equal(stdout.match(/ ok$/gm)?.length, 2);
     assert.match(text, /All \d+ acknowledged records are there\. A record cut in half on purpose was recognised\./);
-    assert.match(text, /SIGKILL is the death of a process, not of the power/);
+    assert.match(text, /SIGKILL ends a process, not the power/);
     for (const size of ['64 B', '4 KiB', '1 MiB']) {
       assert.match(stdout, new RegExp(`^ +${size}  .*[\\d.]+ [nµm]?s  .*[\\d.]+ [nµm]?s`, 'm'));
     }
@@ -232,8 +232,8 @@ describe('pmem demo on tmpfs', () => {
     const { code, stdout } = await pmem(['demo', file, '--assume-persistent', '--rounds', '2']);
     assert.equal(code, 0);
     const text = stdout.replace(/\s+/g, ' ');
-    assert.match(text, /durable by CPU cache flushes, as is assumed: persistence is assumed, not confirmed/);
-    assert.match(text, /That the memory is persistent is assumed, not confirmed/);
+    assert.match(text, /durable by CPU cache flushes, by assumption: persistence is assumed, not confirmed/);
+    assert.match(text, /The memory is assumed to be persistent, which is not confirmed/);
     assert.ok(!existsSync(file));
   });
 });

@@ -23,7 +23,7 @@ async function same(words: readonly string[], cwd?: string): Promise<string> {
 describe('pmem fdisk -l', () => {
   const file = onTmpfs();
 
-  describe('prints what fdisk prints', () => {
+  describe('prints what fdisk prints:', () => {
     before(function () {
       needsTool(this, 'fdisk');
     });

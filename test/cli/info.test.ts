@@ -27,7 +27,7 @@ describe('pmem info', () => {
     assert.match(stdout, new RegExp(`^CPU +flush ${cpuPaths().flush}, copy ${cpuPaths().copy}, `, 'm'));
   });
 
-  it('prints the same for scripts, with the same names whatever is known', async () => {
+  it('prints the same facts as JSON, with null for unknown ones', async () => {
     const path = fileOnDisk('file');
     writeFileSync(path, 'x');
     const { code, stdout } = await pmem(['info', path, '--json']);
@@ -37,7 +37,7 @@ describe('pmem info', () => {
     assert.ok('persistenceDomain' in printed && 'numaNode' in printed);
   });
 
-  it('tells of a directory what a file in it would have', async () => {
+  it('shows for a directory what a file in it would have', async () => {
     const path = fileOnDisk('directory');
     mkdirSync(path);
     const { code, stdout } = await pmem(['info', path]);
@@ -46,7 +46,7 @@ describe('pmem info', () => {
     assert.match(stdout, /^size +-$/m);
   });
 
-  it('says which setting of the environment the CPU cannot honour', async () => {
+  it('fails for a setting of the environment that the CPU lacks', async () => {
     const path = fileOnDisk('file');
     writeFileSync(path, 'x');
     const { code, stdout, stderr } = await pmem(['info', path], { env: { PMEM_FLUSH: 'magic' } });
@@ -59,7 +59,7 @@ describe('pmem info', () => {
 describe('pmem explain', () => {
   const fileOnDisk = onDisk();
 
-  it('says in words what durability there is, why, and what is in the way', async () => {
+  it('says which durability there is, why, and what the obstacles are', async () => {
     const path = fileOnDisk('file');
     writeFileSync(path, Buffer.alloc(4096));
     const { durability, obstacles } = explain(path);
@@ -74,7 +74,7 @@ describe('pmem explain', () => {
     }
   });
 
-  it('prints the same for scripts', async () => {
+  it('prints durability and obstacles as JSON', async () => {
     const path = fileOnDisk('file');
     writeFileSync(path, Buffer.alloc(4096));
     const { kind, durability, obstacles } = explain(path);
@@ -97,7 +97,7 @@ describe('pmem explain on tmpfs', () => {
     assert.match(stdout, /Way out: /);
   });
 
-  it('says what is assumed', async () => {
+  it('says that durability is assumed', async () => {
     const path = fileOnTmpfs('file');
     writeFileSync(path, Buffer.alloc(4096));
     const { code, stdout } = await pmem(['explain', path], { env: { PMEM_ASSUME_PERSISTENT: '1' } });
@@ -107,12 +107,12 @@ describe('pmem explain on tmpfs', () => {
   });
 });
 
-describe('pmem info and explain: paths that cannot be', () => {
+describe('a path that cannot be mapped', () => {
   const fileOnDisk = onDisk();
 
   for (const command of ['info', 'explain']) {
     for (const json of [[], ['--json']]) {
-      it(`${[command, ...json].join(' ')}: a missing file`, async () => {
+      it(`is an error of ${[command, ...json].join(' ')}: a missing file`, async () => {
         const path = fileOnDisk('missing');
         const { code, stdout, stderr } = await pmem([command, path, ...json]);
         assert.equal(code, 1);
@@ -125,7 +125,7 @@ describe('pmem info and explain: paths that cannot be', () => {
       });
     }
 
-    it(`${command}: a FIFO, which nobody writes to`, async () => {
+    it(`is an error of ${command}: a FIFO without a writer`, async () => {
       const path = fileOnDisk('fifo');
       execFileSync('mkfifo', [path]);
       const { code, stdout, stderr } = await pmem([command, path]);
@@ -134,14 +134,14 @@ describe('pmem info and explain: paths that cannot be', () => {
       assert.match(stderr, /^pmem: ENODEV: .*is neither a file nor a device/);
     });
 
-    it(`${command}: /dev/null`, async () => {
+    it(`is an error of ${command}: /dev/null`, async () => {
       const { code, stderr } = await pmem([command, '/dev/null']);
       assert.equal(code, 1);
       assert.match(stderr, /^pmem: ENODEV: '\/dev\/null' is a character device/);
       assert.doesNotMatch(stderr, /\n {4}at /);
     });
 
-    it(`${command}: below a file`, async () => {
+    it(`is an error of ${command}: a path below a file`, async () => {
       const path = fileOnDisk('file');
       writeFileSync(path, 'x');
       const { code, stderr } = await pmem([command, `${path}/x`]);

@@ -58,7 +58,7 @@ const MEMORY: PmemDevice = {
 };
 
 describe('pmem list', () => {
-  it('prints for scripts what the library knows', async () => {
+  it('prints the devices of the library as JSON', async () => {
     const { code, stdout, stderr } = await pmem(['list', '--json']);
     assert.equal(code, 0);
     assert.equal(stderr, '');
@@ -66,7 +66,7 @@ describe('pmem list', () => {
     assert.ok(Array.isArray(JSON.parse(stdout)));
   });
 
-  it('prints a table, or how to get a device where there is none', async () => {
+  it('prints a table, or ways to get a device where there is none', async () => {
     const { code, stdout, stderr } = await pmem(['list']);
     assert.equal(code, 0);
     assert.equal(stderr, '');
@@ -79,7 +79,7 @@ describe('pmem list', () => {
     for (const way of ['Region.open', 'ndctl', 'memmap=']) assert.ok(stdout.includes(way), way);
   });
 
-  it('lines the table up', () => {
+  it('lines the columns of the table up', () => {
     assert.deepEqual(deviceTable([FSDAX, MEMORY, NOTHING]), [
       'NAME          PATH        MODE           SIZE  ALIGN  REGION   PERSISTENCE        NODE  MOUNTED ON',
       'namespace0.0  /dev/pmem0  fsdax       126 GiB  2 MiB  region0  memory_controller     0  /mnt/pmem, /srv',
@@ -103,7 +103,7 @@ describe('pmem list', () => {
     assert.equal(asserted?.['assumed'], true);
   });
 
-  it("has ndctl's and daxctl's names, and leaves out what does not apply", () => {
+  it("has ndctl's and daxctl's names in JSON, and leaves out what does not apply", () => {
     assert.deepEqual(JSON.parse(deviceJson([FSDAX, MEMORY, NOTHING])), [
       {
         dev: 'namespace0.0',

@@ -1,4 +1,4 @@
-/** Names from elsewhere cannot move a terminal's cursor, nor begin a line that looks like ours. */
+/** Foreign names cannot move a terminal's cursor, nor begin a line that looks like ours. */
 
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
@@ -52,11 +52,11 @@ function assertSeen(text: string): void {
   assert.doesNotMatch(text.replaceAll('\n', ''), UNSEEN, JSON.stringify(text));
 }
 
-describe('text of others, as pmem prints it', () => {
+describe('foreign text printed by pmem', () => {
   const file = onTmpfs();
 
   for (const [name, [text, shown]] of Object.entries(HOSTILE)) {
-    it(`has ${name} in hexadecimal`, () => {
+    it(`shows ${name} in hexadecimal`, () => {
       assert.equal(printable(`x${text}y`), `x${shown}y`);
       assert.equal(printable(printable(`x${text}y`)), `x${shown}y`);
       assert.equal(rendered(`x${text}y`), `x${shown}y`);
@@ -68,7 +68,7 @@ describe('text of others, as pmem prints it', () => {
     assert.equal(printable(text), text);
   });
 
-  it('cannot pass for a colour or a line end of the command itself', () => {
+  it('cannot forge a colour or a line end of the command', () => {
     const red = colours({ isTTY: true } as NodeJS.WriteStream).bad('x');
     // What another process of the command would say: its marks are others.
     const forged = control('\u001b[2J').replace(/[0-9a-f]{8}-/, '00000000-');
@@ -76,7 +76,7 @@ describe('text of others, as pmem prints it', () => {
     assert.equal(rendered(`${BREAK}${red}`).startsWith('\n'), true);
   });
 
-  it('comes back from --json as it was, and holds no control character there', () => {
+  it('survives --json unchanged, without control characters in the JSON', () => {
     const value = { [ALL]: [ALL, 'é\u{e0001}'] };
     const text = jsonText(value);
     assertSeen(text);
@@ -84,7 +84,7 @@ describe('text of others, as pmem prints it', () => {
     assert.deepEqual(JSON.parse(text), value);
   });
 
-  it('keeps rows of devices on their lines, and columns lined up', () => {
+  it('cannot break rows and columns of a table', () => {
     const device = { name: NAME, mode: 'fsdax', enabled: true, volatile: false, mountPoints: [`/mnt/${NAME}`] };
     const devices = [device, { ...device, name: 'pmem1' }] as unknown as PmemDevice[];
     const lines = deviceTable(devices);
@@ -94,7 +94,7 @@ describe('text of others, as pmem prints it', () => {
     assertSeen(deviceJson(devices));
   });
 
-  it('reaches neither stdout nor stderr raw from operands, options and names of files', async () => {
+  it('reaches neither stdout nor stderr raw from operands, options and file names', async () => {
     const plain = file('plain');
     const path = file(NAME);
     Region.open(plain, { create: true, size: 8192 }).close();
@@ -117,14 +117,14 @@ describe('text of others, as pmem prints it', () => {
     }
   });
 
-  it('stays on one line in the error of a path that does not exist', async () => {
+  it('stays on one line in the error of a missing path', async () => {
     const { code, stderr } = await pmem(['info', `/nowhere/${NAME}`]);
     assert.equal(code, 1);
     assert.match(stderr, /^pmem: ENOENT: [^\n]*\\x1b\[2J[^\n]*\n$/);
     assertSeen(stderr);
   });
 
-  it('is in hexadecimal in the message of an error and of its cause, and raw in the property', () => {
+  it('is in hexadecimal in messages of errors and causes, and raw in the properties', () => {
     const path = `/nowhere/${NAME}`;
     const error = thrown(() => Region.open(path));
     assert.doesNotMatch(error.message, UNSEEN);
@@ -136,7 +136,7 @@ describe('text of others, as pmem prints it', () => {
     assert.doesNotMatch(new PmemError('EIO', `EIO: ${ALL}`).message, UNSEEN);
   });
 
-  it('names the holder of a lock by its short name in the message, and has its arguments in a property', async () => {
+  it('names the holder of a lock in the message by its short name, and in a property with its arguments', async () => {
     const path = file('held');
     const child = startChild(
       async (held) => {
@@ -161,7 +161,7 @@ describe('text of others, as pmem prints it', () => {
     assert.ok(holder?.command.startsWith('\u001b[2J'));
   });
 
-  it('never has the arguments of the holder of a lock in the message', async () => {
+  it('never has the arguments of a lock holder in the message', async () => {
     const path = file('arguments');
     const child = startChild(
       async (held) => {

@@ -8,7 +8,7 @@ import { onDisk } from '../support/temp.js';
 const SIZE = 16384;
 const MOST = capacity(SIZE);
 
-describe('pmem demo: the record scanner', () => {
+describe('scan of the records of the demo', () => {
   const file = onDisk();
 
   /** A file with `count` good records, changed by hand, scanned as after a crash. */
@@ -30,37 +30,37 @@ describe('pmem demo: the record scanner', () => {
     }
   }
 
-  it('fills the file to its end, and not beyond', () => {
+  it('has places up to the end of the file, and none past it', () => {
     assert.ok(place(MOST) + RECORD_SIZE <= SIZE);
     assert.ok(place(MOST + 1) + RECORD_SIZE > SIZE);
     assert.equal(place(1), HEADER_SIZE);
   });
 
-  it('finds nothing in an empty file', () => {
+  it('finds no record in an empty file', () => {
     assert.deepEqual(scanned(0), { good: 0, next: 'empty' });
   });
 
-  it('finds every record that is whole', () => {
+  it('finds every whole record', () => {
     assert.deepEqual(scanned(1), { good: 1, next: 'empty' });
     assert.deepEqual(scanned(17), { good: 17, next: 'empty' });
     assert.deepEqual(scanned(MOST), { good: MOST, next: 'end' });
   });
 
-  it('takes no record for good of which only the beginning was stored, cut at any byte', () => {
+  it('refuses a record cut at any byte', () => {
     for (let kept = 1; kept < RECORD_SIZE; kept++) {
       const result = scanned(5, (image) => image.fill(0, place(5) + kept, place(6)));
       assert.deepEqual(result, { good: 4, next: 'unfinished' }, `kept ${kept}`);
     }
   });
 
-  it('takes no record for good of which one cache line is missing, whichever', () => {
+  it('refuses a record without any one of its cache lines', () => {
     for (let line = 0; line < RECORD_SIZE; line += 64) {
       const result = scanned(3, (image) => image.fill(0, place(3) + line, place(3) + line + 64));
       assert.deepEqual(result, { good: 2, next: 'unfinished' }, `line ${line}`);
     }
   });
 
-  it('takes no record for good in which any byte is another', () => {
+  it('refuses a record with any one byte changed', () => {
     for (let at = 0; at < RECORD_SIZE; at++) {
       const result = scanned(2, (image) => {
         image.writeUInt8(image.readUInt8(place(2) + at) ^ 0x10, place(2) + at);
@@ -69,7 +69,7 @@ describe('pmem demo: the record scanner', () => {
     }
   });
 
-  it('stops at the first that is torn, though good ones follow', () => {
+  it('stops at the first torn record, even if good ones follow', () => {
     const result = scanned(9, (image) => image.fill(0xff, place(4) + 64, place(4) + 72));
     assert.deepEqual(result, { good: 3, next: 'unfinished' });
   });
@@ -81,12 +81,12 @@ describe('pmem demo: the record scanner', () => {
     );
   });
 
-  it('takes a good record in the wrong place for none', () => {
+  it('refuses a good record in the wrong place', () => {
     const result = scanned(4, (image) => image.copy(image, place(5), place(3), place(4)));
     assert.deepEqual(result, { good: 4, next: 'unfinished' });
   });
 
-  it('goes on behind a torn record as if it were not there', () => {
+  it('lets the next writer replace a torn record', () => {
     const path = file('continued');
     const region = Region.open(path, { create: true, size: SIZE });
     for (let number = 1; number <= 3; number++) makeRecord(region, region.view(), number, 1);
@@ -97,7 +97,7 @@ describe('pmem demo: the record scanner', () => {
     region.close();
   });
 
-  it('cries out if a checksum is good and the payload was never written', () => {
+  it('throws if a record has a good checksum and a payload that was never written', () => {
     const path = file('forged');
     const region = Region.open(path, { create: true, size: SIZE });
     makeRecord(region, region.view(), 1, 1);

@@ -13,7 +13,7 @@ import { onDisk } from '../support/temp.js';
 
 const writerNamed = (name: string) => join(ROOT, 'out', 'test', 'cli', `${name}.js`);
 
-describe('pmem demo: the rounds', () => {
+describe('crashRounds of the demo', () => {
   const file = onDisk();
 
   function made(size: string, records = 0): string {
@@ -24,7 +24,7 @@ describe('pmem demo: the rounds', () => {
     return path;
   }
 
-  it('find every acknowledged record again, each writer going on after the one before', async () => {
+  it('finds every acknowledged record, and lets each writer continue after the last', async () => {
     const seen: Round[] = [];
     const test = {
       path: made('1MiB'),
@@ -48,7 +48,7 @@ describe('pmem demo: the rounds', () => {
     assert.equal(tearOnPurpose(test), true);
   });
 
-  it('notice a writer that acknowledged what is not there, and stop', async () => {
+  it('stops when a writer acknowledged records that are missing', async () => {
     const test = { path: made('1MiB', 4), rounds: 3, assumePersistent: false, writer: writerNamed('liar') };
     const rounds = await crashRounds(test);
     assert.equal(rounds.length, 1);
@@ -65,7 +65,7 @@ describe('pmem demo: the rounds', () => {
     );
   });
 
-  it('leave room for each other: a writer that has written its share waits for its end, however late that comes', async () => {
+  it('has writers that write their share only, and then wait to be killed', async () => {
     const path = made('8KiB', 2);
     const fd = openSync(path, 'r+');
     const writer = join(ROOT, 'dist', 'cli', 'demo', 'writer.js');
@@ -88,12 +88,12 @@ describe('pmem demo: the rounds', () => {
     region.close();
   });
 
-  it('tell what a writer died of that was not killed', async () => {
+  it('rejects with the error of a writer that ended before it was killed', async () => {
     const test = { path: made('1MiB'), rounds: 1, assumePersistent: false, writer: writerNamed('quitter') };
     await rejectsCode(crashRounds(test), 'ERR_PMEM_DEMO', { message: /ended with code 1 .*the disk is on fire/ });
   });
 
-  it('tear nothing in a full file', async () => {
+  it('is followed by tearOnPurpose, which leaves a full file alone', async () => {
     const path = made('8KiB', 21);
     assert.equal(tearOnPurpose({ path, rounds: 1, assumePersistent: false }), true);
   });

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { formatTime } from '#dist/cli/demo/text.js';
 import { distance, nearest } from '#dist/cli/suggest.js';
 import { rendered } from '#dist/cli/terminal/emit.js';
-import { colours, wrap } from '#dist/cli/terminal/style.js';
+import { colours, widthOn, wrap } from '#dist/cli/terminal/style.js';
 import { table } from '#dist/cli/terminal/table.js';
 
-describe('cli: text', () => {
-  it('counts edits, a swap of neighbours as one', () => {
+describe('the texts of the command:', () => {
+  it('distance counts edits, a swap of neighbours as one', () => {
     const cases: [string, string, number][] = [
       ['', '', 0],
       ['', 'abc', 3],
@@ -21,7 +21,7 @@ describe('cli: text', () => {
     for (const [a, b, edits] of cases) assert.equal(distance(a, b), edits, `${a} ${b}`);
   });
 
-  it('suggests what is near, and nothing that is not', () => {
+  it('nearest suggests a near word, and no far one', () => {
     const known = ['info', 'explain', 'list', 'demo', 'help'];
     const cases: [string, string | undefined][] = [
       ['LIST', 'list'],
@@ -35,7 +35,7 @@ describe('cli: text', () => {
     for (const [word, found] of cases) assert.equal(nearest(word, known), found, word);
   });
 
-  it('breaks lines at blanks, within 80 columns, indented', () => {
+  it('wrap breaks lines at blanks, within 80 columns, indented', () => {
     const words = Array.from({ length: 60 }, (_, i) => 'x'.repeat(1 + (i % 9)));
     const text = rendered(`    ${wrap(words.join(' '), 4)}`);
     const lines = text.split('\n');
@@ -45,7 +45,20 @@ describe('cli: text', () => {
     assert.equal(wrap('y'.repeat(100), 4), 'y'.repeat(100));
   });
 
-  it('lines columns up, and ends no line in a blank', () => {
+  it('wrap fits a narrow terminal, down to 40 columns', () => {
+    const text = 'word '.repeat(40).trimEnd();
+    for (const [columns, width] of [
+      [60, 60],
+      [20, 40],
+      [200, 80],
+      [0, 80],
+    ] as const) {
+      assert.equal(widthOn({ columns } as NodeJS.WriteStream), width);
+      for (const line of rendered(wrap(text, 0, width)).split('\n')) assert.ok(line.length <= width, line);
+    }
+  });
+
+  it('table lines columns up, and ends no line in a blank', () => {
     const lines = table(
       [{ heading: 'A' }, { heading: 'BB', right: true }, { heading: 'C' }],
       [
@@ -56,7 +69,7 @@ describe('cli: text', () => {
     assert.deepEqual(lines, ['A       BB  C', 'long     1', 'x     1234  c']);
   });
 
-  it('names times in three digits', () => {
+  it('formatTime writes three digits', () => {
     const cases: [number, string][] = [
       [0, '0 ns'],
       [104.4, '104 ns'],
@@ -70,7 +83,7 @@ describe('cli: text', () => {
     for (const [nanoseconds, text] of cases) assert.equal(formatTime(nanoseconds), text);
   });
 
-  it('colours for a terminal only, and not if NO_COLOR is set', () => {
+  it('colours are for terminals only, and off where NO_COLOR is set or TERM is dumb', () => {
     const { NO_COLOR, TERM } = process.env;
     const terminal = { isTTY: true } as NodeJS.WriteStream;
     try {
@@ -78,6 +91,9 @@ describe('cli: text', () => {
       process.env['TERM'] = 'xterm';
       assert.equal(rendered(colours(terminal).bad('x')), '\u001b[31mx\u001b[39m');
       assert.equal(colours({ isTTY: false } as NodeJS.WriteStream).bad('x'), 'x');
+      process.env['TERM'] = 'dumb';
+      assert.equal(colours(terminal).bad('x'), 'x');
+      process.env['TERM'] = 'xterm';
       process.env['NO_COLOR'] = '1';
       assert.equal(colours(terminal).bad('x'), 'x');
     } finally {

@@ -16,7 +16,7 @@ function fits(text: string): void {
   for (const line of text.split('\n')) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
 }
 
-describe('pmem: help', () => {
+describe('the help of pmem', () => {
   for (const words of [[], ['--help'], ['-h'], ['help'], ['help', 'help'], ['help', '--help']]) {
     it(`lists the commands: pmem ${words.join(' ')}`, async () => {
       const { code, stdout, stderr } = await pmem(words);
@@ -77,7 +77,7 @@ describe('pmem: help', () => {
     }
   }
 
-  it('wins over whatever else is wrong', async () => {
+  it('is shown for --help, whatever else is wrong', async () => {
     const { code, stdout, stderr } = await pmem(['info', '--nonsense', '--help']);
     assert.equal(code, 0);
     assert.equal(stderr, '');
@@ -85,19 +85,19 @@ describe('pmem: help', () => {
   });
 
   for (const option of ['--version', '-V']) {
-    it(`shows the version: ${option}`, async () => {
+    it(`is not needed for the version: pmem ${option}`, async () => {
       const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
       assert.deepEqual(await pmem([option]), { code: 0, signal: null, stdout: `${version}\n`, stderr: '' });
     });
   }
 
-  it('has no colour where stdout is no terminal', async () => {
+  it('has no colours where stdout is no terminal', async () => {
     const { stdout } = await pmem(['--help'], { env: { TERM: 'xterm-256color' } });
     assert.ok(!stdout.includes(ESCAPE));
   });
 });
 
-describe('pmem: wrong usage', () => {
+describe('wrong usage of pmem', () => {
   const wrong: readonly [words: string[], message: RegExp, help: string][] = [
     [['copy'], /unknown command 'copy'\. Did you mean 'dax copy'\?/, '--help'],
     [['btt'], /btt needs a command/, 'help btt'],
@@ -158,16 +158,16 @@ describe('pmem: wrong usage', () => {
     });
   }
 
-  it('takes what follows -- as an operand', async () => {
+  it('does not read a word after -- as an option', async () => {
     const { code, stderr } = await pmem(['info', '--', '--json']);
     assert.equal(code, 1);
     assert.match(stderr, /there is no '--json'/);
   });
 });
 
-describe('pmem: a reader that leaves', () => {
+describe('pmem, when the reader of its output leaves,', () => {
   for (const words of [['list'], ['list', '--json'], ['--help'], ['info', 'package.json']]) {
-    it(`is no reason to complain: pmem ${words.join(' ')}`, async () => {
+    it(`exits with 141 in silence: pmem ${words.join(' ')}`, async () => {
       const { code, stderr } = await pmem(words, { closeStdout: true });
       assert.equal(stderr, '');
       assert.equal(code, 141);

@@ -1,4 +1,4 @@
-/** Times durable writes: pmem against node:fs on the same file system, and pmem on memory beside them. */
+/** Times durable writes: by pmem and by node:fs on the same file system, and by pmem on memory. */
 
 import {
   closeSync,
@@ -13,19 +13,20 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { types } from 'node:util';
 import { Region } from '../../memory/region/region.js';
 import { formatSize } from '../../units.js';
 import { HEADER_SIZE } from './record.js';
 import { AREA, type Workplace } from './workplace.js';
 
-/** What one kind of durable write took. */
+/** Time of one kind of durable write. */
 export interface Timing {
   /** Nanoseconds per write. */
   readonly median: number;
   readonly samples: number;
 }
 
-/** One size, written in each way. */
+/** Times of one size, for each kind of write. */
 export interface Comparison {
   readonly bytes: number;
   readonly pmem: Timing;
@@ -33,19 +34,19 @@ export interface Comparison {
   readonly memory: Timing | undefined;
 }
 
-/** All that was measured. */
+/** All results. */
 export interface Measurement {
   readonly comparisons: readonly Comparison[];
-  /** Why there is no column for memory. */
+  /** Why memory was left out. */
   readonly withoutMemory: string | undefined;
 }
 
 const SIZES = [64, 4096, 2 ** 20] as const;
-/** Milliseconds for one size; slow disks take longer, to reach the fewest samples. */
+/** Milliseconds for one size. A slow disk takes longer, until it has the fewest samples. */
 const BUDGET = 600;
 const FEWEST = 11;
 const MOST = 2001;
-/** A sample shorter than this, in milliseconds, would measure the clock. */
+/** Milliseconds. A shorter sample would measure the clock. */
 const LONG_ENOUGH = 0.05;
 
 /** Makes `bytes` bytes durable at an offset. */
@@ -55,10 +56,10 @@ const SHM = '/dev/shm';
 const TMPFS_MAGIC = 0x01021994;
 
 function why(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return types.isNativeError(error) ? error.message : String(error);
 }
 
-/** A region on tmpfs, counted as persistent. */
+/** A region on tmpfs, assumed to be persistent; or the reason why there is none. */
 function onMemory(): { region: Region; remove: () => void } | string {
   if (!existsSync(SHM)) return `there is no ${SHM}`;
   let directory: string | undefined;
@@ -78,7 +79,7 @@ function onMemory(): { region: Region; remove: () => void } | string {
   }
 }
 
-/** Nanoseconds per write, over a batch that is long enough to be timed; walks through the file. */
+/** Samples of nanoseconds per write, each over a batch that is long enough to be timed. Walks through the file. */
 class Sampler {
   readonly samples: number[] = [];
   readonly #write: DurableWrite;
@@ -114,7 +115,7 @@ class Sampler {
   }
 }
 
-/** Takes turns, so that whatever else the machine does falls on all alike. */
+/** Takes turns, so that other load on the machine slows all alike. */
 async function takeTurns(samplers: readonly Sampler[]): Promise<void> {
   const end = performance.now() + BUDGET;
   for (let i = 0; i < MOST && (i < FEWEST || performance.now() < end); i++) {
@@ -135,7 +136,7 @@ function byDescriptor(fd: number): DurableWrite {
   };
 }
 
-/** All blocks written once: a first write costs a file system more than the ones that follow. */
+/** Writes all blocks once: the first write of a block costs a file system more than the next. */
 function writeOnce(region: Region, fd: number): void {
   region.fill(0, region.size, 0, 'persist');
   const zeroes = Buffer.alloc(AREA);
@@ -158,7 +159,7 @@ async function compare(region: Region, fd: number, memory: Region | undefined): 
   return comparisons;
 }
 
-/** Measures in the workplace; overwrites the records. */
+/** Measures in the workplace. Overwrites the records. */
 export async function measure(place: Workplace, assumePersistent: boolean): Promise<Measurement> {
   const memory = onMemory();
   const withoutMemory = typeof memory === 'string' ? memory : undefined;

@@ -12,7 +12,7 @@
  *       188  4  CRC32C of all before
  * ```
  *
- * 192 bytes are three cache lines, and do not divide a page: a crash can leave any part of a record behind.
+ * 192 bytes are three cache lines, and do not divide a page: a crash can leave any part of a record.
  */
 
 import { PmemError } from '../../errors.js';
@@ -28,7 +28,7 @@ const CRC = 188;
 /** The first 8 bytes of a file of the demo. */
 export const MAGIC = Buffer.from('PMEMDEMO');
 
-/** Memory that can checksum itself. */
+/** Memory that computes checksums. */
 type Checksummed = Pick<Memory, 'size' | 'read'> & Pick<Region, 'crc32c'>;
 
 /** How many records fit. */
@@ -46,8 +46,8 @@ function payloadWord(number: number, index: number): number {
 }
 
 /**
- * Makes a record in place, field by field, as a program on mapped memory would; it is whole once its checksum is there.
- * Nothing of it is durable before the persist of its place.
+ * Makes a record in place, field by field, as a program on mapped memory would. It is whole once it has its checksum. None of it
+ * is durable before its place is persisted.
  */
 export function makeRecord(region: Region, view: Buffer, number: number, round: number): void {
   const at = place(number);
@@ -60,9 +60,9 @@ export function makeRecord(region: Region, view: Buffer, number: number, round: 
 
 /** What a file holds. */
 export interface Scan {
-  /** The last record of the unbroken row of good ones from the first on; 0 if there is none. */
+  /** The last of the good records that follow each other from the first; 0 for none. */
   readonly good: number;
-  /** What is in the place after it: nothing, part of a record, or the end of the file. */
+  /** What follows it: nothing, part of a record, or the end of the file. */
   readonly next: 'empty' | 'unfinished' | 'end';
 }
 
@@ -72,7 +72,7 @@ function isGood(memory: Checksummed, record: Buffer, number: number): boolean {
   return memory.crc32c(place(number), CRC) === record.readUInt32LE(CRC);
 }
 
-/** A good checksum must mean good contents: the demo's own proof that no torn record passes. */
+/** A good checksum must mean a good payload. This proves that no torn record passes. */
 function hasItsPayload(record: Buffer, number: number): boolean {
   for (let i = 0, field = PAYLOAD; field < CRC; i++, field += 4) {
     if (record.readUInt32LE(field) !== payloadWord(number, i)) return false;
@@ -81,7 +81,7 @@ function hasItsPayload(record: Buffer, number: number): boolean {
 }
 
 /**
- * Reads the records from the first on up to the first that is not good: what a program does that opens its log again.
+ * Reads the records from the first to the last good one, as a program does that opens its log again.
  *
  * @throws PmemError `ERR_PMEM_DEMO` when a checksum is good and the payload wrong.
  */

@@ -1,4 +1,4 @@
-/** Kills a writer again and again, and looks at what it left behind. */
+/** Kills a writer again and again, and checks the file that it leaves. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,12 +10,12 @@ import { PmemError } from '../../errors.js';
 import { Region } from '../../memory/region/region.js';
 import { capacity, makeRecord, place, RECORD_SIZE, type Scan, scan } from './record.js';
 
-/** What the rounds are run on. */
+/** What the rounds run on. */
 export interface CrashTest {
   readonly path: string;
   readonly rounds: number;
   readonly assumePersistent: boolean;
-  /** The module to run as the writer; the demo's own by default, tests bring one that lies. */
+  /** The module that runs as the writer. Default: the demo's own. */
   readonly writer?: string;
   /** Called after each round. */
   readonly onRound?: (round: Round) => void;
@@ -28,31 +28,31 @@ export interface Round {
   readonly killedAfter: number;
   /** The last record acknowledged, in this round or before. */
   readonly acknowledged: number;
-  /** The last record of the unbroken row of good ones that was found. */
+  /** The last of the good records that follow each other from the first. */
   readonly found: number;
   readonly next: Scan['next'];
-  /** Acknowledged records that were not found. Anything but 0 is a broken promise. */
+  /** Acknowledged records that were not found. */
   readonly lost: number;
 }
 
 const WRITER = fileURLToPath(new URL('writer.js', import.meta.url));
 /**
- * The writer gets the open file, not its name: should this process be killed while a writer starts, and another demo
- * make a file of that name, then the writer must not touch that one.
+ * The writer gets the open file, not its name: if this process is killed while a writer starts, and another demo makes a file
+ * of the same name, the writer must not touch the new file.
  */
 const INHERITED = '/proc/self/fd/4';
 const WORD = 8;
 const MOST_DELAY = 200;
 
-/** The children that are still to be killed should this process end first. */
+/** Writers to kill if this process ends first. */
 const running = new Set<ChildProcess>();
 
-/** Kills whatever writer is still running. */
+/** Kills every writer that is still running. */
 export function killWriters(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** The numbers that the writer acknowledged, the last one first known when the stream has ended. */
+/** The numbers that the writer acknowledged. The last one is known when the stream has ended. */
 class Acknowledgements {
   last = 0;
   count = 0;
@@ -143,8 +143,8 @@ function look({ path, assumePersistent }: CrashTest): Scan & { most: number } {
 }
 
 /**
- * Runs the rounds. Each writer continues after the last good record, and writes no more than its share of the file; each is
- * killed after a random time or a random number of records, whichever comes first. Ends early when something is lost.
+ * Runs the rounds. Each writer continues after the last good record, and writes no more than its share of the file. It is killed
+ * after a random time or a random number of records, whichever comes first. Ends early when a record is lost.
  */
 export async function crashRounds(test: CrashTest): Promise<Round[]> {
   const rounds: Round[] = [];
@@ -164,7 +164,7 @@ export async function crashRounds(test: CrashTest): Promise<Round[]> {
   return rounds;
 }
 
-/** Writes the next record, cuts it in half, and looks whether it is taken for good: it must not be. */
+/** Writes the next record and cuts it in half. True if it is not taken for a good one. */
 export function tearOnPurpose({ path, assumePersistent }: CrashTest): boolean {
   const region = Region.open(path, { assumePersistent });
   try {

@@ -1,4 +1,4 @@
-/** The demo as people read it: at most 80 columns. */
+/** What the demo prints for people, in at most 80 columns. */
 
 import type { Durability } from '../../memory/memory.js';
 import { formatSize } from '../../units.js';
@@ -11,7 +11,7 @@ import { RECORD_SIZE } from './record.js';
 import type { Round } from './rounds.js';
 import { AREA } from './workplace.js';
 
-/** 215 ns, 94.1 µs, 2.3 ms: three digits are what a median is worth. */
+/** A time with three digits: 215 ns, 94.1 µs, 2.3 ms. */
 export function formatTime(nanoseconds: number): string {
   const units = ['ns', 'µs', 'ms', 's'];
   let value = nanoseconds;
@@ -24,10 +24,10 @@ export function formatTime(nanoseconds: number): string {
 }
 
 function grade({ granularity, assumed }: Durability): string {
-  return `Here stores are ${granularityInWords(granularity)}${assumed ? ', as is assumed' : ''}`;
+  return `Here stores are ${granularityInWords(granularity)}${assumed ? ', by assumption' : ''}`;
 }
 
-/** Where, and what one gets there. */
+/** Prints the path and its durability. */
 export function printPlace(path: string, durability: Durability): void {
   const { bold } = colours();
   print(bold('What this path gives'));
@@ -42,7 +42,7 @@ function roundLine(cells: readonly string[], rest: string): string {
   return `  ${cells.map((cell, i) => cell.padStart(LAYOUT[i] ?? 0)).join('')}   ${rest}`;
 }
 
-/** What the rounds are about, and the head of their table. */
+/** Prints what the rounds do, and the head of their table. */
 export function printRoundsHead(rounds: number): void {
   const { bold, dim } = colours();
   print(bold(`A writer killed ${rounds} times`));
@@ -58,11 +58,11 @@ export function printRoundsHead(rounds: number): void {
 
 const NEXT: Readonly<Record<Round['next'], string>> = {
   empty: 'nothing',
-  unfinished: 'unfinished, not taken',
+  unfinished: 'unfinished, refused',
   end: 'the end of the file',
 };
 
-/** One line. */
+/** Prints the line of a round. */
 export function printRound({ round, killedAfter, acknowledged, found, next, lost }: Round): void {
   const { good, bad } = colours();
   const verdict = lost === 0 ? good('ok') : bad(`${lost} LOST`);
@@ -70,7 +70,7 @@ export function printRound({ round, killedAfter, acknowledged, found, next, lost
   print(roundLine(cells, `${NEXT[next].padEnd(24)} ${verdict}`));
 }
 
-/** What the rounds showed. */
+/** Prints the result of the rounds. */
 export function printVerdict(rounds: readonly Round[], tornRecognised: boolean | undefined): void {
   const { good, bad } = colours();
   const last = rounds.at(-1);
@@ -85,7 +85,7 @@ export function printVerdict(rounds: readonly Round[], tornRecognised: boolean |
   }
   print(
     indented(
-      'SIGKILL is the death of a process, not of the power: the kernel keeps even what was stored and never persisted. Against a power cut counts what is said above about this path.',
+      'SIGKILL ends a process, not the power: the kernel keeps even stores that were never persisted. What survives a power cut depends on the durability of this path, above.',
       2,
     ),
   );
@@ -110,13 +110,13 @@ function row({ bytes, pmem, fs, memory }: Comparison, withMemory: boolean): stri
 
 function here({ granularity, assumed }: Durability): string {
   if (granularity === 'page') {
-    return 'On this path persist is an msync of whole pages: the disk sets the pace, for pmem as for fs.';
+    return 'On this path persist is an msync of whole pages: the speed is that of the disk, for pmem as for fs.';
   }
   const flush = 'On this path persist is a flush of CPU caches, without a system call';
-  return `${flush}.${assumed ? ' That the memory is persistent is assumed, not confirmed, and fdatasync may have nothing to do.' : ''}`;
+  return `${flush}.${assumed ? ' The memory is assumed to be persistent, which is not confirmed, and fdatasync may have nothing to do.' : ''}`;
 }
 
-/** The table of times. */
+/** Prints the table of times. */
 export function printMeasurement({ comparisons, withoutMemory }: Measurement, durability: Durability): void {
   const { bold } = colours();
   const withMemory = withoutMemory === undefined;
@@ -127,9 +127,9 @@ export function printMeasurement({ comparisons, withoutMemory }: Measurement, du
   print(indented(here(durability), 2));
   if (withMemory) {
     print(
-      `  * ${wrap('As on an NVDIMM, assumed: a file in /dev/shm with assumePersistent: true. It is ordinary RAM, which forgets at power-off; the media of real modules can be slower.', 4)}`,
+      `  * ${wrap('A file in /dev/shm with assumePersistent: true stands for an NVDIMM. It is ordinary RAM, which loses its bytes at power-off; real modules can be slower.', 4)}`,
     );
   } else {
-    print(indented(`The same on memory is left out: ${withoutMemory}.`, 2));
+    print(indented(`Memory is left out: ${withoutMemory}.`, 2));
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The process that gets killed: `node writer.js PATH ROUND MOST [assume]`. Continues after the last good record, persists each
- * record, and only then acknowledges its number on descriptor 3, as 8 bytes. The write is synchronous, so that an
- * acknowledgement is on its way to the parent, whatever happens next, before another record is begun. After MOST records it
- * waits for its end: how slow the parent is must not decide whether the file lasts.
+ * The process that is killed: `node writer.js PATH ROUND MOST [assume]`. Continues after the last good record, persists each
+ * record, and only then acknowledges its number on descriptor 3, as 8 bytes. The write is synchronous: the acknowledgement is on
+ * its way to the parent before the next record begins. After MOST records the writer waits to be killed, so that a slow parent
+ * does not let it fill the file.
  */
 
 import { readSync, writeSync } from 'node:fs';
@@ -24,5 +24,5 @@ for (let number = good + 1; number <= last; number++) {
   acknowledgement.writeBigUInt64LE(BigInt(number));
   writeSync(ACKNOWLEDGEMENTS, acknowledgement);
 }
-// Nothing is ever sent: it returns when the parent has died without killing this process.
+// The parent sends nothing: this returns when the parent has died without killing this process.
 readSync(ACKNOWLEDGEMENTS, acknowledgement);

@@ -2,7 +2,7 @@
 
 const UNITS = ['B', 'K', 'M', 'G', 'T', 'P', 'E'] as const;
 
-/** A size's digits and the index of its unit. At most `decimals` digits behind the point, without zeroes at their end. */
+/** A size's digits and the index of its unit. At most `decimals` digits after the point, without trailing zeroes. */
 function scaled(bytes: bigint, decimals: 1 | 2): { digits: string; unit: number } {
   let unit = 0;
   while (unit < UNITS.length - 1 && bytes >= 1n << BigInt(10 * (unit + 1))) unit++;
@@ -15,8 +15,8 @@ function scaled(bytes: bigint, decimals: 1 | 2): { digits: string; unit: number 
     whole++;
     fraction = 0n;
   }
-  const behind = String(fraction).padStart(decimals, '0').replace(/0+$/, '');
-  return { digits: behind === '' ? `${whole}` : `${whole}.${behind}`, unit };
+  const decimal = String(fraction).padStart(decimals, '0').replace(/0+$/, '');
+  return { digits: decimal === '' ? `${whole}` : `${whole}.${decimal}`, unit };
 }
 
 /** `14.6M`, `512B`. */
