@@ -52,7 +52,7 @@ export function pattern(grep: string): RegExp {
   return source === undefined ? new RegExp(grep.replace(/[|\\{}()[\]^$+*?.]/g, '\\$&')) : new RegExp(source, flags);
 }
 
-/** The tests of the guests, by machine. A file that declares none is for one with everything. */
+/** The tests of the guests, by machine, those with most files first. A file that declares none is for one with everything. */
 export async function guestJobs(files: readonly string[], grep: RegExp | undefined): Promise<GuestJob[]> {
   const jobs = new Map<string, { machine: Machine; files: string[] }>();
   for (const file of files) {
@@ -65,7 +65,8 @@ export async function guestJobs(files: readonly string[], grep: RegExp | undefin
       jobs.set(machine.name, job);
     }
   }
-  return [...jobs.values()];
+  // The longest first, so that the other worker is not idle at the end.
+  return [...jobs.values()].sort((a, b) => b.files.length - a.files.length);
 }
 
 /** Those of the files that have a test which matches. */

@@ -49,6 +49,13 @@ export const small: Machine = {
   ],
 };
 
+/** A namespace in mode sector. */
+export const sector: Machine = {
+  name: 'sector',
+  memory: GIB,
+  nvdimms: [{ size: 128 * MIB, namespaces: [{ name: 'sector', mode: 'sector', sectorSize: 4096, size: 64 * MIB }] }],
+};
+
 /** A platform that flushes the CPU caches on power failure, with devices that tests may spoil. */
 export const eadr: Machine = {
   name: 'eADR',

@@ -5,9 +5,10 @@ import type { Region } from 'pmem';
 import { Btt, type BttArenaInfo, type BttProblemCode } from 'pmem/block';
 import { checksum } from '#dist/block/btt/info-block.js';
 import { byKernel, namespaceUuid, ndctlApproves, withBareMemory } from '../inside/btt-namespace.js';
-import { everything } from '../machines.js';
+import { sector } from '../machines.js';
 
-export const machines = [everything];
+// A machine of its own: it takes long, and others can run beside it.
+export const machines = [sector];
 
 const PAGE = 4096;
 const SECTORS = 300;
@@ -176,7 +177,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-describe('a damaged BTT', () => {
+describe('A damaged BTT', () => {
   // The kernel is to have one that is whole when this is over.
   after(() => {
     withBareMemory((region) => Btt.format(region, { parentUuid: namespaceUuid(), force: true }));
@@ -202,7 +203,7 @@ describe('a damaged BTT', () => {
       }
 
       for (const [name, { code, damage, approves = false, repairs = false }] of Object.entries(CASES)) {
-        it(`${name}: ${code}`, () => {
+        it(`is judged and repaired as ndctl does: ${name}, ${code}`, () => {
           const ours = withBareMemory((region) => {
             damage(made(region));
             return Btt.check(region);
@@ -225,7 +226,7 @@ describe('a damaged BTT', () => {
         });
       }
 
-      it('a flog that is rewritten is the same, whoever did it', () => {
+      it('has the same flog whether ndctl rewrote it or Btt.check', () => {
         for (const second of [16, 32]) {
           const state = (region: Region): Metadata => {
             const metadata = made(region);
