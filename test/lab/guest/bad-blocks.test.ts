@@ -52,7 +52,7 @@ function byDriver(sector: number): string {
   }
 }
 
-describe('bad blocks of the kernel', () => {
+describe('Bad blocks of the kernel', () => {
   /** The first sector of the file on the device. */
   let first = 0;
 
@@ -78,7 +78,7 @@ describe('bad blocks of the kernel', () => {
     after(() => execFileSync('mount', ['-t', 'ext4', '-o', 'dax', legacy().device, legacy().path]));
 
     for (const sectorSize of [512, 4096] as const) {
-      it(`a full write of a sector of ${sectorSize} clears it, and the driver says so`, () => {
+      it(`are cleared by a full write of a sector of ${sectorSize}, as the driver says too`, () => {
         const units = sectorSize / 512;
         spoil(first + units, units);
         assert.equal(byDriver(first + units), 'EIO');
@@ -100,7 +100,7 @@ describe('bad blocks of the kernel', () => {
       });
     }
 
-    it('zeroes clear many at once, and what was dirty around them stays', () => {
+    it('are cleared by zeroes, many at once, and dirty pages around them stay', () => {
       spoil(first + 4, 40);
       using region = Region.open(legacy().device);
       using disk = PmemDisk.open(region);
@@ -112,7 +112,7 @@ describe('bad blocks of the kernel', () => {
       assert.equal(byDriver(first + 100), 'still he');
     });
 
-    it('a sector beside a bad one, which the page cache cannot have, is written through the driver too', () => {
+    it('let a sector beside a bad one, which the page cache cannot hold, be written through the driver', () => {
       using region = Region.open(legacy().device);
       using disk = PmemDisk.open(region);
       execFileSync('blockdev', ['--flushbufs', legacy().device]);
@@ -127,7 +127,7 @@ describe('bad blocks of the kernel', () => {
     });
   });
 
-  it('on a DAX file: a disk says which sector, and write(2) clears it', () => {
+  it('on a DAX file are named by sector by a disk, and cleared by write(2)', () => {
     const path = join(legacy().path, 'spoilt');
     spoil(first + 24, 8);
     using region = Region.open(path);

@@ -7,6 +7,6 @@ import { place } from '../places.js';
 
 export const machines = [everything];
 
-describe('what a region says of what is below, in the lab', () => {
+describe('What a region says of the media below it, in the lab,', () => {
   stackTests('lab', (name) => join(place('disk').path, name));
 });

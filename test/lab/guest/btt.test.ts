@@ -87,10 +87,10 @@ function loadLoop(): void {
 }
 
 for (const sectorSize of [4096, 512] as const) {
-  describe(`a BTT with sectors of ${sectorSize} bytes`, () => {
+  describe(`A BTT with sectors of ${sectorSize} bytes`, () => {
     before(loadLoop);
 
-    it('of ours is served by the kernel, with what we wrote, and passes ndctl check-namespace', () => {
+    it('that we wrote is served by the kernel with our data, and passes ndctl check-namespace', () => {
       const parentUuid = namespaceUuid();
       const written = contents(2 * MIB, SEED);
       let size = 0;
@@ -113,7 +113,7 @@ for (const sectorSize of [4096, 512] as const) {
       assertSame(readDirect(device, written.length), written, sectorSize);
     });
 
-    it('that the kernel wrote to is read, checked and written to by us, and the kernel agrees again', () => {
+    it('that the kernel wrote is read, checked and written by us, and the kernel agrees again', () => {
       const device = byKernel();
       const files = { one: 'by the kernel\n'.repeat(500), two: 'and this too\n' };
       makeFileSystem(device, files);

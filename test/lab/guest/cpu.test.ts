@@ -73,8 +73,8 @@ function compareWithModel(region: Region): void {
   }
 }
 
-describe('the CPU', () => {
-  it('has the features that it should, in the eyes of the kernel', () => {
+describe('The addon on an emulated CPU', () => {
+  it('has the CPU features that the machine declares, as the kernel says', () => {
     const { flush, copy, crc32c } = expected();
     const flags = new Set(/^flags\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' '));
     const best = ['clwb', 'clflushopt', 'clflush'].find((one) => flags.has(one) || one === 'clflush');
@@ -83,7 +83,7 @@ describe('the CPU', () => {
     assert.equal(crc32c === 'instruction', flags.has('sse4_2'));
   });
 
-  it('is used by the best instructions that it has for flushing, copying and checksumming', () => {
+  it('takes the best instructions of the CPU for flushing, copying and checksums', () => {
     const { cpu, kernelArguments, ...paths } = expected();
     const { flush, copy, crc32c } = cpuPaths();
     assert.deepEqual({ flush, copy, crc32c }, paths);
@@ -91,7 +91,7 @@ describe('the CPU', () => {
   });
 
   for (const name of ['dax-2m', 'ext4']) {
-    it(`stores into ${name} what it is given and nothing else`, () => {
+    it(`stores into ${name} what it is given, and nothing around it`, () => {
       const { path } = place(name);
       using region =
         name === 'ext4' ? Region.open(join(path, 'model'), { create: true, size: SIZE }) : Region.open(path);
@@ -100,7 +100,7 @@ describe('the CPU', () => {
     });
   }
 
-  it('checksums right', () => {
+  it('computes the right CRC32C', () => {
     using region = Region.open(place('dax-2m').path);
     region.write(1, Buffer.from('123456789'));
     // The check value of CRC-32C (Koopman's and Williams' catalogues).

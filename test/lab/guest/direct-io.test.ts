@@ -36,7 +36,7 @@ describe('O_DIRECT between a region and a disk', () => {
     { name: 'dax-1g', open: () => Region.open(place('dax-1g').path) },
   ];
   for (const { name, open } of cases) {
-    it(`works on ${name}, both ways, with equal contents`, () => {
+    it(`works on ${name} in both directions, with equal contents`, () => {
       using region = open();
       const contents = new Random(SEED).bytes(LENGTH);
       region.write(0, contents);
@@ -48,14 +48,14 @@ describe('O_DIRECT between a region and a disk', () => {
       assert(region.view(LENGTH, LENGTH).equals(contents), `seed ${SEED}`);
     });
 
-    it(`on ${name} hands the disk the memory itself: an address that it cannot use is refused`, () => {
+    it(`on ${name} hands the memory itself to the disk, which refuses an address that it cannot use`, () => {
       using region = open();
       // A copy in between would be aligned wherever the bytes come from.
       withDisk((fd) => throwsCode(() => writeSync(fd, region.view(1, 4096), 0, 4096, 0), 'EINVAL'));
     });
   }
 
-  it('is EFAULT on memory that the kernel has no pages for: /dev/mem and PCI', () => {
+  it('is EFAULT on memory without pages of the kernel: /dev/mem and PCI', () => {
     using physical = Region.open('/dev/mem', { offset: reserved.start, length: reserved.size });
     using bar = Region.open(place('bar').path);
     withDisk((fd) => {

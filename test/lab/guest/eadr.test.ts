@@ -9,9 +9,9 @@ import { place } from '../places.js';
 
 export const machines = [eadr];
 
-describe('on a platform with eADR', () => {
+describe('A platform with eADR', () => {
   for (const name of ['ext4', 'dax-2m']) {
-    it(`a store into ${name} needs only a fence`, () => {
+    it(`needs only a fence for a store into ${name}`, () => {
       const { path } = place(name);
       const options = name === 'ext4' ? { create: true, size: 4096 } : {};
       using region = Region.open(name === 'ext4' ? join(path, 'eadr') : path, { ...options, granularity: 'byte' });
@@ -24,7 +24,7 @@ describe('on a platform with eADR', () => {
     });
   }
 
-  it('says that this firmware offers no deep flush, as the kernel does', () => {
+  it('has no deep flush, as the kernel says too', () => {
     using region = Region.open(place('dax-2m').path);
     region.write(0, Buffer.from('deep'), 'persist');
     assert.equal(readFileSync('/sys/bus/nd/devices/region0/deep_flush', 'utf8').trim(), '0');

@@ -21,19 +21,19 @@ function faults(region: Region, length: number): { first: number; again: number 
   return { first: touch(view, PAGE, 1), again: touch(view, PAGE, 1) };
 }
 
-describe('page faults of device-DAX', () => {
+describe('A region on device-DAX', () => {
   const cases = [
     { name: 'dax-4k', align: PAGE, length: 4 * MIB },
     { name: 'dax-2m', align: 2 * MIB, length: 64 * MIB },
     { name: 'dax-1g', align: GIB, length: GIB },
   ];
   for (const { name, align, length } of cases) {
-    it(`touching ${length} bytes of ${name} costs one for each ${align}`, () => {
+    it(`takes one page fault for each ${align} bytes of ${length} on ${name}`, () => {
       using region = Region.open(place(name).path);
       assert.deepEqual(faults(region, length), { first: length / align, again: 0 });
     });
 
-    it(`populate takes those of ${name} before open returns`, () => {
+    it(`takes the page faults of ${name} before open returns, with populate`, () => {
       using region = Region.open(place(name).path, { length, populate: true });
       assert.deepEqual(faults(region, length), { first: 0, again: 0 });
     });
@@ -50,10 +50,10 @@ function hasAlignedExtents(path: string): boolean {
   );
 }
 
-describe('page faults of a file on DAX', () => {
+describe('A region on a DAX file', () => {
   const LENGTH = 16 * MIB;
   for (const name of ['ext4', 'xfs']) {
-    it(`on ${name}: pages of 2 MiB where the extents are aligned`, () => {
+    it(`has pages of 2 MiB on ${name}, where the extents are aligned`, () => {
       const path = join(place(name).path, 'aligned');
       using region = Region.open(path, { create: true, size: LENGTH });
       const aligned = hasAlignedExtents(path);
@@ -65,7 +65,7 @@ describe('page faults of a file on DAX', () => {
       assert.deepEqual({ first, again }, { first: LENGTH / (2 * MIB), again: 0 });
     });
 
-    it(`on ${name}: a mapping that begins between 2 MiB has small pages up to the next, and large ones from there`, () => {
+    it(`has small pages on ${name} up to the next 2 MiB, and large ones from there`, () => {
       const path = join(place(name).path, 'shifted');
       Region.open(path, { create: true, size: LENGTH }).close();
       assert(hasAlignedExtents(path), 'the file system did not align its extents');

@@ -25,13 +25,13 @@ const CASES: readonly { name: string; file?: string; options?: RegionOptions }[]
   { name: 'bar' },
 ];
 
-describe('a child made by fork(2)', () => {
-  it('has a Buffer of ordinary memory', () => {
+describe('A child made by fork(2)', () => {
+  it("has its parent's Buffer of ordinary memory", () => {
     assert.equal(loadKernel().inFork(Buffer.alloc(8192)), 0);
   });
 
   for (const { name, file, options } of CASES) {
-    it(`does not have a region on ${name}`, () => {
+    it(`does not have its parent's region on ${name}`, () => {
       const { path } = place(name);
       using region = Region.open(file === undefined ? path : join(path, file), options);
       region.view(0, 1).writeUInt8(1);

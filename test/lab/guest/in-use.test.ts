@@ -26,9 +26,9 @@ function isRefused(path: string, message: RegExp): void {
   Region.open(path, { readOnly: true }).close();
 }
 
-describe('persistent memory in use as a block device', () => {
+describe('Persistent memory in use as a block device', () => {
   for (const name of ['ext4', 'xfs', 'legacy', 'disk']) {
-    it(`the mounted ${name} is refused, and the mount point is named`, async () => {
+    it(`is refused if ${name} is mounted, with its mount point`, async () => {
       const device = deviceOf(name);
       const message = /it is mounted at '\/run\/devices\//;
       isRefused(device, message);
@@ -38,7 +38,7 @@ describe('persistent memory in use as a block device', () => {
     });
   }
 
-  it('a mounted device is refused where the mount cannot be seen from here', () => {
+  it('is refused if it is mounted in another mount namespace', () => {
     const device = deviceOf('blank');
     run('mkfs.ext4', '-q', '-F', '-b', '4096', device);
     run('mkdir', '-p', '/run/hidden');
@@ -56,7 +56,7 @@ describe('persistent memory in use as a block device', () => {
     Region.open(device).close();
   });
 
-  it('swap space is refused', () => {
+  it('is refused if it is swap space', () => {
     const device = deviceOf('blank');
     run('mkswap', device);
     run('swapon', device);
@@ -70,7 +70,7 @@ describe('persistent memory in use as a block device', () => {
     throwsCode(() => writePartitionTable(PmemDisk.open(region), { label: 'gpt', partitions: [] }), 'ERR_PMEM_IN_USE');
   });
 
-  it('cannot be mounted, or become swap space, while a region stores to it, and can afterwards', () => {
+  it('cannot be mounted or become swap space while a writable region is open, and can afterwards', () => {
     const device = deviceOf('blank');
     run('mkfs.ext4', '-q', '-F', '-b', '4096', device);
     run('mkdir', '-p', '/run/later');
@@ -82,8 +82,8 @@ describe('persistent memory in use as a block device', () => {
     run('umount', '/run/later');
   });
 
-  describe('in a stack', () => {
-    it('what device mapper has is refused, and so is what is mounted on that', function () {
+  describe('in a stack of devices', () => {
+    it('is refused below device mapper, and below what is mounted on that', function () {
       needsTool(this, 'dmsetup');
       const device = deviceOf('blank');
       run('modprobe', 'dm-mod');
@@ -106,7 +106,7 @@ describe('persistent memory in use as a block device', () => {
       Region.open(device).close();
     });
 
-    it('what md has is refused', function () {
+    it('is refused below md', function () {
       needsTool(this, 'mdadm');
       const device = deviceOf('blank');
       run('modprobe', 'raid0');

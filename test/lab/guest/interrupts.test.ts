@@ -15,7 +15,7 @@ export const machines = [small];
 const MIB = 2 ** 20;
 const DIRECTORY = '/pmem-interrupts';
 
-describe('under a timer that goes off all the time', () => {
+describe('Region.open under a constant stream of signals', () => {
   before(() => {
     mkdirSync(DIRECTORY);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=300m', 'none', DIRECTORY]);
@@ -23,7 +23,7 @@ describe('under a timer that goes off all the time', () => {
   });
   after(() => execFileSync('umount', ['-l', DIRECTORY]));
 
-  it('a file on tmpfs is allocated', async () => {
+  it('allocates a file on tmpfs', async () => {
     const path = join(DIRECTORY, 'file');
     const size = await childValue(
       async (target: string) => {
@@ -42,7 +42,7 @@ describe('under a timer that goes off all the time', () => {
 });
 
 for (const name of ['ext4'] as const) {
-  it(`a file that is made on ${name} with DAX is mapped with MAP_SYNC, and nothing is beside it`, () => {
+  it(`maps a new file on ${name} with MAP_SYNC, and leaves no other file`, () => {
     const directory = join(place(name).path, 'made');
     mkdirSync(directory);
     const region = Region.open(join(directory, 'file'), { create: true, exclusive: true, size: 4 * MIB });

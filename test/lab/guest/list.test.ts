@@ -90,7 +90,7 @@ function assertSame(ours: Record<string, unknown>[], theirs: Record<string, unkn
   }
 }
 
-describe('pmem list', () => {
+describe('The command pmem list', () => {
   it('agrees with ndctl list', () => {
     assertSame(byUs(), byNdctl());
   });
@@ -107,7 +107,7 @@ describe('pmem list', () => {
     );
   });
 
-  it('agrees on a namespace that is disabled, and on it being enabled again', () => {
+  it('agrees with ndctl on a namespace that is disabled, and then enabled again', () => {
     const { namespace } = place('raw');
     assert(namespace !== undefined);
     output('ndctl', 'disable-namespace', namespace);
@@ -121,7 +121,7 @@ describe('pmem list', () => {
     assertSame(byUs(), byNdctl());
   });
 
-  it('says where devices are mounted, as the kernel does', () => {
+  it('prints where devices are mounted, as the kernel does', () => {
     const mounts = readFileSync('/proc/mounts', 'utf8')
       .split('\n')
       .map((line) => line.split(' '));
@@ -131,7 +131,7 @@ describe('pmem list', () => {
     }
   });
 
-  it('says physical addresses that the kernel has under these names', () => {
+  it('prints the physical addresses that the kernel has under these names', () => {
     const iomem = readFileSync('/proc/iomem', 'utf8');
     const listed = listDevices().filter(({ mode }) => mode !== 'sector');
     assert(listed.length >= 6);
@@ -151,8 +151,8 @@ function byName(a: { chardev?: string | undefined }, b: { chardev?: string | und
   return String(a.chardev).localeCompare(String(b.chardev));
 }
 
-describe('pmem info and pmem explain', () => {
-  it('print what explain() found', () => {
+describe('The commands pmem info and pmem explain', () => {
+  it('print what explain() returns', () => {
     const { path } = place('ext4');
     const { cpu, ...info } = pmem<{ cpu: unknown }>('info', path);
     const found = explain(path);
@@ -163,7 +163,7 @@ describe('pmem info and pmem explain', () => {
     assert.deepEqual(pmem('explain', path), { path, kind, durability, obstacles });
   });
 
-  it('say in words what a person would ask', () => {
+  it('answer in words what a person would ask', () => {
     const text = output(process.execPath, join(ROOT, 'dist', 'cli', 'main.js'), 'explain', place('dax-2m').path);
     assert.match(text, /granularity 'cache-line'/);
     assert.match(text, /Pages of 2 MiB/);
@@ -171,8 +171,8 @@ describe('pmem info and pmem explain', () => {
   });
 });
 
-describe('what explain() says', () => {
-  it('of a device node agrees with ndctl on its size, alignment, node and persistence domain', () => {
+describe('explain()', () => {
+  it("agrees with ndctl on a device's size, alignment, node and persistence domain", () => {
     for (const their of byNdctl()) {
       const node = their['blockdev'] ?? their['chardev'];
       const found = explain(`/dev/${node}`);
@@ -183,7 +183,7 @@ describe('what explain() says', () => {
     }
   });
 
-  it('of a mounted file system agrees on the same, and of a directory with what a file in it has', () => {
+  it('agrees with ndctl on a mounted file system, and says of a directory what it says of a file in it', () => {
     const all = byNdctl();
     for (const name of ['ext4', 'xfs', 'legacy']) {
       const { path, namespace } = place(name);

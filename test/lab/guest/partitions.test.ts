@@ -88,13 +88,13 @@ function assertKernelAgrees(): void {
   );
 }
 
-describe('partition tables and the kernel', () => {
+describe('A partition table', () => {
   after(() => {
     run('sgdisk', ['--zap-all', device()]);
     run('blockdev', ['--rereadpt', device()]);
   });
 
-  it('a GPT of ours is read by the kernel, sfdisk and sgdisk', () => {
+  it('of type GPT that we wrote is read by the kernel, sfdisk and sgdisk', () => {
     withDisk((disk) =>
       writePartitionTable(
         disk,
@@ -111,7 +111,7 @@ describe('partition tables and the kernel', () => {
     assert.match(run('sgdisk', ['--verify', device()]), /No problems found/);
   });
 
-  it('an MBR of ours, with logical partitions, is read by the kernel and sfdisk', () => {
+  it('of type MBR that we wrote, with logical partitions, is read by the kernel and sfdisk', () => {
     withDisk((disk) =>
       writePartitionTable(
         disk,
@@ -134,7 +134,7 @@ describe('partition tables and the kernel', () => {
     assert.deepEqual(bySfdisk(), { label: 'dos', partitions: extents(byUs()) });
   });
 
-  it('tables that sfdisk and sgdisk wrote are read by us as by the kernel', () => {
+  it('that sfdisk or sgdisk wrote is read by us as by the kernel', () => {
     run(
       'sfdisk',
       ['--quiet', '--wipe', 'always', device()],
@@ -151,7 +151,7 @@ describe('partition tables and the kernel', () => {
     assert.deepEqual(bySfdisk().partitions, extents(byUs()));
   });
 
-  it('a file system that was written through a partition of ours mounts, and holds its files', () => {
+  it('has a partition through which we write a file system that the kernel mounts', () => {
     const home = mkdtempSync(join(tmpdir(), 'partition-'));
     const contents = join(home, 'contents');
     const image = join(home, 'image');

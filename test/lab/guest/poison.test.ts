@@ -71,12 +71,12 @@ function regionPath(name: string): string {
   return file;
 }
 
-describe('corrupt memory', () => {
+describe('Corrupt memory', () => {
   before(() => writeFileSync(EARLY_KILL, '1'));
   after(() => writeFileSync(EARLY_KILL, '0'));
 
   for (const name of ['ext4', 'dax-2m']) {
-    it(`on ${name}: the region says so and refuses, until it is opened again`, async () => {
+    it(`on ${name} makes the region throw until it is opened again`, async () => {
       const result: ChildResult<Outcome> = await poison(meetCorruption, regionPath(name), 4 * PAGE);
       assert.equal(result.code, 0, `${result.signal} ${result.stderr}`);
       assert(result.value !== undefined);
@@ -87,7 +87,7 @@ describe('corrupt memory', () => {
       assert.equal(reopened, 'works again');
     });
 
-    it(`on ${name}: met by another process, it takes nothing from this one`, async () => {
+    it(`on ${name} that another process meets does no harm to this one`, async () => {
       const path = regionPath(name);
       using region = Region.open(path, { shared: true });
       region.fill(0, FILE, 1, 'persist');

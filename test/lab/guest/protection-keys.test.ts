@@ -11,8 +11,8 @@ import { place } from '../places.js';
 
 export const machines = [small];
 
-describe('protection keys', () => {
-  it('are the same after a fault in a guarded copy as before it', async () => {
+describe('The protection keys of a thread', () => {
+  it('are the same before and after a fault in a guarded copy', async () => {
     const seen = await childValue(faultWithKey, [FAULTING, buildNative('faults'), join(place('ext4').path, 'keys')]);
     assert.notEqual(seen, null, 'this CPU has no keys');
     assert.deepEqual(seen, { code: 'ERR_PMEM_TRUNCATED', before: seen?.before, after: seen?.before, touched: 7 });

@@ -148,7 +148,7 @@ function sizeByKernel(one: Case): number {
   }
 }
 
-describe('a region on each device of a real kernel', () => {
+describe("A region of a real kernel's device", () => {
   for (const one of CASES) {
     const {
       name,
@@ -162,7 +162,7 @@ describe('a region on each device of a real kernel', () => {
       reason,
     } = one;
     describe(name, () => {
-      it('says of its durability what the kernel did', () => {
+      it('has the durability that the kernel tells', () => {
         using region = open(one);
         assert.equal(region.kind, kind);
         const { reason: given, ...durability } = region.durability;
@@ -195,7 +195,7 @@ describe('a region on each device of a real kernel', () => {
         assert.equal(region.size, sizeByKernel(one));
       });
 
-      it('holds at both ends what was stored, and made durable where it can be', () => {
+      it('keeps at both ends what was stored, durably if that is possible', () => {
         using region = open(one);
         const last = region.size - PATTERN.length;
         for (const offset of [0, last]) {
@@ -230,9 +230,9 @@ function readDirect(device: string, offset: number): Buffer {
   return execFileSync('dd', args);
 }
 
-describe('what was made durable is on the device itself', () => {
+describe('What a region made durable is on the device itself:', () => {
   for (const name of ['ext4', 'xfs', 'legacy', 'disk']) {
-    it(`of a file on ${name}, below the file system`, () => {
+    it(`a file on ${name}, below the file system`, () => {
       const { path, device } = place(name);
       using region = Region.open(join(path, 'below'), { create: true, size: FILE });
       region.write(0, PATTERN, 'persist');
@@ -241,7 +241,7 @@ describe('what was made durable is on the device itself', () => {
   }
 
   for (const name of ['raw', 'sector']) {
-    it(`of the block device ${name}, past the page cache`, () => {
+    it(`the block device ${name}, past the page cache`, () => {
       const { path } = place(name);
       using region = Region.open(path);
       region.write(8192, PATTERN, 'persist');
@@ -250,7 +250,7 @@ describe('what was made durable is on the device itself', () => {
   }
 
   for (const name of ['dax-4k', 'dax-2m', 'dax-1g']) {
-    it(`of ${name}, through a mapping that is not ours`, () => {
+    it(`${name}, through a mapping that is not ours`, () => {
       const { path } = place(name);
       using region = Region.open(path);
       region.write(8192, PATTERN, 'persist');
@@ -260,7 +260,7 @@ describe('what was made durable is on the device itself', () => {
     });
   }
 
-  it('of reserved memory, by read(2) on /dev/mem', () => {
+  it('reserved memory, by read(2) on /dev/mem', () => {
     using region = Region.open('/dev/mem', { offset: reserved.start, length: reserved.size });
     region.write(8192, PATTERN, 'persist');
     const found = Buffer.alloc(PATTERN.length);
@@ -270,7 +270,7 @@ describe('what was made durable is on the device itself', () => {
     assert(found.equals(PATTERN));
   });
 
-  it("of a PCI device's memory, at its physical address in /dev/mem", () => {
+  it("a PCI device's memory, at its physical address in /dev/mem", () => {
     const { path } = place('bar');
     using region = Region.open(path);
     region.write(8192, PATTERN, 'persist');

@@ -58,17 +58,17 @@ async function touchByKernel(path: string, offset: number, length: number, at: n
 }
 
 for (const [name, align] of Object.entries(ALIGNMENTS)) {
-  describe(`the rules of device-DAX, aligned to ${align}`, () => {
+  describe(`Device-DAX aligned to ${align}`, () => {
     const small = align > 4096 ? 4096 : 512;
     const path = () => place(name).path;
 
-    it('never maps privately, and takes MAP_SYNC without a file system', () => {
+    it('refuses MAP_PRIVATE, and takes MAP_SYNC without a file system', () => {
       assert.equal(kernel().map(path(), MAP.PRIVATE, 0, align), EINVAL);
       assert.equal(kernel().map(path(), MAP.SHARED, 0, align), 0);
       assert.equal(kernel().map(path(), MAP.SHARED_VALIDATE | MAP.SYNC, 0, align), 0);
     });
 
-    it('wants aligned offsets', () => {
+    it('refuses unaligned offsets', () => {
       // mmap itself takes none that is not a multiple of 4 KiB.
       assert.equal(kernel().map(path(), MAP.SHARED, small, align), EINVAL);
       throwsCode(() => Region.open(path(), { offset: small, length: align }), 'EINVAL', {
@@ -76,7 +76,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       });
     });
 
-    it('wants aligned lengths', () => {
+    it('refuses unaligned lengths', () => {
       // mmap rounds lengths up to 4 KiB before the device sees them.
       const kernelRefuses = kernel().map(path(), MAP.SHARED, 0, small);
       assert.equal(kernelRefuses, align > 4096 ? EINVAL : 0);
@@ -85,7 +85,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       });
     });
 
-    it('ends where it ends: refused before the kernel would kill', async () => {
+    it('is refused past its end, where the kernel would kill', async () => {
       const size = Number(readFileSync(`/sys/bus/dax/devices/${path().slice(5)}/size`, 'utf8'));
       assert.equal(kernel().map(path(), MAP.SHARED, size - align, 2 * align), 0);
       assert.equal(await touchByKernel(path(), size - align, 2 * align, align - 8), null);
@@ -95,7 +95,7 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       throwsCode(() => Region.open(path(), { offset: size }), 'ERR_OUT_OF_RANGE');
     });
 
-    it('is neither read nor written nor synced by system calls, and needs none to be made durable', () => {
+    it('refuses read, write and fsync, and needs none of them for durability', () => {
       const fd = openSync(path(), 'r+');
       try {
         throwsCode(() => readSync(fd, Buffer.alloc(8)), 'EINVAL');
@@ -109,20 +109,20 @@ for (const [name, align] of Object.entries(ALIGNMENTS)) {
       region.persist(0, align);
     });
 
-    it('cannot be made longer or shorter', () => {
+    it('cannot be extended or truncated', () => {
       throwsCode(() => Region.open(path(), { create: true, size: align }), 'ERR_PMEM_SIZE_MISMATCH');
     });
   });
 }
 
-describe('the rules of /dev/mem', () => {
-  it('maps no memory that the kernel uses: EPERM, as the kernel says', () => {
+describe('/dev/mem', () => {
+  it('refuses memory that the kernel uses, with EPERM', () => {
     const { offset, length } = systemRam();
     assert.equal(kernel().map('/dev/mem', MAP.SHARED, offset, length), EPERM);
     throwsCode(() => Region.open('/dev/mem', { offset, length }), 'EPERM', { message: /System RAM.*memmap=/s });
   });
 
-  it('needs CAP_SYS_RAWIO: EPERM without it', () => {
+  it('refuses with EPERM a process without CAP_SYS_RAWIO', () => {
     const script = `import('pmem').then(({ Region }) => {
       try { Region.open('/dev/mem', { offset: ${reserved.start}, length: 4096 }); }
       catch ({ code, message }) { console.log(code, message); }
@@ -132,7 +132,7 @@ describe('the rules of /dev/mem', () => {
     assert.match(printed, /^EPERM EPERM: .*CAP_SYS_RAWIO/);
   });
 
-  it('has no end that one could leave out', () => {
+  it('is refused without a length, as it has no end', () => {
     throwsCode(() => Region.open('/dev/mem', { offset: reserved.start }), 'EINVAL', { message: /offset and length/ });
   });
 
@@ -155,7 +155,7 @@ describe('the rules of /dev/mem', () => {
     assert.equal(caching(), 'write-back');
   });
 
-  it('cannot be synced, nor given to children again: EINVAL', () => {
+  it('refuses msync and MADV_DOFORK with EINVAL', () => {
     using region = Region.open('/dev/mem', { offset: reserved.start, length: reserved.size });
     assert.equal(kernel().msync(region.view()), EINVAL);
     assert.equal(kernel().madvise(region.view(), MADV_DOFORK), EINVAL);
@@ -163,8 +163,8 @@ describe('the rules of /dev/mem', () => {
   });
 });
 
-describe('the rules of PCI devices', () => {
-  it('map a prefetchable BAR write-combining too: the same memory', () => {
+describe('A PCI device', () => {
+  it('has a prefetchable BAR that maps write-combining too, the same memory', () => {
     using region = Region.open(place('bar').path);
     using combining = Region.open(`${place('bar').path}_wc`);
     assert.equal(combining.kind, 'pci');
@@ -173,8 +173,8 @@ describe('the rules of PCI devices', () => {
   });
 });
 
-describe('the rules of files', () => {
-  it('ext4 takes DAX with blocks as large as pages only, and explain says so', () => {
+describe('A file', () => {
+  it('on ext4 has DAX only with blocks as large as pages, as explain says', () => {
     const { path: device } = place('blank');
     const directory = mkdtempSync(join(tmpdir(), 'blocks-'));
     const mount = (...options: string[]) => execFileSync('mount', [...options, device, directory], { stdio: 'pipe' });
@@ -196,7 +196,7 @@ describe('the rules of files', () => {
     assert.deepEqual(obstacles(), []);
   });
 
-  it('MAP_SYNC is granted with DAX and refused without', () => {
+  it('is granted MAP_SYNC with DAX, and refused it without', () => {
     for (const name of ['ext4', 'xfs', 'legacy', 'disk', 'tmpfs']) {
       const file = join(place(name).path, 'sync');
       writeFileSync(file, Buffer.alloc(4096));
@@ -206,7 +206,7 @@ describe('the rules of files', () => {
     }
   });
 
-  it('a file on DAX that is made shorter is an error, and not the end of the process', () => {
+  it('on DAX that is truncated makes calls throw, and does not end the process', () => {
     for (const name of ['ext4', 'xfs']) {
       const file = join(place(name).path, 'shorter');
       using region = Region.open(file, { create: true, size: MIB });
@@ -216,7 +216,7 @@ describe('the rules of files', () => {
     }
   });
 
-  it('a full file system is an error when the region is made', () => {
+  it('on a full file system is refused when the region is made', () => {
     for (const name of ['ext4', 'xfs']) {
       const file = join(place(name).path, 'large');
       throwsCode(() => Region.open(file, { create: true, size: '8GiB' }), 'ENOSPC');
@@ -224,7 +224,7 @@ describe('the rules of files', () => {
     }
   });
 
-  it('a hole is filled by the store, on a DAX file system that is full too: an error, and not the end', () => {
+  it('with a hole, on a full DAX file system, makes the store throw, and does not end the process', () => {
     const file = join(place('ext4').path, 'hole');
     using region = Region.open(file, { create: true, sparse: true, size: '8GiB' });
     region.write(0, Buffer.from('the first block'), 'persist');

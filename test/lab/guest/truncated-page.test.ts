@@ -12,10 +12,10 @@ export const machines = [small, eadr];
 const PAGE = 4096;
 const MIB = 2 ** 20;
 
-describe('a DAX file truncated within a page', () => {
+describe('A DAX file truncated within a page', () => {
   for (const size of [PAGE, 16 * PAGE, 4 * MIB]) {
     for (const left of new Set([100, size - PAGE + 100])) {
-      it(`of ${size} bytes, to ${left}: every call that promises durability throws ERR_PMEM_TRUNCATED`, () => {
+      it(`from ${size} to ${left} bytes, makes every call that promises durability throw ERR_PMEM_TRUNCATED`, () => {
         const path = join(place('ext4').path, 'truncated');
         const calls: ((region: Region) => unknown)[] = [
           (region) => region.write(left + 8, Buffer.from('acknowledged'), 'persist'),

@@ -40,7 +40,7 @@ function granularity(directory: string): string {
   return region.durability.granularity;
 }
 
-describe('the ways out that pmem explain prints', () => {
+describe('The ways out that pmem explain prints', () => {
   before(() => {
     mkdirSync('/usr/local/bin', { recursive: true });
     writeFileSync(COMMAND, `#!/bin/sh\nexec ${process.execPath} ${join(ROOT, 'dist/cli/main.js')} "$@"\n`);
@@ -61,7 +61,7 @@ describe('the ways out that pmem explain prints', () => {
     assert.match(follow(device, 'block-device').replace(/\s+/g, ' '), /MAP_SYNC/);
   });
 
-  it('are none from a block device that is no memory but a file elsewhere', () => {
+  it('are none from a block device that is a file elsewhere', () => {
     const [obstacle] = explain(place('empty').path).obstacles;
     assert.deepEqual([obstacle?.code, obstacle?.commands], ['block-device', []]);
     assert.match(obstacle?.remedy ?? '', /use a file on ext4 or xfs mounted with '-o dax' on a pmem device/);
@@ -129,14 +129,14 @@ describe('the ways out that pmem explain prints', () => {
   });
 });
 
-describe('virtio-pmem', () => {
+describe('A virtio-pmem device', () => {
   function deviceNow(): { path: string; mode: string | undefined } {
     const found = listDevices().find(({ provider }) => provider === 'virtio-pmem');
     assert(found?.path !== undefined);
     return { path: found.path, mode: found.mode };
   }
 
-  it('as a block device is durable by msync, which asks the host', () => {
+  it('is durable as a block device by msync, which asks the host', () => {
     using region = Region.open(place('virtio').path);
     region.write(0, Buffer.from('x'), 'persist');
     const { granularity: found, volatile, below } = region.durability;
@@ -144,7 +144,7 @@ describe('virtio-pmem', () => {
     assert.equal(explain(region.path).obstacles[0]?.code, 'virtio-pmem');
   });
 
-  it('as device-DAX is refused, and the way out leads to a device that is not', () => {
+  it('is refused as device-DAX, and the way out leads to a device that is not', () => {
     run('ndctl', 'create-namespace', '-f', '-e', place('virtio').namespace ?? '', '-m', 'devdax', '-a', '4K');
     const { path, mode } = deviceNow();
     assert.equal(mode, 'devdax');
@@ -166,8 +166,8 @@ describe('virtio-pmem', () => {
   });
 });
 
-describe('legacy memory of memmap=size!start', () => {
-  it('says everywhere that nobody vouches for it, with the words on the kernel’s command line', () => {
+describe('Legacy memory of memmap=size!start', () => {
+  it('is unknown media everywhere, with the words on the kernel’s command line', () => {
     const { path, device = '' } = place('legacy');
     const words = /legacy memory \(e820\).*memmap=0x4000000!0x30000000/;
     using region = Region.open(join(path, 'said'), { create: true, size: '1MiB' });
@@ -181,7 +181,7 @@ describe('legacy memory of memmap=size!start', () => {
     }
   });
 
-  it('and of an NVDIMM nothing is said beyond what the platform says', () => {
+  it('is told apart from an NVDIMM, of which only the platform is quoted', () => {
     const { path } = place('blank');
     assert.doesNotMatch(explain(path).durability.reason, /legacy/);
     const { durability } = explain(place('ext4').path);

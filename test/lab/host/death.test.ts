@@ -69,8 +69,8 @@ async function round(start: {
   return { verdict: lines[0], acknowledged: Number(last?.split(' ')[1] ?? start.acknowledged - 1) + 1 };
 }
 
-describe('killing QEMU', () => {
-  it(`${ROUNDS} times loses no acknowledged record, neither of files on DAX nor of device-DAX`, async () => {
+describe('Killing QEMU', () => {
+  it(`loses no acknowledged record in ${ROUNDS} rounds, neither of files on DAX nor of device-DAX`, async () => {
     const random = new Random(SEED);
     const directory = jobDirectory();
     const targets = ['file', 'sparse', 'device'];
@@ -86,7 +86,7 @@ describe('killing QEMU', () => {
     console.log(`      ${acknowledged} records acknowledged`);
   });
 
-  it('does lose what was not durable: the test can fail', async () => {
+  it('loses what was not durable, which shows that the test can fail', async () => {
     const directory = jobDirectory();
     const common = { machine: withDisk, directory, targets: ['liar'] };
     const first = await round({ ...common, acknowledged: 0, format: true, kill: 1 });

@@ -30,8 +30,8 @@ async function failureOf(failing: Guest): Promise<string> {
   return error.message;
 }
 
-describe('a guest', () => {
-  it('tells the status of its command, and what it printed', async () => {
+describe('A guest', () => {
+  it('reports the status of its command, and what it printed', async () => {
     let printed = '';
     const { status } = await guest(['sh', '-c', 'echo one; echo two >&2; exit 7'], {
       onOutput: (text) => {
@@ -42,7 +42,7 @@ describe('a guest', () => {
     assert.equal(printed, 'one\ntwo\n');
   });
 
-  it('tells that its command died by a signal, or could not be started', async () => {
+  it('reports that its command died by a signal, or could not be started', async () => {
     assert.deepEqual((await guest(['sh', '-c', 'kill -BUS $$']).ended).status, { code: null, signal: 'SIGBUS' });
     assert.match((await guest(['/no/such/program']).ended).status.error ?? '', /ENOENT/);
   });
@@ -53,7 +53,7 @@ describe('a guest', () => {
     assert.match(message, /Kernel panic - not syncing: sysrq triggered crash/);
   });
 
-  it('that gives no sign of life is a failure when its time is over', async () => {
+  it('that gives no sign of life is a failure when its time is up', async () => {
     const message = await failureOf(guest(['sleep', '1000'], { limit: 5 }));
     assert.match(message, /^the guest gave no sign of life for 5 s; its console:/);
   });
@@ -72,7 +72,7 @@ describe('a guest', () => {
     assert.match(await failureOf(guest(['true'], { plan })), /unable to find CPU model 'no-such-cpu'/);
   });
 
-  it('whose devices cannot be set up says which', async () => {
+  it('reports which of its devices cannot be set up', async () => {
     const nvdimms = [{ size: 2 ** 26, namespaces: [{ name: 'large', mode: 'raw', size: 2 ** 30 } as const] }];
     const plan = { machine: { ...bare, nvdimms }, format: true, command: ['true'], cwd: ROOT, env: {} };
     const { status } = await guest(['true'], { plan }).ended;
