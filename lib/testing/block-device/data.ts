@@ -1,4 +1,4 @@
-/** Tests: what is written is read. */
+/** Tests of data: a device reads what was written. */
 
 import assert from 'node:assert/strict';
 import type { BlockDeviceSupport } from '../../block/block-device.js';
@@ -44,7 +44,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
     });
   });
 
-  test('leaves the sectors around a write alone', (media) => {
+  test('leaves the sectors around a write as they are', (media) => {
     onDevice(media, (device) => {
       const before = pattern(device, 16, 1);
       device.write(0, before);
@@ -54,7 +54,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
     });
   });
 
-  test('takes arrays that begin anywhere, and leaves what is around them alone', (media) => {
+  test('takes arrays at any byte of a buffer, and leaves the bytes around them as they are', (media) => {
     onDevice(media, (device) => {
       const { sectorSize } = device;
       const large = new Uint8Array(sectorSize + 64).fill(0x5a);
@@ -69,7 +69,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
     });
   });
 
-  test('does not keep the source: changing it later changes nothing', (media) => {
+  test('copies the source, so that later changes of it have no effect', (media) => {
     onDevice(media, (device) => {
       const source = pattern(device, 2, 4);
       device.write(2, source);
@@ -94,7 +94,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
     });
   });
 
-  test('takes nothing at all, up to the end', (media) => {
+  test('takes empty ranges, also at its end', (media) => {
     onDevice(media, (device) => {
       const before = sectorsOf(device, 0, 16);
       for (const lba of [0, 5, device.sectorCount]) {
@@ -109,7 +109,7 @@ export function dataTests(test: DeclareTest, supports: BlockDeviceSupport): void
     });
   });
 
-  test('agrees with an array over 500 operations', (media) => {
+  test('agrees with an array after each of 500 operations', (media) => {
     onDevice(media, (device) => {
       const { sectorSize } = device;
       const count = Math.min(device.sectorCount, 64);

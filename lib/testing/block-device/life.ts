@@ -1,11 +1,11 @@
-/** Tests: read-only and closed devices. */
+/** Tests of read-only and of closed devices. */
 
 import assert from 'node:assert/strict';
 import type { BlockDevice, BlockDeviceSupport } from '../../block/block-device.js';
 import type { DeclareTest } from './setup.js';
 import { onDevice, pattern, sameBytes, sectorsOf, throwsCoded } from './support.js';
 
-/** Every method that does something, with right arguments. */
+/** Every method of a device, with valid arguments. */
 function calls(device: BlockDevice): Record<string, () => unknown> {
   const sector = Buffer.alloc(device.sectorSize);
   return {
@@ -24,7 +24,7 @@ function calls(device: BlockDevice): Record<string, () => unknown> {
 const STORING: readonly string[] = ['write', 'writev', 'writeZeroes', 'discard'];
 
 export function lifeTests(test: DeclareTest, supports: BlockDeviceSupport): void {
-  test('read-only: reads, and refuses to store', (media) => {
+  test('reads and refuses to store when it is read-only', (media) => {
     const bytes = onDevice(media, (device) => {
       const written = pattern(device, 16, 1);
       device.write(0, written);
@@ -52,7 +52,7 @@ export function lifeTests(test: DeclareTest, supports: BlockDeviceSupport): void
     );
   });
 
-  test('read-only: wrong arguments are told first', (media) => {
+  test('refuses wrong arguments as such when it is read-only', (media) => {
     onDevice(
       media,
       (device) => {
@@ -65,7 +65,7 @@ export function lifeTests(test: DeclareTest, supports: BlockDeviceSupport): void
     );
   });
 
-  test('closed: refuses everything, says so, and can be closed again', (media) => {
+  test('refuses every call with ERR_PMEM_CLOSED after close, and closes again', (media) => {
     const device = media.open({ readOnly: false });
     const { sectorCount, sectorSize, size } = device;
     device.close();
@@ -76,13 +76,13 @@ export function lifeTests(test: DeclareTest, supports: BlockDeviceSupport): void
     assert.deepEqual([device.sectorCount, device.sectorSize, device.size], [sectorCount, sectorSize, size]);
   });
 
-  test('closes as a disposable', (media) => {
+  test('closes by Symbol.dispose', (media) => {
     const device = media.open({ readOnly: false });
     device[Symbol.dispose]();
     assert.equal(device.closed, true);
   });
 
-  test('can be opened again, with what was stored', (media) => {
+  test('has what was stored when it is opened again', (media) => {
     for (let i = 1; i <= 3; i++) {
       onDevice(media, (device) => {
         if (i > 1) sameBytes(sectorsOf(device, 8, 2), pattern(device, 2, i - 1), `opening ${i}`);

@@ -68,7 +68,7 @@ function unchanged(device: BlockDevice, run: () => void): void {
 }
 
 export function refusalTests(test: DeclareTest): void {
-  test('throws a TypeError for numbers of the wrong type', (media) => {
+  test('refuses sectors and counts that are no numbers with a TypeError', (media) => {
     onDevice(media, (device) => {
       unchanged(device, () => {
         for (const wrong of NO_NUMBERS) {
@@ -85,7 +85,7 @@ export function refusalTests(test: DeclareTest): void {
     });
   });
 
-  test('throws a TypeError for arrays and options of the wrong type', (media) => {
+  test('refuses arrays of the wrong type, and wrong or unknown options, with a TypeError', (media) => {
     onDevice(media, (device) => {
       unchanged(device, () => {
         const sector = Buffer.alloc(device.sectorSize, 0xee);
@@ -113,7 +113,7 @@ export function refusalTests(test: DeclareTest): void {
     });
   });
 
-  test('throws a RangeError for numbers that are no sector', (media) => {
+  test('refuses numbers that are no sector with a RangeError', (media) => {
     onDevice(media, (device) => {
       unchanged(device, () => {
         for (const wrong of NO_SECTORS as readonly never[]) {
@@ -128,7 +128,7 @@ export function refusalTests(test: DeclareTest): void {
     });
   });
 
-  test('throws a RangeError for arrays that are not whole sectors', (media) => {
+  test('refuses arrays that are not whole sectors with a RangeError', (media) => {
     onDevice(media, (device) => {
       const { sectorSize } = device;
       unchanged(device, () => {
@@ -138,7 +138,7 @@ export function refusalTests(test: DeclareTest): void {
             throwsCoded(() => call(bytes), 'ERR_OUT_OF_RANGE', 'RangeError', `${name} of ${length} bytes`);
           }
         }
-        // Together they would be.
+        // Their sum would be whole sectors.
         const halves = [Buffer.alloc(8), Buffer.alloc(sectorSize - 8)];
         throwsCoded(() => device.readv(0, halves), 'ERR_OUT_OF_RANGE', 'RangeError', 'readv of two pieces');
         throwsCoded(() => device.writev(0, halves), 'ERR_OUT_OF_RANGE', 'RangeError', 'writev of two pieces');
@@ -146,7 +146,7 @@ export function refusalTests(test: DeclareTest): void {
     });
   });
 
-  test('throws a RangeError past the end, also for a range that begins before it', (media) => {
+  test('refuses ranges that end past its end with a RangeError', (media) => {
     onDevice(media, (device) => {
       const { sectorCount, sectorSize } = device;
       unchanged(device, () => {
@@ -190,7 +190,7 @@ export function refusalTests(test: DeclareTest): void {
     });
   });
 
-  test('says in the message what was asked for and what the limit is', (media) => {
+  test('names the value and the limit in the message of a RangeError', (media) => {
     onDevice(media, (device) => {
       const { sectorCount, sectorSize } = device;
       const sector = Buffer.alloc(sectorSize);

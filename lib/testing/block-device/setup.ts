@@ -1,27 +1,26 @@
-/** What the conformance suite of block devices is told, and runs on. */
+/** What the conformance suite of block devices needs from its user. */
 
 import type { BlockDevice, BlockDeviceSupport } from '../../block/block-device.js';
 
-/** Media that a device of the suite is opened on. */
+/** Media on which the suite opens devices. */
 export interface BlockDeviceMedia {
-  /** A device on the media, with what is stored there. Before it opens the next one the suite closes it, or cuts the power. */
+  /** Opens a device on the media, with what is stored there. The suite closes it, or cuts the power, before it opens the next one. */
   open(options: { readonly readOnly: boolean }): BlockDevice;
   /**
-   * Cuts the power: what was stored and not made durable may be lost. A device that is open then is abandoned: the suite
-   * does not use it again, and does not close it, because closing might make durable what was not. If it is in the way of
-   * the next one (by a lock, say), end it here as the end of its process would. Without this method nothing is tested of
-   * durability but that the calls succeed.
+   * Cuts the power: stores that are not durable may be lost. The suite neither uses nor closes a device that is open then, because
+   * closing might make its stores durable. If that device blocks the next one, by a lock for example, end it here as the end of its
+   * process would. Without this method the suite tests of durability only that the calls succeed.
    */
   cutPower?(): void | Promise<void>;
-  /** Called when a test has ended. Devices that a power cut met are still open. */
+  /** Called after each test. Devices that were open at a power cut still are. */
   release?(): void | Promise<void>;
 }
 
-/** What the suite needs to know of an implementation. */
+/** An implementation of block devices, for the suite. */
 export interface BlockDeviceSetup {
-  /** What the devices must say they support; what they do not must throw EOPNOTSUPP. */
+  /** What the devices must say they support. Calls that they do not support must throw EOPNOTSUPP. */
   readonly supports: BlockDeviceSupport;
-  /** New media for a device of 16 sectors or more, whatever is stored there. 64 KiB are plenty. */
+  /** New media for a device of 16 sectors or more, with any contents. 64 KiB are enough. */
   create(): BlockDeviceMedia | Promise<BlockDeviceMedia>;
 }
 
@@ -31,5 +30,5 @@ export interface SuiteRunner {
   readonly it: (name: string, body: () => void | Promise<void>) => unknown;
 }
 
-/** Declares a test that has media to itself. */
+/** Declares a test, which gets media of its own. */
 export type DeclareTest = (name: string, run: (media: BlockDeviceMedia) => void | Promise<void>) => void;

@@ -1,4 +1,4 @@
-/** Tests: what lasts, and the ways to store that a device may support or not. */
+/** Tests of durability, and of the calls that a device may support or not. */
 
 import assert from 'node:assert/strict';
 import type { BlockDevice, BlockDeviceSupport } from '../../block/block-device.js';
@@ -36,7 +36,7 @@ function durabilityTests(test: DeclareTest, supports: BlockDeviceSupport, when: 
     });
   }
 
-  // Each alone: one that works makes up for another that does not.
+  // Each alone: a call that works makes up for one that does not.
   const storing: Record<string, (device: BlockDevice, bytes: Buffer) => void> = {
     write: (device, bytes) => device.write(1, bytes, { fua: true }),
     writev: (device, bytes) => {
@@ -63,7 +63,7 @@ function durabilityTests(test: DeclareTest, supports: BlockDeviceSupport, when: 
     });
   }
 
-  test(`gives back what was not flushed as old or new, after a power cut ${when}`, async (media) => {
+  test(`has the old or the new bytes of what was not flushed, after a power cut ${when}`, async (media) => {
     const [old, fresh] = await losing(media, when, (device) => {
       const [first, second] = [pattern(device, 4, 3), pattern(device, 4, 4)];
       device.write(0, first);
@@ -99,7 +99,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
   for (const when of CUTS) durabilityTests(test, supports, when);
 
   if (supports.writeZeroes) {
-    test('writes zeroes, and nothing around them', (media) => {
+    test('writes zeroes, and leaves the sectors around them as they are', (media) => {
       onDevice(media, (device) => {
         const { sectorSize } = device;
         const expected = pattern(device, 16, 5);
@@ -114,7 +114,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
   }
 
   if (supports.discard) {
-    test('discards, and nothing around; what was discarded can be read and written', (media) => {
+    test('discards sectors that can then be read and written, and leaves those around them as they are', (media) => {
       onDevice(media, (device) => {
         const { sectorSize } = device;
         const bytes = pattern(device, 16, 6);
@@ -122,7 +122,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
         device.discard(4, 8);
         device.flush();
         sameBytes(sectorsOf(device, 0, 4), bytes.subarray(0, 4 * sectorSize), 'the sectors before');
-        sameBytes(sectorsOf(device, 12, 4), bytes.subarray(12 * sectorSize), 'the sectors behind');
+        sameBytes(sectorsOf(device, 12, 4), bytes.subarray(12 * sectorSize), 'the sectors after');
         const discarded = sectorsOf(device, 4, 8);
         if (supports.discardZeroes) assert.ok(discarded.every((byte) => byte === 0));
         device.write(4, pattern(device, 8, 7));
@@ -132,7 +132,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
   }
 
   if (supports.directAccess) {
-    test('gives direct access: one view of what is read and written, neighbours being neighbours', (media) => {
+    test('gives direct access to adjacent sectors as one view of what is read and written', (media) => {
       onDevice(media, (device) => {
         const { sectorSize } = device;
         device.write(2, pattern(device, 4, 8));
@@ -149,7 +149,7 @@ export function storageTests(test: DeclareTest, supports: BlockDeviceSupport): v
     });
   }
 
-  test('says EOPNOTSUPP to what it does not support', (media) => {
+  test('refuses with EOPNOTSUPP what it does not support', (media) => {
     onDevice(media, (device) => {
       const calls: [string, boolean, () => unknown][] = [
         ['discard', supports.discard, () => device.discard(0, 1)],

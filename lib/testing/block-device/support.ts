@@ -1,10 +1,10 @@
-/** What the tests of block devices share. */
+/** What the conformance tests share. */
 
 import assert from 'node:assert/strict';
 import type { BlockDevice } from '../../block/block-device.js';
 import type { BlockDeviceMedia } from './setup.js';
 
-/** Opens a device for the test, and closes it whatever happens. */
+/** Opens a device for the test, and closes it in the end. */
 export function onDevice<T>(media: BlockDeviceMedia, run: (device: BlockDevice) => T, readOnly = false): T {
   const device = media.open({ readOnly });
   try {
@@ -17,7 +17,7 @@ export function onDevice<T>(media: BlockDeviceMedia, run: (device: BlockDevice) 
 /** When the power fails. */
 export const CUTS = ['after closing', 'while open'] as const;
 
-/** Runs with a device, then cuts the power. One that is open then is never touched again. */
+/** Runs with a device, then cuts the power. A device that is open then is not used again. */
 export async function losing<T>(
   media: BlockDeviceMedia,
   when: (typeof CUTS)[number],
@@ -39,7 +39,7 @@ export async function losing<T>(
   }
 }
 
-/** Sectors whose bytes tell them apart: neither the order nor the place nor the seed can be taken for another. */
+/** Sectors with different bytes for each place and each seed, in pseudo-random order. */
 export function pattern(device: Pick<BlockDevice, 'sectorSize'>, count: number, seed: number): Buffer {
   const bytes = Buffer.alloc(count * device.sectorSize);
   let state = (seed * 2654435761) >>> 0;
@@ -50,14 +50,14 @@ export function pattern(device: Pick<BlockDevice, 'sectorSize'>, count: number, 
   return bytes;
 }
 
-/** What the sectors hold. */
+/** The bytes of the sectors. */
 export function sectorsOf(device: BlockDevice, lba: number, count: number): Buffer {
   const bytes = Buffer.alloc(count * device.sectorSize, 0xa5);
   device.read(lba, bytes);
   return bytes;
 }
 
-/** Without printing megabytes when they differ. */
+/** Asserts that the bytes are equal. Prints the first difference, not megabytes. */
 export function sameBytes(actual: Uint8Array, expected: Uint8Array, what: string): void {
   assert.equal(actual.length, expected.length, `length of ${what}`);
   const at = actual.findIndex((byte, i) => byte !== expected[i]);
