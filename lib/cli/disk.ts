@@ -1,19 +1,9 @@
 /** A path, opened as a disk whose partitions are shown. */
 
-import { dirname, join } from 'node:path';
 import { PmemDisk } from '../block/pmem-disk.js';
 import { posixError } from '../errors.js';
-import { attribute, numericAttribute } from '../linux/sysfs/read.js';
+import { type Topology, topologyOf } from '../linux/blockdev/topology.js';
 import { Region } from '../memory/region/region.js';
-
-/** Sectors of a block device as the kernel describes them, in bytes. For a file, all sizes are the same. */
-export interface Topology {
-  readonly logical: number;
-  readonly physical: number;
-  readonly leastIo: number;
-  readonly bestIo: number;
-  readonly model: string | undefined;
-}
 
 export interface OpenedDisk {
   readonly disk: PmemDisk;
@@ -26,23 +16,9 @@ export interface OpenedDisk {
 export const SECTOR_SIZES = [512, 4096] as const;
 type SectorSize = (typeof SECTOR_SIZES)[number];
 
+/** The topology of a file. */
 function uniform(size: number): Topology {
   return { logical: size, physical: size, leastIo: size, bestIo: size, model: undefined };
-}
-
-/** From sysfs. A partition has the queue of its disk. */
-function topologyOf(device: string): Topology {
-  const home = attribute(join(device, 'queue'), 'logical_block_size') === undefined ? dirname(device) : device;
-  const queue = join(home, 'queue');
-  const logical = numericAttribute(queue, 'logical_block_size') ?? 512;
-  const leastIo = numericAttribute(queue, 'minimum_io_size') || logical;
-  return {
-    logical,
-    physical: numericAttribute(queue, 'physical_block_size') ?? logical,
-    leastIo,
-    bestIo: numericAttribute(queue, 'optimal_io_size') || leastIo,
-    model: attribute(join(home, 'device'), 'model'),
-  };
 }
 
 function isSupported(sectorSize: number): sectorSize is SectorSize {

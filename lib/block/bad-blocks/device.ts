@@ -1,8 +1,6 @@
 /** The bad sectors that the kernel knows: the attribute `badblocks` (Documentation/ABI/testing/sysfs-block, sysfs-bus-nd). */
 
-import { dirname } from 'node:path';
-import { ndRegion } from '../../linux/nvdimm/regions.js';
-import { attribute, numericAttribute } from '../../linux/sysfs/read.js';
+import { type BadBlockList, badBlocksOfBlockDevice, badBlocksOfDaxDevice } from '../../linux/bad-blocks.js';
 import type { BackingKind } from '../../memory/backing.js';
 import type { ByteRange } from '../../memory/memory.js';
 import { BAD_BLOCK_UNIT, BadBlocks } from './bad-blocks.js';
@@ -20,36 +18,10 @@ export interface MappedDevice {
   readonly extents?: readonly ByteRange[];
 }
 
-/** A list and where the device begins in it, in bytes. */
-interface Source {
-  readonly text: string;
-  readonly origin: number;
-}
-
-/** A disk has the list itself; a partition begins somewhere in its disk's. */
-function ofBlockDevice(directory: string): Source | undefined {
-  const own = attribute(directory, 'badblocks');
-  if (own !== undefined) return { text: own, origin: 0 };
-  const start = numericAttribute(directory, 'start');
-  const text = attribute(dirname(directory), 'badblocks');
-  return text === undefined || start === undefined ? undefined : { text, origin: start * BAD_BLOCK_UNIT };
-}
-
-/** A DAX device has no list, but its region has; only root can know where in the region the device begins. */
-function ofDaxDevice(directory: string): Source | undefined {
-  const region = ndRegion(directory);
-  if (region === undefined) return undefined;
-  const text = attribute(region, 'badblocks');
-  const [begin, base] = [numericAttribute(directory, 'resource'), numericAttribute(region, 'resource')];
-  if (text === undefined) return undefined;
-  if (text === '') return { text, origin: 0 };
-  return begin === undefined || base === undefined ? undefined : { text, origin: begin - base };
-}
-
-function sourceOf({ kind, device }: MappedDevice): Source | undefined {
+function listOf({ kind, device }: MappedDevice): BadBlockList | undefined {
   if (device === undefined) return undefined;
-  if (kind === 'block') return ofBlockDevice(device);
-  return kind === 'devdax' ? ofDaxDevice(device) : undefined;
+  if (kind === 'block') return badBlocksOfBlockDevice(device);
+  return kind === 'devdax' ? badBlocksOfDaxDevice(device) : undefined;
 }
 
 /**
@@ -61,7 +33,7 @@ function sourceOf({ kind, device }: MappedDevice): Source | undefined {
  * written by write(2), and on request (`ndctl clear-errors`).
  */
 export function deviceBadBlocks(device: MappedDevice): BadBlocks | undefined {
-  const source = sourceOf(device);
+  const source = listOf(device);
   if (source === undefined) return undefined;
   const { fileOffset, size, extents = [{ offset: fileOffset, length: size }] } = device;
   const listed = BadBlocks.parse(source.text);

@@ -1,9 +1,9 @@
 /** A DAX region, for users: a range of memory, and the devices made of it. */
 
-import { readdirSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { outOfRange, posixError, wrongType, wrongValue } from '../../errors.js';
 import { Jobs } from '../../jobs.js';
+import { daxEntries } from '../../linux/dax/devices.js';
 import { type DaxBusRegion, daxBusRegions } from '../../linux/dax/regions.js';
 import { HOST, type Host } from '../../linux/host.js';
 import type { ByteRange } from '../../memory/memory.js';
@@ -80,12 +80,7 @@ function giveBack(id: number): void {
 }
 
 function isUsedByKernel(host: Host): (id: number) => boolean {
-  let names: string[] = [];
-  try {
-    names = readdirSync(`${host.sys}/bus/dax/devices`);
-  } catch {
-    // The kernel has no such bus.
-  }
+  const names = daxEntries(host).map(({ name }) => name);
   return (id) => names.some((name) => name.startsWith(`dax${id}.`));
 }
 
