@@ -144,7 +144,10 @@ describe('foreign text printed by pmem', () => {
         const region = Region.open(held, { create: true, size: 4096 });
         process.title = '\u001b[2J\u009bsecret';
         console.log(region.size);
-        process.stdin.on('data', () => process.exit());
+        process.stdin.on('data', () => {
+          region.close(); // until then it is referenced, and not collected
+          process.exit();
+        });
       },
       [path],
     );
@@ -168,7 +171,10 @@ describe('foreign text printed by pmem', () => {
         const { Region } = await import('pmem');
         const region = Region.open(held, { create: true, size: 4096 });
         console.log(region.size);
-        process.stdin.on('data', () => process.exit());
+        process.stdin.on('data', () => {
+          region.close(); // until then it is referenced, and not collected
+          process.exit();
+        });
       },
       [path],
     );
