@@ -11,7 +11,6 @@ import {
   readlinkSync,
   rmSync,
   statSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -20,11 +19,9 @@ import { Worker } from 'node:worker_threads';
 import { Region } from 'pmem';
 import { Btt, openPartition, PmemDisk, writePartitionTable } from 'pmem/block';
 import { copyDevice, DaxDevice, DaxRegion } from 'pmem/devdax';
-import { usesOf } from '#dist/linux/blockdev/uses.js';
 import { startChild } from '../../support/child.js';
 import { codeOf, rejectsCode, throwsCode } from '../../support/errors.js';
 import { loopDevices, run } from '../../support/loop.js';
-import { Machine } from '../../support/machine.js';
 import { newRegion } from '../../support/regions.js';
 import { needsPlainBuild } from '../../support/sanitizers.js';
 import { onDisk, onTmpfs } from '../../support/temp.js';
@@ -295,38 +292,6 @@ describe('a block device that is in use', () => {
     } finally {
       run('swapoff', path);
     }
-  });
-});
-
-describe('usesOf', () => {
-  const directory = onDisk();
-
-  it('finds mounts by device and by source, swap space, device mapper, and file systems that are mounted elsewhere', () => {
-    const machine = new Machine(directory('machine'));
-    const { sys, proc } = machine.host;
-    const disk = machine.device('pmem0', { dev: '259:0' });
-    machine.device('pmem0/pmem0p1', { dev: '259:1', partition: 1 });
-    machine.device('pmem0/pmem0p2', { dev: '259:2', partition: 2 });
-    machine.device('pmem0/pmem0p3', { dev: '259:3', partition: 3 });
-    const held = machine.device('virtual/dm-0', { dev: '253:0' });
-    machine.device('virtual/dm-0/dm', { name: 'vg-root' });
-    machine.device('pmem0/pmem0p3/holders');
-    symlinkSync(held, join(disk, 'pmem0p3', 'holders', 'dm-0'));
-    machine.mount('259:1', '/a\\040b', 'ext4', '/dev/root');
-    machine.mount('0:40', '/pool', 'btrfs', '/dev/dm-0');
-    writeFileSync(join(proc, 'swaps'), 'Filename\tType\tSize\tUsed\tPriority\n/dev/pmem0p2   partition\t1020\t0\t-2\n');
-    mkdirSync(join(sys, 'fs', 'xfs', 'pmem0'), { recursive: true });
-    const uses = usesOf(disk, machine.host).map(({ device, is }) => `${device} ${is}`);
-    assert.deepEqual(uses.sort(), [
-      "dm-0 is mounted at '/pool'",
-      'pmem0 has a mounted xfs file system, at a place that cannot be seen from here',
-      "pmem0p1 is mounted at '/a b'",
-      'pmem0p2 is swap space',
-      "pmem0p3 is a part of device mapper's vg-root, /dev/dm-0",
-    ]);
-    // Of a partition, its neighbours' uses are no matter, and those of the disk are.
-    const first = usesOf(join(disk, 'pmem0p1'), machine.host).map(({ device }) => device);
-    assert.deepEqual(first.sort(), ['pmem0', 'pmem0p1']);
   });
 });
 
