@@ -84,7 +84,7 @@ describe('create', () => {
       const before = statSync(path);
       for (const create of [true, false]) {
         throwsCode(() => Region.open(path, { create, size }), 'ERR_PMEM_SIZE_MISMATCH', {
-          message: /1048576.*was asked for/,
+          message: /1048576.*size is/,
         });
       }
       const after = statSync(path);

@@ -1,4 +1,4 @@
-/** Makes the file of a region, or takes one that is there: allocated, and durable before anything is promised. */
+/** Makes the file of a region, or uses an existing one: allocated, and durable before anything is promised. */
 
 import {
   closeSync,
@@ -22,7 +22,7 @@ import { openMappable } from '../backing.js';
 import { taken } from './new-file.js';
 import { danglingLink, isTaken, refusePlanted } from './strangers.js';
 
-/** The path of what was seen, without links; without /proc, of what is there now. */
+/** The path, without links, of the file that was seen; without /proc, of the file that is there now. */
 function realPath(seen: number, path: string): string {
   try {
     return readlinkSync(linkTo(seen));
@@ -32,10 +32,10 @@ function realPath(seen: number, path: string): string {
 }
 
 /**
- * Opens for writing what is there, where a file would be made if nothing were: a file that a stranger can have put there is refused,
- * and so is a link. Undefined: nothing is there.
+ * Opens an existing file for writing where otherwise one would be made. Refuses a file or link that a stranger can have put there.
+ * Undefined: nothing is there.
  *
- * @param exclusive whatever is there is refused
+ * @param exclusive refuse whatever is there
  */
 export function takeExisting(path: string, flags: number, exclusive = false): number | undefined {
   if (!taking(path)) return undefined;
@@ -71,7 +71,7 @@ export function isStillThere(fd: number, path: string): boolean {
 const { ENOSPC, ENOSYS, EOPNOTSUPP } = osConstants.errno;
 const ZEROES = Buffer.alloc(1 << 20);
 
-/** For file systems without fallocate: only an empty file may be written over. */
+/** For file systems without fallocate. The file must be empty: nothing else may be overwritten. */
 function writeZeroes(fd: number, size: number): void {
   for (let at = 0; at < size; ) at += writeSync(fd, ZEROES, 0, Math.min(ZEROES.length, size - at), at);
 }
@@ -84,34 +84,34 @@ function openDirectory(path: string): number {
   }
 }
 
-/** Makes the names in it durable. */
+/** Makes the names in a directory durable. */
 export function syncDirectory(path: string): void {
   const fd = openDirectory(path);
   try {
     fsyncSync(fd);
   } catch (error) {
-    // Some file systems cannot sync a directory, and say so.
+    // Some file systems cannot sync a directory.
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
   } finally {
     closeSync(fd);
   }
 }
 
-/** Runs what can fill the disk. */
+/** Runs what can fill the disk, and adds advice to that error. */
 function advised<Result>(path: string, size: number, run: () => Result): Result {
   try {
     return run();
   } catch (error) {
     const advice = `Its ${formatSize(size)} are allocated at once; free space, or pass sparse: true`;
-    // node:fs has them negative.
+    // Errnos of node:fs are negative.
     const isFull = Math.abs((error as { errno?: number }).errno ?? 0) === ENOSPC;
     throw systemError(error, path, isFull ? advice : undefined);
   }
 }
 
 /**
- * Gives a new file, which nobody else has, its blocks and its size. Durable on return, but for its name, of which it is found out
- * whether {@link settle} will be able to.
+ * Gives a new file, which nobody else has, its blocks and its size. Durable on return, but for its name. Throws now if {@link settle}
+ * could not make the name durable later.
  */
 export function fillNew(fd: number, path: string, size: number, sparse: boolean): void {
   closeSync(openDirectory(dirname(path)));
@@ -123,10 +123,10 @@ export function fillNew(fd: number, path: string, size: number, sparse: boolean)
 }
 
 /**
- * Allocates what a file that was there lacks, and leaves its bytes. An empty one stays empty: it is to have its size last, by
- * {@link grow}. Durable on return. The range lock is held, unless nobody wants one.
+ * Allocates the blocks that an existing file lacks, and leaves its bytes. An empty file stays empty: {@link grow} gives it its size
+ * last. Durable on return. The caller holds the range lock, unless none is wanted.
  *
- * Nothing here is taken back when it fails: somebody else may have opened the file, and count on what it has.
+ * Takes nothing back when it fails: somebody else may have opened the file, and count on its blocks.
  */
 export function giveBlocks(fd: number, path: string, size: number, sparse: boolean): void {
   const { size: present, blocks } = fstatSync(fd);
@@ -134,22 +134,22 @@ export function giveBlocks(fd: number, path: string, size: number, sparse: boole
   closeSync(openDirectory(dirname(path)));
   advised(path, size, () => {
     if (!sparse) {
-      // What was allocated before the disk was full would stay.
+      // Blocks allocated before the disk was full would stay.
       if (present === 0) refuseTooLarge(fd, path, size - 512 * blocks);
       allocate(fd, path, size, present === 0);
     }
-    // Also when somebody else made the file, and perhaps died before this.
+    // Somebody else may have made the file, and died before this.
     if (present !== 0) settle(fd, path);
   });
 }
 
-/** Gives an empty file its size, at once: a file that has it has its blocks. It is never truncated, whoever else uses it. */
+/** Gives an empty file its size in one step: a file that has it has its blocks. The file is never truncated: others may use it. */
 export function grow(fd: number, path: string, size: number): void {
   advised(path, size, () => {
     try {
       native.allocate(fd, size - 1, 1, true);
     } catch {
-      // Without fallocate, or without the one block that a sparse file needs for it.
+      // There is no fallocate, or no block left, of which a sparse file needs one here.
       if (fstatSync(fd).size < size) ftruncateSync(fd, size);
     }
     const { size: present } = fstatSync(fd);
@@ -166,7 +166,7 @@ export function settle(fd: number, path: string): void {
 
 function refuseTooLarge(fd: number, path: string, wanted: number): void {
   const free = fileSystemStatus(fd, path);
-  // Some have no limit, and say 0.
+  // A file system without a limit says 0.
   if (free.blocks === 0 || free.bfree * free.bsize >= wanted) return;
   throw Object.assign(new Error('no space left on device'), { errno: ENOSPC, syscall: 'fallocate' });
 }
@@ -187,17 +187,17 @@ function allocate(fd: number, path: string, size: number, empty: boolean): void 
     }
   }
   if (!empty) return;
-  // Else the disk would be filled up first, slowly.
+  // Otherwise the disk would be filled first, slowly.
   refuseTooLarge(fd, path, size - 512 * fstatSync(fd).blocks);
   writeZeroes(fd, size);
 }
 
-/** An existing file has another size than was asked for. */
+/** The error for an existing file of another size than asked for. */
 export function sizeMismatch(path: string, present: number, wanted: number): PmemError {
   return new PmemError(
     'ERR_PMEM_SIZE_MISMATCH',
-    `'${path}' has ${present} bytes, and a size of ${wanted} was asked for; an existing file is never made longer or ` +
-      `shorter. Leave size out to map what is there, or choose another path`,
+    `'${path}' has ${present} bytes, and size is ${wanted}; an existing file is never resized. ` +
+      'Leave size out to map the file as it is, or choose another path',
     { path },
   );
 }

@@ -1,38 +1,37 @@
 /**
- * A file that gets its name last. Until then nobody else can have opened it, so that it can go again without a question; and a
+ * A new file that gets its name last. Until then nobody else can have opened it, so that it can be dropped without a question, and a
  * crash leaves all of it or nothing.
  */
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, fstatSync, linkSync, openSync, unlinkSync } from 'node:fs';
-import { constants as osConstants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { native } from '../../binding.js';
-import { errorName, PmemError, systemError } from '../../errors.js';
+import { errorName, type PmemError, posixError, systemError } from '../../errors.js';
 import { linkTo } from '../../linux/open.js';
 
-const { EEXIST, EISDIR, ESTALE } = osConstants.errno;
 /** open(2): a file of the directory's file system, without a name. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
-/** Of a file system that has no such call, and of a security module that forbids it. */
+/** Codes of a file system that has no such call, and of a security module that forbids it. */
 const REFUSALS: readonly string[] = ['EACCES', 'EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'EPERM', 'EXDEV'];
 
-/** What a new name in a directory came to; `impossible`: this file system has no way that harms nobody else's file. */
+/** The outcome of making a name in a directory. `impossible`: this file system has no way that cannot harm somebody else's file. */
 export type Naming = 'done' | 'taken' | 'impossible';
 
-/** The name was there when a new file was to have it. */
+/** The error for a path that is taken already. */
 export function taken(path: string): PmemError {
-  const message = `EEXIST: '${path}' is there already; choose another path, or leave exclusive out to take what is there`;
-  return new PmemError('EEXIST', message, { errno: EEXIST, path });
+  return posixError('EEXIST', `'${path}' exists; choose another path, or leave exclusive out to use the file`, {
+    path,
+  });
 }
 
-/** Of node:fs and of the addon, whose errors have no name. */
+/** The POSIX name of an error of node:fs or of the addon, whose errors have only a number. */
 function codeOf(error: unknown): string {
   return errorName(Math.abs((error as { errno?: number }).errno ?? 0));
 }
 
-/** Makes the file under its own name, empty; false where something is there. */
+/** Makes the file under its own name, empty. Returns false where something is there. */
 export function makeInPlace(path: string, mode: number): boolean {
   try {
     closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, mode));
@@ -43,7 +42,7 @@ export function makeInPlace(path: string, mode: number): boolean {
   }
 }
 
-/** A name beside the file's that nobody knows. */
+/** A name in the file's directory that nobody can guess. */
 function someName(path: string): string {
   return join(dirname(path), `.pmem-${randomBytes(8).toString('hex')}`);
 }
@@ -51,7 +50,7 @@ function someName(path: string): string {
 export class NewFile {
   readonly path: string;
   #fd: number;
-  /** The name that it has for the time being. */
+  /** Its temporary name. */
   #name: string | undefined;
 
   private constructor(path: string, fd: number, name: string | undefined) {
@@ -61,20 +60,20 @@ export class NewFile {
   }
 
   /**
-   * An empty file, which is not at the path yet. Undefined: none can be made but at the path, if that; making one there tells why.
+   * An empty file, which is not at the path yet. Undefined: a file can be made only at the path, if at all; making it there tells why.
    *
-   * @param unnamed make it without any name, where that is possible; else it has one that nobody knows
+   * @param unnamed without any name, where that is possible; else it has a temporary one
    */
   static make(path: string, mode: number, unnamed: boolean): NewFile | undefined {
     if (/(^|\/)\.{0,2}$/.test(path)) {
-      throw new PmemError('EISDIR', `EISDIR: '${path}' names a directory; name a file in it`, { errno: EISDIR, path });
+      throw posixError('EISDIR', `'${path}' names a directory; name a file in it`, { path });
     }
     // Without /proc the file could not be given a name.
     if (unnamed && existsSync(linkTo(0).replace(/\/0$/, ''))) {
       try {
         return new NewFile(path, openSync(dirname(path), O_TMPFILE | constants.O_RDWR, mode), undefined);
       } catch {
-        // Not on this file system; or the directory is at fault, which making a name in it will tell.
+        // Not on this file system; or the directory is at fault, which a file with a name will tell.
       }
     }
     const name = someName(path);
@@ -82,22 +81,22 @@ export class NewFile {
     try {
       return new NewFile(path, openSync(name, flags, mode), name);
     } catch {
-      // A directory that may not be written, or a security module that knows just the one name.
+      // A directory that may not be written to, or a security module that allows only the one name.
       return undefined;
     }
   }
 
-  /** Where it is; undefined while it has no name. */
+  /** Its temporary name; undefined while it has none. */
   get at(): string | undefined {
     return this.#name;
   }
 
-  /** Its descriptor, another one once it has a name: what is mapped is listed under the name that its descriptor was opened by. */
+  /** Its descriptor, which is another one once it has a name: /proc lists a mapping under the name that its descriptor was opened by. */
   get fd(): number {
     return this.#fd;
   }
 
-  /** Gives it a name that nobody knows, to be exchanged for its own. False where a security module forbids that. */
+  /** Gives it a temporary name, to be exchanged for its own. Returns false where a security module forbids that. */
   name(): boolean {
     if (this.#name !== undefined) return true;
     const name = someName(this.path);
@@ -118,21 +117,21 @@ export class NewFile {
     try {
       fd = openSync(name, constants.O_RDWR | constants.O_NOFOLLOW);
     } catch (error) {
-      // The permissions that it was given may keep even its owner from opening it.
+      // Its permissions may keep even its owner from opening it.
       if (codeOf(error) === 'EACCES') return;
       throw systemError(error, this.path);
     }
     const [mine, there] = [fstatSync(this.#fd, { bigint: true }), fstatSync(fd, { bigint: true })];
     if (mine.dev !== there.dev || mine.ino !== there.ino) {
       closeSync(fd);
-      const message = `ESTALE: somebody replaces files in the directory of '${this.path}' while they are made`;
-      throw new PmemError('ESTALE', message, { errno: ESTALE, path: this.path });
+      const sentence = `somebody replaces files in the directory of '${this.path}' while they are made`;
+      throw posixError('ESTALE', sentence, { path: this.path });
     }
     closeSync(this.#fd);
     this.#fd = fd;
   }
 
-  /** Gives it its own name, unless something else has it. From then on it is not taken back: others may have opened it. */
+  /** Gives it its own name, unless something else has that. It is not taken back afterwards: others may have opened it. */
   publish(): Naming {
     const name = this.#name;
     if (name === undefined) return 'impossible';
@@ -167,7 +166,7 @@ export class NewFile {
     try {
       if (name !== undefined) unlinkSync(name);
     } catch {
-      // What went wrong before is what the user needs to know.
+      // The user needs to know what went wrong before.
     }
   }
 

@@ -1,9 +1,8 @@
-/** From a path and options to a mapping: look, lock, allocate, map, and decide what makes stores durable. */
+/** Makes a mapping from a path and options: looks, locks, allocates, maps, and decides what makes stores durable. */
 
 import { closeSync, constants, fstatSync } from 'node:fs';
-import { constants as osConstants } from 'node:os';
 import { type HeldLock, native } from '../../binding.js';
-import { outOfRange, PmemError, systemError } from '../../errors.js';
+import { outOfRange, posixError, systemError } from '../../errors.js';
 import { type Backing, inspect, openDescriptor } from '../backing.js';
 import { probeSync } from '../durability/probe.js';
 import { lockRange } from '../lock/acquire.js';
@@ -15,11 +14,10 @@ import { makeInPlace, NewFile } from './new-file.js';
 import type { CheckedOptions } from './options.js';
 import { isTaken } from './strangers.js';
 
-const { EINVAL } = osConstants.errno;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
-/** Offset and length as the kernel will accept them, or the refusal that it would give, or should have given. */
+/** Offset and length as the kernel will accept them. Throws what the kernel would answer to others, or should. */
 function extent(
   backing: Pick<Backing, 'path' | 'pageSize' | 'kind'>,
   options: CheckedOptions,
@@ -28,19 +26,15 @@ function extent(
   const { path, pageSize, kind } = backing;
   const { offset } = options;
   if (size === 0) {
-    throw new PmemError(
-      'EINVAL',
-      `EINVAL: '${path}' is empty, and nothing can be mapped; pass create: true and a size`,
-      { path },
-    );
+    throw posixError('EINVAL', `'${path}' is empty, and nothing can be mapped; pass create: true and a size`, { path });
   }
   if (offset % pageSize !== 0) {
     const below = offset - (offset % pageSize);
-    const message = `EINVAL: offset ${offset} in '${path}' is not a multiple of its page size, ${pageSize}; nearest: ${below} and ${below + pageSize}`;
-    throw new PmemError('EINVAL', message, { errno: EINVAL, path });
+    const sentence = `offset ${offset} in '${path}' is not a multiple of its page size, ${pageSize}; nearest: ${below} and ${below + pageSize}`;
+    throw posixError('EINVAL', sentence, { path });
   }
   if (size === undefined && options.length === undefined) {
-    throw new PmemError('EINVAL', `EINVAL: '${path}' has no end; say which bytes with offset and length`, { path });
+    throw posixError('EINVAL', `'${path}' has no end; say which bytes with offset and length`, { path });
   }
   const length = options.length ?? (size as number) - offset;
   if (size !== undefined && (offset >= size || length > size - offset)) {
@@ -48,8 +42,9 @@ function extent(
     throw outOfRange('options.offset + options.length', limit, offset + length);
   }
   if (kind === 'devdax' && length % pageSize !== 0) {
-    const message = `EINVAL: length ${length} on '${path}' is not a multiple of its alignment, ${pageSize}`;
-    throw new PmemError('EINVAL', message, { errno: EINVAL, path });
+    throw posixError('EINVAL', `length ${length} on '${path}' is not a multiple of its alignment, ${pageSize}`, {
+      path,
+    });
   }
   return { offset, length };
 }
@@ -64,7 +59,7 @@ function defaultAlignment(length: number, pageSize: number): number {
   return Math.max(wanted, pageSize);
 }
 
-/** What is known of a file or device before it is mapped, and its lock. */
+/** A file or device before it is mapped, and its lock. */
 interface Prepared {
   readonly fd: number;
   readonly backing: Backing;
@@ -74,7 +69,7 @@ interface Prepared {
   readonly populate: boolean;
 }
 
-/** When it throws, nothing is mapped, and the lock is given back. */
+/** When it throws, nothing is mapped and the lock is released. */
 function map({ fd, backing, planned, probed, lock: held, populate }: Prepared, options: CheckedOptions): OpenedMapping {
   const { pageSize } = backing;
   const alignment = options.align ?? defaultAlignment(planned.length, pageSize);
@@ -92,7 +87,7 @@ function map({ fd, backing, planned, probed, lock: held, populate }: Prepared, o
   return mapDescriptor({ backing, probed, plan }, options);
 }
 
-/** What follows a mapping that it depends on; when it throws, the mapping and its lock are gone again. */
+/** Runs what must follow a mapping. When that throws, the mapping and its lock are gone again. */
 function finish<Result>(mapped: OpenedMapping, run: () => Result): Result {
   try {
     return run();
@@ -102,22 +97,22 @@ function finish<Result>(mapped: OpenedMapping, run: () => Result): Result {
   }
 }
 
-/** What MAP_POPULATE does, and like it silent where memory has run out: there were no pages to bring in yet. */
+/** Does what MAP_POPULATE could not do before the file had pages. Silent, as that is, when memory runs out. */
 function populateLater({ handle, size, readOnly }: OpenedMapping, { populate }: CheckedOptions): void {
   if (populate) native.populate(handle, 0, size, !readOnly);
 }
 
-/** Maps what is there. Undefined: it was deleted before it could be locked. */
+/** Maps an existing file or device. Undefined: it was deleted before it could be locked. */
 function openExisting(fd: number, path: string, options: CheckedOptions): OpenedMapping | undefined {
   const before = inspect(fd, path);
   const mayComplete = options.create && before.kind === 'file';
   if (!mayComplete && options.size !== undefined && before.size !== undefined && before.size !== options.size) {
     throw sizeMismatch(path, before.size, options.size);
   }
-  // A file that is to be completed is locked by its future range, before anything is changed.
+  // A file to be completed is locked by its future range, before anything changes.
   const planned = extent(before, options, mayComplete ? options.size : before.size);
   const held = lock(fd, before, options, planned.offset + planned.length);
-  // From then on the lock is the mapping's.
+  // Once true, the lock is the mapping's.
   let mapping = false;
   try {
     if (mayComplete && !isStillThere(fd, path)) {
@@ -125,7 +120,7 @@ function openExisting(fd: number, path: string, options: CheckedOptions): Opened
       return undefined;
     }
     const { size = 0 } = options;
-    // Refused before blocks are allocated.
+    // Before blocks are allocated.
     if (!options.readOnly && !options.allowInUse) refuseInUse(before, held !== undefined);
     const probed = probeSync(fd, before);
     demand(before, probed, options);
@@ -136,7 +131,7 @@ function openExisting(fd: number, path: string, options: CheckedOptions): Opened
     const populate = options.populate && !isEmpty;
     const mapped = map({ fd, backing, planned, probed, lock: held, populate }, options);
     if (!isEmpty) return mapped;
-    // The size is last: whatever was refused until now leaves the file as empty as it was.
+    // The size comes last: whatever was refused until now leaves the file empty, as it was.
     finish(mapped, () => grow(fd, path, size));
     populateLater(mapped, options);
     return mapped;
@@ -152,7 +147,7 @@ export function openOn(fd: number, path: string, options: Omit<CheckedOptions, '
   return openExisting(fd, path, { ...options, create: false }) as OpenedMapping;
 }
 
-/** Maps a file that is made for it. Undefined: something is at the path by now. */
+/** Maps a new file. Undefined: something is at the path by now. */
 function openNew(path: string, options: CheckedOptions, file: NewFile): OpenedMapping | undefined | Obstacle {
   const before = inspect(file.fd, path);
   try {
@@ -170,12 +165,12 @@ function fillAndMap(
 ): OpenedMapping | undefined | Obstacle {
   const { size = 0 } = options;
   const planned = extent(before, options, size);
-  // Refused before blocks are allocated.
+  // Before blocks are allocated.
   const probed = probeSync(file.fd, before);
   demand(before, probed, options);
   fillNew(file.fd, path, size, options.sparse);
   if (!file.name()) return 'unnamed';
-  // Nobody else has it, but from the moment on that it has its name it is to be locked.
+  // Nobody else has it yet, but it must be locked from the moment on that it has its name.
   const held = lock(file.fd, before, options, planned.offset + planned.length);
   const backing: Backing = { ...before, size };
   const mapped = map({ fd: file.fd, backing, planned, probed, lock: held, populate: false }, options);
@@ -189,7 +184,7 @@ function fillAndMap(
   return mapped;
 }
 
-/** What this file system, or a security module, does not let be done: making a file without a name; giving it one safely. */
+/** What the file system or a security module does not allow: a file without a name; to give it one safely. */
 type Obstacle = 'unnamed' | 'name';
 
 function attemptNew(path: string, options: CheckedOptions, unnamed: boolean): OpenedMapping | undefined | Obstacle {
@@ -198,7 +193,7 @@ function attemptNew(path: string, options: CheckedOptions, unnamed: boolean): Op
   try {
     return openNew(path, options, file);
   } catch (error) {
-    // Somebody who makes the same file may have had the room for it.
+    // Somebody else may have made the same file, and taken the room for it.
     if (isFull(error) && !options.exclusive && isTaken(path)) return undefined;
     throw error;
   } finally {
@@ -212,11 +207,11 @@ function isFull(error: unknown): boolean {
 }
 
 /**
- * Opens, locks, creates if asked to, and maps. Whatever fails, a file that was to be made is not there: it gets its name when all
- * else is done. One that was there is never truncated or removed: others may have it open.
+ * Opens, locks, creates if asked to, and maps. A new file gets its name when all else is done, so that a failure leaves no file. An
+ * existing file is never truncated or removed: others may have it open.
  */
 export function openMapping(path: string, options: CheckedOptions): OpenedMapping {
-  // What can be refused before a file is made is.
+  // Refuse what can be refused before a file is made.
   if (options.create) extent({ path, pageSize: native.pageSize(), kind: 'file' }, options, options.size);
   let unnamed = true;
   let { exclusive } = options;
@@ -229,7 +224,7 @@ export function openMapping(path: string, options: CheckedOptions): OpenedMappin
       const opened = attemptNew(path, options, unnamed);
       if (typeof opened === 'object') return opened;
       unnamed &&= opened !== 'unnamed';
-      // Empty, and from then on like any other that was there.
+      // It is empty, and from now on like any existing file.
       if (opened === 'name' && makeInPlace(path, options.mode)) exclusive = false;
       continue;
     }
