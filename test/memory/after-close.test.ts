@@ -83,7 +83,7 @@ async function settledCode(call: () => unknown): Promise<string | undefined> {
   }
 }
 
-describe('after close', () => {
+describe('A closed Region', () => {
   const file = onDisk();
 
   function closed(): Region {
@@ -92,21 +92,21 @@ describe('after close', () => {
     return region;
   }
 
-  it('every method of the class is covered here', () => {
+  it('is tested here for every method of the class', () => {
     const classes = [Region.prototype, Object.getPrototypeOf(Region.prototype)];
     const methods = classes.flatMap(Object.getOwnPropertyNames).filter((name) => !ALLOWED.has(name));
     assert.deepEqual(methods.sort(), Object.keys(CALLS).sort());
   });
 
   for (const [name, call] of Object.entries({ ...CALLS, ...EMPTY_CALLS })) {
-    it(`${name} succeeds on an open region and throws ERR_PMEM_CLOSED on a closed one`, async () => {
+    it(`throws ERR_PMEM_CLOSED from ${name}, which succeeds on an open one`, async () => {
       const open = newRegion(file('open'), 4096);
       assert.equal(await settledCode(() => call(open)), undefined);
       open.close();
       assert.equal(await settledCode(() => call(open)), 'ERR_PMEM_CLOSED');
     });
 
-    it(`${name} throws on a slice when the slice was closed, and when its region was`, async () => {
+    it(`throws ERR_PMEM_CLOSED from ${name} of its slices; so does a closed slice of an open region`, async () => {
       const region = newRegion(file('sliced'), 4096);
       const [first, second] = [region.slice(1024, 1024), region.slice(2048, 1024)];
       assert.equal(await settledCode(() => call(first)), undefined);
@@ -118,7 +118,7 @@ describe('after close', () => {
     });
   }
 
-  it('asynchronous methods reject rather than throw', () => {
+  it('rejects from asynchronous methods and does not throw', () => {
     const region = closed();
     for (const name of ['writeAsync', 'readAsync', 'fillAsync']) {
       const result = CALLS[name]?.(region);
@@ -127,7 +127,7 @@ describe('after close', () => {
     }
   });
 
-  it('the error names the method and the path', () => {
+  it('names the method and the path in the error', () => {
     const path = file('named');
     const region = newRegion(path, 4096);
     region.close();
@@ -141,7 +141,7 @@ describe('after close', () => {
     );
   });
 
-  it('what the region was can still be asked', () => {
+  it('still tells what it was', () => {
     const region = closed();
     assert.equal(region.closed, true);
     assert.equal(region.size, 4096);
@@ -151,7 +151,7 @@ describe('after close', () => {
     assert.match(region.path, /closed$/);
   });
 
-  it('closing again and again is harmless, in every way there is', () => {
+  it('can be closed again in every way', () => {
     const region = newRegion(file('twice'), 4096);
     const slice = region.slice(0, 64);
     slice.close();
@@ -165,7 +165,7 @@ describe('after close', () => {
     assert.equal(slice.closed, true);
   });
 
-  it('closing again does not close another region that has taken its place', () => {
+  it('closed again, does not close another region that has its handle', () => {
     const first = newRegion(file('first'), 4096);
     first.close();
     const second = newRegion(file('second'), 4096);
@@ -179,7 +179,7 @@ describe('after close', () => {
     second.close();
   });
 
-  it('every Buffer made from it is empty', () => {
+  it('leaves every Buffer made from it empty', () => {
     const region = newRegion(file('detached'), 65536);
     const whole = region.view();
     const part = region.view(100, 50);
@@ -201,7 +201,7 @@ describe('after close', () => {
     assert.equal(copied.length, 4);
   });
 
-  it('what was a Buffer of a closed region can be passed to another one: it is empty', () => {
+  it('leaves Buffers that another region takes as empty arrays', () => {
     const region = newRegion(file('a'), 4096);
     const view = region.view();
     region.close();
@@ -213,13 +213,13 @@ describe('after close', () => {
     other.close();
   });
 
-  it('works with `using` as far as the language has it', () => {
+  it('is closed by Symbol.dispose', () => {
     const region = newRegion(file('using'), 4096);
     assert.equal(region[Symbol.dispose].call(region), undefined);
     assert.equal(region.closed, true);
   });
 
-  it('an array remembered by the fast path is forgotten', () => {
+  it('is forgotten by the cache of arrays', () => {
     const region = newRegion(file('remembered'), 4096);
     const source = region.view(0, 64);
     const other = newRegion(file('target'), 4096);

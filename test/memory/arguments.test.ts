@@ -150,7 +150,7 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : typeof value === 'bigint' ? `${value}n` : String(value);
 }
 
-describe('arguments', () => {
+describe('Region', () => {
   const file = onDisk();
   let region: Region;
   let content: Buffer;
@@ -163,7 +163,7 @@ describe('arguments', () => {
   afterEach('nothing was stored', () => assert(region.view().equals(content)));
 
   for (const [name, args] of Object.entries(METHODS) as [Method, readonly Kind[]][]) {
-    it(`${name} takes good arguments`, async () => {
+    it(`accepts good arguments in ${name}`, async () => {
       const scratch = newRegion(file('good'), SIZE);
       await call(
         scratch,
@@ -174,7 +174,7 @@ describe('arguments', () => {
     });
 
     args.forEach((kind, place) => {
-      it(`${name} refuses a bad argument ${place} (${kind})`, async () => {
+      it(`refuses in ${name} a bad argument ${place} (${kind})`, async () => {
         for (const [value, code] of KINDS[kind].bad) {
           const values = args.map((other, index) => (index === place ? value : KINDS[other].good));
           const expected = { name: code === RANGE ? 'RangeError' : 'TypeError' };
@@ -190,7 +190,7 @@ describe('arguments', () => {
     });
   }
 
-  it('persistAll refuses what is no list of ranges', () => {
+  it('refuses in persistAll what is no list of ranges', () => {
     const wrong: [unknown, string][] = [
       ...all([undefined, null, 1, 'x', {}, { offset: 0, length: 8 }, new Set()], TYPE),
       ...all(
@@ -217,7 +217,7 @@ describe('arguments', () => {
     }
   });
 
-  it('attach refuses what is no token', () => {
+  it('refuses in attach what is no token', () => {
     for (const value of [
       undefined,
       null,
@@ -236,13 +236,13 @@ describe('arguments', () => {
     }
   });
 
-  it('the constructor is not for users', () => {
+  it('refuses to be made by its constructor', () => {
     const Anything = Region as unknown as new (...args: unknown[]) => Region;
     throwsCode(() => new Anything(), VALUE);
     throwsCode(() => new Anything(Symbol('open'), {}, 0, 0, false), VALUE);
   });
 
-  it('accepts the borders', () => {
+  it('accepts ranges that touch its borders', () => {
     region.flush(SIZE, 0);
     region.persist(0, SIZE);
     region.persist(-0, 8);
@@ -259,7 +259,7 @@ describe('arguments', () => {
     throwsCode(() => region.load64(SIZE), RANGE);
   });
 
-  it('load64 and store64 refuse misaligned offsets, and say what is wrong', () => {
+  it('refuses misaligned offsets in load64 and store64, and says what is wrong', () => {
     for (let offset = 1; offset < 8; offset++) {
       throwsCode(() => region.load64(offset), RANGE, { message: new RegExp(`multiple of 8; got ${offset}$`) });
       throwsCode(() => region.store64(offset, 1n), RANGE, { message: new RegExp(`multiple of 8; got ${offset}$`) });
@@ -279,7 +279,7 @@ describe('arguments', () => {
     scratch.close();
   });
 
-  it('an array that lies about its length reads and writes nothing beyond it', () => {
+  it('reads and writes nothing past the end of an array that lies about its length', () => {
     for (const repeat of [1, 20]) {
       const liar = Object.defineProperty(new Uint8Array(16).fill(0xa5), 'length', { value: 4096 });
       for (let i = 0; i < repeat; i++) {
@@ -294,7 +294,7 @@ describe('arguments', () => {
     }
   });
 
-  it('an array of another realm is as good as one of this', async () => {
+  it('accepts an array of another realm', async () => {
     const { runInNewContext } = await import('node:vm');
     const foreign = runInNewContext('new Uint8Array([1, 2, 3])') as Uint8Array;
     const scratch = newRegion(file('realm'), SIZE);
@@ -303,7 +303,7 @@ describe('arguments', () => {
     scratch.close();
   });
 
-  it('arrays on shared, resizable and WebAssembly-like memory work', () => {
+  it('accepts arrays on shared and resizable memory', () => {
     const scratch = newRegion(file('memory'), SIZE);
     const shared = new Uint8Array(new SharedArrayBuffer(16)).fill(7);
     scratch.write(0, shared);

@@ -8,7 +8,7 @@ import { onDisk } from '../support/temp.js';
 const MIB = 2 ** 20;
 const SIZE = 20 * MIB;
 
-describe('asynchronous copies and fills', () => {
+describe('Asynchronous calls of a Region', () => {
   const file = onDisk();
 
   it('do what the synchronous ones do, across the borders of their pieces', async () => {
@@ -30,7 +30,7 @@ describe('asynchronous copies and fills', () => {
     region.close();
   });
 
-  it('tell how far they are', async () => {
+  it('report their progress', async () => {
     const region = newRegion(file('progress'), SIZE);
     const expected = [8 * MIB, 16 * MIB, 20 * MIB];
     for (const run of [
@@ -48,7 +48,7 @@ describe('asynchronous copies and fills', () => {
     region.close();
   });
 
-  it('stop at a signal, between pieces, with its reason', async () => {
+  it('stop between pieces at a signal, with its reason', async () => {
     const region = newRegion(file('signal'), SIZE);
     const early = AbortSignal.abort(new Error('no'));
     await assert.rejects(region.fillAsync(0, SIZE, 1, 'store', { signal: early }), /^Error: no$/);
@@ -83,14 +83,14 @@ describe('asynchronous copies and fills', () => {
     region.close();
   });
 
-  it('many at once on disjoint ranges', async () => {
+  it('can run at the same time on disjoint ranges', async () => {
     const region = newRegion(file('many'), 64 * 65536);
     await Promise.all(Array.from({ length: 64 }, (_, i) => region.fillAsync(65536 * i, 65536, i, 'persist')));
     for (let i = 0; i < 64; i++) assert(region.view(65536 * i, 65536).every((byte) => byte === i));
     region.close();
   });
 
-  it('zero bytes are soon done', async () => {
+  it('accept zero bytes', async () => {
     const region = newRegion(file('zero'), 4096);
     await region.fillAsync(4096, 0);
     await region.writeAsync(0, Buffer.alloc(0), 'persist');
@@ -98,12 +98,12 @@ describe('asynchronous copies and fills', () => {
     region.close();
   });
 
-  it('closing in between pieces ends them with ERR_PMEM_CLOSED', async () => {
+  it('reject with ERR_PMEM_CLOSED when the region is closed between pieces', async () => {
     const region = newRegion(file('close'), SIZE);
     await rejectsCode(region.fillAsync(0, SIZE, 1, 'store', { onProgress: () => region.close() }), 'ERR_PMEM_CLOSED');
   });
 
-  it('what onProgress throws rejects', async () => {
+  it('reject with what onProgress throws', async () => {
     const region = newRegion(file('throws'), SIZE);
     const fail = () => {
       throw new Error('mine');
@@ -112,7 +112,7 @@ describe('asynchronous copies and fills', () => {
     region.close();
   });
 
-  it('arrays whose memory is transferred between pieces are refused', async () => {
+  it('refuse arrays whose memory is transferred between pieces', async () => {
     const region = newRegion(file('transferred'), SIZE);
     const source = Buffer.from(new ArrayBuffer(SIZE));
     const onProgress = () => void structuredClone(source.buffer, { transfer: [source.buffer as ArrayBuffer] });
@@ -120,7 +120,7 @@ describe('asynchronous copies and fills', () => {
     region.close();
   });
 
-  it('synchronous calls in between do not disturb them', async () => {
+  it('are not disturbed by synchronous calls', async () => {
     const region = newRegion(file('mixed'), SIZE);
     const job = region.fillAsync(MIB, SIZE - MIB, 7);
     for (let i = 0; i < 1000; i++) {

@@ -8,13 +8,13 @@ import { throwsCode } from '../support/errors.js';
 import { mapsOf } from '../support/maps.js';
 import { onDisk } from '../support/temp.js';
 
-describe('core dumps', () => {
+describe('A core dump', () => {
   const file = onDisk();
 
   for (const dontDump of [true, false]) {
     const has = dontDump ? 'does not have' : 'has';
 
-    it(`one ${has} a Region with dontDump ${dontDump}`, () => {
+    it(`${has} a Region with dontDump ${dontDump}`, () => {
       const path = file('region');
       using region = Region.open(path, { create: true, size: 65536, dontDump });
       assert.equal(region.size, 65536);
@@ -23,7 +23,7 @@ describe('core dumps', () => {
       for (const { flags } of maps) assert.equal(flags.includes('dd'), dontDump);
     });
 
-    it(`one ${has} what is mapped of a DaxDevice with dontDump ${dontDump}`, () => {
+    it(`${has} a mapping of a DaxDevice with dontDump ${dontDump}`, () => {
       const path = file('device');
       Region.open(path, { create: true, size: 2 ** 21 }).close();
       using device = DaxDevice.open(path, { emulate: true, align: 4096 });
@@ -32,7 +32,7 @@ describe('core dumps', () => {
       for (const { flags } of mapsOf(path)) assert.equal(flags.includes('dd'), dontDump);
     });
 
-    it(`one ${has} what takes the place of pages that are gone or were stored into read-only, dontDump ${dontDump}`, async () => {
+    it(`${has} the private copies of pages that are gone or read-only, with dontDump ${dontDump}`, async () => {
       const flags = await childValue<[string, boolean], string[][]>(
         async (path, asked) => {
           const { readFileSync, truncateSync } = await import('node:fs');
@@ -70,7 +70,7 @@ describe('core dumps', () => {
       for (const one of flags) assert.equal(one.includes('dd'), dontDump, JSON.stringify(flags));
     });
 
-    it(`one ${has} an arena with dontDump ${dontDump}; by default it has none`, async () => {
+    it(`${has} an arena with dontDump ${dontDump}, and none by default`, async () => {
       const size = 7 * 2 ** 20;
       const flags = await childValue<[number, boolean], boolean[][]>(
         async (bytes, asked) => {
@@ -98,7 +98,7 @@ describe('core dumps', () => {
     });
   }
 
-  it('are controlled by dontDump, which must be a boolean', () => {
+  it('is controlled by dontDump, which must be a boolean', () => {
     throwsCode(() => Region.open(file('x'), { dontDump: 1 as never }), 'ERR_INVALID_ARG_TYPE');
   });
 });

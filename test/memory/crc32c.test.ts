@@ -43,7 +43,7 @@ async function mismatches(path: string, seed: number): Promise<string[]> {
   return found;
 }
 
-describe('crc32c', () => {
+describe('Region.crc32c', () => {
   const file = onDisk();
   let region: Region;
   before(() => {
@@ -66,26 +66,26 @@ describe('crc32c', () => {
     ['the digits 1 to 9', Buffer.from('123456789'), 0xe3069283],
     ['nothing', Buffer.alloc(0), 0],
   ] as const) {
-    it(`of ${name}`, () => {
+    it(`returns the CRC of ${name}`, () => {
       region.write(100, bytes);
       assert.equal(region.crc32c(100, bytes.length), crc);
     });
   }
 
-  it('can be continued', () => {
+  it('continues a CRC', () => {
     region.write(0, Buffer.from('123456789'));
     assert.equal(region.crc32c(4, 5, region.crc32c(0, 4)), 0xe3069283);
   });
 
   for (const path of ['instruction', 'table']) {
-    it(`by ${path}: random pieces are as defined`, async () => {
+    it(`matches the definition on random pieces, by ${path}`, async () => {
       const [used, ...wrong] = await childValue(mismatches, [file(path), SEED], { env: { PMEM_CRC32C: path } });
       assert.equal(used, path);
       assert.deepEqual(wrong, []);
     });
   }
 
-  it('refuses what is no CRC to continue', () => {
+  it('refuses a seed that is no CRC', () => {
     for (const crc of [-1, 2 ** 32, 0.5, Number.NaN]) throwsCode(() => region.crc32c(0, 1, crc), 'ERR_OUT_OF_RANGE');
   });
 });

@@ -23,7 +23,7 @@ function beforeLock(meanwhile: () => void, run: () => void): void {
   }
 }
 
-describe('create', () => {
+describe('Region.open with create', () => {
   const file = onDisk();
 
   it('makes a file of the size, of zeroes, with its blocks allocated', () => {
@@ -93,7 +93,7 @@ describe('create', () => {
     });
   }
 
-  it('takes back what it made when the region cannot be had', () => {
+  it('takes back what it made when opening fails', () => {
     const path = file('undo');
     // No tmpfs and no DAX here: the granularity is refused after the file was made.
     throwsCode(() => Region.open(path, { create: true, size: MIB, granularity: 'cache-line' }), 'ERR_PMEM_GRANULARITY');
@@ -112,7 +112,7 @@ describe('create', () => {
     assert.equal(existsSync(path), false);
   });
 
-  it('a size that the file system cannot have leaves nothing behind', () => {
+  it('leaves nothing behind for a size that the file system cannot have', () => {
     const path = file('huge');
     assert.throws(
       () => Region.open(path, { create: true, size: 2 ** 53 - 4096 }),
@@ -121,8 +121,8 @@ describe('create', () => {
     assert.equal(existsSync(path), false);
   });
 
-  describe('when somebody else makes the file at the same time', () => {
-    it('a finished file of another size is left alone, though it was seen missing', () => {
+  describe('while somebody else makes the file', () => {
+    it('leaves a finished file of another size alone, though it was missing at first', () => {
       const path = file('race-made');
       beforeLock(
         () => writeFileSync(path, Buffer.alloc(MIB, 0x77)),
@@ -131,7 +131,7 @@ describe('create', () => {
       assert(readFileSync(path).equals(Buffer.alloc(MIB, 0x77)));
     });
 
-    it('a finished file of another size is left alone, though it was seen empty', () => {
+    it('leaves a finished file of another size alone, though it was empty at first', () => {
       const path = file('race-empty');
       writeFileSync(path, '');
       beforeLock(
@@ -141,7 +141,7 @@ describe('create', () => {
       assert(readFileSync(path).equals(Buffer.alloc(MIB, 0x77)));
     });
 
-    it('a finished file of the same size keeps its bytes', () => {
+    it('keeps the bytes of a finished file of the same size', () => {
       const path = file('race-same');
       writeFileSync(path, '');
       beforeLock(
@@ -151,7 +151,7 @@ describe('create', () => {
       assert(readFileSync(path).equals(Buffer.alloc(MIB, 0x77)));
     });
 
-    it('a file that is deleted before it could be locked is made again', () => {
+    it('makes a file again that is deleted before it could be locked', () => {
       for (const prepare of [() => {}, (path: string) => writeFileSync(path, '')]) {
         const path = file('race-deleted');
         prepare(path);
@@ -169,7 +169,7 @@ describe('create', () => {
       }
     });
 
-    it('of many processes one makes it, and none harms it', async () => {
+    it('makes the file in one of many processes, and no other harms it', async () => {
       const path = file('race');
       const start = file('start');
       mkdirSync(start);
@@ -210,7 +210,7 @@ describe('create', () => {
     });
   });
 
-  it('what was created is there in the next process', async () => {
+  it('makes a file that the next process finds', async () => {
     const path = file('next');
     const region = Region.open(path, { create: true, size: 65536 });
     region.write(1000, Buffer.from('hello'), 'persist');
@@ -225,7 +225,7 @@ describe('create', () => {
     assert.equal(text, 'hello');
   });
 
-  it('a missing directory is ENOENT, with nothing made', () => {
+  it('throws ENOENT for a missing directory, and makes nothing', () => {
     const parent = file('missing');
     throwsCode(() => Region.open(`${parent}/x`, { create: true, size: 4096 }), 'ENOENT');
     assert.equal(existsSync(parent), false);

@@ -5,7 +5,7 @@ import { Region } from 'pmem';
 import { childValue, inChild } from '../support/child.js';
 import { onDisk } from '../support/temp.js';
 
-describe('the end of a process with open handles', () => {
+describe('A process that ends with open regions', () => {
   const file = onDisk();
 
   // Each ends in its own way in the middle of things; all of them have to end with code 0 and without a word.
@@ -84,7 +84,7 @@ describe('the end of a process with open handles', () => {
     });
   }
 
-  it('what was persisted before is there', async () => {
+  it('leaves what was persisted before', async () => {
     const path = file('persisted');
     await childValue(
       async (target: string) => {

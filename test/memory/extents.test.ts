@@ -10,7 +10,7 @@ const PAGE = 4096;
 const MIB = 2 ** 20;
 const PAGES = 64;
 
-describe('a mapping of several extents', () => {
+describe('A mapping of several extents', () => {
   const file = onDisk();
 
   function made(size = PAGES * PAGE): string {
@@ -53,7 +53,7 @@ describe('a mapping of several extents', () => {
     { offset: 22 * PAGE, length: PAGE },
   ];
 
-  it('are back to back in the order given, each on its own bytes', () => {
+  it('has them back to back in the order given, each on its own bytes', () => {
     const path = made();
     const { handle, size } = map(path, EXTENTS);
     assert.equal(size, 8 * PAGE);
@@ -89,7 +89,7 @@ describe('a mapping of several extents', () => {
     assert.deepEqual(mapsOf(path), []);
   });
 
-  it('one extent is what a mapping without extents is', () => {
+  it('of one extent is a plain mapping', () => {
     const path = made();
     const { handle } = map(path, [{ offset: 8 * PAGE, length: 4 * PAGE }]);
     const [only, ...others] = mapsOf(path);
@@ -120,7 +120,7 @@ describe('a mapping of several extents', () => {
     assert.deepEqual(mapsOf(path), []);
   });
 
-  it('populates every one of them', () => {
+  it('populates every extent', () => {
     const path = made();
     const { handle } = map(path, EXTENTS, { populate: true });
     const smaps = readFileSync('/proc/self/smaps', 'utf8').split('\n');
@@ -134,7 +134,7 @@ describe('a mapping of several extents', () => {
     native.close(handle);
   });
 
-  it('what does not fit together is refused, and nothing stays mapped', () => {
+  it('is refused where they do not fit together, and nothing stays mapped', () => {
     const path = made();
     const wrong: [extents: { offset: number; length: number }[], more?: Partial<MapRequest>][] = [
       [
@@ -171,7 +171,7 @@ describe('a mapping of several extents', () => {
     assert.deepEqual(mapsOf(path), []);
   });
 
-  it('what the kernel refuses leaves no address taken', () => {
+  it('leaves no address taken when the kernel refuses it', () => {
     const path = made();
     const before = readFileSync('/proc/self/maps', 'utf8').split('\n').length;
     const fd = openSync(path, 'r');

@@ -5,10 +5,10 @@ import { childValue } from '../support/child.js';
 import { buildShim } from '../support/shim.js';
 import { onDisk } from '../support/temp.js';
 
-describe('blocks that a table names are exchanged in steps', () => {
+describe('FastSectors.exchange', () => {
   const file = onDisk();
 
-  it('each of which is durable before the next one', async () => {
+  it('makes each step durable before the next one', async () => {
     const [shim, log, trigger] = [file('shim.so'), file('log'), file('trigger')];
     buildShim(shim);
     const seen = await childValue(

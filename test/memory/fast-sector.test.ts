@@ -1,4 +1,4 @@
-/** The short way to blocks that a table names: it does what the plain calls do, or nothing, and says so. */
+/** The fast path to sectors whose blocks a table names: it does what the plain calls do, or nothing, and says so. */
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -55,7 +55,7 @@ function dataOf(region: Region, block: number, length = LAYOUT.stride): Buffer {
   return region.view(LAYOUT.data + block * LAYOUT.stride, length);
 }
 
-describe('blocks that a table names', () => {
+describe('FastSectors', () => {
   const file = onDisk();
   let region: Region;
   beforeEach(() => {
@@ -63,7 +63,7 @@ describe('blocks that a table names', () => {
   });
   afterEach(() => region.close());
 
-  it('are read', () => {
+  it('reads the block that an entry names', () => {
     const table = tableOf(region);
     for (const [entry, block] of [
       [0, 0],
@@ -84,7 +84,7 @@ describe('blocks that a table names', () => {
     }
   });
 
-  it('are exchanged, and the record tells of it', () => {
+  it('exchanges a block, and stores the record of it', () => {
     const table = tableOf(region);
     const source = Buffer.alloc(512);
     for (let i = 0; i < 40; i++) {
@@ -102,7 +102,7 @@ describe('blocks that a table names', () => {
     }
   });
 
-  it('are those of the slice', () => {
+  it('works on the blocks of a slice', () => {
     const slice = region.slice(4096, 32768);
     const table = tableOf(slice, { data: 4096, blocks: 50 });
     setEntry(slice, 3, NAMED + 2);
@@ -116,7 +116,7 @@ describe('blocks that a table names', () => {
     assert.equal(entryOf(slice, 3), NAMED + 20);
   });
 
-  it('have a short way only where all of them are in the region, and words are words', () => {
+  it('exists only where table and blocks are in the region, and the table is aligned', () => {
     for (const layout of [
       { entries: SIZE / 4 - 15 },
       { entries: -1 },
@@ -135,7 +135,7 @@ describe('blocks that a table names', () => {
     assert.ok(findTable(region.slice(4, 60000), { table: 68 }));
   });
 
-  describe('are left to the plain calls, and nothing is stored,', () => {
+  describe('stores nothing and leaves the sector to the plain calls', () => {
     const target = Buffer.alloc(512);
     const leaves = (table: FastSectors, entry: number, block: number, source: Uint8Array, record: number): void => {
       const before = Buffer.from(region.view());
@@ -240,7 +240,7 @@ describe('blocks that a table names', () => {
     });
   });
 
-  it('cannot be reached by wrong numbers in the mailbox', () => {
+  it('refuses wrong numbers in the mailbox', () => {
     setEntry(region, 4, NAMED + 5);
     const slots = [HANDLE, OFFSET, LENGTH, ENTRY, STRIDE, RECORD];
     tableOf(region).read(4, Buffer.alloc(512));
@@ -293,7 +293,7 @@ describe('blocks that a table names', () => {
     assert.ok(region.view().equals(before));
   });
 
-  it('and what of them is in pages that are gone is an error, or left to the plain calls', async () => {
+  it('throws for pages that are gone, or leaves the sector to the plain calls', async () => {
     const seen = await childValue(
       async (path: string, size: number) => {
         const { truncateSync } = await import('node:fs');

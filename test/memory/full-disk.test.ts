@@ -14,12 +14,12 @@ for (const [kind, mib] of [
   ['tmpfs', 2],
   ['ext4', 16],
 ] as const) {
-  describe(`a full disk (${kind})`, () => {
+  describe(`On a full disk (${kind})`, () => {
     const file = onMount(kind, mib);
     const elsewhere = onDisk();
     const left = (path: string) => readdirSync(dirname(path)).filter((name) => name !== 'lost+found');
 
-    it('create fails with ENOSPC and leaves nothing behind', () => {
+    it('Region.open with create throws ENOSPC and leaves nothing behind', () => {
       const path = file('too-large');
       throwsCode(() => Region.open(path, { create: true, size: 64 * MIB }), 'ENOSPC', {
         message: /64 MiB.*sparse: true/,
@@ -28,7 +28,7 @@ for (const [kind, mib] of [
       assert.deepEqual(left(path), []);
     });
 
-    it('create on an empty file fails with ENOSPC and leaves it empty', () => {
+    it('Region.open with create of an empty file throws ENOSPC and leaves it empty', () => {
       const path = file('empty');
       writeFileSync(path, '');
       const { bfree } = statfsSync(path);
@@ -38,7 +38,7 @@ for (const [kind, mib] of [
       assert.deepEqual(left(path), ['empty']);
     });
 
-    it('create without fallocate fails with ENOSPC before it writes any zeroes', async () => {
+    it('Region.open with create throws ENOSPC before it writes zeroes, where there is no fallocate', async () => {
       const shim = elsewhere('shim.so');
       buildRefusingShim(shim);
       const { message, written } = await childValue(
@@ -68,7 +68,7 @@ for (const [kind, mib] of [
       assert.equal(written, 0);
     });
 
-    it('a region that is allocated can be filled to its end whatever comes after', () => {
+    it('an allocated region can be filled to its end', () => {
       const region = Region.open(file('allocated'), { create: true, size: MIB / 2, assumePersistent: true });
       fillUp(file('filler-a'));
       region.fill(0, region.size, 1, 'persist');
@@ -77,7 +77,7 @@ for (const [kind, mib] of [
       region.close();
     });
 
-    it('stores into the holes of a sparse file are an error, not the end of the process', async () => {
+    it('stores into the holes of a sparse file throw and do not end the process', async () => {
       const path = file('sparse');
       const codes = await childValue(
         async (target: string, filler: string) => {

@@ -8,7 +8,7 @@ import { throwsCode } from '../support/errors.js';
 import { newRegion } from '../support/regions.js';
 import { onDisk } from '../support/temp.js';
 
-describe('hostile surroundings', () => {
+describe('In hostile surroundings', () => {
   const file = onDisk();
 
   it('a read that is under way when the region closes does not land in the next region', async () => {
@@ -35,7 +35,7 @@ describe('hostile surroundings', () => {
     assert.deepEqual(next, Array(8).fill(true));
   });
 
-  it('an array that was detached is not mistaken for what it was', () => {
+  it('a detached array is taken as empty', () => {
     const region = newRegion(file('detached'), 4096);
     const source = new Uint8Array(16).fill(7);
     for (let i = 0; i < 20; i++) region.write(0, source);
@@ -47,7 +47,7 @@ describe('hostile surroundings', () => {
     region.close();
   });
 
-  it('an array that feigns its length writes and reads what it has, within the slice', () => {
+  it('an array that feigns its length writes and reads only what it has', () => {
     class Liar extends Uint8Array {
       override get length(): number {
         return 4;
@@ -134,7 +134,7 @@ describe('hostile surroundings', () => {
     assert.equal(readFileSync(path)[0], 5);
   });
 
-  it('memory without a name is volatile, whatever the mount table says', async () => {
+  it('a memfd is volatile, whatever the mount table says', async () => {
     const seen = await childValue(
       async (support: string) => {
         const { loadKernel } = (await import(support)) as typeof import('../support/native.js');

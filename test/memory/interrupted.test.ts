@@ -11,7 +11,7 @@ import { onDisk } from '../support/temp.js';
 
 const SIZE = 65536;
 
-describe('hot calls', () => {
+describe('Hot calls of a Region', () => {
   const file = onDisk();
 
   it('copy from and to the array that they are given, wherever a script before was ended', () => {
@@ -61,7 +61,7 @@ describe('hot calls', () => {
     region.close();
   });
 
-  it('writeAsync and readAsync take the bytes that the array has, whatever its properties say', async () => {
+  it('take the bytes that the array has in writeAsync and readAsync, whatever its properties say', async () => {
     const region = newRegion(file('async'), SIZE);
     const bytes = new Uint8Array(4096).fill(0x41);
     Object.defineProperty(bytes, 'buffer', { value: new ArrayBuffer(8192) });
@@ -121,7 +121,7 @@ describe('hot calls', () => {
     assert.equal(seen, true);
   });
 
-  it('persistAll persists every range, whatever a getter of a range does', async () => {
+  it('persist every range of persistAll, whatever a getter of a range does', async () => {
     const [shim, log] = [file('shim.so'), file('log')];
     buildShim(shim);
     const synced = await childValue(
@@ -156,7 +156,7 @@ describe('hot calls', () => {
     assert.deepEqual(synced, [524288, 4096]);
   });
 
-  it('persistAll goes on working where a getter throws, or the script ends', () => {
+  it('go on with persistAll after a getter throws or the script ends', () => {
     const region = newRegion(file('throws'), SIZE);
     const bad = {
       get offset(): number {
@@ -176,7 +176,7 @@ describe('hot calls', () => {
     throwsCode(() => region.persistAll([{ offset: 0, length: 8 }, closing]), 'ERR_PMEM_CLOSED');
   });
 
-  it('a close that was interrupted is completed by the next one', () => {
+  it('complete a close that was interrupted by the next close', () => {
     // A Buffer that is left would keep the lock, and be there for stores into a region that is closed.
     for (let round = 0; round < 20; round++) {
       const path = file('closing');

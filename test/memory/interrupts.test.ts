@@ -8,7 +8,7 @@ import { onDisk, onTmpfs } from '../support/temp.js';
 
 const MIB = 2 ** 20;
 
-describe('calls that signals interrupt', () => {
+describe('Calls that signals interrupt', () => {
   const onDiskFile = onDisk();
   let shim = '';
   before(() => {
@@ -38,7 +38,7 @@ describe('calls that signals interrupt', () => {
   }
 
   for (const largest of [64 << 10, 3 * MIB]) {
-    it(`a file is allocated where a signal interrupts whatever is longer than ${largest} bytes, and undoes it`, async () => {
+    it(`allocate a file where a signal interrupts and undoes each allocation of more than ${largest} bytes`, async () => {
       const path = onDiskFile('pieces');
       assert.equal(await use(path, 64 * MIB, { SHIM_LARGEST: String(largest) }), 'here');
       const { size, blocks } = statSync(path);
@@ -47,7 +47,7 @@ describe('calls that signals interrupt', () => {
     });
   }
 
-  it('a file is allocated to its last byte, which is in no whole piece', async () => {
+  it('allocate a file to its last byte, which is in no whole piece', async () => {
     const path = onDiskFile('odd');
     const size = 5 * MIB + 12345;
     assert.equal(await use(path, size, { SHIM_LARGEST: String(MIB) }), 'here');
@@ -56,7 +56,7 @@ describe('calls that signals interrupt', () => {
     assert(blocks * 512 >= size, `${blocks} blocks of 512 bytes`);
   });
 
-  it('allocating, locking, populating and persisting end where no call lasts from one signal to the next', async () => {
+  it('end, though no system call lasts from one signal to the next', async () => {
     const path = onDiskFile('storm');
     assert.equal(await use(path, 2 * MIB, { SHIM_STORM: '1' }), 'here');
     assert(statSync(path).blocks * 512 >= 2 * MIB);
@@ -65,7 +65,7 @@ describe('calls that signals interrupt', () => {
   describe('on tmpfs', () => {
     const file = onTmpfs();
 
-    it('a file is allocated under a timer that goes off each millisecond', async () => {
+    it('allocate a file under a timer that goes off each millisecond', async () => {
       const path = file('timer');
       assert.equal(await use(path, 64 * MIB, { SHIM_TIMER: '1000' }), 'here');
       assert(statSync(path).blocks * 512 >= 64 * MIB);

@@ -9,7 +9,7 @@ import { exitOf, inWorker, messageOf, startWorker } from '../support/worker.js';
 
 const SIZE = 1 << 20;
 
-describe('lifetime', () => {
+describe('Region', () => {
   const file = onDisk();
 
   describe('close', () => {
@@ -47,7 +47,7 @@ describe('lifetime', () => {
       assert(await collected(() => mapsOf(path).length === 0));
     });
 
-    it('of another region under an asynchronous copy from or to it harms nothing', async () => {
+    it('harms nothing when an asynchronous copy of another region uses its Buffers', async () => {
       const [one, other] = [newRegion(file('one'), 8 << 20), file('other')];
       for (let round = 0; round < 8; round++) {
         const second = newRegion(other, 8 << 20);
@@ -64,7 +64,7 @@ describe('lifetime', () => {
     });
   });
 
-  describe('garbage collection', () => {
+  describe('collected as garbage', () => {
     it('gives back what nobody closed', async () => {
       const paths = Array.from({ length: 20 }, () => file('forgotten'));
       (() => {
@@ -79,7 +79,7 @@ describe('lifetime', () => {
       assert(await collected(gone));
     });
 
-    it('keeps the memory while a Buffer is left, and the lock with it', async () => {
+    it('keeps its memory and lock while a Buffer is left', async () => {
       const path = file('buffer');
       let view: Buffer | undefined = (() => newRegion(path, SIZE).view(4096, 16))();
       await collected(() => false);
@@ -98,7 +98,7 @@ describe('lifetime', () => {
       assert(await collected(() => mapsOf(path).length === 0 && descriptorsOf(path) === 0));
     });
 
-    it('of views alone leaves the region', async () => {
+    it('is not collected with its views', async () => {
       const path = file('views');
       const region = newRegion(path, SIZE);
       for (let i = 0; i < 10_000; i++) region.view(i, 1);
@@ -109,7 +109,7 @@ describe('lifetime', () => {
       assert.equal(mapsOf(path).length, 0);
     });
 
-    it('opening and closing over and over leaves nothing', async () => {
+    it('leaves nothing after many were opened and closed', async () => {
       const path = file('cycle');
       newRegion(path, SIZE).close();
       const open = () => readdirSync('/proc/self/fd').length;
@@ -133,7 +133,7 @@ describe('lifetime', () => {
       assert(maps() <= before.maps, `${maps()} mappings, ${before.maps} before`);
     });
 
-    it('in the middle of an asynchronous copy waits for it', async () => {
+    it('waits for an asynchronous copy under way', async () => {
       const path = file('copying');
       const job = (() => newRegion(path, 32 << 20).fillAsync(0, 32 << 20, 5))();
       globalThis.gc?.();
@@ -145,8 +145,8 @@ describe('lifetime', () => {
     });
   });
 
-  describe('the end of a worker', () => {
-    it('naturally, with open handles and Buffers', async () => {
+  describe('at the end of a worker', () => {
+    it('is closed by a worker that ends with open handles and Buffers', async () => {
       const path = file('worker');
       await inWorker(async (target: string) => {
         const { Region } = await import('pmem');
@@ -158,7 +158,7 @@ describe('lifetime', () => {
       assert(await collected(() => mapsOf(path).length === 0 && descriptorsOf(path) === 0));
     });
 
-    it('terminated in the middle of a copy', async () => {
+    it('is closed by a worker that is terminated in the middle of a copy', async () => {
       for (let round = 0; round < 4; round++) {
         const path = file('terminated');
         const worker = startWorker(async (target: string) => {
@@ -186,7 +186,7 @@ describe('lifetime', () => {
       }
     });
 
-    it('many workers, some ending, some terminated', async () => {
+    it('is closed by many workers, some ending, some terminated', async () => {
       const path = file('crowd');
       const region = newRegion(path, SIZE);
       const token = region.share();

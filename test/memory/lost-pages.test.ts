@@ -43,10 +43,10 @@ function sparse(path: string, size: number, bytes: readonly number[]): void {
   closeSync(fd);
 }
 
-describe('many pages that a Buffer cannot have', () => {
+describe('Many pages that are gone under a Buffer', () => {
   const file = onTmpfs();
 
-  it('past the end of a truncated file are replaced at once, and told of in one line', async () => {
+  it('past the end of a truncated file are replaced at once and reported in one line', async () => {
     const path = file('truncated');
     sparse(path, SIZE, [0, 4096]);
     const { code, signal, value, stderr } = await inChild(touchMany, [path, false, STRIDE, 8192]);
@@ -79,7 +79,7 @@ describe('many pages that a Buffer cannot have', () => {
 
 // ext4 lets holes be read, but not stored into.
 for (const kind of ['tmpfs', 'ext4'] as const)
-  describe(`holes of a file on a full ${kind}`, () => {
+  describe(`Holes of a file on a full ${kind}`, () => {
     const path = onMount(kind, 32);
 
     it('become copies, in a bounded number of pieces, and every page keeps what was stored', async () => {
@@ -122,7 +122,7 @@ for (const kind of ['tmpfs', 'ext4'] as const)
     });
   });
 
-describe('a process that has used up its mappings', () => {
+describe('A process that has used up its mappings', () => {
   const file = onDisk();
   let addon = '';
   before(function () {
@@ -155,7 +155,7 @@ describe('a process that has used up its mappings', () => {
   }
 });
 
-describe('private memory past the end of a file', () => {
+describe('Private memory past the end of a file', () => {
   const file = onDisk();
 
   it('keeps what was stored there when the file is truncated once more', async () => {
@@ -202,11 +202,11 @@ async function touchBeyond(path: string, change: 'shrink the device' | 'close th
   return [view[0] ?? -1, view[16384] ?? -1, view[49152] ?? -1];
 }
 
-describe('a page of a block device', () => {
+describe('A page of a block device that is gone', () => {
   const file = onDisk();
   const loops = loopDevices();
 
-  it('that is gone costs none of the pages before the end of the device', async () => {
+  it('costs none of the pages before the end of the device', async () => {
     const image = file('image');
     sparse(image, 65536, [0, 16384]);
     const seen = await childValue(touchBeyond, [loops.attachTo(image), 'shrink the device', image]);
@@ -214,7 +214,7 @@ describe('a page of a block device', () => {
   });
 });
 
-describe('a page that is gone', () => {
+describe('A page that is gone', () => {
   const file = onDisk();
 
   it('costs no other page where the descriptor of its file was closed, and is that of an empty file now', async () => {
@@ -225,7 +225,7 @@ describe('a page that is gone', () => {
   });
 });
 
-describe('standard error that nobody reads', () => {
+describe('Standard error that nobody reads', () => {
   const file = onDisk();
 
   it('does not hold up a thread that touches lost pages', async () => {

@@ -67,7 +67,7 @@ function holds(path: string): string {
   return readFileSync(path).toString('latin1', 0, 12);
 }
 
-describe('a failing open with create', () => {
+describe('A failing Region.open with create', () => {
   const file = onDisk();
   /** There is no address space for it: found out last. */
   const late = { create: true, size: MIB, shared: true, align: 2 ** 50 } as const;
@@ -148,7 +148,7 @@ describe('a failing open with create', () => {
     assert.equal(holds(path), 'acknowledged');
   });
 
-  it('of two that make the same file the second takes the file of the first', () => {
+  it('uses the file of another one that made the same file first', () => {
     const { path, left } = alone('second');
     let region: Region | undefined;
     during(
@@ -163,7 +163,7 @@ describe('a failing open with create', () => {
     assert.deepEqual(left(), []);
   });
 
-  it('of two that make the same device the second takes the file of the first', () => {
+  it('of a DAX device uses the file of another one that made it first', () => {
     const { path, left } = alone('second-device');
     let device: DaxDevice | undefined;
     during(
@@ -180,7 +180,7 @@ describe('a failing open with create', () => {
     assert.deepEqual(left(), []);
   });
 
-  it('a process that is killed before the file is complete leaves nothing at all', async () => {
+  it('leaves nothing when the process is killed before the file is complete', async () => {
     {
       const path = file('killed');
       const before = readdirSync(dirname(path)).sort();
@@ -202,7 +202,7 @@ describe('a failing open with create', () => {
     }
   });
 
-  it('a process that is killed before the file has its name leaves nothing at its path', async () => {
+  it('leaves nothing at the path when the process is killed before the file has its name', async () => {
     const path = file('killed-late');
     const { signal } = await inChild(
       async (target: string, binding: string) => {
@@ -219,7 +219,7 @@ describe('a failing open with create', () => {
     assert.equal(existsSync(path), false);
   });
 
-  it('a worker that ends in the middle leaves nothing, and no descriptor', async () => {
+  it('leaves no file and no descriptor when the worker ends in the middle', async () => {
     const path = file('worker');
     const before = readdirSync(dirname(path)).sort();
     const descriptors = await childValue(
@@ -245,7 +245,7 @@ describe('a failing open with create', () => {
     assert.deepEqual(readdirSync(dirname(path)).sort(), before);
   });
 
-  it('of two processes one makes the file, and the other, which failed, takes nothing from it', async () => {
+  it('takes nothing from the file that another process made', async () => {
     const path = file('two');
     const other = startChild(
       async (target: string) => {
@@ -291,7 +291,7 @@ describe('a failing open with create', () => {
     await other.ended;
   });
 
-  it('a file that was made is listed under its name in /proc/self/maps', () => {
+  it('lists a file that was made under its name in /proc/self/maps', () => {
     const path = file('listed');
     const region = Region.open(path, { create: true, size: MIB });
     const line = readFileSync('/proc/self/maps', 'utf8')

@@ -9,7 +9,7 @@ const KIB = 1024n;
 const MIB = KIB * KIB;
 const GIB = KIB * MIB;
 
-describe('the mapping', () => {
+describe('The mapping of a Region', () => {
   const file = onDisk();
 
   function mappedAt(path: string): { begin: bigint; offset: bigint; flags: readonly string[] } {
@@ -29,7 +29,7 @@ describe('the mapping', () => {
     ['5GiB', '2GiB', GIB],
   ];
   for (const [size, offset, expected] of alignments) {
-    it(`${size} from ${offset} is aligned to ${expected} relative to the offset in the file`, () => {
+    it(`of ${size} from ${offset} is aligned to ${expected} relative to the offset in the file`, () => {
       for (let i = 0; i < 3; i++) {
         const path = file('aligned');
         const region = newRegion(path, size, { sparse: true, offset });
@@ -43,7 +43,7 @@ describe('the mapping', () => {
     });
   }
 
-  it('keeps an alignment that was asked for', () => {
+  it('keeps the alignment asked for', () => {
     for (const align of ['4KiB', '64KiB', '2MiB', '32MiB', '1GiB', '64GiB']) {
       const path = file('asked');
       const region = newRegion(path, '64KiB', { align });
@@ -57,7 +57,7 @@ describe('the mapping', () => {
     }
   });
 
-  it('fails with ENOMEM rather than keep less than was asked for', () =>
+  it('fails with ENOMEM where the alignment asked for is unavailable', () =>
     throwsCode(() => newRegion(file('impossible'), '64KiB', { align: 2 ** 47 }), 'ENOMEM', {
       message: /address space/,
     }));
@@ -74,7 +74,7 @@ describe('the mapping', () => {
     }
   });
 
-  it('populate faults every page in', async () => {
+  it('has every page faulted in with populate', async () => {
     const { readFileSync } = await import('node:fs');
     const resident = (path: string): number => {
       const lines = readFileSync('/proc/self/smaps', 'utf8').split('\n');
@@ -89,7 +89,7 @@ describe('the mapping', () => {
     for (const region of regions) region.close();
   });
 
-  it('the first byte, the last, and those that fill no page', () => {
+  it('reaches the first byte, the last, and a part of a page', () => {
     for (const size of [1, 7, 8, 4095, 4096, 4097, 10_001]) {
       const region = newRegion(file('odd'), size);
       assert.equal(region.size, size);
@@ -103,7 +103,7 @@ describe('the mapping', () => {
     }
   });
 
-  it('thousands of regions at once', () => {
+  it('can exist thousands of times at once', () => {
     const path = file('many');
     newRegion(path, 65536).close();
     const regions = Array.from({ length: 2000 }, () => Region.open(path));

@@ -11,7 +11,7 @@ const MS_SYNC = 4;
 /** A range in the region, in bytes, as msync was called with it. */
 type Call = [begin: number, length: number, flags: number];
 
-describe('msync', () => {
+describe('A Region', () => {
   const file = onDisk();
   let shim = '';
   before(() => {
@@ -92,7 +92,7 @@ describe('msync', () => {
     );
   }
 
-  it('is called once for each persist and each drain that has something to do, with the covering pages', async () => {
+  it('on page granularity calls msync once for each persist and each drain with something to do, on the covering pages', async () => {
     const covering = (offset: number, length: number): Call[] => {
       const begin = offset - (offset % PAGE);
       return [[begin, offset + length - begin, MS_SYNC]];
@@ -123,7 +123,7 @@ describe('msync', () => {
     });
   });
 
-  it('is never called where cache lines are flushed', async () => {
+  it('on cache-line granularity never calls msync', async () => {
     const log = file('log');
     const lines = await childValue(
       async (path: string, log: string) => {
@@ -160,7 +160,7 @@ describe('msync', () => {
     'persist of a slice': (region) => region.slice(8, 8).persist(0, 8),
   };
   for (const [name, fail] of Object.entries(failing)) {
-    it(`a failure throws EIO from ${name}, and everything throws ERR_PMEM_SYNC_FAILED afterwards`, async () => {
+    it(`on page granularity throws EIO from ${name} where msync fails, and ERR_PMEM_SYNC_FAILED from every later call`, async () => {
       const [path, trigger] = [file('failing'), file('trigger')];
       const seen = await childValue(
         async (path: string, trigger: string, source: string) => {

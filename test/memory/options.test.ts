@@ -10,7 +10,7 @@ const TYPE = 'ERR_INVALID_ARG_TYPE';
 const VALUE = 'ERR_INVALID_ARG_VALUE';
 const RANGE = 'ERR_OUT_OF_RANGE';
 
-describe('options', () => {
+describe('Region.open', () => {
   const file = onDisk();
 
   const bad: [string, unknown, string][] = [
@@ -118,7 +118,7 @@ describe('options', () => {
     whole.close();
   });
 
-  it('a part of a file is a part of the file', () => {
+  it('maps a part of a file', () => {
     const path = file('part');
     const content = Buffer.alloc(16384);
     for (let page = 0; page < 4; page++) content.fill(page, page * 4096, (page + 1) * 4096);
@@ -133,7 +133,7 @@ describe('options', () => {
     region.close();
   });
 
-  it('undefined stands for the default', () => {
+  it('takes undefined as the default', () => {
     const path = file('undefined');
     const none = Object.fromEntries(
       [
@@ -154,7 +154,7 @@ describe('options', () => {
     region.close();
   });
 
-  it('extents that do not fit the file are refused', () => {
+  it('refuses ranges that are not within the file', () => {
     const path = file('extent');
     writeFileSync(path, Buffer.alloc(10000));
     const refused: [RegionOptions, string][] = [
@@ -175,7 +175,7 @@ describe('options', () => {
     region.close();
   });
 
-  it('leaves nothing behind but what it was asked for', () => {
+  it('leaves nothing behind but the file asked for', () => {
     const path = file('only');
     Region.open(path, { create: true, size: 4096 }).close();
     const names = readdirSync(dirname(path)).filter((name) => path.endsWith(name));

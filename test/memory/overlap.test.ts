@@ -12,10 +12,10 @@ const LENGTHS = [
 ];
 const DISTANCES = [0, 1, 7, 8, 31, 32, 63, 64, 65, 128, 255, 256, 300, 512, 4096];
 
-describe('overlapping ranges', () => {
+describe('A Region', () => {
   const file = onDisk();
 
-  it('a source on the same region is copied as if through a third place', () => {
+  it('copies from a source on itself that overlaps the range', () => {
     const region = newRegion(file('overlap'), SIZE);
     const view = region.view();
     const content = new Random(1).bytes(SIZE);
@@ -38,7 +38,7 @@ describe('overlapping ranges', () => {
     region.close();
   });
 
-  it('so is a source on another mapping of the same file', () => {
+  it('copies from an overlapping source on another mapping of the same file', () => {
     const path = file('twice');
     const [one, two] = [newRegion(path, SIZE), newRegion(path, SIZE)];
     const content = new Random(2).bytes(SIZE);
@@ -53,7 +53,7 @@ describe('overlapping ranges', () => {
     two.close();
   });
 
-  it('reading into the region itself', () => {
+  it('reads into its own memory', () => {
     const region = newRegion(file('read'), SIZE);
     const content = new Random(3).bytes(SIZE);
     for (const length of LENGTHS) {
@@ -73,7 +73,7 @@ describe('overlapping ranges', () => {
     region.close();
   });
 
-  it('asynchronous copies within the region', async () => {
+  it('copies asynchronously within its own memory', async () => {
     const region = newRegion(file('async'), SIZE);
     const content = new Random(4).bytes(SIZE);
     for (const [from, to] of [
@@ -89,7 +89,7 @@ describe('overlapping ranges', () => {
     region.close();
   });
 
-  it('ranges that overlap, repeat and are empty in persistAll', () => {
+  it('persists ranges that overlap, repeat and are empty in persistAll', () => {
     for (const assumePersistent of [true, false]) {
       const region = newRegion(file('ranges'), SIZE, { assumePersistent });
       region.persistAll([

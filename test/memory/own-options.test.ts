@@ -56,7 +56,7 @@ const CALLS: Readonly<Record<string, [option: string, call: (options: never, reg
   'SimulatedMemory.losePower': ['keep', (options) => SimulatedMemory.create({ size: 64 }).losePower(options)],
 };
 
-describe('options', () => {
+describe('Options', () => {
   const file = onTmpfs();
 
   for (const [name, [option, call]] of Object.entries(CALLS)) {
@@ -70,7 +70,7 @@ describe('options', () => {
     });
   }
 
-  it('run getters once, and before anything is done', () => {
+  it('have their getters run once, before anything is done', () => {
     const path = file('getters');
     let calls = 0;
     const options = {

@@ -7,17 +7,17 @@ import { onDisk } from '../support/temp.js';
 
 const MIB = 2 ** 20;
 
-describe('region.pageSize', () => {
+describe('Region.pageSize', () => {
   const file = onDisk();
 
-  it('is unknown while no page is mapped, and 4 KiB where single pages are', () => {
+  it('is undefined while no page is mapped, and 4 KiB where single pages are', () => {
     using region = Region.open(file('pages'), { create: true, size: 8 * MIB });
     assert.equal(region.pageSize(), undefined);
     region.fill(5 * MIB, 1, 1);
     assert.equal(region.pageSize(), 4096);
   });
 
-  it('is that of the part, of a slice', () => {
+  it('of a slice is that of its part', () => {
     using region = Region.open(file('slices'), { create: true, size: 8 * MIB });
     region.fill(0, 4096, 1);
     assert.equal(region.slice(0, 100).pageSize(), 4096);
@@ -29,7 +29,7 @@ describe('region.pageSize', () => {
     assert.equal(region.slice(4095, 2).pageSize(), 4096);
   });
 
-  it('cannot be told without descriptors: the error of the system, with a way out', async () => {
+  it('throws EMFILE with a way out where no descriptor is left', async () => {
     const path = file('descriptors');
     Region.open(path, { create: true, size: MIB }).close();
     const refused = await childValue(

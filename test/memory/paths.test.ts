@@ -6,7 +6,7 @@ import { explain, Region, type RegionOptions } from 'pmem';
 import { throwsCode } from '../support/errors.js';
 import { onDisk } from '../support/temp.js';
 
-describe('paths that cannot be mapped', () => {
+describe('Region.open refuses', () => {
   const file = onDisk();
 
   /** As they are, for writing, reading, and to be created: never anything but the refusal, and never waiting. */
@@ -102,7 +102,7 @@ describe('paths that cannot be mapped', () => {
     }
   });
 
-  it('open descriptors are given back', () => {
+  it('a path, and gives back the descriptors', () => {
     const count = () => readdirSync('/proc/self/fd').length;
     const before = count();
     for (let i = 0; i < 20; i++) {

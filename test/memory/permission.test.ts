@@ -27,7 +27,7 @@ function asNobody(path: string, options: Options): Promise<{ code: string; messa
   );
 }
 
-describe('without permission', () => {
+describe('Without permission', () => {
   const file = onDisk();
   let directory = '';
   before(function () {

@@ -31,7 +31,7 @@ const ways: readonly [name: string, make: (path: string) => void][] = [
   ['DaxDevice.open', (path) => DaxDevice.open(path, { create: true, size: SIZE, emulate: true }).close()],
 ];
 
-describe('where others can make files', () => {
+describe('Where others can make files,', () => {
   const file = onDisk();
   before(function () {
     needsRoot(this);
@@ -117,7 +117,7 @@ describe('where others can make files', () => {
     });
   }
 
-  it('opening what is there follows no link of a stranger in a sticky directory, whatever fs.protected_symlinks is', () => {
+  it('Region.open follows no link of a stranger in a sticky directory, whatever fs.protected_symlinks is', () => {
     const [place, target] = [directory(0o1777), planted(file('target'), 0)];
     symlinkSync(target, join(place, 'link'));
     lchownSync(join(place, 'link'), STRANGER, STRANGER);
@@ -128,7 +128,7 @@ describe('where others can make files', () => {
     Region.open(planted(join(place, 'file'), STRANGER)).close();
   });
 
-  it('a copy follows no planted link, takes no planted file, and makes none through a link', async () => {
+  it('copyDevice follows no planted link, takes no planted file, and makes none through a link', async () => {
     const input = planted(file('input'), 0);
     const copy = (output: string) => copyDevice({ input, output, emulate: 'input' });
     const place = directory(0o1777);
@@ -145,14 +145,14 @@ describe('where others can make files', () => {
     await assert.rejects(copy(own), { code: 'ELOOP' });
   });
 
-  it('a FIFO and a device of a stranger are refused like everywhere', () => {
+  it('a FIFO and a device of a stranger are refused as elsewhere', () => {
     const path = join(directory(0o1777), 'fifo');
     execFileSync('mkfifo', [path]);
     throwsCode(() => Region.open(path, { create: true, size: SIZE }), 'ENODEV');
   });
 });
 
-describe('exclusive: true', () => {
+describe('Option exclusive', () => {
   const file = onDisk();
 
   it('makes what is not there, and refuses whatever is', async () => {
@@ -192,7 +192,7 @@ describe('exclusive: true', () => {
   });
 });
 
-describe('permissions of what is made', () => {
+describe('Permissions of a file that is made', () => {
   const file = onDisk();
   let umask = 0;
   before(() => {
@@ -203,7 +203,7 @@ describe('permissions of what is made', () => {
   });
   const modeOf = (path: string) => statSync(path).mode & 0o7777;
 
-  it('are for this user only, unless they are asked for', async () => {
+  it('are for this user only by default', async () => {
     for (const [name, make] of ways) {
       const path = file(name);
       make(path);

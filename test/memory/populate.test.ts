@@ -8,7 +8,7 @@ import { onTmpfs } from '../support/temp.js';
 
 const PAGE = 4096;
 
-describe('region.populateAsync', () => {
+describe('Region.populateAsync', () => {
   const file = onTmpfs();
 
   for (const [offset, length, pages] of [
@@ -33,7 +33,7 @@ describe('region.populateAsync', () => {
   }
 
   for (const readOnly of [false, true]) {
-    it(`says which page is gone from a ${readOnly ? 'read-only' : 'writable'} region`, async () => {
+    it(`names the page that is gone from a ${readOnly ? 'read-only' : 'writable'} region`, async () => {
       const path = file('shorter');
       writeFileSync(path, Buffer.alloc(8 * PAGE));
       using region = Region.open(path, { readOnly });

@@ -6,7 +6,7 @@ import { throwsCode } from '../support/errors.js';
 import { ASSUMED } from '../support/regions.js';
 import { onDisk } from '../support/temp.js';
 
-describe('read-only regions', () => {
+describe('A read-only Region', () => {
   const file = onDisk();
   function made(): string {
     const path = file('read-only');
@@ -31,7 +31,7 @@ describe('read-only regions', () => {
 
   for (const options of [{}, ASSUMED]) {
     for (const [name, call] of Object.entries(refused)) {
-      it(`${name} throws ERR_PMEM_READ_ONLY (${'assumePersistent' in options ? 'cache-line' : 'page'})`, async () => {
+      it(`throws ERR_PMEM_READ_ONLY from ${name} (${'assumePersistent' in options ? 'cache-line' : 'page'})`, async () => {
         const path = made();
         const region = Region.open(path, { readOnly: true, ...options });
         await assert.rejects(
@@ -44,7 +44,7 @@ describe('read-only regions', () => {
     }
   }
 
-  it('everything that only reads works, and the file stays untouched', async () => {
+  it('allows every call that only reads, and leaves the file as it is', async () => {
     const path = made();
     chmodSync(path, 0o444);
     const before = statSync(path);
@@ -64,7 +64,7 @@ describe('read-only regions', () => {
     assert.deepEqual([after.mtimeMs, after.size, after.mode], [before.mtimeMs, before.size, before.mode]);
   });
 
-  it('a store into its Buffer does not kill the process, does not reach the file, and makes every later call throw', async () => {
+  it('survives a store into its Buffer, which does not reach the file and makes every later call throw', async () => {
     const path = made();
     const seen = await childValue(
       async (target: string) => {
@@ -100,7 +100,7 @@ describe('read-only regions', () => {
     assert(readFileSync(path).equals(Buffer.alloc(16384, 0x42)));
   });
 
-  it('reading into the Buffer of a read-only region is an error, not a crash', async () => {
+  it('throws when bytes are read into its Buffer', async () => {
     const path = made();
     const seen = await childValue(
       async (target: string, other: string) => {
@@ -121,7 +121,7 @@ describe('read-only regions', () => {
     assert(readFileSync(path).equals(Buffer.alloc(16384, 0x42)));
   });
 
-  it('a reader sees what a writer of the same process stores', () => {
+  it('shows what a writer of the same process stores', () => {
     const path = made();
     const [reader, writer] = [Region.open(path, { readOnly: true }), Region.open(path)];
     writer.store64(8, 77n);
@@ -130,6 +130,6 @@ describe('read-only regions', () => {
     reader.close();
   });
 
-  it('create and readOnly exclude each other', () =>
+  it('cannot be made by create', () =>
     throwsCode(() => Region.open(file('x'), { create: true, size: 1, readOnly: true }), 'ERR_INVALID_ARG_VALUE'));
 });

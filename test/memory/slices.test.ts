@@ -6,7 +6,7 @@ import { onDisk } from '../support/temp.js';
 
 const SIZE = 65536;
 
-describe('slices', () => {
+describe('Slices of a Region', () => {
   const file = onDisk();
   let region: Region;
   beforeEach(() => {
@@ -32,7 +32,7 @@ describe('slices', () => {
     assert.deepEqual(slice.durability, region.durability);
   });
 
-  it('nest, with the offsets added', () => {
+  it('nest and add their offsets', () => {
     const inner = region.slice(8192).slice(100, 1000).slice(10, 20);
     inner.fill(0, 20, 7);
     assert(region.view(8192 + 110, 20).every((byte) => byte === 7));
@@ -40,7 +40,7 @@ describe('slices', () => {
     assert.equal(region.view()[8192 + 130], 0);
   });
 
-  it('have a lineOffset: where in a cache line they begin', () => {
+  it('have as lineOffset their place in a cache line', () => {
     assert.equal(region.lineOffset, 0);
     assert.equal(region.slice(56).lineOffset, 56);
     assert.equal(region.slice(56).slice(8).lineOffset, 0);
@@ -82,7 +82,7 @@ describe('slices', () => {
     assert.equal(slice.view().length, 4096);
   });
 
-  it('bounds are checked when they are made', () => {
+  it('have their bounds checked when they are made', () => {
     for (const [offset, length] of [
       [SIZE + 1, undefined],
       [SIZE, 1],
@@ -96,7 +96,7 @@ describe('slices', () => {
     assert.equal(region.slice(0).size, SIZE);
   });
 
-  it('closing a slice ends the slice alone, and leaves its Buffers', () => {
+  it('are closed alone, and leave their Buffers', () => {
     const [slice, other] = [region.slice(0, 4096), region.slice(0, 4096)];
     const inner = slice.slice(0, 64);
     const view = slice.view();
@@ -126,7 +126,7 @@ describe('slices', () => {
     assert.equal(slice.view()[99], 9);
   });
 
-  it('an error names the offset in the slice', () => {
+  it('name in an error the offset in the slice', () => {
     const slice = region.slice(4096, 100);
     throwsCode(() => slice.fill(99, 2), 'ERR_OUT_OF_RANGE', { message: /0 to 1, what is left of 100 at 99; got 2/ });
   });

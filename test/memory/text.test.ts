@@ -11,7 +11,7 @@ import { onDisk } from '../support/temp.js';
 const SIZE = 65536;
 const ENCODINGS = ['utf8', 'latin1', 'ascii', 'utf16le', 'ucs2', 'base64', 'base64url', 'hex', 'binary'] as const;
 
-describe('readText', () => {
+describe('Memory.readText', () => {
   const file = onDisk();
 
   const memories: readonly (readonly [string, (run: (memory: Memory) => void) => void])[] = [
@@ -33,7 +33,7 @@ describe('readText', () => {
   ];
 
   for (const [name, withMemory] of memories) {
-    it(`of ${name} gives what toString of a Buffer with the same bytes does`, () => {
+    it(`of ${name} returns what toString of a Buffer with the same bytes does`, () => {
       withMemory((memory) => {
         const bytes = Buffer.from('pmem: grüße, 日本語, 🙂 \u0000 end');
         memory.write(16, bytes);
@@ -102,7 +102,7 @@ describe('readText', () => {
     ]);
   });
 
-  it('is of a copy: later stores do not change the string', () => {
+  it('decodes a copy: later stores do not change the string', () => {
     using region = newRegion(file('copy'), SIZE);
     region.write(0, Buffer.from('before'));
     const text = region.readText(0, 6);
@@ -110,7 +110,7 @@ describe('readText', () => {
     assert.equal(text, 'before');
   });
 
-  it('gives strings that end where they should while another thread stores characters of other lengths', async () => {
+  it('returns strings that end where they should while another thread stores characters of other lengths', async () => {
     const result = await childValue(
       async (path: string) => {
         const { Worker } = await import('node:worker_threads');

@@ -9,7 +9,7 @@ import { changed, inWorker, messageOf, startWorker } from '../support/worker.js'
 
 const SIZE = 65536;
 
-describe('threads', () => {
+describe('A Region in several threads', () => {
   const file = onDisk();
 
   /**
@@ -49,14 +49,14 @@ describe('threads', () => {
     assert.deepEqual(await ended, { returned: 'done' });
   }
 
-  it('by path: each sees what the other stores', async () => {
+  it('opened by path shows each thread what the other stores', async () => {
     const path = file('path');
     const region = newRegion(path, SIZE);
     await pingPong({ path }, region);
     region.close();
   });
 
-  it('by token: each sees what the other stores', async () => {
+  it('opened by token shows each thread what the other stores', async () => {
     const path = file('token');
     const region = newRegion(path, SIZE);
     await pingPong({ path, token: region.share() }, region);
@@ -64,7 +64,7 @@ describe('threads', () => {
     region.close();
   });
 
-  it('a token carries the region as it is, also of a slice', async () => {
+  it('is the same region by its token, also as a slice', async () => {
     const region = newRegion(file('slice'), SIZE);
     const slice = region.slice(4096, 100);
     slice.fill(0, 100, 5);
@@ -87,7 +87,7 @@ describe('threads', () => {
     region.close();
   });
 
-  it('a token of a read-only region gives no more than reading', async () => {
+  it('stays read-only by its token', async () => {
     const path = file('read-only');
     newRegion(path, SIZE).close();
     const region = Region.open(path, { readOnly: true });
@@ -101,7 +101,7 @@ describe('threads', () => {
     region.close();
   });
 
-  it('a token of a closed region is ERR_PMEM_CLOSED, in this thread and in others', async () => {
+  it('cannot be attached to once it is closed, in this thread and in others', async () => {
     const path = file('closed');
     const region = newRegion(path, SIZE);
     const token = region.share();
@@ -119,7 +119,7 @@ describe('threads', () => {
     assert.equal(code, 'ERR_PMEM_CLOSED');
   });
 
-  it('a closed region cannot be attached to while its Buffers or jobs still hold the memory', () => {
+  it('cannot be attached to once it is closed, though Buffers or jobs still hold the memory', () => {
     const region = newRegion(file('lingering'), 2 ** 24);
     const token = region.share();
     const job = region.fillAsync(0, 2 ** 24, 1);
@@ -128,7 +128,7 @@ describe('threads', () => {
     return job.catch(() => {});
   });
 
-  it('forged tokens open nothing', () => {
+  it('is not opened by forged tokens', () => {
     const path = file('forged');
     const region = newRegion(path, SIZE);
     const token = region.share();
@@ -159,7 +159,7 @@ describe('threads', () => {
     assert.equal(mapsOf(path).length, 0);
   });
 
-  it('a token survives being posted', async () => {
+  it('has a token that can be posted', async () => {
     const region = newRegion(file('posted'), SIZE);
     region.fill(0, 1, 7);
     const { port1, port2 } = new MessageChannel();
@@ -172,7 +172,7 @@ describe('threads', () => {
     region.close();
   });
 
-  it('closing in one thread leaves the other its region, and the memory until the last one closes', async () => {
+  it('closed in one thread stays open in the other, and mapped until the last one closes', async () => {
     const path = file('last');
     const region = newRegion(path, SIZE);
     const worker = startWorker(async (token: RegionToken) => {
@@ -200,7 +200,7 @@ describe('threads', () => {
     assert.equal(descriptorsOf(path), 0);
   });
 
-  it('many threads attach, store and end at the same time', async () => {
+  it('can be attached to, stored to and left by many threads at the same time', async () => {
     const path = file('many');
     const region = newRegion(path, SIZE);
     const token = region.share();

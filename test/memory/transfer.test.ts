@@ -32,10 +32,10 @@ function unlessRefused<T>(call: () => T): T | undefined {
   }
 }
 
-describe('transferred Buffers', () => {
+describe('Transferred Buffers of a Region', () => {
   const file = onDisk();
 
-  it('structuredClone with transfer: moved, copied or refused, but never lost', async () => {
+  it('are moved, copied or refused by structuredClone, but never lost', async () => {
     for (const prepare of [(memory: ArrayBuffer) => memory, moved]) {
       const path = file('cloned');
       const region = newRegion(path, SIZE);
@@ -51,7 +51,7 @@ describe('transferred Buffers', () => {
     assert(await collected(() => true));
   });
 
-  it('ArrayBuffer.prototype.transfer: the memory lives on there, and the region gives out new Buffers', async function () {
+  it('live on after ArrayBuffer.prototype.transfer, and the region makes new ones', async function () {
     if ((ArrayBuffer.prototype as Transferring).transfer === undefined) this.skip();
     const path = file('moved');
     const region = newRegion(path, SIZE);
@@ -76,7 +76,7 @@ describe('transferred Buffers', () => {
     assert(await collected(() => mapsOf(path).length === 0));
   });
 
-  it('to another thread: what arrives there can be used, whatever is closed here', async () => {
+  it('can be used in another thread, whatever is closed in this one', async () => {
     const path = file('thread');
     const region = newRegion(path, SIZE);
     region.view()[0] = 4;
@@ -109,7 +109,7 @@ describe('transferred Buffers', () => {
     Region.open(path).close();
   });
 
-  it('from a thread that has ended: what arrived here can be used', async () => {
+  it('can be used after the thread that sent them has ended', async () => {
     const { code, signal, value, stderr } = await inChild(
       async (path: string) => {
         const { Worker } = await import('node:worker_threads');
@@ -215,14 +215,14 @@ describe('transferred Buffers', () => {
       }
     }
 
-    it('collected in the thread’s last moment: nothing crashes, at worst the bytes are gone', async () => {
+    it('crash nothing when they are collected in the thread’s last moment: at worst the bytes are gone', async () => {
       const { code, signal, value, stderr } = await orphan('arena', 'call', 'at the end');
       assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
       assert.match(String(value), /^65536,[06],7$/);
     });
   });
 
-  it('a thread that ends leaves nothing behind of what was not transferred', async () => {
+  it('leave nothing behind in a thread that ends before they are transferred', async () => {
     const path = file('ended');
     newRegion(path, SIZE).close();
     for (const end of ['none', 'gc(); process.exit()']) {
@@ -240,7 +240,7 @@ describe('transferred Buffers', () => {
     }
   });
 
-  it('copies are copies', () => {
+  it('can be copied', () => {
     const region = newRegion(file('copied'), SIZE);
     const copy = structuredClone(region.view(0, 10));
     region.close();

@@ -95,7 +95,7 @@ function linkOf(fd: number): string | undefined {
   }
 }
 
-describe('a file truncated within a page', () => {
+describe('A file truncated within a page', () => {
   const file = onDisk();
 
   it('makes deepFlush throw ERR_PMEM_TRUNCATED', () => {
@@ -118,7 +118,7 @@ describe('a file truncated within a page', () => {
       ['the last page', SIZE, 3 * PAGE + 100],
       ['the last page, of which a part is mapped', 3 * PAGE + 1000, 3 * PAGE + 100],
     ] as const) {
-      it(`at ${granularity} granularity, in ${where}: every call that promises durability throws ERR_PMEM_TRUNCATED`, async () => {
+      it(`at ${granularity} granularity, in ${where}: makes every call that promises durability throw ERR_PMEM_TRUNCATED`, async () => {
         const seen: Record<string, string> = {};
         for (const [name, call] of Object.entries(DURABLE)) {
           const path = file('cut');
@@ -138,7 +138,7 @@ describe('a file truncated within a page', () => {
         assert.deepEqual(wrong, []);
       });
 
-      it(`at ${granularity} granularity, in ${where}: what is in the file is made durable as before`, async () => {
+      it(`at ${granularity} granularity, in ${where}: what is left is made durable as before`, async () => {
         const path = file('left');
         using region = open(path, size);
         truncateSync(path, left);
@@ -154,7 +154,7 @@ describe('a file truncated within a page', () => {
       });
     }
 
-    it(`at ${granularity} granularity, between a flush and its drain: drain throws`, () => {
+    it(`at ${granularity} granularity, between a flush and its drain makes drain throw`, () => {
       for (const left of [PAGE + 100, 3 * PAGE + 100]) {
         const path = file('between');
         using region = open(path);
@@ -165,7 +165,7 @@ describe('a file truncated within a page', () => {
       }
     });
 
-    it(`at ${granularity} granularity, and extended again after a call was refused: it stays refused`, () => {
+    it(`at ${granularity} granularity, and extended again after a call was refused stays refused`, () => {
       const path = file('again');
       using region = open(path);
       truncateSync(path, 100);
@@ -182,7 +182,7 @@ describe('a file truncated within a page', () => {
       opened.write(200, BYTES, 'persist');
     });
 
-    it(`at ${granularity} granularity, and renamed: it is told all the same`, () => {
+    it(`at ${granularity} granularity, and renamed is noticed all the same`, () => {
       const path = file('old-name');
       using region = open(path);
       renameSync(path, `${path}-new`);
@@ -191,7 +191,7 @@ describe('a file truncated within a page', () => {
     });
   }
 
-  it('loads and stores that promise nothing do what the CPU does', () => {
+  it('lets loads and stores that promise nothing do what the CPU does', () => {
     const path = file('plain');
     using region = Region.open(path, { create: true, size: PAGE, assumePersistent: true });
     truncateSync(path, 100);
@@ -203,7 +203,7 @@ describe('a file truncated within a page', () => {
     assert.deepEqual(target, BYTES);
   });
 
-  it('a read-only region and one that does not reach so far are not concerned', () => {
+  it('does not concern a read-only region, nor one that ends before', () => {
     const path = file('others');
     writeFileSync(path, Buffer.alloc(SIZE, 1));
     using reader = Region.open(path, { readOnly: true, shared: true });
@@ -215,7 +215,7 @@ describe('a file truncated within a page', () => {
     assert.throws(() => part.persist(0, PAGE), { code: 'ERR_PMEM_TRUNCATED', offset: PAGE - 1 });
   });
 
-  it('where somebody closed the descriptor that the region keeps, nothing is said to be durable, and no other file is touched', () => {
+  it('is reported as unknown where somebody closed the descriptor of the region, and no other file is touched', () => {
     const path = file('closed');
     using region = Region.open(path, { create: true, size: PAGE, assumePersistent: true, shared: true });
     for (const fd of readdirSync('/proc/self/fd').map(Number)) {
@@ -232,7 +232,7 @@ describe('a file truncated within a page', () => {
     region.close();
   });
 
-  it('of a BTT, the flog past the end: a write throws, and does not say that it is durable', () => {
+  it('makes a write to a BTT throw whose flog is past the end', () => {
     const path = file('btt');
     const size = 17 * MIB;
     using region = Region.open(path, { create: true, size, sparse: true, assumePersistent: true });
@@ -290,7 +290,7 @@ describe('a file truncated within a page', () => {
       }
     }
 
-    it('by fences alone (eADR), where nothing touches the pages', () => {
+    it('is noticed by fences alone (eADR), where nothing touches the pages', () => {
       const path = file('eadr');
       writeFileSync(path, Buffer.alloc(8 * PAGE));
       const fd = openSync(path, 'r+');

@@ -1,4 +1,4 @@
-/** The file is made shorter under the mapping: an error for the call, never the end of the process. */
+/** A file truncated under the mapping is an error for the call, never the end of the process. */
 
 import assert from 'node:assert/strict';
 import { childValue } from '../support/child.js';
@@ -97,11 +97,11 @@ async function useTruncated(path: string, size: number, left: number, assumed: b
   return seen;
 }
 
-describe('truncation under the mapping', () => {
+describe('A file truncated under its mapping', () => {
   const file = onDisk();
 
   for (const assumed of [true, false]) {
-    it(`with ${assumed ? 'cache-line' : 'page'} granularity, everything beyond the end throws ERR_PMEM_TRUNCATED`, async () => {
+    it(`with ${assumed ? 'cache-line' : 'page'} granularity makes every call past the end throw ERR_PMEM_TRUNCATED`, async () => {
       const seen = await childValue(useTruncated, [file('truncated'), SIZE, LEFT, assumed]);
       const wrong = Object.entries(seen).filter(([name, outcome]) =>
         /what is left|opened again/.test(name)
@@ -113,7 +113,7 @@ describe('truncation under the mapping', () => {
     });
   }
 
-  it('the error names where it happened, in the region', async () => {
+  it('is reported with the offset in the region', async () => {
     const seen = await childValue(useTruncated, [file('where'), SIZE, LEFT, true]);
     assert.equal(seen['load64'], 'ERR_PMEM_TRUNCATED at 16384');
     assert.equal(seen['read across the end'], 'ERR_PMEM_TRUNCATED at 8192');
@@ -122,7 +122,7 @@ describe('truncation under the mapping', () => {
     assert.equal(seen['a load through a Buffer, then read'], 'ERR_PMEM_TRUNCATED at 20000');
   });
 
-  it('a source on a truncated file is an error of its own, and harms neither region', async () => {
+  it('as the source of a copy is an error of its own, and harms neither region', async () => {
     const seen = await childValue(
       async (path: string) => {
         const { truncateSync } = await import('node:fs');
@@ -154,7 +154,7 @@ describe('truncation under the mapping', () => {
     assert.deepEqual(seen, [...Array(4).fill('ERR_PMEM_FAULT'), 'done', 'done', 'done']);
   });
 
-  it('the error names the first byte that is gone, wherever in memory the copy begins', async () => {
+  it('is reported with the first byte that is gone, wherever the copy begins', async () => {
     const seen = await childValue(
       async (path: string) => {
         const { truncateSync } = await import('node:fs');
@@ -179,7 +179,7 @@ describe('truncation under the mapping', () => {
     assert.deepEqual(seen, [8192]);
   });
 
-  it('many faults in many threads at once', async () => {
+  it('is survived by many threads that fault at once', async () => {
     const counts = await childValue(
       async (path: string) => {
         const { truncateSync } = await import('node:fs');

@@ -11,7 +11,7 @@ import { onDisk } from '../support/temp.js';
 
 const GIB = 2 ** 30;
 
-describe('windows on regions larger than the longest Buffer', () => {
+describe('Windows on regions larger than the longest Buffer', () => {
   const file = onDisk();
 
   /** A mapping without a Region around it, so that the longest Buffer can be made short. */
@@ -32,7 +32,7 @@ describe('windows on regions larger than the longest Buffer', () => {
   }
 
   for (const most of [2, 7, 64, 100, 4096, 10_000, 65_536]) {
-    it(`every view of every place is the memory itself (at most ${most} bytes)`, () => {
+    it(`show every place as the memory itself (at most ${most} bytes)`, () => {
       const size = 10_000;
       const { handle, close } = mapped(size);
       const windows = new Windows(handle, size, most);
@@ -60,7 +60,7 @@ describe('windows on regions larger than the longest Buffer', () => {
     });
   }
 
-  it('reuses windows: views of the same place share an ArrayBuffer', () => {
+  it('are reused: views of the same place share an ArrayBuffer', () => {
     const { handle, close } = mapped(8192);
     const windows = new Windows(handle, 8192, 1024);
     assert.equal(windows.buffer(100, 10).buffer, windows.buffer(200, 10).buffer);
@@ -70,7 +70,7 @@ describe('windows on regions larger than the longest Buffer', () => {
     close();
   });
 
-  it('views of empty ranges, also at the very end', () => {
+  it('allow views of empty ranges, also at the very end', () => {
     const { handle, close } = mapped(4096);
     for (const most of [512, 4096]) {
       const windows = new Windows(handle, 4096, most);
@@ -81,7 +81,7 @@ describe('windows on regions larger than the longest Buffer', () => {
     close();
   });
 
-  it('a sparse file of 10 GiB: every place can be viewed, stored to and read back', () => {
+  it('reach every place of a sparse file of 10 GiB', () => {
     const path = file('large');
     const size = 10 * GIB;
     const region = Region.open(path, { create: true, size, sparse: true, assumePersistent: true });
@@ -121,7 +121,7 @@ describe('windows on regions larger than the longest Buffer', () => {
     assert.equal(far.length, 0);
   });
 
-  it('the longest Buffer there can be, anywhere', function () {
+  it('allow the longest Buffer there can be, anywhere', function () {
     if (constants.MAX_LENGTH > 8 * GIB) this.skip();
     const region = Region.open(file('longest'), { create: true, size: 10 * GIB, sparse: true, assumePersistent: true });
     for (const at of [0, 1, GIB, 6 * GIB])
@@ -133,7 +133,7 @@ describe('windows on regions larger than the longest Buffer', () => {
     region.close();
   });
 
-  it('opening, viewing the far end of and closing a sparse 1 TiB file leaves no mapping', async () => {
+  it('leave no mapping of a sparse file of 1 TiB whose end was viewed', async () => {
     const path = file('tera');
     const region = Region.open(path, { create: true, size: '1TiB', sparse: true, assumePersistent: true });
     assert.equal(region.view(2 ** 40 - 4096)[4095], 0);
