@@ -1,4 +1,4 @@
-/** What `Region.open` can be asked for, checked before anything is opened. */
+/** Options of `Region.open`, checked before anything is opened. */
 
 import { fileURLToPath } from 'node:url';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
@@ -10,64 +10,66 @@ import type { Granularity } from '../memory.js';
 /** Options of `Region.open`. */
 export interface RegionOptions {
   /**
-   * Size of the file in bytes: required to create one, and otherwise compared with what is there. An existing file is
-   * never made longer or shorter.
+   * Size of the file in bytes. Required to create a file. An existing file must have this size (`ERR_PMEM_SIZE_MISMATCH`): it is
+   * never resized.
    */
   size?: Size;
   /**
-   * Make the file when it is missing (or empty), with all its blocks allocated: a full disk is an error now and not a
-   * fault later. The new file and its directory entry are durable when `open` returns, for which its directory must be
-   * readable. It gets its name last: a crash, or whatever fails, leaves no part of one at the path. A crash may leave a file
-   * beside it, named `.pmem-` and 16 hexadecimal digits, which can be deleted; where the file system can neither rename nor
-   * link without replacing, a failing open leaves an empty file. A file that is there is taken only where no stranger can have
-   * put it (`EACCES`): where others can make files, it must belong to the effective user or the directory's owner. No file is
-   * made through a symbolic link (`ELOOP`).
+   * Make the file when it is missing or empty, with all its blocks allocated: a full disk is an error now and not a fault later.
+   * The new file and its directory entry are durable when `open` returns. The directory must be readable for that.
+   *
+   * The file gets its name last, so that a failure or a crash leaves no part of one at the path. A crash may leave a file beside it,
+   * named `.pmem-` and 16 hexadecimal digits, which can be deleted. Where the file system can neither rename nor link without
+   * replacing, a failing open leaves an empty file.
+   *
+   * An existing file is used only if no stranger can have put it there (`EACCES`): where others can make files, it must belong to the
+   * effective user or to the directory's owner. No file is made through a symbolic link (`ELOOP`).
    */
   create?: boolean;
-  /** With `create`: whatever is at the path already, `EEXIST`. Then the file is new, of this user, and has the mode asked for. */
+  /** With `create`: throw `EEXIST` if anything is at the path. So the file is new, belongs to this user and has the given mode. */
   exclusive?: boolean;
   /**
-   * Permissions of a new file, of which the umask takes some away. Default 0o600: nobody else can read it, and who can read a file
-   * can lock it, and so keep everybody from opening it. A file that is there keeps the permissions that it has.
+   * Permissions of a new file, less the umask. Default 0o600: nobody else can read it. (Whoever can read a file can lock it, and so
+   * keep everybody else from opening it.) An existing file keeps its permissions.
    */
   mode?: number;
-  /** Create without allocating blocks: a full disk then damages the region when a page is first stored into. */
+  /** Create without allocating blocks. A full disk then damages the region when a page is first stored into. */
   sparse?: boolean;
   /** Where the region begins in the file or device, in bytes; a multiple of the page size. Default 0. */
   offset?: Size;
   /** Length of the region in bytes. Default: up to the end. */
   length?: Size;
-  /** Map for reading only. */
+  /** Map for reading only. Default false. */
   readOnly?: boolean;
-  /** The coarsest granularity that will do; anything coarser is refused with the reason. Default `'page'`. */
+  /** The coarsest granularity that will do. A coarser one throws `ERR_PMEM_GRANULARITY` with the reason. Default `'page'`. */
   granularity?: Granularity;
   /**
-   * `true`: treat stores that the CPU flushed as persistent although the kernel does not confirm it, to try the code on machines
-   * without such memory. On a file in the page cache that takes the place of the msync which would make it durable.
+   * `true`: treat stores that the CPU flushed as persistent although the kernel does not confirm it. For trying code on machines
+   * without persistent memory. A file in the page cache is then flushed instead of the msync that would make it durable.
    *
-   * `'msync'`: treat as persistent what an msync has handed over, where `durability.below` is `unknown` or `volatile`: you know
-   * that the disk below a container's overlay, or a server, keeps it. A persist stays the msync that it is.
+   * `'msync'`: treat as persistent what an msync handed over, where `durability.below` is `unknown` or `volatile`. For when you know
+   * that the disk below a container's overlay, or a server, keeps it. A persist is still an msync.
    *
-   * Default: whether `PMEM_ASSUME_PERSISTENT` is `1` in the environment (as `true`). Any other value but an empty one is
-   * refused (`ERR_PMEM_ENVIRONMENT`); in a process with more rights than its user (AT_SECURE) the variable is ignored.
+   * Default: `true` if `PMEM_ASSUME_PERSISTENT` is `1` in the environment. Any other value but an empty one throws
+   * `ERR_PMEM_ENVIRONMENT`. A process with more rights than its user (AT_SECURE) ignores the variable.
    */
   assumePersistent?: boolean | 'msync';
   /**
-   * Alignment of the virtual address relative to the offset, in bytes; a power of two. Default: 2 MiB, and 1 GiB for
-   * regions from 2 GiB, as far as the address space allows; when given, it is kept or `open` fails.
+   * Alignment of the virtual address relative to the offset, in bytes: a power of two. `open` fails with `ENOMEM` where a given
+   * alignment is unavailable. Default: 2 MiB, or 1 GiB for regions from 2 GiB, as far as the address space allows.
    */
   align?: Size;
-  /** Fault every page in before `open` returns. */
+  /** Fault every page in before `open` returns. Default false. */
   populate?: boolean;
-  /** Take no lock: other processes may map the same bytes, for writing too. Of a block device, claim nothing. */
+  /** Take no lock: other processes may map the same bytes, for writing too. Claim no block device. Default false. */
   shared?: boolean;
   /**
-   * Store to a block device, or a file below a loop device, that is mounted, swap space, a part of md or device mapper, or claimed
-   * by another program: what is there is damaged, or overwrites what is stored here. Nothing else needs it, not even `force` of
-   * what makes formats. Default false: `EBUSY`.
+   * Allow stores to a block device, or to a file below a loop device, that is mounted, is swap space, is a part of md or device
+   * mapper, or is claimed by another program. They damage what is there, or are overwritten by it. Nothing else needs this option, and
+   * `force` of formatting does not imply it. Default false: throw `EBUSY`.
    */
   allowInUse?: boolean;
-  /** Keep the memory out of core dumps (MADV_DONTDUMP), also what takes the place of pages that are gone. Default false. */
+  /** Keep the memory out of core dumps (MADV_DONTDUMP), and also private copies of pages that are gone. Default false. */
   dontDump?: boolean;
 }
 
@@ -108,7 +110,7 @@ const KNOWN: readonly (keyof RegionOptions)[] = [
   'dontDump',
 ];
 
-/** Permissions of what is made where none are given: what is stored is nobody else's to read, nor to lock. */
+/** Default permissions of a new file: nobody else can read or lock it. */
 export const DEFAULT_MODE = 0o600;
 
 /** Permissions as chmod(2) takes them. */

@@ -57,22 +57,25 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
   }
 
   /**
-   * Maps a file, `/dev/daxX.Y`, `/dev/mem`, a PCI `resourceN` or a block device. Takes an advisory lock on the bytes,
-   * exclusive unless `readOnly`, that other processes' regions respect; threads of this process share it.
+   * Maps a file, `/dev/daxX.Y`, `/dev/mem`, a PCI `resourceN` or a block device. Takes an advisory lock on the bytes, exclusive unless
+   * `readOnly`. Regions of other processes respect the lock; threads of this process share it.
    *
-   * A device is locked by its node in /dev, whatever other node it was opened by. Different things to a lock are: a device and what
-   * a process has of it that cannot see or open that node (a container with nodes of its own); `/dev/mem` or a PCI resource, and a
-   * device of the same bytes; a disk and its partitions; a DAX file and the device below.
+   * A device is locked by its node in /dev, whatever node it was opened by. No lock of a device excludes a process that cannot see or
+   * open that node, such as one in a container with nodes of its own; nor do these exclude each other, though they have the same
+   * bytes: `/dev/mem` or a PCI resource, and a device; a disk and its partitions; a DAX file and the device below.
    *
-   * **Block devices** are claimed by who stores (open(2), O_EXCL), as by mkfs and mount, until the last such region of this process
-   * is closed: what is mounted, swap space, or claimed by md, device mapper or another program is refused (`EBUSY`), naming who has
-   * it, and nobody mounts it meanwhile. So one process at a time stores to a device, whatever the bytes. With `shared` nothing is
-   * claimed, and what is mounted, swapped to or held is refused as far as it can be seen when the region is opened. So is a file
-   * that a loop device which is used has below it; nothing keeps others from mounting that later. A child of another thread that is
-   * between fork and exec holds the claim until it is past that. `readOnly` and `allowInUse` claim and ask nothing.
+   * **Block devices** are claimed by a region that can store (open(2), O_EXCL), as mkfs and mount claim them, until the last such
+   * region of this process is closed. A device that is mounted, is swap space, or is claimed by md, device mapper or another program
+   * throws `EBUSY` with the holder's name, and nobody can mount the device meanwhile. So one process at a time stores to a device,
+   * whatever the bytes. A child of another thread holds the claim, too, between its fork and exec.
+   *
+   * With `shared` nothing is claimed: a device in use is refused as far as that can be seen when the region is opened. The same holds
+   * for a file below a loop device that is in use; nothing keeps others from mounting the loop device later. `readOnly` and
+   * `allowInUse` claim nothing and check nothing.
    *
    * @throws PmemError with the POSIX code of the system call that failed; `EBUSY` when the device is in use; `ERR_PMEM_LOCKED` when
-   *   another process has the bytes open; `ENODEV` for what cannot be mapped, which is not opened at all; with `create`, `EEXIST`
+   *   another process has the bytes open; `ERR_PMEM_BUSY` when this process has them to itself, such as for an instance of a
+   *   `DaxRegion`; `ENODEV` for what cannot be mapped, which is not opened at all; with `create`, `EEXIST`
    *   (`exclusive`), `EACCES` for a file or link that a stranger can have put there and `ELOOP` for a link that leads nowhere;
    *   `ERR_PMEM_GRANULARITY` when the path offers less than `granularity`; `ERR_PMEM_SIZE_MISMATCH`; `ERR_PMEM_ENVIRONMENT` when
    *   PMEM_ASSUME_PERSISTENT is neither 1 nor empty; `ERR_PMEM_UNSUPPORTED_PLATFORM`, `ERR_PMEM_ADDON_NOT_LOADED`.
