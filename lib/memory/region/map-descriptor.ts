@@ -1,4 +1,4 @@
-/** From an open descriptor to a mapping, and the decision of what makes stores durable there. */
+/** Maps an open descriptor, and decides what makes stores durable there. */
 
 import { constants } from 'node:os';
 import { type Mapped, type MapRequest, native } from '../../binding.js';
@@ -48,7 +48,7 @@ function adviceOnMap(error: unknown, { kind, pageSize }: Pick<Backing, 'kind' | 
   return 'There is not enough address space (ulimit -v; closed regions keep theirs until their Buffers are collected) or too many mappings (vm.max_map_count)';
 }
 
-/** The durability that there is; refused where it is coarser than what was asked for. */
+/** The durability of a mapping. Throws where it is coarser than what was asked for. */
 export function demand(
   backing: Backing,
   syncErrno: number,
@@ -59,7 +59,7 @@ export function demand(
   throw tooCoarse(backing, syncErrno, durability, granularity);
 }
 
-/** Maps, and nothing else: the one way from a descriptor to C++. When it throws, the lock is where it was. */
+/** Maps, and does nothing else: the one way from a descriptor to C++. When it throws, the caller still has the lock. */
 export function mapPlan({ backing, probed, plan }: DescriptorRequest): Mapped {
   try {
     return native.map({
@@ -73,7 +73,7 @@ export function mapPlan({ backing, probed, plan }: DescriptorRequest): Mapped {
   }
 }
 
-/** Maps, and decides what makes stores durable there. When it throws, nothing is mapped and the lock is given back. */
+/** Maps, and decides what makes stores durable there. When it throws, nothing is mapped and the lock is released. */
 export function mapDescriptor(request: DescriptorRequest, demanded: Demand): OpenedMapping {
   const { backing, probed, plan } = request;
   const { extents, lock } = plan;

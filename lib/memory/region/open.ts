@@ -141,9 +141,9 @@ function openExisting(fd: number, path: string, options: CheckedOptions): Opened
   }
 }
 
-/** Maps what a descriptor is open on, for who has looked at it before; the descriptor stays the caller's. Nothing is created. */
+/** Maps what a descriptor is open on. The caller has checked it, and keeps the descriptor. Nothing is created. */
 export function openOn(fd: number, path: string, options: Omit<CheckedOptions, 'create'>): OpenedMapping {
-  // Undefined only for what is to be created.
+  // Undefined only with create.
   return openExisting(fd, path, { ...options, create: false }) as OpenedMapping;
 }
 

@@ -1,4 +1,4 @@
-/** What others may have put in place of what is meant, where they can: planted files, and planted links. */
+/** Files and links that somebody else may have planted in place of the user's. */
 
 import { fstatSync, lstatSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -6,12 +6,12 @@ import { type PmemError, posixError } from '../../errors.js';
 import { effectiveUser, isTrusted } from '../../linux/links.js';
 
 /**
- * Refuses a file that somebody else can have put at the path for us to find and to fill: what fs.protected_regular=2 and
- * fs.protected_fifos=2 refuse to open with O_CREAT, and also in directories that are not sticky. Whose it is, is asked of the file
+ * Refuses a file that somebody else can have put at the path for us to find and fill: what fs.protected_regular=2 and
+ * fs.protected_fifos=2 refuse to open with O_CREAT, and the same in directories that are not sticky. The owner is that of the file
  * that was seen.
  */
 export function refusePlanted(seen: number, path: string, real: string): void {
-  // What the kernel calls it need not be a path here: of a file that was passed in from elsewhere, it is none.
+  // The kernel's name need not be a path here: of a file that was passed in from another namespace, it is none.
   const [place, directory] = directoryOf(real) ?? directoryOf(path) ?? ['/', statSync('/')];
   const { uid } = fstatSync(seen);
   if (isTrusted(directory) || uid === effectiveUser() || uid === directory.uid) return;
@@ -29,7 +29,7 @@ function directoryOf(path: string): [string, Stats] | undefined {
   return status === undefined ? undefined : [place, status];
 }
 
-/** A link that leads nowhere, where a file was to be made. */
+/** The error for a link that leads nowhere, where a file should be made. */
 export function danglingLink(path: string): PmemError {
   return posixError(
     'ELOOP',
@@ -38,7 +38,7 @@ export function danglingLink(path: string): PmemError {
   );
 }
 
-/** Whether there is a name at the path, be it of a link that leads nowhere. */
+/** Whether the path names anything, even a link that leads nowhere. */
 export function isTaken(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
