@@ -277,7 +277,8 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
 
   /**
    * Makes the range durable before it returns: {@link flush} and {@link drain}, or on `page` granularity an msync of the covering
-   * pages. If the msync fails, this call and all later ones throw `ERR_PMEM_SYNC_FAILED`: the kernel forgets the failure.
+   * pages. If the msync fails, this call throws its POSIX code (`EIO`) and every later call throws `ERR_PMEM_SYNC_FAILED`: the kernel
+   * forgets the failure.
    */
   persist(offset: number, length: number): void {
     this.#aim('persist', offset, length);
@@ -318,7 +319,11 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
     if (mailbox[STATUS] !== 0) throw this.#failure('persistAll');
   }
 
-  /** {@inheritDoc Memory.crc32c} In hardware where the CPU can. */
+  /**
+   * CRC32C (Castagnoli; RFC 3720, section 12.1) of the range, computed by an instruction where the CPU has one.
+   *
+   * @param seed CRC of the bytes before, to continue it: an unsigned 32-bit integer, default 0
+   */
   crc32c(offset: number, length: number, seed = 0): number {
     checkSeed(seed);
     this.#aim('crc32c', offset, length);
