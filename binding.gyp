@@ -40,7 +40,7 @@
               "native/system/range_lock.cc"
             ],
             "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
-            # The last: in a worker that is being terminated nothing can be thrown any more, which is nothing to die of.
+            # The last: in a worker that is being terminated Node-API can throw nothing any more, and must not abort the process.
             "defines": [
               "NAPI_VERSION=8",
               "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
@@ -58,11 +58,11 @@
             ],
             "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
             "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],
-            # The fault handler and the finalizers of Buffers outlive any one worker thread, so the code must never be unloaded.
-            # libstdc++ is the one that Node.js has loaded already: linked in, its exceptions would need the newest glibc.
-            # Nothing that a program calls through can be overwritten once it is loaded (full RELRO).
+            # nodelete: the fault handler and the finalizers of Buffers outlive the worker thread that loaded the addon.
+            # relro, now: the tables that calls go through cannot be overwritten (full RELRO).
+            # libstdc++ is linked dynamically, as Node.js has loaded it: a static one would need the newest glibc.
             "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now"],
-            # Without optimization there is nothing that FORTIFY could know.
+            # Release only: FORTIFY needs optimization.
             "configurations": {
               "Release": { "cflags": ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"] }
             },

@@ -1,5 +1,5 @@
-// Runs at installation: nothing to do where the package carries a binary that loads, or where none could work; otherwise
-// builds the addon. Package managers that run no scripts of dependencies need nothing from here.
+// Runs at installation. Builds the addon, unless the package has a binary that loads or the platform has none that could.
+// Package managers that run no scripts of dependencies do without this.
 'use strict';
 
 const { spawnSync } = require('node:child_process');
@@ -8,7 +8,7 @@ const { join } = require('node:path');
 
 const root = join(__dirname, '..');
 
-// A clone has sources that the binary may be older than.
+// In a clone the binary can be older than the sources.
 const isClone = existsSync(join(root, 'lib'));
 
 function prebuildLoads() {

@@ -8,7 +8,7 @@ import { ROOT } from './paths.js';
 
 const HOME = join(ROOT, 'test', 'native');
 
-/** The one that asks the kernel directly. Lengths and offsets are in bytes. */
+/** The addon `kernel`, which asks the kernel directly. Lengths and offsets are in bytes. */
 export interface KernelAddon {
   /** Page faults that reading (or, with 1, storing into) a byte in each `stride` bytes costs this thread. */
   touch(buffer: Uint8Array, stride: number, store: 0 | 1): number;
@@ -51,7 +51,7 @@ export interface KernelAddon {
   reap(pid: number): number;
 }
 
-/** The one for faults. For child processes only. */
+/** The addon `faults`. For child processes only. */
 export interface FaultsAddon {
   /** Allocates a protection key that this thread may use, and a page behind it; -1 where there are none. */
   key(): number;
@@ -67,16 +67,16 @@ export interface FaultsAddon {
   ownStack(): number;
   /** Bytes of the alternate stack; 0 without one. */
   stackSize(): number;
-  /** The buffer's first byte is what `late` and `loadRemembered` mean. */
+  /** Remembers the address of the buffer's first byte for `late` and `loadRemembered`. */
   remember(buffer: Uint8Array): void;
-  /** Raises the signal of a fault there, which was met before. */
+  /** Raises the signal of an earlier fault at the remembered address. */
   late(signal: number, code: number): number;
   loadRemembered(): number;
   /** The sum of a byte in each `stride` bytes (with 1, once 1 was stored there) while the process has no room for mappings. */
   useUpAndTouch(buffer: Uint8Array, stride: number, store: 0 | 1): number;
   /** Listens to the signal by libuv, on this thread's loop. */
   listen(signal: number): number;
-  /** Ends all that. */
+  /** Ends all listening. */
   unlisten(): void;
 }
 
