@@ -84,7 +84,10 @@ napi_value fast_store64(napi_env env, napi_callback_info info) {
 // The entry that the mailbox names.
 int entry_of(const Context& context, const Span& span, BlockEntry* entry) {
   Span& word = entry->word;
-  word = span;
+  // Not a copy of the span, nor by value below: 16 bytes loaded at once of what was stored 8 bytes at a time cost 5 ns,
+  // because the store cannot be forwarded.
+  word.mapping = span.mapping;
+  word.flushed_end = span.flushed_end;
   if (const int failed = Context::range(context.slot(Mailbox::kEntry), sizeof(uint32_t), &word)) return failed;
   if (word.offset % sizeof(uint32_t) != 0) return kRange;
   entry->high = word.offset % sizeof(uint64_t) != 0;
@@ -95,30 +98,36 @@ int entry_of(const Context& context, const Span& span, BlockEntry* entry) {
   return span.mapping->length() - word.offset >= word.length ? kOk : kRange;
 }
 
-// The span of a block, from the mailbox's offset of the first block and stride.
-int block_span(const Context& context, uint32_t block, Span* span) {
+// The span of a block, from the mailbox's offset of the first block, stride and length.
+int block_span(const Context& context, const Span& first, uint32_t block, Span* span) {
+  span->mapping = first.mapping;
+  span->flushed_end = first.flushed_end;
   const double offset = context.slot(Mailbox::kOffset) + block * context.slot(Mailbox::kStride);
-  return Context::range(offset, static_cast<double>(span->length), span);
+  return Context::range(offset, static_cast<double>(first.length), span);
 }
 
-int read_block(Context& context, Span span, uint8_t* target, Fault* fault) {
+int read_block(Context& context, const Span& first, uint8_t* target, Fault* fault) {
   BlockEntry entry = {};
+  Span span = {};
   uint64_t word = 0;
   uint32_t block = 0;
-  if (const int failed = entry_of(context, span, &entry)) return failed;
+  if (const int failed = entry_of(context, first, &entry)) return failed;
   if (const int failed = load_entry(entry, &word, &block, fault)) return failed;
-  if (const int failed = block_span(context, block, &span)) return failed;
+  if (const int failed = block_span(context, first, block, &span)) return failed;
   return read(span, target, fault);
 }
 
-int exchange_block(Context& context, Span data, const uint8_t* source, Fault* fault) {
+int exchange_block(Context& context, const Span& first, const uint8_t* source, Fault* fault) {
   BlockEntry entry = {};
-  Record record = {data, context.half(Mailbox::kIndex, 0), context.half(Mailbox::kBlock, 0),
+  Span data = {};
+  Record record = {{first.mapping, 0, 0, first.flushed_end},
+                   context.half(Mailbox::kIndex, 0),
+                   context.half(Mailbox::kBlock, 0),
                    context.half(Mailbox::kBlock, 1)};
-  if (const int failed = entry_of(context, data, &entry)) return failed;
+  if (const int failed = entry_of(context, first, &entry)) return failed;
   const double at = context.slot(Mailbox::kRecord);
   if (const int failed = Context::range(at, 2 * sizeof(uint64_t), &record.span)) return failed;
-  if (const int failed = block_span(context, record.block, &data)) return failed;
+  if (const int failed = block_span(context, first, record.block, &data)) return failed;
   uint32_t before = 0;
   bool begun = false;
   const int status = exchange(entry, data, source, record, &before, &begun, fault);

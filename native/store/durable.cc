@@ -39,7 +39,7 @@ int in_file(Mapping* mapping, off_t end) { return mapping->reaches(end) ? kOk : 
 
 off_t take_flushed(const Span& span) {
   const off_t end = *span.flushed_end;
-  *span.flushed_end = 0;
+  if (end != 0) *span.flushed_end = 0;
   return end;
 }
 
