@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import { PmemError } from 'pmem';
 import { BadBlocks, PmemDisk, type SectorRange } from 'pmem/block';
 import { childValue } from '../support/child.js';
@@ -115,6 +116,10 @@ describe('BadBlocks', () => {
   for (const text of ['x', '1', '1 2 3', '-1 2', '1.5 2', '0x10 1', '1, 2']) {
     it(`refuses the text '${text}'`, () => throwsCode(() => BadBlocks.parse(text), 'ERR_INVALID_ARG_VALUE'));
   }
+
+  it('is inspected as its ranges', () => {
+    assert.equal(inspect(new BadBlocks([{ start: 3, count: 2 }])), 'BadBlocks [ { start: 3, count: 2 } ]');
+  });
 
   it('refuses numbers that are no range', () => {
     throwsCode(() => BadBlocks.parse(undefined as never), 'ERR_INVALID_ARG_TYPE');

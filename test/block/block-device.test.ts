@@ -76,7 +76,7 @@ describe('BlockDevice, extended by the methods that every implementation needs,'
     [{ sectors: 8 }, 'ERR_INVALID_ARG_VALUE'],
   ];
   for (const [options, code] of refused) {
-    it(`cannot be constructed with ${inspect(options)}`, () => {
+    it(`cannot be constructed with ${inspect(options, { breakLength: Number.POSITIVE_INFINITY })}`, () => {
       throwsCode(() => new Arrays(new Map(), options as Partial<BlockDeviceOptions>), code);
     });
   }

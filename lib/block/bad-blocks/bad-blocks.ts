@@ -1,5 +1,6 @@
 /** The sectors that cannot be read. */
 
+import { type InspectOptions, inspect } from 'node:util';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { booleanOption, ownOptions, readOptions } from '../../options.js';
 import type { SectorRange } from '../sector-ranges.js';
@@ -118,6 +119,11 @@ export class BadBlocks implements Iterable<SectorRange> {
 
   [Symbol.iterator](): Generator<SectorRange> {
     return this.#ranges[Symbol.iterator]();
+  }
+
+  /** The ranges, as an array prints them. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `BadBlocks ${inspect([...this], options)}`;
   }
 
   /** The kernel's form, as {@link BadBlocks.parse} reads it. */

@@ -211,7 +211,7 @@ export class Btt extends BlockDevice {
   ): Promise<void> {
     const refuseClosed = (): void => this._refuseClosed('readAsync');
     let at = 0;
-    for (const [arena, first, some] of this.#pieces(lba, count)) {
+    for (const [arena, first, some] of this.#byArena(lba, count)) {
       const reader = { memory: this.#memory, arena, sectorSize: this.#sectorSize, signal, refuseClosed, onBytes };
       await readAhead(reader, first, some, target, at);
       at += some * this.#sectorSize;
@@ -230,7 +230,7 @@ export class Btt extends BlockDevice {
       return;
     }
     let at = 0;
-    for (const [arena, first, some] of this.#pieces(lba, count)) {
+    for (const [arena, first, some] of this.#byArena(lba, count)) {
       arena.read(first, some, target, at);
       at += some * this.#sectorSize;
     }
@@ -244,7 +244,7 @@ export class Btt extends BlockDevice {
         return;
       }
       let at = 0;
-      for (const [arena, first, some] of this.#pieces(lba, count)) {
+      for (const [arena, first, some] of this.#byArena(lba, count)) {
         arena.write(first, some, source, at);
         at += some * this.#sectorSize;
       }
@@ -290,7 +290,7 @@ export class Btt extends BlockDevice {
       return;
     }
     try {
-      for (const [arena, first, some] of this.#pieces(lba, count)) arena.zero(first, some);
+      for (const [arena, first, some] of this.#byArena(lba, count)) arena.zero(first, some);
     } finally {
       this.#afterChange();
     }
@@ -307,7 +307,7 @@ export class Btt extends BlockDevice {
   }
 
   /** A range by arenas: the arena, and the range in it. */
-  *#pieces(lba: number, count: number): Generator<[arena: Arena, first: number, count: number]> {
+  *#byArena(lba: number, count: number): Generator<[arena: Arena, first: number, count: number]> {
     const end = lba + count;
     for (const [i, arena] of this.#arenas.entries()) {
       const base = this.#bases[i] as number;

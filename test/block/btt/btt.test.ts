@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { statSync, truncateSync } from 'node:fs';
-import { type Memory, PmemError, Region } from 'pmem';
+import { type Memory, PmemError, type Progress, Region } from 'pmem';
 import { Btt, BttCorruptError, type BttFormatOptions, type BttOpenOptions, SubDisk } from 'pmem/block';
 import { SimulatedMemory } from 'pmem/testing';
 import { sectorOf } from '../../support/btt-crash.js';
@@ -571,6 +571,57 @@ describe('Btt', () => {
       for (let lba = 0; lba < 8; lba++) second.write(lba, sectorOf(2, lba, 512));
       go();
       await rejectsCode(reading, 'ERR_PMEM_CLOSED');
+    });
+
+    it('refuses options of the wrong type, and unknown ones', async () => {
+      using btt = Btt.open(small({}, 2 ** 17));
+      const target = Buffer.alloc(512);
+      for (const [options, code] of [
+        [null, 'ERR_INVALID_ARG_TYPE'],
+        [{ signal: 7 }, 'ERR_INVALID_ARG_TYPE'],
+        [{ onProgress: true }, 'ERR_INVALID_ARG_TYPE'],
+        [{ progress: () => {} }, 'ERR_INVALID_ARG_VALUE'],
+      ] as const) {
+        await rejectsCode(btt.readAsync(0, target, options as never), code);
+      }
+    });
+
+    it('reports progress in bytes up to the total', async () => {
+      const region = newRegion(file('progress'), '1MiB');
+      formatSmall(region, { sectorSize: 4096, nfree: 8 });
+      using btt = Btt.open(region);
+      const total = 20 * 4096;
+      const seen: Progress[] = [];
+      await btt.readAsync(3, Buffer.alloc(total), { onProgress: (progress) => seen.push(progress) });
+      assert.deepEqual(seen.at(-1), { done: total, total });
+      assert.ok(seen.every(({ done }, i) => done > (seen[i - 1]?.done ?? 0)));
+      btt.close();
+      region.close();
+    });
+
+    it('is awaited by Symbol.asyncDispose, which then closes the BTT', async () => {
+      let go: () => void = () => {};
+      const gate = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      class Slow extends PlainMemory {
+        override async readAsync(offset: number, target: Uint8Array): Promise<void> {
+          await gate;
+          this.read(offset, target);
+        }
+      }
+      const memory = new Slow(2 ** 16);
+      formatSmall(memory, { sectorSize: 512, nfree: 2 });
+      const btt = Btt.open(memory);
+      btt.write(0, sectorOf(1, 0, 512));
+      const target = Buffer.alloc(512);
+      const reading = btt.readAsync(0, target);
+      const disposed = btt[Symbol.asyncDispose]();
+      assert.equal(btt.closed, false);
+      go();
+      await Promise.all([reading, disposed]);
+      assert.equal(btt.closed, true);
+      assert.ok(target.equals(sectorOf(1, 0, 512)));
     });
 
     it('reads a memory that has no readAsync', async () => {
