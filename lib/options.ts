@@ -119,6 +119,13 @@ export function integerOption(value: unknown, name: string, least: number, most:
   return value + 0; // never -0
 }
 
+/** {@link integerOption} of an option that must be given. */
+export function requiredInteger(value: unknown, name: string, least: number, most: number): number {
+  const number = integerOption(value, name, least, most);
+  if (number === undefined) throw wrongType(`options.${name}`, 'a number', value);
+  return number;
+}
+
 /** One of several values; `fallback` where the option is absent. */
 export function choiceOption<const T extends string | number, const F extends T | undefined>(
   value: unknown,

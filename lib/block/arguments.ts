@@ -46,8 +46,3 @@ export function checkMemory(memory: Memory): void {
     throw wrongType('memory', 'a Memory, such as a Region', memory);
   }
 }
-
-/** Whether a memory refuses stores. The contract does not say; a Region does. */
-export function isReadOnly(memory: Memory): boolean {
-  return 'readOnly' in memory && memory.readOnly === true;
-}

@@ -3,7 +3,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { wrongType } from '../errors.js';
 import { lengthOf } from '../memory/checks.js';
-import { booleanOption, integerOption, ownOptions } from '../options.js';
+import { booleanOption, ownOptions, requiredInteger } from '../options.js';
 import { bytesOf, isFua, listOf } from './arguments.js';
 import { closedError, endedError, notSectors, notWholeSectors, readOnlyError, unsupported } from './block-errors.js';
 
@@ -61,12 +61,6 @@ const LEAST_SECTOR_BYTES = 512;
 
 const { isSafeInteger } = Number;
 
-function required(value: unknown, name: string, least: number, most: number): number {
-  const number = integerOption(value, name, least, most);
-  if (number === undefined) throw wrongType(`options.${name}`, 'a number', value);
-  return number;
-}
-
 function checkedSupport(supports: BlockDeviceSupport | undefined): BlockDeviceSupport {
   const isObject = typeof supports === 'object' && supports !== null;
   if (isObject && SUPPORTS.every((name) => typeof supports[name] === 'boolean')) return supports;
@@ -106,9 +100,9 @@ export abstract class BlockDevice implements Disposable {
     if (typeof noun !== 'string') throw wrongType('options.noun', 'a string', noun);
     const { MAX_SAFE_INTEGER } = Number;
     this.#noun = noun;
-    this.#sectorSize = required(options.sectorSize, 'sectorSize', LEAST_SECTOR_BYTES, MAX_SAFE_INTEGER);
+    this.#sectorSize = requiredInteger(options.sectorSize, 'sectorSize', LEAST_SECTOR_BYTES, MAX_SAFE_INTEGER);
     const most = Math.floor(MAX_SAFE_INTEGER / this.#sectorSize);
-    this.#sectorCount = required(options.sectorCount, 'sectorCount', 1, most);
+    this.#sectorCount = requiredInteger(options.sectorCount, 'sectorCount', 1, most);
     this.#readOnly = booleanOption(options.readOnly, 'readOnly', false);
     this.#supports = checkedSupport(options.supports);
     this.#limit = this.#sectorCount;

@@ -2,7 +2,7 @@
 
 import { outOfRange, wrongType } from '../errors.js';
 import type { Memory } from '../memory/memory.js';
-import { integerOption, ownOptions, sizeOption } from '../options.js';
+import { ownOptions, requiredInteger, sizeOption } from '../options.js';
 import type { Size } from '../units.js';
 import { checkMemory } from './arguments.js';
 import { PmemDisk } from './pmem-disk.js';
@@ -33,8 +33,7 @@ export function carve(memory: Memory, given: CarveOptions): PmemDisk[] {
   checkMemory(memory);
   const options = ownOptions(given, KNOWN);
   const { count: wanted, size: each, start: first, ...rest } = options;
-  const count = integerOption(wanted, 'count', 1, Number.MAX_SAFE_INTEGER);
-  if (count === undefined) throw wrongType('options.count', 'a number of disks', count);
+  const count = requiredInteger(wanted, 'count', 1, Number.MAX_SAFE_INTEGER);
   const size = sizeOption(each, 'size', 1);
   if (size === undefined) throw wrongType('options.size', 'a size', size);
   const start = sizeOption(first, 'start') ?? 0;

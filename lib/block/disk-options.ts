@@ -5,10 +5,11 @@ import { piecesOf } from '../memory/extents.js';
 import type { Memory } from '../memory/memory.js';
 import { booleanOption, choiceOption, ownOptions, sizeOption } from '../options.js';
 import type { Size } from '../units.js';
-import { checkMemory, isReadOnly } from './arguments.js';
+import { checkMemory } from './arguments.js';
 import { BadBlocks } from './bad-blocks/bad-blocks.js';
 import { deviceBadBlocks, type MappedDevice } from './bad-blocks/device.js';
 import { MediaWriter } from './bad-blocks/media-writer.js';
+import { isReadOnly } from './memory-facts.js';
 import type { SectorRange } from './sector-ranges.js';
 
 /** Options of `PmemDisk.open`. Sizes are bytes, or strings such as `'64KiB'`. */

@@ -10,6 +10,7 @@ import { BlockDevice, type BlockDeviceSupport, type SectorArray } from './block-
 import { inputOutput, sectors } from './block-errors.js';
 import { type CheckedDiskOptions, checkDiskOptions, type PmemDiskOptions } from './disk-options.js';
 import { type Geometry, geometryOf } from './geometry.js';
+import { isClosed, refuseInUse } from './memory-facts.js';
 
 const SUPPORTS: BlockDeviceSupport = Object.freeze({
   fua: true,
@@ -93,8 +94,7 @@ export class PmemDisk extends BlockDevice {
 
   /** @internal */
   override refuseInUse(): void {
-    const memory = this.#memory;
-    if ('refuseInUse' in memory && typeof memory.refuseInUse === 'function') memory.refuseInUse();
+    refuseInUse(this.#memory);
   }
 
   protected override _read(lba: number, count: number, target: Uint8Array): void {
@@ -164,7 +164,7 @@ export class PmemDisk extends BlockDevice {
   }
 
   protected override _hasEnded(): boolean {
-    return 'closed' in this.#memory && this.#memory.closed === true;
+    return isClosed(this.#memory);
   }
 
   #read(operation: string, lba: number, count: number, target: Uint8Array): void {

@@ -1,7 +1,7 @@
 /** A part of a block device as a block device of its own: what a partition is. */
 
-import { outOfRange, PmemError, wrongType, wrongValue } from '../errors.js';
-import { booleanOption, ownOptions } from '../options.js';
+import { PmemError, wrongValue } from '../errors.js';
+import { booleanOption, ownOptions, requiredInteger } from '../options.js';
 import { BlockDevice, type BlockWriteOptions, checkDevice, type SectorArray } from './block-device.js';
 import { inputOutput } from './block-errors.js';
 
@@ -41,17 +41,8 @@ export class SubDisk extends BlockDevice {
   static open(device: BlockDevice, given: SubDiskOptions): SubDisk {
     checkDevice(device);
     const options = ownOptions(given, KNOWN);
-    const { start, count } = options;
-    for (const [name, value] of Object.entries({ start, count })) {
-      if (typeof value !== 'number') throw wrongType(`options.${name}`, 'a number of sectors', value);
-    }
-    const total = device.sectorCount;
-    if (!Number.isSafeInteger(start) || start < 0 || start >= total) {
-      throw outOfRange('options.start', `a sector of the device, which has ${total},`, start);
-    }
-    if (!Number.isSafeInteger(count) || count < 1 || count > total - start) {
-      throw outOfRange('options.count', `from 1 to ${total - start}, what the device has from ${start} on,`, count);
-    }
+    const start = requiredInteger(options.start, 'start', 0, device.sectorCount - 1);
+    const count = requiredInteger(options.count, 'count', 1, device.sectorCount - start);
     const readOnly = booleanOption(options.readOnly, 'readOnly', false) || device.readOnly;
     return new SubDisk(OPEN, device, start, count, readOnly);
   }

@@ -6,6 +6,7 @@ import type { Memory } from '../../memory/memory.js';
 import { JOB_OPTIONS, type JobOptions, jobOptions, ownOptions } from '../../options.js';
 import { checkMemory } from '../arguments.js';
 import { BlockDevice, type BlockDeviceSupport } from '../block-device.js';
+import { isClosed } from '../memory-facts.js';
 import { Arena } from './arena.js';
 import { type BttReport, check, examine, look, mapBytes } from './check.js';
 import type { Discovery } from './discover.js';
@@ -268,7 +269,7 @@ export class Btt extends BlockDevice {
   }
 
   protected override _hasEnded(): boolean {
-    return 'closed' in this.#memory && this.#memory.closed === true;
+    return isClosed(this.#memory);
   }
 
   protected override _close(): void {

@@ -1,8 +1,8 @@
 /** Finds all damage of a BTT: what ndctl check-namespace looks for, and a little more. */
 
 import type { Memory } from '../../memory/memory.js';
-import { isReadOnly } from '../arguments.js';
 import { readOnlyError } from '../block-errors.js';
+import { isReadOnly } from '../memory-facts.js';
 import { type Discovery, discover, type FoundArena } from './discover.js';
 import { claimBtt } from './exclusive.js';
 import { Findings, type FlogFindings, readFlog } from './flog-check.js';

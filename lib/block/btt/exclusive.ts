@@ -3,6 +3,7 @@
 import { PmemError } from '../../errors.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
+import { refuseInUse } from '../memory-facts.js';
 
 /** Memory that knows which bytes of which file it maps, and who in this process uses them (a Region). */
 type ClaimableMemory = Memory & {
@@ -56,7 +57,7 @@ function claimObject(memory: Memory, exclusive: boolean): Claim | 'exclusive' | 
  *   this process is in the way
  */
 export function claimBtt(operation: string, memory: Memory, exclusive: boolean): Claim {
-  if (exclusive && 'refuseInUse' in memory && typeof memory.refuseInUse === 'function') memory.refuseInUse();
+  if (exclusive) refuseInUse(memory);
   const claim = isClaimable(memory) ? memory.claim(operation, exclusive) : claimObject(memory, exclusive);
   if (typeof claim === 'object') return claim;
   const what = claim === 'exclusive' ? 'to store into it' : 'to read it';

@@ -3,8 +3,8 @@
 import { outOfRange } from '../../errors.js';
 import { refuseUnlessBlank } from '../../memory/contents.js';
 import type { Memory } from '../../memory/memory.js';
-import { isReadOnly } from '../arguments.js';
 import { readOnlyError } from '../block-errors.js';
+import { isReadOnly } from '../memory-facts.js';
 import { discover } from './discover.js';
 import { claimBtt } from './exclusive.js';
 import { newLane } from './flog.js';

@@ -4,8 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { wrongType, wrongValue } from '../../errors.js';
 import type { Memory } from '../../memory/memory.js';
 import { booleanOption, choiceOption, integerOption, ownOptions } from '../../options.js';
-import { checkMemory, isReadOnly } from '../arguments.js';
+import { checkMemory } from '../arguments.js';
 import { isGuid } from '../guid.js';
+import { isReadOnly } from '../memory-facts.js';
 import { NO_UUID } from './info-block.js';
 import { type BttSectorSize, type BttVersion, MOST_LANES, SECTOR_SIZES, USUAL_LANES, VERSIONS } from './layout.js';
 
