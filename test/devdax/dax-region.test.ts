@@ -358,11 +358,13 @@ describe('DaxRegion', () => {
     assert.equal(region.instances.length, 1);
     sound(region);
     throwsCode(
-      () => new (DaxRegion as unknown as new (...args: unknown[]) => unknown)({}, {}),
+      // @ts-expect-error: the constructor is private
+      () => new DaxRegion({}, {}),
       'ERR_INVALID_ARG_VALUE',
     );
     throwsCode(
-      () => new (DaxInstance as unknown as new (...args: unknown[]) => unknown)({}, {}, {}),
+      // @ts-expect-error: the constructor is private
+      () => new DaxInstance({}, {}, {}),
       'ERR_INVALID_ARG_VALUE',
     );
     throwsCode(() => DaxRegion.list({ numaNode: -1 }), 'ERR_OUT_OF_RANGE');

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { Region } from 'pmem';
 import { PmemDisk } from 'pmem/block';
 import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, DaxRegion, MapFlags } from 'pmem/devdax';
@@ -499,8 +500,28 @@ describe('DaxDevice on a file', () => {
     });
 
     it('refuses new', () => {
-      const Constructor = DaxDevice as unknown as new (...args: unknown[]) => DaxDevice;
-      throwsCode(() => new Constructor('open'), 'ERR_INVALID_ARG_VALUE');
+      // @ts-expect-error: the constructor is private
+      throwsCode(() => new DaxDevice('open'), 'ERR_INVALID_ARG_VALUE');
+    });
+
+    it('prints itself in one line', () => {
+      const device = DaxDevice.open(sparse(file('shown'), SIZE), { emulate });
+      assert.match(inspect(device), /^DaxDevice .*shown.* \(emulated, 8 MiB\)$/);
+      device.close();
+      assert.match(inspect(device), /\(emulated, closed\)$/);
+    });
+
+    it('waits for mappings under way in Symbol.asyncDispose', async () => {
+      const device = DaxDevice.open(sparse(file('disposed'), SIZE), { emulate });
+      let region: Region | undefined;
+      const mapping = device.mapAsync({ populate: true, readOnly: true }).then((mapped) => {
+        region = mapped;
+      });
+      await device[Symbol.asyncDispose]();
+      assert.equal(device.closed, true);
+      await mapping;
+      assert.equal(region?.size, SIZE);
+      region?.close();
     });
 
     it('leaves no descriptor open after many failures', () => {
