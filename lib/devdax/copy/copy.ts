@@ -96,7 +96,7 @@ async function run(source: End | undefined, target: End, planned: Plan, options:
  *
  * @throws TypeError and RangeError for wrong options; PmemError `EINVAL` where neither end is a device or both are the same bytes, `ENOSPC`
  *   where the input does not fit, `ENOENT` where an end does not exist, `EBUSY` where the output is mounted or otherwise used,
- *   `ERR_PMEM_LOCKED` where another process has a device, `ERR_PMEM_SHORT_INPUT` where the input ends before `length`,
+ *   `ERR_PMEM_LOCKED` where another process has a device (`ERR_PMEM_BUSY`: this one), `ERR_PMEM_SHORT_INPUT` where the input ends before `length`,
  *   `ERR_PMEM_VERIFY` where what was copied reads differently, and what opening and copying throw
  */
 export async function copyDevice(options: CopyOptions): Promise<CopyReport> {

@@ -214,8 +214,8 @@ export class DaxDevice implements Disposable, AsyncDisposable {
    *
    * @throws PmemError what mmap(2) would answer, in the same order of checks: `EINVAL`, `ENOMEM`, `EOVERFLOW`, `EOPNOTSUPP`, `EACCES`,
    *   `EEXIST`; `ENXIO` past the end, where the kernel would map and kill by SIGBUS later, and when the device was reconfigured since it
-   *   was opened; `ERR_PMEM_LOCKED` when another process has the bytes; `ERR_PMEM_FAULT_GRANULARITY` when verifying finds faults of
-   *   another size there. TypeError and RangeError for wrong options.
+   *   was opened; `ERR_PMEM_LOCKED` when another process has the bytes, `ERR_PMEM_BUSY` when an instance of this process has;
+   *   `ERR_PMEM_FAULT_GRANULARITY` when verifying finds faults of another size there. TypeError and RangeError for wrong options.
    */
   map(options?: DaxMapOptions): Region {
     const checked = this.#check(options, 'sync');

@@ -33,13 +33,13 @@ export interface InstanceBackend {
   readonly mappings: DaxMapping[];
   /** Something that outlives the instance's object uses it: a mapping, in whatever thread. */
   readonly inUse: boolean;
-  /** `ERR_PMEM_LOCKED` where another program is changing the region. */
+  /** `ERR_PMEM_LOCKED`, or in this process `ERR_PMEM_BUSY`, where somebody else is changing the region. */
   resize(size: number): void;
   /** {@link resize}, which waits for other programs. */
   resizeAsync(size: number, waiting: Waiting): Promise<void>;
   /** Throws where {@link destroy} would, as far as that can be known before anything is done. */
   checkDestroy(): void;
-  /** `ERR_PMEM_LOCKED` where another program is changing the region. */
+  /** `ERR_PMEM_LOCKED`, or in this process `ERR_PMEM_BUSY`, where somebody else is changing the region. */
   destroy(): void;
   /** {@link destroy}, which waits for other programs. */
   destroyAsync(waiting: Waiting): Promise<void>;
@@ -75,7 +75,7 @@ export interface RegionBackend {
   readonly availableSize: number;
   /** By their numbers. */
   readonly instances: InstanceBackend[];
-  /** `ERR_PMEM_LOCKED` where another program is changing the region. */
+  /** `ERR_PMEM_LOCKED`, or in this process `ERR_PMEM_BUSY`, where somebody else is changing the region. */
   create(wanted: Wanted): InstanceBackend;
   /** {@link create}, which waits for other programs. */
   createAsync(wanted: Wanted, waiting: Waiting): Promise<InstanceBackend>;

@@ -142,8 +142,8 @@ export class DaxInstance {
    *
    * @param size in bytes; a multiple of the region's alignment, at least one unit
    * @throws PmemError `EBUSY` while it is open or mapped, in whatever process or thread: a mapping never changes; `EINVAL` for a size off
-   *   the alignment, with the nearest; `ENOSPC` with what is free; `ERR_PMEM_LOCKED` when somebody else has the bytes, or is changing
-   *   the region; `EOPNOTSUPP` in a static region of the kernel; `EACCES`: not root. TypeError and RangeError for a wrong size.
+   *   the alignment, with the nearest; `ENOSPC` with what is free; `ERR_PMEM_LOCKED` when another process has the bytes, or is
+   *   changing the region, `ERR_PMEM_BUSY` when this process does; `EOPNOTSUPP` in a static region of the kernel; `EACCES`: not root. TypeError and RangeError for a wrong size.
    */
   resize(size: number): void {
     this.#checkResize(size);
@@ -178,7 +178,7 @@ export class DaxInstance {
    * In a region of the kernel the device is unbound, made empty and deleted. The kernel keeps the first device, `daxN.0`, empty; the next
    * device that is made takes its place.
    *
-   * @throws PmemError `EBUSY`, `ERR_PMEM_LOCKED`, `EOPNOTSUPP` and `EACCES` as {@link resize}; with `zero` what mapping and storing
+   * @throws PmemError `EBUSY`, `ERR_PMEM_LOCKED`, `ERR_PMEM_BUSY`, `EOPNOTSUPP` and `EACCES` as {@link resize}; with `zero` what mapping and storing
    *   throw, as `ERR_PMEM_MEDIA`, and nothing is given back
    */
   destroy(options: DaxDestroyOptions = {}): void {

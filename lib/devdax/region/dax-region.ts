@@ -250,16 +250,16 @@ export class DaxRegion implements Disposable, AsyncDisposable {
   /**
    * Makes an instance of the lowest free bytes, in several pieces where these are not adjacent, as the kernel does. Its name has the lowest
    * free number. From now on nobody else has its bytes: another process, thread or region that wants one of them, and a plain
-   * `Region.open` of them, is refused with `ERR_PMEM_LOCKED`, until the instance is destroyed, the region is closed or collected, or the
-   * thread or process ends. Whatever fails, nothing is left of the instance.
+   * `Region.open` of them, is refused with `ERR_PMEM_LOCKED` (in this process `ERR_PMEM_BUSY`), until the instance is destroyed, the region
+   * is closed or collected, or the thread or process ends. Whatever fails, nothing is left of the instance.
    *
    * In a region of the kernel the device is created, resized and bound to the driver `device_dax` through sysfs (as root). It is every
    * program's, stays when this process ends, and is locked as any device when it is mapped. Programs of this package exclude each other
    * while they create, resize or destroy in the same region; others, such as daxctl, do not. {@link createAsync} waits for them.
    *
-   * @throws PmemError `EINVAL` for a size or range off the alignment, with the nearest; `ENOSPC` with what is free; `ERR_PMEM_LOCKED` when
-   *   somebody else has the bytes, with the bytes and, as far as it is known, who, or is changing the region; `EOPNOTSUPP` in a static
-   *   region of the kernel (NVDIMM); `EBUSY` when another program took the same device of the kernel meanwhile; `EACCES`: not root.
+   * @throws PmemError `EINVAL` for a size or range off the alignment, with the nearest; `ENOSPC` with what is free; `ERR_PMEM_LOCKED`
+   *   when another process has the bytes or is changing the region, with the bytes and the process, as far as it is known;
+   *   `ERR_PMEM_BUSY` when this process does; `EOPNOTSUPP` in a static region of the kernel (NVDIMM); `EBUSY` when another program took the same device of the kernel meanwhile; `EACCES`: not root.
    *   TypeError for wrong options; RangeError for a size of 0 or larger than the region, and for ranges outside of it.
    */
   create(options: DaxCreateOptions = {}): DaxInstance {
