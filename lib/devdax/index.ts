@@ -18,8 +18,14 @@ export {
   reconfigure,
 } from './reconfigure/reconfigure.js';
 export type { DaxMapping } from './region/backend.js';
-export { type DaxDestroyAsyncOptions, type DaxDestroyOptions, DaxInstance } from './region/dax-instance.js';
 export {
+  type DaxDestroyAsyncOptions,
+  type DaxDestroyOptions,
+  DaxInstance,
+  type DaxWaitOptions,
+} from './region/dax-instance.js';
+export {
+  type DaxCreateAsyncOptions,
   type DaxCreateOptions,
   DaxRegion,
   type DaxRegionFilter,
