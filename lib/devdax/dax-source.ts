@@ -1,9 +1,9 @@
-/** What a DAX device is made of: the seam between those who configure devices and those who map them. */
+/** What a DAX device is made of: the seam between the code that configures devices and the code that maps them. */
 
 import type { HeldLock } from '../binding.js';
 import type { ByteRange } from '../memory/memory.js';
 
-/** What a device is made of, whoever configured it. */
+/** What a device is made of: a path and extents, from a region or from options. */
 export interface DaxSource {
   /** `dax0.0`; of an emulated device the file's name. */
   readonly name: string;

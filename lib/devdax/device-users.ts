@@ -1,6 +1,6 @@
 /**
- * Who has a DAX device open or mapped. Taking its driver away takes the memory from under them, and Linux 6.1 panics when one
- * of their descriptors is closed after the device got a driver again, or was deleted (list corruption in cd_forget).
+ * Which processes have a DAX device open or mapped. To unbind its driver takes the memory from them, and Linux 6.1 panics when one of
+ * their descriptors is closed after the device got a driver again, or was deleted (list corruption in cd_forget).
  */
 
 import { closeSync } from 'node:fs';
@@ -15,13 +15,13 @@ import { busy } from './region/errors.js';
 /** Bytes of a device. */
 const EVERYTHING = [0, Number.MAX_SAFE_INTEGER];
 
-/** Regions of this package hold a lock, also those of processes that cannot be seen from here. */
+/** Regions of this package hold a lock, also in processes that this user cannot see. */
 function isLockedBySomebody(path: string): boolean {
   let fd: number;
   try {
     fd = openDescriptor(path, true);
   } catch {
-    return false; // not there, or without a driver to open it with
+    return false; // missing, or without a driver
   }
   try {
     native.unlock(native.lockAlone(fd, EVERYTHING));
@@ -30,7 +30,7 @@ function isLockedBySomebody(path: string): boolean {
     if (!isLocked(error)) throw error;
     return true;
   } finally {
-    // Nothing of it may be open here either when the driver goes.
+    // This process must not have it open either when the driver is unbound.
     closeSync(fd);
   }
 }
@@ -49,10 +49,8 @@ export function useOf(path: string, host: Host): string | undefined {
 const OURS = 2;
 
 /**
- * Runs what takes the driver from a device that nobody has open or mapped, and meanwhile keeps out who takes a lock, as
- * mappings of this package do. When it returns, nothing of it is open here any more: Linux 6.1 panics when a descriptor that
- * was open then is closed after the device got its driver back or was deleted (list corruption in cd_forget). For the same
- * reason, and because the kernel takes the memory from under whoever maps it, others are refused.
+ * Runs what unbinds the driver of a device that no process has open or mapped. Meanwhile the device is locked, so that no mapping of this
+ * package begins. On return this process has no descriptor of the device open: see the top of this file.
  *
  * @param verb what becomes of the device, for the refusal
  * @throws PmemError `EBUSY` with the processes that have it open or mapped
@@ -68,7 +66,7 @@ export function withUnused(node: string, verb: string, { host }: Kernel, run: ()
       );
       if (users.length > 0) {
         const open = `is open in process ${users.map(({ pid }) => pid).join(', ')}`;
-        throw busy(name, node, `${open}, which would get SIGBUS, and can't be ${verb}; close it there`);
+        throw busy(name, node, `${open}, which would get SIGBUS, and cannot be ${verb}; close it there`);
       }
       run();
     } finally {
@@ -84,6 +82,6 @@ function lockNode(fd: number, node: string, name: string, verb: string): HeldLoc
     return native.lockAlone(fd, EVERYTHING);
   } catch (error) {
     if (!isLocked(error)) throw error;
-    throw busy(name, node, `is open, and can't be ${verb}; close it first, in every process and thread`);
+    throw busy(name, node, `is open, and cannot be ${verb}; close it first, in every process and thread`);
   }
 }

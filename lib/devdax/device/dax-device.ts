@@ -1,4 +1,4 @@
-/** Device-DAX: a page size fixed at configuration, no private mappings, and what was mapped stays what it is. */
+/** Device-DAX, for users: a fixed page size, no private mappings, and mappings that never change. */
 
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';

@@ -141,7 +141,7 @@ export function checkUnchanged(opened: OpenDevice): void {
   throw posixError('ENXIO', sentence, { path });
 }
 
-/** What the contract of a DAX device promises, and only the kernel could enforce: nobody does so for a device that is none. */
+/** Rules of a DAX device that only the kernel could enforce, and does not for an emulated one; in sentences. */
 export function missingRules({ fd, backing, how, source }: OpenDevice): string[] {
   if (!source.emulated) return [];
   const missing = ['private mappings: other programs may map it privately'];

@@ -1,4 +1,4 @@
-/** What the public classes of regions and instances need of whoever makes devices: this library, or the kernel. */
+/** What the public classes of regions and instances need of the maker of devices: this library, or the kernel. */
 
 import type { ByteRange } from '../../memory/memory.js';
 import type { DaxSource } from '../dax-source.js';

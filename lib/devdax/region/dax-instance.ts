@@ -171,7 +171,7 @@ export class DaxInstance {
   }
 
   /**
-   * Gives all its bytes back. Without `zero: true` they keep their contents, which whoever gets them next can read. With it they are
+   * Gives all its bytes back. Without `zero: true` they keep their contents, which the next owner can read. With it they are
    * overwritten, and the zeroes durable, before the bytes are given back: interrupted or failed at any moment, the instance is still
    * there, with some of its bytes zero.
    *

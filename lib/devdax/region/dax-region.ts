@@ -242,7 +242,7 @@ export class DaxRegion implements Disposable, AsyncDisposable {
     return this.#closed;
   }
 
-  /** Its instances by number; in a region of the kernel those with a size, whoever made them. None after {@link close}. */
+  /** Its instances by number; in a region of the kernel all devices with a size, of every program. None after {@link close}. */
   get instances(): DaxInstance[] {
     return this.#closed ? [] : this.#backend.instances.map((backend) => this.#instance(backend));
   }

@@ -1,6 +1,6 @@
 /**
  * One program at a time makes and changes devices of a region of the kernel: choosing an empty device, giving it a size and
- * binding it are several writes, between which the kernel gives the device to whoever asks.
+ * binding it are several writes, between which the kernel gives the device to any program.
  *
  * The lock is an open-file-description lock on the region's attribute `create`: the kernel keeps such locks for files of sysfs
  * as for all others, and they end with their process. It excludes programs of this package only (daxctl takes no lock), and only
@@ -18,7 +18,7 @@ import type { Waiting } from './backend.js';
 
 /** The attribute is not there, or not for this user to open: the kernel's own answer comes with the first write. */
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOENT'];
-/** Between two attempts, in ms: the kernel tells nobody when such a lock is given back. */
+/** Between two attempts, in ms: the kernel does not notify of a lock that is given back. */
 const PAUSE = 5;
 const EVERYTHING = [0, Number.MAX_SAFE_INTEGER];
 
