@@ -6,6 +6,7 @@ import type { Command } from '../command.js';
 import { notConfirmed } from '../failure.js';
 import { JSON_OBJECT } from '../options.js';
 import { print, printJson } from '../terminal/output.js';
+import { withProgress } from '../terminal/progress.js';
 import { instanceNamed } from './instance.js';
 
 async function run(args: Arguments): Promise<number> {
@@ -15,7 +16,9 @@ async function run(args: Arguments): Promise<number> {
   if (!args.has('yes'))
     throw notConfirmed(`'${name}', ${formatSize(size)}, would be destroyed, with its contents`, path);
   const zero = args.has('zero');
-  await instance.destroyAsync({ zero });
+  await withProgress({ '': 'zeroed' }, (onProgress) =>
+    instance.destroyAsync({ zero, ...(onProgress && { onProgress }) }),
+  );
   if (args.has('json')) printJson({ chardev: name, size, zeroed: zero });
   else print(`${name}: ${zero ? 'zeroed and ' : ''}destroyed, ${formatSize(size)} are available again`);
   return 0;
