@@ -1,7 +1,12 @@
 /** `pmem partitions PATH`: the partition table as this library reads it. */
 
+import { basename, join } from 'node:path';
 import { type PartitionTable, readPartitionTable } from '../block/partitions/partition-table.js';
+import { mountPoints } from '../linux/blockdev/mounts.js';
+import { HOST } from '../linux/host.js';
+import { mountTable } from '../linux/mounts.js';
 import { contentsOf, type ReadableBytes, signaturesOn } from '../memory/contents.js';
+import type { Region } from '../memory/region/region.js';
 import { formatSize } from '../units.js';
 import type { Arguments } from './arguments.js';
 import type { Command } from './command.js';
@@ -38,6 +43,7 @@ export interface Listed {
   readonly attributes: string | undefined;
   /** The format whose mark is there: `an XFS file system`. Undefined if none is known, and for an extended partition. */
   readonly contents: string | undefined;
+  readonly mountPoints: readonly string[];
 }
 
 /** A window of what can be read. */
@@ -58,6 +64,7 @@ export function listedPartitions(
   { partitions }: PartitionTable,
   sectorSize: number,
   bytes: ReadableBytes,
+  mountedOn: (number: number) => string[],
 ): Listed[] {
   return partitions.map((one) => {
     const { number, firstSector, sectorCount, type, typeName } = one;
@@ -81,6 +88,7 @@ export function listedPartitions(
       name: gpt?.name,
       attributes: gpt && `0x${gpt.attributes.toString(16).padStart(16, '0')}`,
       contents: found?.signature.what,
+      mountPoints: mountedOn(number),
     };
   });
 }
@@ -96,17 +104,26 @@ const COLUMNS: readonly Column[] = [
 ];
 const NAME: Column = { heading: 'NAME' };
 const KIND: Column = { heading: 'KIND' };
+const MOUNTS: Column = { heading: 'MOUNTED ON' };
 
 function row(one: Listed): string[] {
   const { device, firstSector, sectorCount, size, alignment, type, typeName, contents, kind, bootable, name } = one;
+  const mounts = one.mountPoints.length === 0 ? UNKNOWN : one.mountPoints.join(', ');
   const last = kind === undefined ? name || UNKNOWN : `${kind}${bootable === true ? ', bootable' : ''}`;
   const sizes = [String(firstSector), String(sectorCount), formatSize(size), formatSize(alignment)];
-  return [device, ...sizes, typeName ?? type, contents?.replace(/^an? /, '') ?? UNKNOWN, last];
+  return [device, ...sizes, typeName ?? type, contents?.replace(/^an? /, '') ?? UNKNOWN, last, mounts];
 }
 
 function tableInWords(table: PartitionTable): string {
   if (table.label === 'mbr') return `MBR, signature 0x${table.signature.toString(16).padStart(8, '0')}`;
   return `GPT, ${table.guid}${table.copy === 'backup' ? ', read from its backup' : ''}`;
+}
+
+/** Mount points by the number of a partition; none for a file. */
+function mountsOn({ kind, device }: Region): (number: number) => string[] {
+  if (kind !== 'block' || device === undefined) return () => [];
+  const mounts = mountTable(HOST);
+  return (number) => mountPoints(join(device, partitionName(basename(device), number)), mounts);
 }
 
 function inWords(path: string, { disk, region }: OpenedDisk, table: PartitionTable | undefined): void {
@@ -119,10 +136,10 @@ function inWords(path: string, { disk, region }: OpenedDisk, table: PartitionTab
     return;
   }
   print(indented(tableInWords(table), 2));
-  const listed = listedPartitions(path, table, sectorSize, region);
+  const listed = listedPartitions(path, table, sectorSize, region, mountsOn(region));
   print();
   if (listed.length === 0) print('No partitions.');
-  else printTable([...COLUMNS, table.label === 'gpt' ? NAME : KIND], listed.map(row));
+  else printTable([...COLUMNS, table.label === 'gpt' ? NAME : KIND, MOUNTS], listed.map(row));
   if (table.problems.length === 0) return;
   print();
   print(bad('Problems:'));
@@ -145,7 +162,7 @@ function run(args: Arguments): number {
     sectorSize,
     sectorCount,
     ...(table ?? { label: undefined }),
-    partitions: table === undefined ? [] : listedPartitions(path, table, sectorSize, region),
+    partitions: table === undefined ? [] : listedPartitions(path, table, sectorSize, region, mountsOn(region)),
     problems: table?.problems ?? [],
     contents: table === undefined ? contentsOf(region) : undefined,
   });
@@ -154,7 +171,7 @@ function run(args: Arguments): number {
 
 export const partitions: Command = {
   description: [
-    'Shows the MBR or GPT on PATH, a block device or a disk image, with what fdisk -l leaves out: the alignment that decides the size of pages (2 MiB, 1 GiB) when a partition is mapped, what each partition holds, its name, and everything that is wrong with the table. Changes nothing. A disk without a table is no failure.',
+    'Shows the MBR or GPT on PATH, a block device or a disk image, with what fdisk -l leaves out: the alignment that decides the size of pages (2 MiB, 1 GiB) when a partition is mapped, what each partition holds and where it is mounted, its name, and everything that is wrong with the table. Changes nothing. A disk without a table is no failure.',
     'START and SECTORS count sectors. writePartitionTable writes tables, from programs.',
   ],
   options: { 'sector-size': SECTOR_SIZE, json: JSON_OBJECT },
