@@ -20,15 +20,39 @@ async function same(words: readonly string[], cwd?: string): Promise<string> {
   return stdout;
 }
 
+/** Where util-linux goes round a loop until it has 60 partitions, or lists an MBR that Linux does not accept. */
+const OURS: Readonly<Record<string, readonly [stdout: RegExp, stderr: RegExp]>> = {
+  'logical partitions in a loop': [
+    /image\S*7 .*Linux\n$/,
+    /^The chain of logical partitions comes back to sector 16384\.\n$/,
+  ],
+  'logical partitions that lead to themselves': [
+    /image\S*5 .*Linux\n$/,
+    /^The chain of logical partitions comes back to sector 8192\.\n$/,
+  ],
+  'an MBR of empty records and odd indicators': [/^I\/O size .*\n$/m, /^$/],
+};
+
 describe('pmem fdisk -l', () => {
   const file = onTmpfs();
+
+  for (const [name, [stdout, stderr]] of Object.entries(OURS)) {
+    it(`lists what Linux accepts of ${name}`, async () => {
+      const path = file('image');
+      IMAGES[name]?.(path);
+      const ended = await pmem(['fdisk', '-l', path]);
+      assert.equal(ended.code, 0);
+      assert.match(ended.stdout, stdout);
+      assert.match(ended.stderr, stderr);
+    });
+  }
 
   describe('prints what fdisk prints:', () => {
     before(function () {
       needsTool(this, 'fdisk');
     });
 
-    for (const [name, make] of Object.entries(IMAGES)) {
+    for (const [name, make] of Object.entries(IMAGES).filter(([name]) => !(name in OURS))) {
       it(name, async () => {
         const path = file('image');
         make(path);

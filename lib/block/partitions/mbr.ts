@@ -103,7 +103,7 @@ function readLinkSector(device: BlockDevice, lba: number, notes: MbrNote[]): Buf
 }
 
 /** Follows the chain from the extended partition on, up to the limit of partitions. */
-function readChain(device: BlockDevice, extended: PartitionRecord, notes: MbrNote[], followLoops: boolean): Link[] {
+function readChain(device: BlockDevice, extended: PartitionRecord, notes: MbrNote[]): Link[] {
   const links: Link[] = [];
   const seen = new Set<number>();
   if (extended.start === 0) {
@@ -117,7 +117,7 @@ function readChain(device: BlockDevice, extended: PartitionRecord, notes: MbrNot
       notes.push({ kind: 'too-many', number: MOST_PARTITIONS });
       break;
     }
-    if (seen.has(lba) && !followLoops) {
+    if (seen.has(lba)) {
       notes.push({ kind: 'loop', lba });
       break;
     }
@@ -149,24 +149,13 @@ function withoutEmpty(links: Link[], notes: MbrNote[]): Link[] {
   return left;
 }
 
-/** How {@link readMbr} reads. */
-export interface MbrReading {
-  /** Follow loops of the chain until there are 60 partitions, as util-linux does. Default: stop where a loop closes. */
-  readonly followLoops?: boolean;
-  /** Accept boot indicators that are neither 00 nor 80, as util-linux does. Default: then there is no MBR. */
-  readonly oddIndicators?: boolean;
-}
-
 /**
  * The MBR in sector 0; undefined without 55 AA. The boot sector of a file system on a disk without partitions has 55 AA too, but
  * code or text in place of the records: Linux recognizes it by the boot indicators (block/partitions/msdos.c).
  */
-export function readMbr(
-  device: BlockDevice,
-  { followLoops = false, oddIndicators = false }: MbrReading = {},
-): RawMbr | undefined {
+export function readMbr(device: BlockDevice): RawMbr | undefined {
   const sector = readSector(device, 0);
-  if (sector === undefined || !hasMagic(sector) || (!oddIndicators && hasOddIndicator(sector))) return undefined;
+  if (sector === undefined || !hasMagic(sector) || hasOddIndicator(sector)) return undefined;
   const notes: MbrNote[] = [];
   const entries: MbrEntry[] = [];
   let links: Link[] | undefined;
@@ -175,7 +164,7 @@ export function readMbr(
     const kind = isExtended(record.type) ? 'extended' : 'primary';
     if (!record.isBlank) entries.push({ ...record, number: i + 1, kind });
     if (kind === 'primary') continue;
-    if (links === undefined) links = withoutEmpty(readChain(device, record, notes, followLoops), notes);
+    if (links === undefined) links = withoutEmpty(readChain(device, record, notes), notes);
     else notes.push({ kind: 'second-extended', number: i + 1, isFirstEmpty: links.length === 0 });
   }
   for (const [i, link] of (links ?? []).entries()) {

@@ -60,7 +60,7 @@ function run(args: Arguments): number {
 
 export const fdisk: Command = {
   description: [
-    'Prints for each PATH, a disk image or a block device, what fdisk -l of util-linux prints: size, sectors, and the partitions of an MBR or a GPT. Changes nothing. Remarks on damaged tables go to stderr. A path that cannot be opened is named on stderr, and makes the exit code 1.',
+    'Prints for each PATH, a disk image or a block device, what fdisk -l of util-linux prints: size, sectors, and the partitions of an MBR or a GPT. It differs where Linux does not accept an MBR, and stops where logical partitions form a loop. Changes nothing. Remarks on damaged tables go to stderr. A path that cannot be opened is named on stderr, and makes the exit code 1.',
     "'pmem partitions' shows more, and has --json.",
   ],
   lastCounts: true, // as in util-linux

@@ -62,6 +62,8 @@ function remarkOf(note: MbrNote): Remark[] {
       return [warning(`Ignoring extra data in partition table ${note.number}.`)];
     case 'empty-logical':
       return [information(`omitting empty partition (${note.number})`)];
+    case 'loop':
+      return [warning(`The chain of logical partitions comes back to sector ${note.lba}.`)];
     case 'too-many':
       return [
         warning(`Omitting partitions after #${note.number}. They will be deleted if you save this partition table.`),
@@ -71,8 +73,6 @@ function remarkOf(note: MbrNote): Remark[] {
       const flag = `0x${hex(one)}${hex(other)}`;
       return [information(`Invalid flag ${flag} of EBR (for partition ${note.number}) will be corrected by w(rite).`)];
     }
-    default:
-      return [];
   }
 }
 
@@ -138,7 +138,7 @@ export function readLabel(device: BlockDevice): { label: Label | undefined; rema
     const gpt = readGpt(device);
     if (gpt !== undefined) return { label: ofGpt(gpt), remarks: [...remarks, ...gptRemarks(gpt, device.sectorCount)] };
   }
-  const mbr = readMbr(device, { followLoops: true, oddIndicators: true });
+  const mbr = readMbr(device);
   if (mbr === undefined) return { label: undefined, remarks };
   const entries = mbr.entries.map((entry) =>
     entry.number === protective?.number && corrected !== undefined ? { ...entry, count: corrected } : entry,
