@@ -100,12 +100,12 @@ const STRICTEST = {
 
 /** The ways to find a package's types that TypeScript has. */
 const WAYS: Readonly<Record<string, { readonly extension: string; readonly options: object }>> = {
-  'a module, under node16': { extension: '.ts', options: { module: 'node16' } },
-  'a module, under nodenext': { extension: '.ts', options: { module: 'nodenext' } },
-  'a module, under bundler': { extension: '.ts', options: { module: 'preserve', moduleResolution: 'bundler' } },
-  'CommonJS, under node16': { extension: '.cts', options: { module: 'node16' } },
-  'CommonJS, under node18': { extension: '.cts', options: { module: 'node18' } },
-  'CommonJS, under nodenext': { extension: '.cts', options: { module: 'nodenext' } },
+  'a module under node16': { extension: '.ts', options: { module: 'node16' } },
+  'a module under nodenext': { extension: '.ts', options: { module: 'nodenext' } },
+  'a module under bundler': { extension: '.ts', options: { module: 'preserve', moduleResolution: 'bundler' } },
+  'CommonJS under node16': { extension: '.cts', options: { module: 'node16' } },
+  'CommonJS under node18': { extension: '.cts', options: { module: 'node18' } },
+  'CommonJS under nodenext': { extension: '.cts', options: { module: 'nodenext' } },
 };
 
 /** Classes that users make, as they make a Map. */
@@ -125,7 +125,7 @@ console.log(JSON.stringify(found));`;
 
 type Exports = Readonly<Record<string, { readonly values: readonly string[]; readonly classes: readonly string[] }>>;
 
-describe("The installed package's types", () => {
+describe('With the types of the installed package,', () => {
   let project: string;
   let exported: Exports;
 
@@ -137,60 +137,89 @@ describe("The installed package's types", () => {
     exported = JSON.parse(succeed(process.execPath, args, { cwd: project })) as Exports;
   });
 
-  function compile(name: string, source: string, options: object) {
-    writeFileSync(join(project, name), source);
+  /** Compiles the sources as one program; what the compiler says, by file. */
+  function compile(sources: Readonly<Record<string, string>>, options: object): Record<string, string> {
+    for (const [name, source] of Object.entries(sources)) writeFileSync(join(project, name), source);
     const compilerOptions = { ...STRICTEST, ...options };
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [name] }));
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: Object.keys(sources) }));
     const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-    return run(process.execPath, [tsc, '--project', '.', '--pretty', 'false'], { cwd: project });
+    const { status, stdout } = run(process.execPath, [tsc, '--project', '.', '--pretty', 'false'], { cwd: project });
+    assert.equal(status === 0, stdout === '', stdout);
+    const said: Record<string, string> = {};
+    for (const line of stdout.split('\n').filter((one) => /^\S/.test(one))) {
+      const name = line.slice(0, line.indexOf('('));
+      said[name] = `${said[name] ?? ''}${line}\n`;
+    }
+    return said;
   }
 
   function compiles(name: string, source: string, options: object): void {
-    const { status, stdout } = compile(name, source, options);
-    assert.equal(stdout, '');
-    assert.equal(status, 0);
+    assert.deepEqual(compile({ [name]: source }, options), {});
   }
 
-  const values = (path: string): readonly string[] => exported[path]?.values ?? [];
+  /** Imports every value, and uses it. */
+  function everyValue(): string {
+    const imports = Object.entries(exported).map(([path, { values }]) => {
+      return `import { ${values.map((name) => `${name} as ${name}_`)} } from '${path}';\n`;
+    });
+    const uses = Object.values(exported).flatMap(({ values }) => values.map((name) => `${name}_`));
+    return `${imports.join('')}console.log(${uses});\n`;
+  }
+
+  /** Calls every constructor, which must be an error. */
+  function everyConstructor(): string {
+    const calls = Object.entries(exported).flatMap(([path, { classes }]) => {
+      const names = classes.filter((name) => !MADE_BY_USERS.includes(name));
+      if (names.length === 0) return [];
+      const news = names.flatMap((name) => [`// @ts-expect-error: ${name} has factories`, `new ${name}();`]);
+      return [`import { ${names} } from '${path}';`, ...news];
+    });
+    return `${calls.join('\n')}\n`;
+  }
 
   for (const [way, { extension, options }] of Object.entries(WAYS)) {
-    for (const [path, source] of Object.entries(CONSUMERS)) {
-      it(`serve ${way}, that imports ${path}`, () => compiles(`consumer${extension}`, source, options));
-    }
+    describe(way, () => {
+      const nameOf = (path: string): string => `${path.replace('/', '-')}${extension}`;
+      let said: Record<string, string>;
 
-    it(`serve ${way}, with every value there is`, () => {
-      const all = Object.keys(CONSUMERS).map((path) => `{ ${values(path).map((name) => `${name}: ${name}_`)} }`);
-      const source = Object.keys(CONSUMERS).map(
-        (path) => `import { ${values(path).map((name) => `${name} as ${name}_`)} } from '${path}';\n`,
-      );
-      compiles(`values${extension}`, `${source.join('')}console.log(${all});\n`, options);
-    });
-
-    it(`give ${way}, private constructors`, () => {
-      const source = Object.entries(exported).flatMap(([path, { classes }]) => {
-        const names = classes.filter((name) => !MADE_BY_USERS.includes(name));
-        if (names.length === 0) return [];
-        const calls = names.flatMap((name) => [`// @ts-expect-error: of a class with factories`, `new ${name}();`]);
-        return [`import { ${names} } from '${path}';`, ...calls];
+      before(() => {
+        const consumers = Object.entries(CONSUMERS).map(([path, source]) => [nameOf(path), source]);
+        const sources = {
+          ...Object.fromEntries(consumers),
+          [`values${extension}`]: everyValue(),
+          [`constructors${extension}`]: everyConstructor(),
+          [`wrong${extension}`]: WRONG,
+        };
+        said = compile(sources, options);
       });
-      compiles(`constructors${extension}`, `${source.join('\n')}\n`, options);
-    });
 
-    it(`refuse in ${way}, unknown options and missing arguments`, () => {
-      const { status, stdout } = compile(`wrong${extension}`, WRONG, options);
-      assert.notEqual(status, 0);
-      assert.match(stdout, /wrong\.c?ts\(2,.*'created'/);
-      assert.match(stdout, /wrong\.c?ts\(3,/);
+      for (const path of Object.keys(CONSUMERS)) {
+        it(`can import ${path}`, () => assert.equal(said[nameOf(path)], undefined));
+      }
+
+      it('can import every value', () => assert.equal(said[`values${extension}`], undefined));
+
+      it('cannot call a constructor', () => assert.equal(said[`constructors${extension}`], undefined));
+
+      it('is refused unknown options and missing arguments', () => {
+        const wrong = said[`wrong${extension}`] ?? '';
+        assert.match(wrong, /^wrong\.c?ts\(2,.*'created'/m);
+        assert.match(wrong, /^wrong\.c?ts\(3,/m);
+      });
+
+      it('finds no error in the declarations themselves', () => {
+        assert.deepEqual(Object.keys(said), [`wrong${extension}`]);
+      });
     });
   }
 
-  it('serve CommonJS that assigns what require returns, under verbatimModuleSyntax', () => {
+  it('CommonJS can assign what require returns, under verbatimModuleSyntax', () => {
     for (const module of ['node16', 'nodenext']) {
       compiles('required.cts', REQUIRED, { module, verbatimModuleSyntax: true });
     }
   });
 
-  it('are one type for a module and for CommonJS in one program', () => {
+  it('a module and CommonJS in one program have the same Region', () => {
     writeFileSync(
       join(project, 'opens.mts'),
       `import { Region } from 'pmem';\nexport const region = Region.open('file');\n`,
@@ -203,9 +232,10 @@ console.log(same);
     compiles('both.cts', source, { module: 'node16' });
   });
 
-  it('need nothing of the library for explicit resource management', () => {
-    for (const source of Object.values(CONSUMERS)) {
-      compiles('plain.ts', source.replace('using', 'const'), { module: 'nodenext', lib: ['es2022'] });
-    }
+  it('a program needs no library of explicit resource management', () => {
+    const sources = Object.entries(CONSUMERS).map(([path, source]) => {
+      return [`plain-${path.replace('/', '-')}.ts`, source.replace('using', 'const')];
+    });
+    assert.deepEqual(compile(Object.fromEntries(sources), { module: 'nodenext', lib: ['es2022'] }), {});
   });
 });
