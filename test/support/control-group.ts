@@ -1,16 +1,16 @@
-/** A control group of one's own with a limit on memory. */
+/** A new control group with a limit on memory. */
 
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMounts } from '#dist/linux/mounts.js';
 
 export interface ControlGroup {
-  /** Where a process joins by writing its id. */
+  /** The file to which a process writes its id to join. */
   readonly processes: string;
   remove(): void;
 }
 
-/** Undefined, and said why, where none may be made, as in most containers; the lab has one always. It is made at the top of what is mounted. */
+/** Makes one at the top of the mounted hierarchy. Prints the reason and returns undefined if that is not allowed, as in most containers; the lab always allows it. */
 export function limitedGroup(bytes: number): ControlGroup | undefined {
   let directory: string | undefined;
   try {

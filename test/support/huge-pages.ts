@@ -1,4 +1,4 @@
-/** Huge pages of the host, reserved for a suite and given back. Needs root. */
+/** Huge pages of the host, reserved for one suite. Needs root. */
 
 import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadKernel } from './native.js';
@@ -13,17 +13,17 @@ function count(name: 'Free' | 'Rsvd'): number {
   return Number(new RegExp(`^HugePages_${name}: *(\\d+)$`, 'm').exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0);
 }
 
-/** Pages that are set aside for mappings, and not touched yet. */
+/** Pages that are reserved for mappings, and not touched yet. */
 export function reservedPages(): number {
   return count('Rsvd');
 }
 
-/** Pages that can still be had. */
+/** Pages that are still available. */
 export function freePages(): number {
   return count('Free') - count('Rsvd');
 }
 
-/** Sees to it that so many pages of 2 MiB are free while the suite runs; otherwise skips it, but not in CI. Call in `describe`. */
+/** Reserves the given number of pages of 2 MiB for the suite. If there are too few, skips the suite; in CI it throws. Call it in `describe`. */
 export function hugePages(wanted: number): void {
   let old: string | undefined;
   before(function () {
@@ -54,7 +54,7 @@ export function hugeMemfd(size: number, seals = 0): { readonly path: string; clo
   return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
 }
 
-/** Skips where the kernel has no memfd on huge pages at all, reserved or not; in CI it has to. */
+/** Skips the test if the kernel has no memfd on huge pages; in CI it throws. */
 export function hugeMemfds(context: Mocha.Context): void {
   try {
     hugeMemfd(HUGE).close();

@@ -1,4 +1,4 @@
-/** Disk images with partition tables of every kind and in every state, as util-linux and gdisk made them, and then damaged. */
+/** Disk images with partition tables of every kind and state, made by util-linux and gdisk, and some of them damaged. */
 
 import { closeSync, ftruncateSync, openSync, readSync, truncateSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
@@ -26,10 +26,10 @@ export function edit(path: string, offset: number, length: number, change: (byte
   }
 }
 
-/** Where the extended boot records of `logical partitions` lie. */
+/** Offsets of the extended boot records of the image `logical partitions`. */
 export const LINKS = [8192, 16384, 24576] as const;
 
-/** Changes a field of a GPT header, and makes its checksum right again. */
+/** Changes a field of a GPT header, and updates its checksum. */
 export function editHeader(path: string, at: number, change: (header: Buffer) => void): void {
   edit(path, at, 512, (bytes) => {
     change(bytes);
@@ -38,7 +38,7 @@ export function editHeader(path: string, at: number, change: (header: Buffer) =>
   });
 }
 
-/** Changes the first entry of the primary copy, and makes its checksums right again. */
+/** Changes the first entry of the primary copy, and updates its checksums. */
 function editEntry(path: string, change: (entry: Buffer) => void): void {
   let sum = 0;
   edit(path, 1024, 16384, (array) => {
@@ -54,7 +54,7 @@ const BACKUP = SIZE - 512;
 const gpt = keptTable('a GPT');
 const chain = keptTable('logical partitions');
 
-/** Makes a GPT and then does something to it. */
+/** Makes a GPT, and then changes it. */
 function withGpt(change: (path: string) => void): (path: string) => void {
   return (path) => {
     gpt(path);
@@ -69,7 +69,7 @@ function withChain(change: (path: string) => void): (path: string) => void {
   };
 }
 
-/** Changes the byte, whatever it is. */
+/** Inverts the byte. */
 function flip(path: string, at: number): void {
   edit(path, at, 1, (bytes) => bytes.fill((bytes[0] ?? 0) ^ 0xff));
 }
@@ -223,8 +223,8 @@ export const IMAGES_4096: Readonly<Record<string, (path: string) => void>> = {
 };
 
 /**
- * A disk of sectors of 512 bytes with a GPT of so many entries, each a partition of one sector: by far more than any tool makes, and
- * still valid (UEFI 2.11, 5.3.2: the number of entries has no upper limit).
+ * A disk with sectors of 512 bytes and a GPT with the given number of entries, each a partition of one sector. That is far more than any tool
+ * makes, but valid: UEFI 2.11, 5.3.2, gives the number of entries no upper limit.
  */
 export function makeCrowdedGpt(path: string, entryCount: number): void {
   const arraySectors = (entryCount * 128) / 512;

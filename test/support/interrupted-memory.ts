@@ -1,15 +1,15 @@
-/** A Memory between another one and its user, that is called back at one of the calls. */
+/** A Memory around another one that runs a callback at one of its calls. */
 
 import type { Durability, Memory, WriteMode } from 'pmem';
 import { DerivedMemory } from './derived-memory.js';
 
-/** At which call, from 0, and what happens before it is passed on; what that throws ends the call. */
+/** The number of a call, from 0, and what runs before that call is passed on. If it throws, the call is not passed on. */
 export interface Interruption {
   readonly at: number;
   readonly run: () => void;
 }
 
-/** What ends an operation half-way, and is no fault of the memory. */
+/** The error that ends an operation in the middle. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
@@ -25,7 +25,7 @@ export class InterruptedMemory extends DerivedMemory {
     this.#memory = memory;
   }
 
-  /** From now on calls are counted; nothing happens without an interruption. */
+  /** Counts calls from now on, and interrupts one if asked to. */
   arm(interruption?: Interruption): void {
     this.calls = 0;
     this.#next = interruption;

@@ -5,19 +5,19 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { needsRoot } from './root.js';
 import { succeedTool } from './tools.js';
 
-/** Runs a system program; what it says goes into the error. */
+/** Runs a system program. Its output is in the error if it fails. */
 export function run(program: string, ...args: string[]): string {
   return succeedTool(program, args);
 }
 
 export interface LoopDevices {
-  /** Makes a device of a new sparse file. */
+  /** Makes a device on a new sparse file. */
   attach(image: string, mib: number): string;
-  /** Makes another device of what is there. */
+  /** Makes another device on a file that exists. */
   attachTo(path: string): string;
 }
 
-/** Loop devices for the tests of a suite, each undone after its test with what was mounted of it. Call in `describe`. */
+/** Loop devices for the tests of a suite. Each is unmounted and detached after its test. Call it in `describe`. */
 export function loopDevices(): LoopDevices {
   const devices: string[] = [];
   before(function () {

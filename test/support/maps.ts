@@ -1,4 +1,4 @@
-/** What the kernel says of this process's mappings and descriptors (proc(5)). */
+/** The mappings and descriptors of this process, as proc(5) tells. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
@@ -8,7 +8,7 @@ export interface MapLine {
   readonly end: bigint;
   readonly offset: bigint;
   readonly path: string;
-  /** Of smaps, VmFlags: `dc` is MADV_DONTFORK. */
+  /** VmFlags in smaps: `dc` is MADV_DONTFORK. */
   readonly flags: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export function mapsOf(path: string): MapLine[] {
   return found.filter((one) => one.path === path || one.path === `${path} (deleted)`);
 }
 
-/** How many descriptors of this process are open on the file. */
+/** Number of this process's descriptors that are open on the file. */
 export function descriptorsOf(path: string): number {
   return readdirSync('/proc/self/fd').filter((fd) => {
     try {
@@ -41,8 +41,8 @@ export function descriptorsOf(path: string): number {
 }
 
 /**
- * Collects garbage and lets finalizers run until the condition holds. A bounded number of turns of the event loop, not
- * of time; false when it never held.
+ * Collects garbage and lets finalizers run until the condition holds: for a limited number of turns of the event loop, not for a limited
+ * time. False if it never held.
  */
 export async function collected(condition: () => boolean): Promise<boolean> {
   if (globalThis.gc === undefined) throw new Error('run with --expose-gc');

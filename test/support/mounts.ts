@@ -1,4 +1,4 @@
-/** Small file systems of our own, to be filled up. Needs root. */
+/** Small file systems that tests can fill. Needs root. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ function mounted(kind: 'tmpfs' | 'ext4', mib: number): Mounted {
   };
 }
 
-/** Mounts for the suite; where that cannot be done the suite is skipped with the reason, but not in CI. Call in `describe`. */
+/** Mounts for the suite. If that fails, prints the reason and skips the suite; in CI it throws. Call it in `describe`. */
 export function onMount(kind: 'tmpfs' | 'ext4', mib: number): (name: string) => string {
   let there: Mounted | undefined;
   before(function () {

@@ -1,4 +1,4 @@
-/** The least that a Memory can be: a Buffer that counts stores. For tests that make a great many. */
+/** The simplest Memory: a Buffer that counts stores. For tests that make a great many. */
 
 import type { Durability } from 'pmem';
 import { DerivedMemory } from './derived-memory.js';
@@ -13,7 +13,7 @@ const DURABILITY: Durability = {
   reason: 'a test says so',
 };
 
-/** A range that is out of bounds throws an error without a code: no layer may ask for one. */
+/** A range out of bounds throws an error without a code: no layer may ask for one. */
 export class PlainMemory extends DerivedMemory {
   readonly bytes: Buffer;
   readonly durability = DURABILITY;

@@ -1,6 +1,6 @@
 /**
- * Mocha's `spec`, which beside that appends `{"passed":N,"failed":N,"skipped":N}` as a line to the file that the
- * environment variable PMEM_TEST_RESULTS names, for whoever adds up several runs.
+ * Mocha's reporter `spec`, which also appends the line `{"passed":N,"failed":N,"skipped":N}` to the file that the environment variable
+ * PMEM_TEST_RESULTS names, so that several runs can be added up.
  */
 
 import { appendFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ export default class Reporter extends Mocha.reporters.Spec {
     super(runner, options);
     const file = process.env['PMEM_TEST_RESULTS'];
     if (file === undefined || file === '') return;
-    // Failed hooks count: they are why tests did not run.
+    // Failed hooks count: because of them tests did not run.
     const counts = { passed: 0, failed: 0, skipped: 0 };
     const { EVENT_TEST_PASS, EVENT_TEST_FAIL, EVENT_TEST_PENDING, EVENT_RUN_END } = Mocha.Runner.constants;
     runner.on(EVENT_TEST_PASS, () => {

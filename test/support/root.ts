@@ -1,6 +1,6 @@
-/** What only root can try. */
+/** Tests that only root can run. */
 
-/** Skips the test unless this is root; in CI it has to be. */
+/** Skips the test unless this process is root's; in CI it throws. */
 export function needsRoot(context: Mocha.Context): void {
   if (process.getuid?.() === 0) return;
   if (process.env['CI'] === 'true') throw new Error('CI runs as root');

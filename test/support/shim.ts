@@ -1,4 +1,4 @@
-/** A library that is loaded before all others into a child process, to make msync fail on demand and to count its calls. */
+/** A library to preload into a child process. It makes msync fail on demand, and records its calls. */
 
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

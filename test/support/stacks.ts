@@ -1,6 +1,6 @@
 /**
- * Stacks of file systems and block devices, made for real, and what a region on top of each is to say of what is at the bottom:
- * one table for this machine and for the lab. A program, too: run in a mount name space of its own, it makes one and tells.
+ * Real stacks of file systems and block devices, and what a region on top of each must say of the media at the bottom. This machine and
+ * the lab share the table. This file is also a program, which runs in a mount namespace of its own, makes stacks and reports on them.
  */
 
 import assert from 'node:assert/strict';
@@ -10,7 +10,7 @@ import { basename, dirname } from 'node:path';
 import { ROOT } from './paths.js';
 import { needsRoot } from './root.js';
 
-/** What a region says of itself, and what a persist came to. */
+/** What a region says of itself, and the outcome of a persist. */
 export interface Told {
   readonly below: string;
   readonly volatile: boolean;
@@ -24,13 +24,13 @@ export interface Stack {
   readonly below: 'persistent' | 'volatile' | 'unknown';
   /** Part of the reason. */
   readonly reason?: RegExp;
-  /** Where it is tried: what it takes is on every Linux, or in the lab only. */
+  /** Where it runs: on every Linux, or in the lab only. */
   readonly where: 'host' | 'lab';
-  /** Programs that it takes. */
+  /** Programs that it needs. */
   readonly tools: readonly string[];
-  /** Where the root of a container is, that the path is of. */
+  /** The root of the container to which the path belongs. */
   readonly root?: (home: string) => string;
-  /** Makes it in a fresh tmpfs at `home`, on `disk` where it wants a file that stays; returns the file to be made, or a device that is there. */
+  /** Makes the stack in a new tmpfs at `home`, or on `disk` for files on a disk. Returns the path of a file to make, or of a device. */
   make(home: string, disk: string): string;
 }
 
@@ -43,7 +43,7 @@ function sh(...command: string[]): string {
   }
 }
 
-/** To be undone when the program ends; the mounts go with its name space. */
+/** What the program undoes at its end. The mounts end with its namespace. */
 const undo: string[][] = [];
 
 function blank(path: string, mib = 40): string {
@@ -241,7 +241,7 @@ export const STACKS: readonly Stack[] = [
     below: 'persistent',
     tools: LOOP,
     make: (home, disk) => {
-      // The disk of this machine may be an overlay itself, on which there can be no other.
+      // The disk of this machine may be an overlay, which cannot carry another overlay.
       const at = ext4(loop(blank(`${disk}/image`)), `${home}/m`);
       return `${overlay(`${home}/o`, `${at}/u`, `${at}/w`, `${home}/l`)}/file`;
     },
@@ -309,7 +309,7 @@ export const STACKS: readonly Stack[] = [
     root: (home) => `${home}/root`,
     make: (home) => {
       const root = overlay(`${home}/root`, `${home}/u`, `${home}/w`, '/');
-      // What the program itself takes, wherever this machine has it mounted.
+      // What the program itself needs, wherever this machine has it mounted.
       for (const at of ['/proc', '/sys', '/dev', dirname(process.execPath), ROOT]) {
         sh('mount', '--rbind', at, directory(`${root}${at}`));
       }
@@ -432,10 +432,10 @@ async function tell(path: string): Promise<Told> {
   return { below, volatile, reason, persist };
 }
 
-/** What was told of each, or why it could not be made. */
+/** The report on each stack, or why it could not be made. */
 export type Answers = Readonly<Record<string, Told | string>>;
 
-/** Makes the stacks one after the other, in a mount name space of their own and in the directories, and tells of them. */
+/** Makes the stacks one by one, in a mount namespace of their own and in the given directories, and reports on each. */
 export function tellAll(stacks: readonly Stack[], home: string, disk: string): Answers {
   const names = stacks.map(({ name }) => name);
   const args = ['--mount', '--propagation', 'private', process.execPath, import.meta.filename];
@@ -459,7 +459,7 @@ async function tried(stack: Stack, home: string, disk: string): Promise<Told | s
   } catch (error) {
     return String((error as Error).stack);
   } finally {
-    // From the last to the first, so that devices can be given back.
+    // In reverse order: a device is released before the device below it.
     for (const command of [
       ...mountsBelow(home)
         .reverse()
@@ -492,7 +492,7 @@ if (basename(process.argv[1] ?? '') === 'stacks.js') {
   process.stdout.write(JSON.stringify(answer));
 }
 
-/** Defines a test for each of the stacks that are tried here. Call in `describe`. */
+/** Defines a test for each stack that runs here. Call it in `describe`. */
 export function stackTests(where: Stack['where'], file: (name: string) => string): void {
   const stacks = STACKS.filter((stack) => stack.where === where);
   let answers: Answers = {};

@@ -1,4 +1,4 @@
-/** Directories for the files of one suite, removed afterwards. */
+/** Directories for the files of one suite. They are removed after it. */
 
 import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { ROOT } from './paths.js';
 
 const TMPFS_MAGIC = 0x01021994;
 
-/** Whether files in the directory are gone after power-off. */
+/** Whether files in the directory are lost at power-off. */
 export function isTmpfs(directory: string): boolean {
   try {
     return statfsSync(directory).type === TMPFS_MAGIC;
@@ -16,7 +16,7 @@ export function isTmpfs(directory: string): boolean {
   }
 }
 
-/** A place on a disk, where persist is an msync: the system's temporary directory is a tmpfs on many machines. */
+/** A directory on a disk, where persist is an msync. (The system's temporary directory is a tmpfs on many machines.) */
 function diskDirectory(): string {
   if (!isTmpfs(tmpdir())) return tmpdir();
   const own = join(ROOT, '.cache');
@@ -41,12 +41,12 @@ function inDirectory(parent: () => string | undefined, reason: string): (name: s
   return (name) => join(directory ?? '', `${count++}-${name}`);
 }
 
-/** Gives the suite a directory on a disk; call in `describe`. The function returned names a new file in it each time. */
+/** Gives the suite a directory on a disk. Call it in `describe`. The returned function names a new file in the directory. */
 export function onDisk(): (name: string) => string {
   return inDirectory(diskDirectory, '');
 }
 
-/** Gives the suite a directory on tmpfs; where there is none, the suite is skipped. */
+/** Gives the suite a directory on tmpfs, or skips the suite if there is none. */
 export function onTmpfs(): (name: string) => string {
   return inDirectory(() => ['/dev/shm', tmpdir()].find(isTmpfs), 'no tmpfs that can be written to');
 }

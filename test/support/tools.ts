@@ -1,4 +1,4 @@
-/** Programs of other people, as judges. */
+/** Other people's programs, as judges. */
 
 import { spawnSync } from 'node:child_process';
 
@@ -22,14 +22,14 @@ export function runTool(program: string, args: readonly string[], input = ''): O
   return { status, stdout, stderr };
 }
 
-/** Runs a program that has to succeed; returns what it printed. */
+/** Runs a program that must succeed, and returns its output. */
 export function succeedTool(program: string, args: readonly string[], input = ''): string {
   const { status, stdout, stderr } = runTool(program, args, input);
   if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}\n${stdout}${stderr}`);
   return stdout;
 }
 
-/** Why a program cannot be run, by its name; undefined where it can. */
+/** The reason why a program does not run, by its name; undefined if it runs. */
 const missing = new Map<string, unknown>();
 
 function isMissing(program: string): unknown {
@@ -45,8 +45,8 @@ function isMissing(program: string): unknown {
 }
 
 /**
- * Skips the test where one of the programs is missing; in CI they have to be there. Only what compares with a program may ask for
- * it: what else there is to test belongs into a test of its own.
+ * Skips the test if one of the programs is missing; throws in CI. Call it only in a test that compares with the program: test everything
+ * else elsewhere.
  */
 export function needsTool(context: Mocha.Context, ...programs: string[]): void {
   for (const program of programs) {

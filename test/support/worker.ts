@@ -1,8 +1,8 @@
-/** Running a function in a worker thread. */
+/** Runs functions in worker threads. */
 
 import { type Transferable, Worker } from 'node:worker_threads';
 
-/** Starts the function, which must stand alone, with `workerData` as its argument; what it returns is posted. */
+/** Starts a function that refers to nothing outside of it. Its argument is `workerData`; its result is posted. */
 export function startWorker<A, R>(
   run: (argument: A) => R | Promise<R>,
   argument: A,
@@ -13,7 +13,7 @@ export function startWorker<A, R>(
   return new Worker(source, { eval: true, workerData: argument, transferList });
 }
 
-/** What the function returned, once the worker has ended. */
+/** The result of the function, after the end of the worker. */
 export function inWorker<A, R>(run: (argument: A) => R | Promise<R>, argument: A): Promise<R> {
   return new Promise((resolve, reject) => {
     const worker = startWorker(run, argument);
@@ -29,7 +29,7 @@ export function inWorker<A, R>(run: (argument: A) => R | Promise<R>, argument: A
   });
 }
 
-/** The next message of the worker. */
+/** The worker's next message. Rejects if it ends before. */
 export function messageOf<T>(worker: Worker): Promise<T> {
   return new Promise((resolve, reject) => {
     const ended = (code: number): void => reject(new Error(`the worker ended with code ${code}`));
@@ -43,14 +43,14 @@ export function messageOf<T>(worker: Worker): Promise<T> {
   });
 }
 
-/** Resolves with the exit code. */
+/** The worker's exit code. */
 export function exitOf(worker: Worker): Promise<number> {
   return new Promise((resolve) => {
     worker.once('exit', resolve);
   });
 }
 
-/** Resolves when the first number is another one, and whoever changed it has told so (`Atomics.notify`). */
+/** Resolves when another thread has changed the first number and called `Atomics.notify`. */
 export function changed(numbers: Int32Array, seen: number): Promise<unknown> | string {
   type Waiting = { waitAsync(array: Int32Array, index: number, value: number): { value: Promise<unknown> | string } };
   return (Atomics as unknown as Waiting).waitAsync(numbers, 0, seen).value;
