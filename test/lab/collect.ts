@@ -1,4 +1,4 @@
-/** Which test files run where. */
+/** Assigns test files to machines. */
 
 import { deepStrictEqual } from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -31,7 +31,7 @@ export function compiled(file: string): string {
   return join(ROOT, 'out', 'test', `${path.slice(source.length + 1, -'.ts'.length)}.js`);
 }
 
-/** What the file exports as `machines`, and whether any of its tests has a title that matches. */
+/** The machines that the file exports, and whether a title of its tests matches. */
 async function look(file: string, grep: RegExp | undefined): Promise<{ machines: Machine[]; matches: boolean }> {
   const mocha = new Mocha({ ui: 'bdd' });
   let machines: Machine[] = [];
@@ -46,13 +46,13 @@ async function look(file: string, grep: RegExp | undefined): Promise<{ machines:
   return { machines, matches };
 }
 
-/** What `--grep` asks for: the text, or the regular expression between slashes. */
+/** The value of `--grep`: a text, or a regular expression between slashes. */
 export function pattern(grep: string): RegExp {
   const [, source, flags] = /^\/(.*)\/(i?)$/.exec(grep) ?? [];
   return source === undefined ? new RegExp(grep.replace(/[|\\{}()[\]^$+*?.]/g, '\\$&')) : new RegExp(source, flags);
 }
 
-/** The tests of the guests, by machine, those with most files first. A file that declares none is for one with everything. */
+/** The tests in guests, by machine. A file that declares no machine runs on the one with everything. */
 export async function guestJobs(files: readonly string[], grep: RegExp | undefined): Promise<GuestJob[]> {
   const jobs = new Map<string, { machine: Machine; files: string[] }>();
   for (const file of files) {
@@ -65,11 +65,11 @@ export async function guestJobs(files: readonly string[], grep: RegExp | undefin
       jobs.set(machine.name, job);
     }
   }
-  // The longest first, so that the other worker is not idle at the end.
+  // The longest first, so that no worker is idle at the end.
   return [...jobs.values()].sort((a, b) => b.files.length - a.files.length);
 }
 
-/** Those of the files that have a test which matches. */
+/** The files with a matching test. */
 export async function matching(files: readonly string[], grep: RegExp | undefined): Promise<string[]> {
   const found: string[] = [];
   for (const file of files) if ((await look(file, grep)).matches) found.push(file);

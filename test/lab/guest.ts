@@ -1,4 +1,4 @@
-/** A guest that runs: its console, its ports, and how it ended. */
+/** A running guest: its console, its ports and its end. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { OUTPUT, type Plan, RESULTS, STATUS, type Status } from './plan.js';
 import { qemuArguments } from './qemu.js';
 import type { Toolbox } from './toolbox.js';
 
-/** A guest that did not get as far as telling how its command ended. */
+/** The guest ended before it reported the end of its command. */
 export class GuestFailure extends Error {
   override readonly name = 'GuestFailure';
 }
@@ -19,7 +19,7 @@ export class GuestFailure extends Error {
 export interface GuestOptions {
   readonly tools: Toolbox;
   readonly plan: Plan;
-  /** Its images, kept from one start to the next, and what is particular to this start. */
+  /** Its images, which stay from start to start, and the files of this start. */
   readonly directory: string;
   /** Seconds without a sign of life after which it counts as hanging. */
   readonly limit: number;
@@ -29,18 +29,18 @@ export interface GuestOptions {
   readonly interactive?: boolean;
 }
 
-/** How it ended, when it was not killed. */
+/** The end of a guest that was not killed. */
 export interface GuestEnd {
   readonly status: Status;
-  /** What came through the port `results`. */
+  /** The output of the port `results`. */
   readonly results: string;
 }
 
 const PORTS = [OUTPUT, STATUS, RESULTS] as const;
-/** Behind standard input, output and errors. */
+/** The descriptor after standard input, output and error. */
 const FIRST_PORT = 3;
 const TAIL_LINES = 100;
-/** Characters of output that are kept for the case of a failure. */
+/** Characters of output to keep for a failure. */
 const MOST_KEPT = 10_000;
 const INSIDE = join(dirname(fileURLToPath(import.meta.url)), 'inside', 'init.js');
 
@@ -48,7 +48,7 @@ function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The end of what was printed, as a person would want to read it. */
+/** The last lines of the console, without control sequences. */
 function tail(console: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal control sequences are what is removed
   const plain = console.replace(/\x1b(\[[0-9;?]*[A-Za-z]|c)/g, '').replaceAll('\r', '');
@@ -67,10 +67,9 @@ export class Guest {
   readonly #child: ChildProcess;
   #killed = false;
   /**
-   * How it ended.
+   * Fulfilled at the guest's end.
    *
-   * @throws GuestFailure when QEMU ended, or was killed, or the time was over, before the guest had said so; with the tail
-   *   of the console
+   * @throws GuestFailure with the tail of the console, if QEMU ended, was killed or ran out of time before the guest's report
    */
   readonly ended: Promise<GuestEnd>;
 
@@ -85,18 +84,18 @@ export class Guest {
     const args = qemuArguments(tools, { machine: plan.machine, images: directory, folder, ports });
     const qemu = tools.qemu();
     const terminal = interactive ? 'inherit' : 'pipe';
-    // Whatever becomes of this process, QEMU ends with it.
+    // QEMU ends with this process, however that ends.
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', qemu.command, ...qemu.args, ...args], {
       env: qemu.env,
       stdio: [interactive ? 'inherit' : 'ignore', terminal, terminal, ...PORTS.map(() => 'pipe' as const)],
     });
     running.add(this);
     this.ended = this.#follow(options).finally(() => running.delete(this));
-    // Whoever awaits it is told; a guest that nobody awaits must not end the process.
+    // A guest that nobody awaits must not end the process by an unhandled rejection.
     this.ended.catch(() => {});
   }
 
-  /** Ends QEMU by SIGKILL: nothing in the guest is told. */
+  /** Ends QEMU by SIGKILL. The guest gets no notice. */
   kill(): void {
     this.#killed = true;
     this.#child.kill('SIGKILL');

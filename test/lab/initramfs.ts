@@ -1,11 +1,11 @@
-/** The guest's first root: loads what it takes to reach the machine's own files, and goes there. */
+/** The guest's first root file system: loads the modules to reach the host's files, and switches to these. */
 
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { moduleBytes, moduleFiles } from './kernel.js';
 import type { Toolbox } from './toolbox.js';
 
-/** The folders that QEMU exports by 9p: the machine's root, the unpacked packages, and what is particular to this start. */
+/** The folders that QEMU exports by 9p: the host's root, the unpacked packages, and the files of this start. */
 export type Folder = 'host' | 'tools' | 'start';
 
 /** Where the guest finds the folder `start`. */
@@ -15,9 +15,9 @@ export const FIRST = 'first';
 
 const MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'virtio_console'];
 
-/** Where the script mounts things. */
+/** Mount points of the script. */
 const DIRECTORIES = ['dev', 'proc', 'sys', 'host', 'tools', 'top', 'root'];
-/** The programs that the script calls; to link all that busybox has would take an emulated CPU a second. */
+/** The programs that the script calls. To link all that busybox has takes an emulated CPU a second. */
 const PROGRAMS = ['mount', 'insmod', 'mkdir', 'switch_root'];
 
 const INIT = `#!/bin/busybox sh

@@ -1,4 +1,4 @@
-/** Runs tests in guests and beside them, two at a time, and adds up what came of it. */
+/** Runs tests in guests and around guests, two jobs at a time, and adds up their counts. */
 
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,9 +9,9 @@ import { Guest, GuestFailure } from './guest.js';
 import { mochaCommand } from './mocha.js';
 import type { Toolbox } from './toolbox.js';
 
-/** Seconds that a test may take in a guest whose CPU is emulated. */
+/** Seconds for a test in a guest, whose CPU is emulated. */
 const TEST_TIMEOUT = 120;
-/** Seconds that a test may take which starts guests; each of these has a limit of its own. */
+/** Seconds for a test that starts guests; each guest has its own limit too. */
 const HOST_TEST_TIMEOUT = 3600;
 
 /** How many tests passed, failed and were skipped. */
@@ -27,11 +27,11 @@ export interface Settings {
   readonly grep: RegExp | undefined;
   /** Seconds without a sign of life after which a guest counts as hanging. */
   readonly limit: number;
-  /** Where images are kept; each job has a directory of its own there. */
+  /** The directory of the images, with a directory for each job. */
   readonly directory: string;
 }
 
-/** Something that prints, and has counts in the end. */
+/** Prints, and returns counts. */
 export interface Job {
   readonly title: string;
   run(print: (text: string) => void): Promise<Counts>;
@@ -50,7 +50,7 @@ function sum(lines: string): Counts | undefined {
   return total;
 }
 
-/** Tests that ended as they should have told their counts; that something else went wrong must not be lost. */
+/** The counts of a run. One more failure if it counted nothing, or if its end contradicts the counts. */
 export function judged(results: string, code: number | null, how: string, print: (text: string) => void): Counts {
   const counts = sum(results);
   const ran = counts !== undefined && counts.passed + counts.failed + counts.skipped > 0;
@@ -60,7 +60,7 @@ export function judged(results: string, code: number | null, how: string, print:
   return { passed, failed: failed + 1, skipped };
 }
 
-/** What tests in a guest get of this process's environment. */
+/** The part of this process's environment that tests in a guest get. */
 function passedOn(): Record<string, string> {
   return Object.fromEntries(
     ['CI', 'NO_COLOR'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
@@ -131,10 +131,10 @@ async function runJob(job: Job, print: (text: string) => void): Promise<Counts> 
   }
 }
 
-/** As many as the two cores that every machine has can emulate. */
+/** Each emulates a CPU, and every machine has two. */
 const AT_A_TIME = 2;
 
-/** Runs all of them. What a job prints is shown in one piece when it ended, unless there is only one. */
+/** Runs all jobs. Prints the output of each in one piece at its end, or at once if there is only one. */
 export async function runJobs(jobs: readonly Job[]): Promise<Counts> {
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const pending = [...jobs];

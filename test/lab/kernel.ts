@@ -1,4 +1,4 @@
-/** Debian's kernel, as QEMU boots it fastest, and its modules. */
+/** The distribution's kernel, in the form that QEMU boots fastest, and its modules. */
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ const PAYLOAD_OFFSET = 0x248;
 const PAYLOAD_LENGTH = 0x24c;
 const SECTOR = 512;
 
-/** How compressed data begin, and what unpacks them. */
+/** Magic bytes of compressed data, and the programs that unpack them. */
 const DECOMPRESSORS: readonly (readonly [magic: string, command: string, ...args: string[]])[] = [
   ['fd377a585a00', 'xz', '--decompress', '--stdout'],
   ['28b52ffd', 'zstd', '--decompress', '--stdout', '--quiet'],
@@ -25,8 +25,8 @@ export function kernelVersion(root: string): string {
 }
 
 /**
- * Writes the kernel's ELF image, which QEMU enters directly (PVH): the boot loader's copy unpacks itself, which an emulated
- * CPU needs four seconds for. Returns the image to boot.
+ * Writes the kernel's ELF image, which QEMU enters directly (PVH). The compressed image unpacks itself, which takes an emulated CPU four
+ * seconds. Returns the image to boot.
  */
 export function unpackKernel(tools: Toolbox, file: string): string {
   const packed = join(tools.root, 'boot', `vmlinuz-${kernelVersion(tools.root)}`);
@@ -36,7 +36,7 @@ export function unpackKernel(tools: Toolbox, file: string): string {
   const head = payload.subarray(0, 8).toString('hex');
   const [, command, ...args] = DECOMPRESSORS.find(([magic]) => head.startsWith(magic)) ?? [];
   if (command === undefined) return packed;
-  // The last four bytes are the length of the whole, which the programs call garbage: what they wrote counts.
+  // The last four bytes are the length, which the programs report as garbage after the data. Their output is complete.
   let elf: Buffer;
   try {
     elf = tools.run(command, args, payload);
@@ -54,8 +54,7 @@ export function indexModules(tools: Toolbox): void {
   tools.runAs('kmod', 'depmod', ['--basedir', join(tools.root, 'usr'), kernelVersion(tools.root)]);
 }
 
-/** The files of the modules in the order in which they must be loaded. The distribution's own configuration is left out:
- * ndctl's hides libnvdimm. */
+/** The files of the modules in the order to load them. Ignores the distribution's configuration: ndctl's hides libnvdimm. */
 export function moduleFiles(tools: Toolbox, names: readonly string[]): string[] {
   const version = kernelVersion(tools.root);
   const usr = join(tools.root, 'usr');
@@ -67,7 +66,7 @@ export function moduleFiles(tools: Toolbox, names: readonly string[]): string[] 
   return [...new Set(files)];
 }
 
-/** The module's bytes, unpacked: busybox loads nothing else. */
+/** The module's bytes, unpacked, as busybox needs them. */
 export function moduleBytes(tools: Toolbox, file: string): Buffer {
   if (file.endsWith('.ko')) return readFileSync(file);
   const command = file.endsWith('.zst') ? 'zstd' : file.endsWith('.xz') ? 'xz' : 'gzip';

@@ -1,6 +1,6 @@
-/** Machines to test on: what a test file declares, and QEMU's and the guest's set-up follow. Sizes are in bytes. */
+/** Machines to test on. A test file declares them; the set-up of QEMU and of the guest follows. Sizes are in bytes. */
 
-/** What a part of an NVDIMM is used as, named so that a test finds it: `place('ext4')`. */
+/** The use of a part of an NVDIMM. A test finds it by its name: `place('ext4')`. */
 export type Namespace = { readonly name: string; readonly size: number } & (
   | { readonly mode: 'fsdax'; readonly fileSystem: 'ext4' | 'xfs' | 'none' }
   | { readonly mode: 'devdax'; readonly align: number }
@@ -8,16 +8,16 @@ export type Namespace = { readonly name: string; readonly size: number } & (
   | { readonly mode: 'raw' }
 );
 
-/** An emulated NVDIMM with a label area, so that it can hold several namespaces. */
+/** An emulated NVDIMM with a label area, which can have several namespaces. */
 export interface Nvdimm {
   /** A multiple of 16 MiB. */
   readonly size: number;
   readonly namespaces: readonly Namespace[];
-  /** The NUMA node that it is, in a machine with several: the ordinary memory and the CPUs are node 0. */
+  /** Its NUMA node, in a machine with several: the ordinary memory and the CPUs are node 0. */
   readonly node?: number;
 }
 
-/** A range of physical memory that the kernel is told to leave alone. */
+/** A range of physical memory that the kernel does not use itself. */
 export interface MemoryRange {
   readonly start: number;
   readonly size: number;
@@ -35,7 +35,7 @@ export interface Machine {
   readonly kernelArguments?: string;
   /** Bytes of ordinary memory, default 2 GiB. */
   readonly memory?: number;
-  /** What the platform makes sure of on power failure: `mem-ctrl` (ADR, the default) or `cpu` (eADR). */
+  /** What the platform saves at a power cut: `mem-ctrl` (ADR, the default) or `cpu` (eADR). */
   readonly persistence?: 'mem-ctrl' | 'cpu';
   /** `memmap=size$start`: reserved, reachable through /dev/mem. */
   readonly reserved?: MemoryRange;
@@ -43,7 +43,7 @@ export interface Machine {
   readonly legacy?: MemoryRange;
   /** `memmap=size%start-1+0xefffffff`: firmware set it apart (EFI_MEMORY_SP), and dax_hmem makes a DAX region of it. */
   readonly soft?: MemoryRange;
-  /** The size of a virtio-pmem device: memory of the host's, which a flush request makes durable. */
+  /** The size of a virtio-pmem device: memory of the host, which a flush request makes durable. */
   readonly virtioPmem?: number;
   /** The size of an ivshmem device's memory, behind BAR 2. */
   readonly bar?: number;

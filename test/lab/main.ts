@@ -35,7 +35,7 @@ Runs tests on a real Linux kernel with emulated persistent-memory devices: those
   -h, --help
 `;
 
-/** The command line cannot be understood. */
+/** A command line with an error. */
 class UsageError extends Error {}
 
 function parse(args: string[]) {
@@ -85,7 +85,7 @@ function onMachine<T extends { machine: Machine }>(all: readonly T[], name: stri
   throw new UsageError(`There is no machine '${name}' here; there are: ${names.join(', ')}`);
 }
 
-/** In a guest these are its own. */
+/** A guest has these directories of its own. */
 const HIDDEN = ['/dev', '/proc', '/sys', '/run'];
 
 function checkPlace(): void {
@@ -112,7 +112,7 @@ async function shell(tools: Toolbox, machine: Machine, limit: number, directory:
   }
 }
 
-/** What is to be run: the files given, or all. */
+/** The tests to run: the given files, or all. */
 interface Selection {
   readonly hosts: readonly string[];
   readonly guests: readonly GuestJob[];
@@ -132,9 +132,9 @@ async function select(
 }
 
 function runAll({ hosts, guests }: Selection, settings: Settings): Promise<Counts> {
-  // There is nothing to build with in a guest.
+  // A guest has no compiler.
   buildNative('kernel');
-  // Those that start many guests take longest.
+  // First the tests that start many guests: they take longest.
   return runJobs([...hosts.map((file) => hostJob(file, settings)), ...guests.map((job) => guestJob(job, settings))]);
 }
 
@@ -153,7 +153,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** A directory for this run. What runs that were killed left behind is removed. */
+/** A directory for this run. Removes those of runs that were killed. */
 function runDirectory(): string {
   const runs = join(CACHE, 'runs');
   mkdirSync(runs, { recursive: true });
@@ -174,7 +174,7 @@ function putAway(directory: string, keep: boolean): void {
   console.log(`The images are in ${kept}`);
 }
 
-/** The toolbox; undefined where there can be none and that is no failure. */
+/** The toolbox; undefined if this machine cannot have one and need not. */
 function toolbox(mustHave: boolean): Toolbox | undefined {
   try {
     return openToolbox();
@@ -221,7 +221,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Any that a test declares. */
+/** The machine with this name, of those that tests declare. */
 async function shellMachine(name: string | undefined): Promise<Machine> {
   if (name === undefined || name === everything.name) return everything;
   const [found] = onMachine(await guestJobs(testFiles('guest'), undefined), name);

@@ -1,11 +1,11 @@
-/** What the lab needs from Debian or Ubuntu, unpacked into a folder of its own: nothing is installed. */
+/** The packages of Debian or Ubuntu that the lab needs, unpacked into its own folder. Installs nothing. */
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabUnavailable } from './unavailable.js';
 
-/** Programs that may come from the machine, if it has them installed, and else from the folder. */
+/** Programs that the machine may have; else they come from the folder. */
 const PROGRAMS = [
   'qemu-system-x86',
   'kmod',
@@ -21,9 +21,9 @@ const PROGRAMS = [
   'dmsetup',
   'mdadm',
 ];
-/** Always unpacked: it goes into the initramfs, where no library is. */
+/** Always unpacked: it goes into the initramfs, which has no libraries. */
 const STATIC = ['busybox-static'];
-/** The distributions' current kernels; the first that there is. */
+/** The distributions' current kernels. The first that exists is taken. */
 const KERNELS = ['linux-image-amd64', 'linux-image-generic'];
 
 const HOW = `The lab needs x86-64 Debian (from 12) or Ubuntu (from 24.04), apt-get with its package lists ('apt-get update' as root), and
@@ -48,7 +48,7 @@ function isInstalled(name: string): boolean {
   }
 }
 
-/** The packages that the kernel's meta package stands for: its image and modules, and nothing else that it wants. */
+/** The kernel's image and modules, of all that its meta package depends on. */
 function kernelPackages(): string[] {
   for (const meta of KERNELS) {
     const found = new Set<string>();
@@ -69,13 +69,13 @@ function kernelPackages(): string[] {
   throw new LabUnavailable(`No kernel package is known here (${KERNELS.join(', ')}). ${HOW}`);
 }
 
-/** What the choice of packages depends on. */
+/** The state of the machine on which the choice of packages depends. */
 export function machineState(): string[] {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   return [release, ...PROGRAMS.filter(isInstalled)];
 }
 
-/** What apt-get would install for the programs that are not there, each with what it depends on. */
+/** What apt-get would install for the missing programs, with their dependencies. */
 function missingPrograms(): string[] {
   const missing = PROGRAMS.filter((name) => !isInstalled(name));
   if (missing.length === 0) return [];
@@ -99,7 +99,7 @@ function fetchInto(directory: string): void {
   try {
     download(directory);
   } catch {
-    // The lists are older than the archive, or were never fetched.
+    // The package lists are missing, or older than the archive.
     try {
       refreshLists();
       for (const name of readdirSync(directory)) rmSync(join(directory, name));
@@ -112,7 +112,7 @@ function fetchInto(directory: string): void {
   }
 }
 
-/** Where everything lies below /usr, packages still say /bin and /lib. */
+/** Moves /bin and /lib of packages below /usr, where everything else lies. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 
 function unpack(packages: string, root: string): void {
@@ -130,7 +130,7 @@ function unpack(packages: string, root: string): void {
       root,
     ]);
   }
-  // The links are the machine's own business: this folder is laid over its root.
+  // The machine has its own links: this folder is an overlay on its root.
   for (const name of MERGED) if (lstatSync(join(root, name)).isSymbolicLink()) rmSync(join(root, name));
 }
 

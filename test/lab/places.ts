@@ -1,8 +1,8 @@
-/** For tests that run in a guest: where the parts of their machine are. */
+/** For tests in a guest: the paths of the parts of their machine. */
 
 import { MACHINE, PLACES, type Place } from './plan.js';
 
-/** The part of the machine with that name, as its declaration has it, or one of `tmpfs`, `legacy`, `devmem`, `bar`, `virtio`, `disk`, `empty`. */
+/** The part of the machine with this name: a namespace of its declaration, or `tmpfs`, `legacy`, `devmem`, `bar`, `virtio`, `disk`, `empty`. */
 export function place(name: string): Place {
   const text = process.env[PLACES];
   if (text === undefined) throw new Error(`this test runs in a guest only: npm run lab`);
@@ -11,7 +11,7 @@ export function place(name: string): Place {
   return found;
 }
 
-/** The name of the machine that this is. */
+/** The name of this machine. */
 export function machineName(): string {
   return process.env[MACHINE] ?? '';
 }

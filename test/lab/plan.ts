@@ -1,17 +1,17 @@
-/** What a guest is asked to do, and what it answers: passed as JSON. */
+/** The request to a guest and its answer, both JSON. */
 
 import type { Machine } from './machine.js';
 
-/** The virtio port on which the guest's command prints, and the one on which process 1 tells how it went. */
+/** The virtio port of the command's output, and the port on which process 1 reports the command's end. */
 export const OUTPUT = 'output';
 export const STATUS = 'status';
 /** The port to which tests in the guest report their counts. */
 export const RESULTS = 'results';
 
-/** What the guest does once it is up. */
+/** What the guest does after its boot. */
 export interface Plan {
   readonly machine: Machine;
-  /** Make the namespaces and file systems; else they are there from an earlier start, and only mounted. */
+  /** Make the namespaces and file systems. Else they exist from an earlier start, and are only mounted. */
   readonly format: boolean;
   /** The program and its arguments; none: an interactive shell on the console. */
   readonly command: readonly string[] | undefined;
@@ -19,14 +19,14 @@ export interface Plan {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** How the guest's command ended, or why it was never started. */
+/** How the guest's command ended, or why it did not start. */
 export interface Status {
   readonly code: number | null;
   readonly signal: string | null;
   readonly error?: string;
 }
 
-/** Where a part of the machine is, in the guest. */
+/** A part of the machine, in the guest. */
 export interface Place {
   /** The file system's directory, or the device's node. */
   readonly path: string;

@@ -1,4 +1,4 @@
-/** A machine as QEMU's command line, and the files that its devices keep their contents in. */
+/** The command line of QEMU for a machine, and the image files of its devices. */
 
 import { closeSync, existsSync, ftruncateSync, openSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,14 +10,14 @@ const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const LABELS = 2 * MIB;
 
-/** What distinguishes one start of a machine from another. */
+/** One start of a machine. */
 export interface Start {
   readonly machine: Machine;
-  /** Where the images are; those that are missing are made, empty. */
+  /** The directory of the images. Missing images are made, empty. */
   readonly images: string;
   /** The folder that the guest sees as `start`. */
   readonly folder: string;
-  /** File descriptors of QEMU's, each of which the guest sees as the virtio port of that name. */
+  /** File descriptors of QEMU. The guest sees each as the virtio port of this name. */
   readonly ports: Readonly<Record<string, number>>;
 }
 
@@ -31,7 +31,7 @@ function image(directory: string, name: string, size: number): string {
   return file;
 }
 
-/** QEMU reads a comma as the end of a value. */
+/** Doubles commas, which end a value for QEMU. */
 function quoted(path: string): string {
   return path.replaceAll(',', ',,');
 }
@@ -49,7 +49,7 @@ function nvdimms({ nvdimms: all }: Machine, images: string): string[] {
   return all.flatMap(({ size, node }, i) => {
     const whole = size + LABELS;
     const file = image(images, `nvdimm${i}`, whole);
-    // Its physical address is aligned like this, and with it what can be mapped by large pages.
+    // The physical address has this alignment, and limits the size of pages that can map it.
     const align = size >= 2 * GIB ? GIB : 2 * MIB;
     const object = ['-object', backend(`mem${i}`, file, whole, align)];
     const where = node === undefined ? '' : `,node=${node}`;
@@ -57,7 +57,7 @@ function nvdimms({ nvdimms: all }: Machine, images: string): string[] {
   });
 }
 
-/** NUMA nodes, if any NVDIMM asks for one: all ordinary memory and all CPUs are on the first. */
+/** NUMA nodes, if an NVDIMM has one. All ordinary memory and all CPUs are on the first. */
 function nodes({ nvdimms: all, cpus = 1, memory = 2 * GIB }: Machine): string[] {
   const last = Math.max(0, ...all.map(({ node = 0 }) => node));
   if (last === 0) return [];
@@ -93,11 +93,11 @@ function softReserved({ start, size }: MemoryRange): string {
 
 function kernelArguments({ reserved, legacy, soft, kernelArguments: more }: Machine): string {
   return [
-    // A kernel that is unwell ends at once, and says so.
+    // A kernel in trouble panics at once, and ends.
     'console=ttyS0 quiet panic=-1 oops=panic',
     // An emulated CPU gains nothing by these.
     'mitigations=off nokaslr audit=0 apparmor=0 cryptomgr.notests',
-    // It counts the timer's ticks against its own speed, and panics on a busy host, where they come late.
+    // The kernel checks the timer's ticks against its own speed, and would panic on a busy host, where they come late.
     'no_timer_check',
     ...(reserved === undefined ? [] : [memmap(reserved, '$')]),
     ...(legacy === undefined ? [] : [memmap(legacy, '!')]),
@@ -113,7 +113,7 @@ export function qemuArguments(tools: Toolbox, { machine, images, folder: start, 
   const most = machine.nvdimms.reduce((sum, { size }) => sum + size + 2 * GIB, memory + hotplug);
   const slots = machine.nvdimms.length;
   return [
-    // KVM would be faster where it works; emulation works everywhere, and emulates every CPU.
+    // Emulation works everywhere, and has every CPU. KVM would be faster, but works on some hosts only.
     ...['-machine', `pc,accel=tcg,nvdimm=on,nvdimm-persistence=${persistence}`, '-cpu', cpu, '-smp', String(cpus)],
     ...['-m', `size=${memory / MIB}M,slots=${slots},maxmem=${Math.ceil(most / MIB)}M`],
     ...nodes(machine),

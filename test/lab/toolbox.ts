@@ -1,4 +1,4 @@
-/** QEMU, a kernel, an initramfs and the guest's programs: made once, kept in .cache/lab until their recipe changes. */
+/** QEMU, a kernel, an initramfs and the guest's programs. Made once, and kept in .cache/lab until their recipe changes. */
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -20,7 +20,7 @@ import { indexModules, unpackKernel } from './kernel.js';
 import { fetchPackages, machineState } from './packages.js';
 import { LabUnavailable } from './unavailable.js';
 
-/** The lab's folder, ignored by git. */
+/** The lab's folder. Git ignores it. */
 export const CACHE = join(ROOT, '.cache', 'lab');
 
 /** Everything that a guest is started with. */
@@ -31,7 +31,7 @@ export class Toolbox {
   /** The image to boot and its initramfs. */
   kernel = '';
   initramfs = '';
-  /** So that unpacked programs find the libraries that were unpacked beside them. */
+  /** Lets unpacked programs find the unpacked libraries. */
   readonly environment: NodeJS.ProcessEnv;
 
   constructor(root: string) {
@@ -42,7 +42,7 @@ export class Toolbox {
     this.environment = { ...process.env, LD_LIBRARY_PATH: libraries };
   }
 
-  /** The program as unpacked, else the machine's own. */
+  /** The unpacked program, else the machine's own. */
   program(name: string): { command: string; env: NodeJS.ProcessEnv } {
     if (name.includes('/')) return { command: name, env: process.env };
     const unpacked = ['bin', 'sbin']
@@ -55,7 +55,7 @@ export class Toolbox {
     return this.#execute(name, args, { input, cwd });
   }
 
-  /** Runs a program that does what it is called. */
+  /** Runs a program whose function depends on its name. */
   runAs(name: string, argv0: string, args: readonly string[]): Buffer {
     return this.#execute(name, args, { argv0 });
   }
@@ -69,7 +69,7 @@ export class Toolbox {
     return execFileSync(command, args, { ...options, env, stdio: ['pipe', 'pipe', 'pipe'], maxBuffer: 2 ** 30 });
   }
 
-  /** QEMU with its firmware, where it was unpacked. */
+  /** QEMU, with its firmware if it was unpacked. */
   qemu(): { command: string; args: readonly string[]; env: NodeJS.ProcessEnv } {
     const { command, env } = this.program('qemu-system-x86_64');
     const share = join(this.root, 'usr', 'share');
@@ -78,7 +78,7 @@ export class Toolbox {
   }
 }
 
-/** A name that changes when any of the texts does. */
+/** A name that changes with any of the texts. */
 function nameOf(...texts: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
   for (const text of texts) hash.update(text).update('\0');
@@ -90,8 +90,8 @@ function source(module: string): Buffer {
 }
 
 /**
- * The directory of that name, made by `make` unless it is there. Others with the same prefix are removed: their recipe is
- * out of date. Whoever makes the same one at the same time makes an equal one, and the first stays.
+ * The directory for this key, which `make` fills if it does not exist. Removes others with the same prefix, whose recipe is out of date. If
+ * two processes make it at the same time, both make the same, and the first one stays.
  */
 export function kept(home: string, prefix: string, key: string, make: (directory: string) => void): string {
   const name = `${prefix}-${key}`;
@@ -113,10 +113,10 @@ export function kept(home: string, prefix: string, key: string, make: (directory
   return directory;
 }
 
-/** The first that emulates AVX. */
+/** The first version that emulates AVX. */
 const OLDEST_QEMU = [7, 2] as const;
 
-/** Why QEMU cannot be used; undefined when it can. What it needs of the machine may have been removed since. */
+/** Why QEMU does not work; undefined if it does. The machine may have lost a library since. */
 function complaint(root: string): string | undefined {
   const { command, env } = new Toolbox(root).qemu();
   let version: string;

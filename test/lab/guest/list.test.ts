@@ -167,7 +167,7 @@ describe('The commands pmem info and pmem explain', () => {
     const text = output(process.execPath, join(ROOT, 'dist', 'cli', 'main.js'), 'explain', place('dax-2m').path);
     assert.match(text, /granularity 'cache-line'/);
     assert.match(text, /Pages of 2 MiB/);
-    assert.match(text, /Nothing stands in the way/);
+    assert.match(text, /There is no obstacle/);
   });
 });
 

@@ -1,4 +1,4 @@
-/** Process 1 of the guest: sets the machine up, runs the command, tells how it went. */
+/** Process 1 of the guest: sets the machine up, runs the command, and reports its end. */
 
 import { spawn } from 'node:child_process';
 import { openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { MACHINE, OUTPUT, PLACES, type Plan, RESULTS, STATUS, type Status } from '../plan.js';
 import { setUp, tearDown } from './setup.js';
 
-/** The node of the virtio port of that name. There is no udev that would make links for them. */
+/** The node of the virtio port with this name. (The guest has no udev to make links.) */
 function port(name: string): string | undefined {
   const ports = '/sys/class/virtio-ports';
   const found = readdirSync(ports).find((one) => {
@@ -62,6 +62,6 @@ const plan = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as Plan
 const status = await perform(plan);
 const answer = port(STATUS);
 if (answer !== undefined) writeSync(openSync(answer, 'w'), `${JSON.stringify(status)}\n`);
-// Whoever started the guest ends it when the answer is there; at the latest this does.
+// The host ends the guest after the answer. If it does not, this does.
 writeFileSync('/proc/sysrq-trigger', 'o');
 setInterval(() => {}, 1000);

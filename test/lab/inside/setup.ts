@@ -1,4 +1,4 @@
-/** Runs in the guest: makes of the bare devices what the machine declares. */
+/** Runs in the guest: makes the machine's namespaces and file systems on the bare devices. */
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import type { Machine, Namespace } from '../machine.js';
 import type { Place, Plan } from '../plan.js';
 
-/** In the guest's own memory, whatever the machine has of that name. */
+/** In the guest's own memory, whatever the host has there. */
 const HOME = '/run/devices';
 
-/** Only those that are needed: an emulated CPU takes a while to load one. */
+/** The modules that the machine needs. An emulated CPU takes a while to load one. */
 function modulesOf({ nvdimms, legacy, soft, disks, virtioPmem }: Machine): string[] {
   const all = nvdimms.flatMap(({ namespaces }) => namespaces);
   const has = (mode: Namespace['mode']) => all.some((namespace) => namespace.mode === mode);
@@ -27,7 +27,7 @@ function modulesOf({ nvdimms, legacy, soft, disks, virtioPmem }: Machine): strin
   ];
 }
 
-/** Runs it; what it says is in the error's message when it fails. */
+/** Runs a program. If it fails, its output is in the error's message. */
 export function run(command: string, ...args: string[]): string {
   try {
     return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -51,7 +51,7 @@ function listed(): Listed[] {
   return text.trim() === '' ? [] : [JSON.parse(text)].flat();
 }
 
-/** The regions in the order of the NVDIMMs that they are on: `region0` is not always the first one's. */
+/** The regions in the order of their NVDIMMs: `region0` is not always on the first. */
 function regionsByDimm(): string[] {
   const regions = JSON.parse(run('ndctl', 'list', '--regions', '--dimms')) as {
     regions: { dev: string; mappings?: { dimm: string }[] }[];
@@ -96,9 +96,9 @@ function directory(name: string): string {
 }
 
 function makeFileSystem(type: 'ext4' | 'xfs', device: string): void {
-  // DAX wants blocks as large as pages; small file systems would get smaller ones.
+  // DAX needs blocks as large as pages. Small file systems would get smaller blocks.
   if (type === 'ext4') run('mkfs.ext4', '-q', '-F', '-b', '4096', device);
-  // Extents aligned to 2 MiB can be mapped by large pages; ext4 aligns them by itself.
+  // Large pages need extents aligned to 2 MiB. ext4 aligns them by itself.
   else run('mkfs.xfs', '-q', '-f', '-m', 'reflink=0', '-d', 'agcount=2,su=2m,sw=1', device);
 }
 
@@ -118,7 +118,7 @@ function namespacePlace(namespace: Namespace, { dev, blockdev, chardev, daxregio
   return { path: mount(namespace.fileSystem, device, namespace.name, 'dax'), device, namespace: dev };
 }
 
-/** The block device that QEMU was given this serial for. */
+/** The block device with this serial in QEMU. */
 function diskOf(serial: string): string {
   const name = readdirSync('/sys/block').find((one) => {
     return one.startsWith('vd') && readFileSync(`/sys/block/${one}/serial`, 'utf8').trim() === serial;
@@ -135,12 +135,12 @@ function barOf(): string {
     return id === '0x1af4 0x1110';
   });
   if (found === undefined) throw new Error('no ivshmem device');
-  // Unmapped until somebody decodes it.
+  // The BAR is not decoded until the device is enabled.
   execFileSync('sh', ['-c', `echo 1 >${join(devices, found, 'enable')}`]);
   return join(devices, found, 'resource2');
 }
 
-/** The namespace that a driver of libnvdimm's brought. */
+/** The namespace that a driver of libnvdimm made. */
 function namespaceFrom(provider: string): string {
   const bus = '/sys/bus/nd/devices';
   const found = readdirSync(bus).find((name) => {
@@ -152,7 +152,7 @@ function namespaceFrom(provider: string): string {
   return found;
 }
 
-/** Everything by its name. */
+/** Sets everything up. Returns the places by name. */
 export function setUp({ machine, format }: Pick<Plan, 'machine' | 'format'>): Record<string, Place> {
   const modules = modulesOf(machine);
   if (modules.length > 0) run('modprobe', '--config', '/dev/null', '--all', ...modules);
@@ -188,7 +188,7 @@ export function setUp({ machine, format }: Pick<Plan, 'machine' | 'format'>): Re
   return places;
 }
 
-/** Unmounts what {@link setUp} mounted, so that the images are as after a shutdown. */
+/** Unmounts what {@link setUp} mounted: the images are then as after a shutdown. */
 export function tearDown(): void {
   if (existsSync(HOME)) for (const name of readdirSync(HOME)) run('umount', '--lazy', join(HOME, name));
   run('sync');

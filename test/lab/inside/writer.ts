@@ -1,5 +1,5 @@
 /**
- * Runs in the guest: checks that every record acknowledged before is there, then writes more until it is killed.
+ * Runs in the guest: checks that every acknowledged record is there, then writes more until it is killed.
  * Arguments: the number of acknowledged records, and the names of the targets. Prints `checked N` or `lost …`, then
  * `acknowledged I` when record I is durable in all of them.
  */
@@ -9,10 +9,10 @@ import { Region } from 'pmem';
 import { Random } from '../../support/random.js';
 import { TARGETS, type Target } from './targets.js';
 
-/** Apart far enough that a record of a sparse file has a block of its own. */
+/** The distance of records, so that each has its own block in a sparse file. */
 const STRIDE = 4096;
 const BYTES = 56;
-/** More than fit into the queue of the virtio port. */
+/** More acknowledgements than fit into the queue of the virtio port. */
 const ON_THEIR_WAY = 256;
 
 function payload(record: number): Buffer {
@@ -27,7 +27,7 @@ function open({ path, options }: Target): Region {
   return Region.open(path, options);
 }
 
-/** Room for the last so many records; the next one takes the place of the oldest. */
+/** The number of records that fit. The next one replaces the oldest. */
 function slots(region: Region): number {
   return region.size / STRIDE;
 }
@@ -47,7 +47,7 @@ function isThere(region: Region, record: number): boolean {
   return region.load64(offset) === BigInt(record + 1) && found.equals(payload(record));
 }
 
-// What only the page cache has stays there, however long it takes until the kill comes.
+// The page cache must not be written back before the kill.
 writeFileSync('/proc/sys/vm/dirty_writeback_centisecs', '0');
 
 const acknowledged = Number(process.argv[2]);
@@ -56,8 +56,7 @@ const regions = targets.map(open);
 const lost = targets.flatMap(({ path }, i) => {
   const missing: string[] = [];
   const region = regions[i] as Region;
-  // Acknowledgements that were on their way to the host died with the guest: that many more records may have been
-  // written, in the oldest ones' place.
+  // Acknowledgements on their way to the host were lost with the guest. So more records than acknowledged may have replaced the oldest.
   for (let record = Math.max(0, acknowledged + ON_THEIR_WAY - slots(region)); record < acknowledged; record++) {
     if (!isThere(region, record)) missing.push(`${record} of ${path}`);
   }
