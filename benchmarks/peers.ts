@@ -96,26 +96,52 @@ function lmdb({ open }: Lmdb, path: string): Store {
   };
 }
 
-/** In a directory: on tmpfs flushed stores are taken for durable, on a disk they are made so. */
-function contest(name: string, directory: string, assumed: boolean, count: number, effort: Effort): CaseResult {
+type OpenStore = (path: string) => Store;
+
+/** What there is to compare with. */
+function peers(): Record<string, OpenStore> {
   const Database = optional<new (path: string) => Sqlite>('better-sqlite3');
   const library = optional<Lmdb>('lmdb');
-  const stores: Record<string, Store> = { 'fs + fdatasync': file(join(directory, 'file')) };
-  if (Database !== undefined) stores['SQLite'] = sqlite(Database, join(directory, 'database'));
-  if (library !== undefined) stores['lmdb'] = lmdb(library, join(directory, 'lmdb'));
-  const ours = pmem(join(directory, 'region'), assumed);
+  return {
+    'fs + fdatasync': file,
+    ...(Database === undefined ? {} : { SQLite: (path: string) => sqlite(Database, path) }),
+    ...(library === undefined ? {} : { lmdb: (path: string) => lmdb(library, path) }),
+  };
+}
+
+interface Place {
+  readonly name: string;
+  readonly directory: string;
+  /** On tmpfs flushed stores are taken for durable, on a disk an msync makes them so. */
+  readonly isAssumed: boolean;
+  /** Operations in one timed batch. */
+  readonly count: number;
+}
+
+function contest(place: Place, open: Record<string, OpenStore>, effort: Effort): CaseResult {
+  const { name, directory, isAssumed, count } = place;
+  const at = (store: string) => join(directory, store.replaceAll(/\W+/g, '-'));
+  const stores = Object.entries(open).map(([peer, make]): [string, Store] => [peer, make(at(peer))]);
+  const ours = pmem(at('region'), isAssumed);
   try {
-    const peers = Object.fromEntries(Object.entries(stores).map(([peer, { batch }]) => [peer, batch]));
-    return measure({ case: `record of ${RECORD} B, ${name}`, count, ours: ours.batch, peers }, effort, 20 * count);
+    const batches = Object.fromEntries(stores.map(([peer, { batch }]) => [peer, batch]));
+    const one = { case: `record of ${RECORD} B, ${name}`, count, ours: ours.batch, peers: batches };
+    return measure(one, effort, 20 * count);
   } finally {
-    for (const store of [ours, ...Object.values(stores)]) store.close();
+    for (const [, store] of stores) store.close();
+    ours.close();
   }
 }
 
 export function peersSuite({ directory }: SuiteContext, effort: Effort): CaseResult[] {
   const disk = mkdtempSync(join(tmpdir(), 'pmem-bench-'));
+  const places: Place[] = [
+    { name: 'in memory', directory, isAssumed: true, count: 100 },
+    { name: 'on disk', directory: disk, isAssumed: false, count: 2 },
+  ];
   try {
-    return [contest('in memory', directory, true, 100, effort), contest('on disk', disk, false, 2, effort)];
+    const open = peers();
+    return places.map((place) => contest(place, open, effort));
   } finally {
     rmSync(disk, { recursive: true, force: true });
   }
