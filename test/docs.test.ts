@@ -151,10 +151,29 @@ describe('The pages', () => {
     assert.deepEqual(missing, []);
   });
 
-  it('name source files that there are', () => {
-    const sources = ['lib', 'native', 'test', 'benchmarks'].flatMap((folder) =>
-      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((path) => `/${folder}/${path}`),
+  /** Of the repository, not of what is built in it. */
+  function sourceFiles(): string[] {
+    return ['lib', 'native', 'test', 'benchmarks'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+        .filter((path) => /\.(?:ts|cc|h|cjs|mjs)$/.test(path) && !path.includes('/build/'))
+        .map((path) => `/${folder}/${path}`),
     );
+  }
+
+  it('name functions and classes that there are', () => {
+    const all = sourceFiles()
+      .filter((path) => !path.startsWith('/test/docs.test.ts'))
+      .map((path) => readFileSync(join(ROOT, path), 'utf8'))
+      .join('\n');
+    const page = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+    const names = [...page.matchAll(/`(?:\w+(?:::|\.))?([A-Za-z]\w*)(?:\(\))?`/g)].map(([, name = '']) => name);
+    const missing = names.filter((name) => /[a-z][A-Z]|_/.test(name) && !new RegExp(`\\b${name}\\b`).test(all));
+    assert(names.length > 20);
+    assert.deepEqual(missing, []);
+  });
+
+  it('name source files that there are', () => {
+    const sources = sourceFiles();
     const missing = ['ARCHITECTURE.md', 'CONTRIBUTING.md'].flatMap((page) =>
       [...readFileSync(join(ROOT, page), 'utf8').matchAll(/`([\w./-]+\.(?:ts|cc|h|cjs|mjs))`/g)]
         .map(([, name = '']) => name)
