@@ -180,6 +180,12 @@ describe('The pages', () => {
         .filter((name) => !sources.some((path) => path.endsWith(`/${name}`)))
         .map((name) => `${page}: ${name}`),
     );
+    for (const picture of readdirSync(join(ROOT, 'docs', 'pictures'))) {
+      const text = readFileSync(join(ROOT, 'docs', 'pictures', picture), 'utf8');
+      for (const [name] of text.matchAll(/\b(?:lib|native)\/[\w/-]+\.(?:ts|cc|h)\b/g)) {
+        if (!sources.includes(`/${name}`)) missing.push(`${picture}: ${name}`);
+      }
+    }
     assert.deepEqual(missing, []);
   });
 
