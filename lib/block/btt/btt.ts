@@ -72,8 +72,8 @@ const OPEN = Symbol('open');
  * those of a later turn of the event loop complete it.
  *
  * **Exclusion.** Two writers would give the same free block to two sectors. So a BTT that is open to store, a repair and a format
- * are alone in this process (`ERR_PMEM_BUSY`); readers, also a check, share. Regions are told apart by the bytes of the
- * file or device that they map, in whatever thread they were opened, attached or sliced; any other Memory by being the same
+ * are alone in this process (`ERR_PMEM_BUSY`); readers, also a check, share. Regions are the same memory where they map the same
+ * bytes of a file or device, in whatever thread they were opened, attached or sliced; any other Memory where it is the same
  * object. A BTT that was forgotten counts until it is collected, its Region is closed, or its thread ends. Other processes are
  * excluded by the Region's lock.
  *

@@ -33,7 +33,13 @@ export function fileOfCaller(): string | undefined {
   return filesOnStack()?.[2] ?? undefined;
 }
 
-/** Whether a function of the file may be on the call stack: true where V8 does not tell. */
+/** The functions that ask, innermost first: the one that captures the stack, {@link mayBeRunning}, and its caller. */
+const ASKING = 3;
+
+/**
+ * Whether a function of the file may be on the call stack beyond the caller: true where V8 does not tell. The caller does not count,
+ * because a bundle has all functions in one file.
+ */
 export function mayBeRunning(file: string | undefined): boolean {
-  return file === undefined || (filesOnStack()?.includes(file) ?? true);
+  return file === undefined || (filesOnStack()?.slice(ASKING).includes(file) ?? true);
 }

@@ -2,20 +2,20 @@
  * Tells a change of an arena that was interrupted from one that still runs.
  *
  * JavaScript can end between any two statements (the timeout of a vm, `worker.terminate`), and then no `finally` runs. So a change is
- * marked before its first step, and the mark is taken off after its last one. Who finds the mark has come upon one of two things:
+ * marked before its first step, and the mark is removed after its last one. A call that finds the mark has met one of two things:
  *
- * - **a change that was interrupted.** The flog says how far it came, and it can be completed from there;
- * - **a change that still runs**, further up on this call stack: one of its calls to the memory ran somebody's code, and that
- *   called back. It must not be completed, and nothing else may be stored: the memory's call goes on afterwards, perhaps by storing
- *   into a block that would be another sector's by then. So a change cannot just notice that it was overtaken, and give up.
+ * - **An interrupted change.** The flog says how far it came, and it can be completed from there.
+ * - **A change that still runs**, further up on this call stack: one of its calls to the memory ran foreign code, which called back.
+ *   It must not be completed, and nothing else may be stored: the memory's own call has not returned yet, and may then store into a
+ *   block that would be another sector's by that time. So it is not enough that a change notices, and gives up.
  *
- * A Region runs nobody's code: there a mark always means an interruption. For any other Memory the call that finds the mark is
- * refused, and a microtask looks again: as a rule the stack of the marked change is gone by then. A microtask alone does not prove
- * it, because whoever lets the event loop turn within a call (`process._tickCallback`, addons that wait in this way) runs microtasks
- * on top of it; a timer would prove no more. What proves it is that the call stack has no function of the file that makes changes.
+ * A Region runs no foreign code: there a mark always means an interruption. For any other Memory, the call that finds the mark is
+ * refused, and a microtask looks again, when the call stack of the marked change is usually gone. A microtask alone is no proof:
+ * code that lets the event loop turn within a call (`process._tickCallback`, addons that wait in this way) runs microtasks on top of
+ * that call; a timer would be no better. The proof is a call stack without functions of the file that makes changes.
  *
- * What was considered instead: a generator does not say whether it still runs or was ended; async_hooks does not tell how deep it
- * is; a stack pointer proves the end of a call only to calls that are less deep.
+ * Alternatives that do not work: a generator is "running" also after an interruption; async_hooks does not give its depth; a stack
+ * pointer proves the end of a call only to calls that are less deep.
  */
 
 import type { Memory } from '../../memory/memory.js';
