@@ -387,8 +387,8 @@ describe('reconfigure', () => {
       throwsCode(call(device, 'devdax'), 'ERR_INVALID_ARG_VALUE');
     }
     throwsCode(call('dax9.0', 'devdax'), 'ENODEV', { message: /there are: dax0\.0, dax0\.1/ });
-    for (const mode of [undefined, null, 'ram', 'toString', 1])
-      throwsCode(call('dax0.0', mode), 'ERR_INVALID_ARG_VALUE');
+    for (const mode of [undefined, null, 1]) throwsCode(call('dax0.0', mode), 'ERR_INVALID_ARG_TYPE');
+    for (const mode of ['ram', 'toString']) throwsCode(call('dax0.0', mode), 'ERR_INVALID_ARG_VALUE');
     throwsCode(call('dax0.0', 'devdax', null), 'ERR_INVALID_ARG_TYPE');
     throwsCode(call('dax0.0', 'devdax', { force: 1 }), 'ERR_INVALID_ARG_TYPE');
     throwsCode(call('dax0.0', 'devdax', { yes: true }), 'ERR_INVALID_ARG_VALUE');

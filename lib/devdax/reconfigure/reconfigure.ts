@@ -1,6 +1,6 @@
 /** The mode of a DAX device, for users: a device that is mapped, or ordinary memory. */
 
-import { wrongValue } from '../../errors.js';
+import { wrongType, wrongValue } from '../../errors.js';
 import { daxDeviceNamed } from '../../linux/dax/named.js';
 import { autoOnline, blockSize, memoryBlocks } from '../../linux/memory-blocks.js';
 import { booleanOption, ownOptions } from '../../options.js';
@@ -61,6 +61,8 @@ export interface OnlineMemory {
   readonly autoOnline: string | undefined;
 }
 
+const MODES = "'devdax' or 'system-ram'";
+
 function checkOptions(given: ReconfigureOptions): SwitchOptions {
   const options = ownOptions(given, ['online', 'movable', 'force', 'destroyData']);
   return {
@@ -79,7 +81,8 @@ export function reconfigureBy(
   options: ReconfigureOptions = {},
 ): Reconfigured {
   const checked = checkOptions(options);
-  if (mode !== 'devdax' && mode !== 'system-ram') throw wrongValue('mode', "'devdax' or 'system-ram'", mode);
+  if (typeof mode !== 'string') throw wrongType('mode', MODES, mode);
+  if (mode !== 'devdax' && mode !== 'system-ram') throw wrongValue('mode', MODES, mode);
   const { host } = kernel;
   const dax = daxDeviceNamed(device, host);
   const changed = modeOf(dax.directory) !== mode;
