@@ -62,4 +62,8 @@ describe('The sources of the library', () => {
     const writers = filesWith(/stream\.write\(/).filter((name) => name.startsWith('cli/'));
     assert.deepEqual(writers, ['cli/terminal/emit.ts']);
   });
+
+  it('write messages with a POSIX code by posixError only', () => {
+    assert.deepEqual(filesWith(/PmemError\(\s*'E(?!RR_)[A-Z0-9]+'|['`]E(?!RR_)[A-Z0-9]+: /), []);
+  });
 });
