@@ -1,4 +1,4 @@
-/** Wrong arguments of everything in `pmem/testing`. */
+/** Wrong arguments of all functions of `pmem/testing`. */
 
 import assert from 'node:assert/strict';
 import vm from 'node:vm';

@@ -1,4 +1,4 @@
-/** Sound programs pass, and each of their flushes and drains is needed; flawed ones are caught, at the right line. */
+/** Sound programs pass, and need each of their flushes and drains. Flawed programs fail, and the story names the right line. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import {
 import { throwsCode } from '../support/errors.js';
 import { appends, longRecovery, updates } from './programs.js';
 
-/** The violation that must be found. */
+/** The violation that exploring must find. */
 function violation<Recovered, Detail>(options: CrashOptions<Recovered, Detail>): CrashConsistencyError {
   try {
     exploreCrashes(options);
@@ -98,7 +98,7 @@ describe('exploreCrashes', () => {
 
   describe('finds that a commit record', () => {
     const body = 0x0807_0605_0403_0201n;
-    /** The body is durable; the record says whether it counts, and is whole or not there. */
+    /** The body is durable. The record says whether it counts, and must be whole or absent. */
     function commits(commit: (memory: Memory) => void, offset: number, length: number): CrashOptions<string, never> {
       const whole = SimulatedMemory.create({ size: 128 });
       commit(whole);
@@ -200,7 +200,7 @@ describe('exploreCrashes of a long recovery', () => {
   });
 
   it('crashes it in other places from image to image, where the budget is too small for all', () => {
-    // Two epochs in a hundred fit into each recovery's part; what recovery does differs from image to image.
+    // Each recovery's part allows crashes at two drains of a hundred. What recovery does differs from image to image.
     const options = longRecovery(100, 50);
     const varied: typeof options = {
       ...options,

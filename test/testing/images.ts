@@ -1,4 +1,4 @@
-/** All images that the explorer makes of a program, and all that there are by another, plainer, reckoning. */
+/** All images that exploreCrashes makes of a program, and all that a plainer model gives. */
 
 import type { Memory } from 'pmem';
 import { exploreCrashes } from 'pmem/testing';
@@ -36,7 +36,7 @@ export function perform(memory: Memory, step: Step): void {
   }
 }
 
-/** Performs the step on a slice that begins and ends somewhere around it. */
+/** Performs the step on a slice around its range. */
 export function performOnSlice(memory: Memory, step: Step, random: Random): void {
   if (step.op === 'drain') {
     memory.slice(random.below(memory.size)).drain();
@@ -80,7 +80,7 @@ export function exploredImages(size: number, workload: (memory: Memory) => void,
   return points;
 }
 
-/** Part of a store that is there or not, or of which a half may be there. */
+/** A part of a store that arrives or not, or of which a half may arrive. */
 interface Atom {
   readonly at: number;
   readonly bytes: Buffer;
@@ -95,7 +95,7 @@ function halves(base: Buffer, { at, bytes }: Atom): [Atom[], Atom[]] {
   return [changing.slice(0, half), changing.slice(half)];
 }
 
-/** What happened to one line since it was last known: the stores, each of atoms, and how many of them are flushed. */
+/** One line: its durable bytes, the stores since, each made of atoms, and how many of these are flushed. */
 interface Line {
   base: Buffer;
   stores: Atom[][];
@@ -108,7 +108,7 @@ function applied(base: Buffer, atoms: readonly Atom[]): Buffer {
   return bytes;
 }
 
-/** Everything that a power cut can make of a line: some whole stores, and a part of the next. */
+/** All bytes that a power cut can leave of a line: some whole stores, and a part of the next one. */
 function contents({ base, stores }: Line): string[] {
   const found = new Set<string>([base.toString('hex')]);
   let before = base;
@@ -116,7 +116,7 @@ function contents({ base, stores }: Line): string[] {
     for (let subset = 0; subset < 2 ** atoms.length; subset++) {
       const some = atoms.filter((_, i) => Math.floor(subset / 2 ** i) % 2 === 1);
       found.add(applied(before, some).toString('hex'));
-      // One atom of those left out tears instead.
+      // One of the atoms left out tears.
       for (const atom of atoms.filter((one) => one.tears && !some.includes(one))) {
         for (const half of halves(before, atom)) found.add(applied(before, [...some, ...half]).toString('hex'));
       }
@@ -126,7 +126,7 @@ function contents({ base, stores }: Line): string[] {
   return [...found];
 }
 
-/** What can be told from the contract alone, step by step and line by line. */
+/** The Memory contract, step by step and line by line. */
 export class PlainModel {
   readonly #lines: Line[];
 

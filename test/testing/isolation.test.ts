@@ -1,4 +1,4 @@
-/** One image knows nothing of another, nor the instrument of the program it measures. */
+/** Images do not influence each other, and exploring does not influence the program. */
 
 import assert from 'node:assert/strict';
 import type { Memory } from 'pmem';
@@ -17,7 +17,7 @@ function workload(memory: Memory): void {
   memory.write(120, Buffer.alloc(16, 2));
 }
 
-/** Changes everything in every way there is, durably or not. */
+/** Changes the memory by every call, durably or not. */
 function vandalise(memory: Memory, random: Random): void {
   const view = memory.view(random.below(200), 200);
   view.fill(random.below(256));
@@ -87,7 +87,7 @@ describe('An image of exploreCrashes', () => {
   });
 
   it('of a crash during recovery has the stores of recovery alone in flight', () => {
-    // Recovery stores 1, 2 and 3, one line each, draining the first: the second run finds some of it.
+    // Recovery stores 1, 2 and 3, one line each, and drains the first. The second run finds some of these.
     const found = new Set<string>();
     exploreCrashes({
       size: SIZE,

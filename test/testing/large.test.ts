@@ -1,4 +1,4 @@
-/** Large memory and large copies: an image costs what changes, and a copy is one thing to lose. */
+/** Large memory and large copies: an image costs what it changes, and a copy is lost as a whole. */
 
 import assert from 'node:assert/strict';
 import { CrashConsistencyError, type CrashOptions, exploreCrashes } from 'pmem/testing';
@@ -6,7 +6,7 @@ import { CrashConsistencyError, type CrashOptions, exploreCrashes } from 'pmem/t
 const BLOCK = 4096;
 const FIRST = 2 ** 20;
 
-/** Blocks far apart in 16 MiB, each written anew and then taken into use by a word. */
+/** Blocks far apart in 16 MiB: each version is written, and then a word points to it. */
 function blocks(flaw?: 'no flush'): CrashOptions<Buffer | undefined, number> {
   const content = (version: number) => Buffer.alloc(BLOCK, version + 1);
   return {

@@ -11,7 +11,7 @@ import {
 } from 'pmem/testing';
 import { throwsCode } from '../support/errors.js';
 
-/** Relies on two words being in one line: the second counts once it is there, and so does the first. */
+/** Needs two words in one line: the second must not arrive before the first. */
 const TWO_WORDS: CrashOptions<bigint[], number> = {
   size: 4096,
   workload: (memory, crash) => {

@@ -1,4 +1,4 @@
-/** What a power cut can leave, rule by rule, and against a plainer model of the same rules. */
+/** What a power cut can leave: rule by rule, and compared with a plainer model of the same rules. */
 
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
@@ -74,7 +74,7 @@ describe('A power cut on simulated memory', () => {
     }
   });
 
-  /** The words, each once, that may be at the offset. */
+  /** The values that the word at the offset can have. */
   function wordsAt(offset: number, workload: (memory: Memory) => void): string[] {
     const images = exploredImages(64, workload).at(-1) ?? new Set<string>();
     return [...new Set([...images].map((image) => image.slice(2 * offset, 2 * offset + 16)))].sort();
@@ -116,7 +116,7 @@ describe('A power cut on simulated memory', () => {
 
   it('tears one word of a line between its bytes, with any of the other words', () => {
     const images = exploredImages(64, (memory) => memory.write(4, Buffer.alloc(16, 9))).at(-1) as Set<string>;
-    // Eight subsets of three words, and each of them halved in two ways with four subsets of the others.
+    // Eight subsets of three words. And each of the words halved in two ways, with four subsets of the others.
     assert.equal(images.size, 8 + 3 * 2 * 4);
   });
 
@@ -308,7 +308,7 @@ describe('A slice of SimulatedMemory', () => {
     for (const lineOffset of [8, 20, 56]) {
       for (let seed = 1; seed <= 20; seed++) {
         const random = new Random(seed);
-        // Aligned words only: of others the first may lie outside of the memory.
+        // Without store64, whose offsets are not aligned here.
         const steps = Array.from({ length: 6 }, () => randomStep(random)).filter(({ op }) => op !== 'store64');
         const images = (run: (memory: Memory, step: Step) => void) =>
           exploredImages(
@@ -355,7 +355,7 @@ describe('A slice of SimulatedMemory', () => {
   });
 });
 
-/** Few words at a time, so that all images can be made. */
+/** A step of few words, so that exploring makes all images. */
 function randomStep(random: Random): Step {
   const offset = random.below(SIZE - 24);
   const length = random.below(20);

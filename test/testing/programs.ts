@@ -1,4 +1,4 @@
-/** The structures, ready to be explored. */
+/** Programs with the structures, as options of exploreCrashes. */
 
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
@@ -8,7 +8,7 @@ import { type Pair, type Flaw as PairFlaw, UndoPair } from './structures/undo-pa
 
 const TEXTS = ['one', 'a text that goes on into the second line, and that is not all of it', 'three'];
 
-/** Appends, and expects what was appended, with or without the last one. */
+/** Appends. Expects all appended entries, with or without the one under way. */
 export function appends(flaw?: LogFlaw): CrashOptions<string[], string> {
   return {
     size: 1024,
@@ -26,8 +26,8 @@ export function appends(flaw?: LogFlaw): CrashOptions<string[], string> {
 }
 
 /**
- * Recovery takes `steps` durable steps of two lines each. In one of them a marker can arrive before the data that it promises, which only the
- * recovery after that sees.
+ * Recovery takes `steps` durable steps of two lines each. In one of them a marker can arrive before its data. Only the next recovery sees
+ * that.
  */
 export function longRecovery(steps: number, flawed: number | undefined): CrashOptions<boolean, never> {
   const data = 128 * (steps + 1);
@@ -62,10 +62,10 @@ const PAIRS: readonly Pair[] = [
   [10n, 90n],
   [20n, 80n],
 ];
-/** What recovery goes on with, so that crashes in it show what it left behind. */
+/** Recovery's next update. Crashes in it show whether the recovered state is usable. */
 const NEXT: Pair = [30n, 70n];
 
-/** Updates, and expects the pair before or after; recovery goes on to work. */
+/** Updates. Expects the pair before or after the update under way. Recovery goes on to work. */
 export function updates(flaw?: PairFlaw): CrashOptions<Pair, Pair> {
   return {
     size: 512,

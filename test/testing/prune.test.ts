@@ -1,4 +1,4 @@
-/** Images left out hide nothing: with and without leaving them out, the same is found. */
+/** Pruning hides nothing: exploring finds the same with and without it. */
 
 import assert from 'node:assert/strict';
 import type { Memory } from 'pmem';
@@ -20,7 +20,7 @@ function randomStep(random: Random): Step {
   const offset = random.below(WORDS) * 8;
   switch (random.below(7)) {
     case 0:
-      // Some that tear within words: few bytes, as all images have to be made.
+      // Some tear within words. Few bytes, because exploring makes all images.
       return random.below(2) === 0
         ? { op: 'write', offset, bytes: random.bytes(8) }
         : { op: 'write', offset: random.below(SIZE - 16), bytes: random.bytes(1 + random.below(7)) };
@@ -60,7 +60,7 @@ function wander(memory: Memory, seed: number, steps: number): number {
   return state;
 }
 
-/** A program, a recovery and a check that mean nothing, but are wrong on a few images. */
+/** A random program, recovery and check, which fail on a few images. */
 function nonsense(seed: number): CrashOptions<number, number> {
   const random = new Random(seed);
   const steps = Array.from({ length: 4 + random.below(8) }, () => randomStep(random));
@@ -69,7 +69,7 @@ function nonsense(seed: number): CrashOptions<number, number> {
   const start = random.below(2 ** 31);
   return {
     size: SIZE,
-    // Words stay aligned.
+    // A multiple of 8 keeps words aligned.
     lineOffset: 8 * (seed % 8),
     budget: 1e7,
     seed,
@@ -86,7 +86,7 @@ function nonsense(seed: number): CrashOptions<number, number> {
     },
     recover(memory) {
       const found = wander(memory, start, 3);
-      // Not every image needs a repair, and what is repaired depends on what is there.
+      // Some images need a repair, which depends on their bytes.
       if ((found & 1) === 0) return found;
       for (const [i, offset] of repairs.entries()) {
         memory.store64(offset, BigInt(i + 1));
@@ -136,7 +136,7 @@ describe('exploreCrashes with prune', () => {
           pruned += some.pruned;
         }
       }
-      // Otherwise the comparison would prove little.
+      // With fewer the comparison would prove little.
       assert(failing > 20 && passing > 20, `${failing} fail, ${passing} pass`);
       assert(pruned > 1000, `${pruned} pruned`);
     });

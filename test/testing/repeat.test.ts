@@ -1,4 +1,4 @@
-/** The same seed does the same, and a token brings a failure back. */
+/** The same seed gives the same exploration, and a token repeats a failure. */
 
 import assert from 'node:assert/strict';
 import { CrashConsistencyError, type CrashOptions, type CrashStatistics, exploreCrashes } from 'pmem/testing';
@@ -6,7 +6,7 @@ import { throwsCode } from '../support/errors.js';
 import { Random } from '../support/random.js';
 import { appends, updates } from './programs.js';
 
-/** A workload with so much in flight that images are drawn at random; one in some thousands is wrong. */
+/** A workload with so much in flight that images are random. One in some thousands is wrong. */
 function large(seed: number, wrong: (words: readonly bigint[]) => boolean): CrashOptions<bigint[], never> {
   return {
     size: '64KiB',
@@ -38,7 +38,7 @@ function caught(options: CrashOptions<never, never>): CrashConsistencyError {
   throw new assert.AssertionError({ message: 'no violation was found' });
 }
 
-/** For functions that do not care what is found. */
+/** Drops the types of the options. */
 function any<Recovered, Detail>(options: CrashOptions<Recovered, Detail>): CrashOptions<never, never> {
   return options as unknown as CrashOptions<never, never>;
 }

@@ -1,15 +1,15 @@
-/** A log without checksums, whose entries count when a word says so; and ways to get it wrong. */
+/** A log without checksums, with a word that counts its entries. And ways to get it wrong. */
 
 import type { Memory } from 'pmem';
 
-/** What is wrong with it. */
+/** A flaw of the log. */
 export type Flaw = 'no flush' | 'no drain' | 'commit first' | 'short flush' | 'torn commit' | 'needless flush';
 
 const ENTRY = 128;
-/** Entries begin behind the line of the commit word. */
+/** Entries begin after the line of the commit word. */
 const FIRST = 64;
 
-/** The first word counts the entries; each is a word with its length, and its text. */
+/** The first word counts the entries. An entry is a word with its length, and its text. */
 export class AppendLog {
   readonly #memory: Memory;
   readonly #flaw: Flaw | undefined;
@@ -46,7 +46,7 @@ export class AppendLog {
     memory.persist(0, 8); // the end
   }
 
-  /** Takes the sum of the lengths into the commit, as if sixteen bytes could not be torn. */
+  /** Has the sum of the lengths in the commit too, as if a power cut could not tear sixteen bytes. */
   #appendTorn(offset: number, entry: Buffer, count: number): void {
     const commit = Buffer.alloc(16);
     commit.writeBigUInt64LE(BigInt(count));

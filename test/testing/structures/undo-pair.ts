@@ -1,8 +1,8 @@
-/** Two words in two lines that change together, by means of an undo log; and ways to get it wrong. */
+/** Two words in two lines that change together, by an undo log. And ways to get it wrong. */
 
 import type { Memory } from 'pmem';
 
-/** What is wrong with it. */
+/** A flaw of the recovery. */
 export type Flaw = 'recovery forgets first' | 'recovery does not flush' | 'recovery drains too late';
 
 const FIRST = 64;
@@ -15,7 +15,7 @@ export type Pair = readonly [bigint, bigint];
 export class UndoPair {
   readonly #memory: Memory;
 
-  /** Opens what is there, and undoes an update that was cut short. */
+  /** Opens the pair, and undoes an unfinished update. */
   constructor(memory: Memory, flaw?: Flaw) {
     this.#memory = memory;
     if (memory.load64(VALID) === 0n) return;
@@ -48,7 +48,7 @@ export class UndoPair {
     memory.persist(VALID, 8);
   }
 
-  /** Not flushed: until the next update is durable, the log holds what the words hold, and undoing again does no harm. */
+  /** Without a flush: until the next update, the log holds what the words hold, and a second undo does no harm. */
   #forget(): void {
     this.#memory.store64(VALID, 0n);
   }
