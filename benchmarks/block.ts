@@ -1,4 +1,4 @@
-/** Suite `block`: sectors, raw and of a BTT, against libpmemblk and against files. */
+/** Suite `block`: sectors of a disk and of a BTT, compared with libpmemblk and with files. */
 
 import { closeSync, fdatasyncSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,10 +10,10 @@ import { type Batch, type CaseResult, type Contest, type Effort, measure, timed 
 import type { SuiteContext } from './run.js';
 
 const SIZE = 96 * 2 ** 20;
-/** What the operations walk through. */
+/** Bytes that the operations walk through. */
 const WINDOW = 64 * 2 ** 20;
 
-/** Bytes of an operation, of a sector, and how many operations take some 50 microseconds or more. */
+/** Bytes of an operation and of a sector, and a number of operations that takes some 50 microseconds or more. */
 const CASES: readonly [bytes: number, sectorSize: 512 | 4096, count: number][] = [
   [512, 512, 100],
   [4096, 4096, 50],
@@ -22,7 +22,7 @@ const CASES: readonly [bytes: number, sectorSize: 512 | 4096, count: number][] =
 
 type Kind = 'read' | 'write';
 
-/** Durable on return: a BTT's writes are. */
+/** With fua, as a BTT's writes are always durable on return. */
 function ours(device: BlockDevice, kind: Kind, bytes: Buffer): Batch {
   const sectors = bytes.length / device.sectorSize;
   const window = WINDOW / device.sectorSize;
@@ -50,7 +50,7 @@ function file(fd: number, kind: Kind, bytes: Buffer, sync: boolean): Batch {
   });
 }
 
-/** A file of zeroes, written once, so that its pages are there. */
+/** A file of zeroes. It is written once, so that it has all its pages. */
 function openFile(path: string): number {
   const fd = openSync(path, 'w+', 0o600);
   ftruncateSync(fd, SIZE);
@@ -58,7 +58,7 @@ function openFile(path: string): number {
   return fd;
 }
 
-/** Every device, pool and file is written through once before it is measured. */
+/** Every device, pool and file is written once before its measurement. */
 function fill(device: BlockDevice): void {
   const piece = Buffer.alloc(2 ** 20);
   for (let at = 0; at < WINDOW; at += piece.length) device.write(at / device.sectorSize, piece);
@@ -92,7 +92,7 @@ export function blockSuite({ directory, root }: SuiteContext, effort: Effort): C
       for (const device of [raw, btt]) fill(device);
       const pool = libpmemblk?.create(join(directory, `pool-${bytes}`), sectorSize, SIZE);
       const source = Buffer.alloc(bytes, 0xa5);
-      // Blocks of a pool that were never written are not read from memory.
+      // libpmemblk does not read from memory the blocks that were never written.
       libpmemblk?.write(pool, source, WINDOW / sectorSize, 0, WINDOW / bytes);
       for (const [name, device] of Object.entries({ raw, btt })) {
         for (const kind of ['read', 'write'] as const) {

@@ -1,4 +1,4 @@
-/** The peer `daxio`: PMDK's tool, made to take a file for a device. */
+/** The peer `daxio`: PMDK's tool, with a shim that presents files as devices. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -6,10 +6,10 @@ import { join } from 'node:path';
 
 const DAXIO = '/usr/bin/daxio';
 
-/** Runs daxio with these words; the files are devices to it. */
+/** Runs daxio with these arguments. It takes the files for devices. */
 export type Daxio = (words: readonly string[], devices: readonly string[]) => void;
 
-/** Undefined, with a note, where daxio is not installed. */
+/** Undefined, with a note, if daxio is not installed. */
 export function loadDaxio(root: string, directory: string): Daxio | undefined {
   if (!existsSync(DAXIO)) {
     process.stderr.write('daxio is not installed (apt-get install pmdk-tools): measuring without that peer\n');

@@ -1,4 +1,4 @@
-/** Suite `devdax`: what the size of pages is worth, and copies against daxio and dd. */
+/** Suite `devdax`: the effect of the page size, and copies compared with daxio and dd. */
 
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
@@ -13,7 +13,7 @@ import type { SuiteContext } from './run.js';
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
-/** As much as there is room for three times, and no more than `most`: a power of two. */
+/** The largest power of two that fits three times, at most `most`. */
 function windowSize(most: number): number {
   const free = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
   return 2 ** Math.floor(Math.log2(Math.min(most, (Number(free) * 1024) / 3)));
@@ -73,14 +73,14 @@ function run(name: string, words: readonly string[]): string {
   return stdout;
 }
 
-/** A whole process, from start to end: what people wait for. */
+/** The time of a whole process, from start to end. */
 function command(name: string, words: readonly string[]): Batch {
   return timed(() => {
     run(name, words);
   });
 }
 
-/** The time from which the command tells its speed, as dd does: all but the start of Node. */
+/** The time from which the command computes its speed, as dd does: without the start of Node.js. */
 function ownClock(words: readonly string[]): Batch {
   return () => JSON.parse(run(process.execPath, [...words, '--json'])).seconds * 1e9;
 }
@@ -92,13 +92,13 @@ function fillFile(path: string, size: number): void {
   closeSync(fd);
 }
 
-/** A file that only mapping fills, as on hugetlbfs. */
+/** A file that can only be filled through a mapping, as on hugetlbfs. */
 function fillMapped(path: string, size: number): void {
   using region = Region.open(path, { create: true, size });
   region.fill(0, size, 0xa5);
 }
 
-/** What stands for two devices and a file. */
+/** Files in place of two devices, and a file. */
 interface Places {
   readonly device: string;
   readonly other: string;
@@ -140,7 +140,7 @@ function contestsOf(
   ];
 }
 
-/** Pages of 4 KiB are those of a file in the page cache, whose faults count too; those of 2 MiB are a device's. */
+/** Pages of 4 KiB are a file's in the page cache, with its faults. Pages of 2 MiB are a device's. */
 function copies(
   { directory, root }: SuiteContext,
   effort: Effort,
@@ -168,7 +168,7 @@ function copies(
   }
 }
 
-/** Page sizes first: they need the memory that the copies fill. */
+/** Page sizes first: they need memory that the copies fill later. */
 export function devdaxSuite(context: SuiteContext, effort: Effort): CaseResult[] {
   const cases = pages(context, effort);
   const size = windowSize(Math.min(4 * GIB, effort.most));

@@ -1,4 +1,4 @@
-/** A hugetlbfs with as much room as is needed, for the time of a suite. Needs root. */
+/** A hugetlbfs of the needed size, for the time of a suite. Needs root. */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,11 +8,11 @@ import { join } from 'node:path';
 const PAGE = 2 ** 21;
 const PATHS = '/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Where huge pages are counted, and how a hugetlbfs comes and goes; tests play it. */
+/** The counter of huge pages, and the commands that mount and unmount. Tests replace it. */
 export interface HugePageHost {
   readonly count: string;
   readonly meminfo: string;
-  /** Commands; the directory comes last. */
+  /** Commands, without their last argument, the directory. */
   readonly mount: readonly [string, ...string[]];
   readonly umount: readonly [string, ...string[]];
 }
@@ -27,7 +27,7 @@ const HOST: HugePageHost = {
 /** A directory for files on pages of 2 MiB. */
 export interface HugePages {
   readonly directory: string;
-  /** Gives the pages back, also where the directory cannot be unmounted, which it then throws. */
+  /** Gives the pages back, even if the directory cannot be unmounted. It throws in that case. */
   unmount(): void;
 }
 
@@ -36,8 +36,8 @@ function run([command, ...words]: readonly [string, ...string[]], directory: str
 }
 
 /**
- * Does what `unmount` does if this process ends without it, however that is: a signal's listener would have to wait for the
- * measuring. Told by the end of its standard input. What others reserved meanwhile is theirs: a difference is taken away.
+ * A process that does the work of `unmount` if this process ends without it: a signal's listener would wait for the measurement. It learns of
+ * the end from its standard input. It subtracts the pages that were added, so that pages which others reserved meanwhile stay.
  */
 const WATCH = `trap '' INT TERM HUP
 read -r _
@@ -50,21 +50,21 @@ rmdir "$(dirname "$kept")"`;
 
 function watch(directory: string, kept: string, { count, umount }: HugePageHost): ChildProcess {
   const words = ['-c', WATCH, 'sh', directory, kept, count, ...umount];
-  // As root: what runs is the system's, not whatever PATH finds.
+  // By absolute paths, because this runs as root.
   const child = spawn('/bin/sh', words, { detached: true, env: { PATH: PATHS }, stdio: ['pipe', 'ignore', 'ignore'] });
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();
   return child;
 }
 
-/** Undefined, with a note, where so many bytes cannot be had. */
+/** Undefined, with a note, if so many bytes are not available. */
 export function mountHugePages(bytes: number, host: HugePageHost = HOST): HugePages | undefined {
   const counted = () => Number(readFileSync(host.count, 'utf8'));
   const free = () => Number(/^HugePages_Free: *(\d+)$/m.exec(readFileSync(host.meminfo, 'utf8'))?.[1] ?? 0);
   const pages = Math.ceil(bytes / PAGE);
   const home = mkdtempSync(join(tmpdir(), 'pmem-huge-'));
   const directory = mkdtempSync(join(home, 'mounted-'));
-  /** How many pages are to be given back. */
+  /** Number of pages to give back. */
   const kept = join(home, 'kept');
   const giveBack = () => {
     if (!existsSync(kept)) return;

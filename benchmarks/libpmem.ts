@@ -1,4 +1,4 @@
-/** The peer `libpmem`: Debian's library, called in a loop in C on the memory of one of our Buffers. */
+/** The peer `libpmem`: Debian's library, called by a loop in C on the memory of a Region's Buffer. */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -15,7 +15,7 @@ export interface Libpmem {
   write: PeerLoop;
 }
 
-/** Builds the peer when it is not there yet. Undefined, with a note, where libpmem is not installed. */
+/** Builds the peer unless it is built. Undefined, with a note, if libpmem is not installed. */
 export function loadLibpmem(root: string): Libpmem | undefined {
   const directory = join(root, 'benchmarks', 'native');
   const binary = join(directory, 'build', 'Release', 'pmem_peer.node');

@@ -1,4 +1,4 @@
-/** The peer `libpmemblk`: Debian's library, the only other BTT outside of kernels, called in a loop in C. */
+/** The peer `libpmemblk`: Debian's library, the only other BTT outside of kernels, called by a loop in C. */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -15,7 +15,7 @@ export interface Libpmemblk {
   write: BlockLoop;
 }
 
-/** Builds the peer when it is not there yet. Undefined, with a note, where libpmemblk is not installed. */
+/** Builds the peer unless it is built. Undefined, with a note, if libpmemblk is not installed. */
 export function loadLibpmemblk(root: string): Libpmemblk | undefined {
   const directory = join(root, 'benchmarks', 'native');
   const binary = join(directory, 'build', 'Release', 'pmemblk_peer.node');
@@ -23,7 +23,7 @@ export function loadLibpmemblk(root: string): Libpmemblk | undefined {
     process.stderr.write('libpmemblk is not installed (apt-get install libpmemblk-dev): measuring without that peer\n');
     return undefined;
   }
-  // Flushes instead of msync on tmpfs, as we do: read when the library is loaded.
+  // Makes libpmemblk flush instead of msync on tmpfs, as we do. It reads the variable at load.
   process.env['PMEM_IS_PMEM_FORCE'] = '1';
   if (!existsSync(binary)) {
     const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');

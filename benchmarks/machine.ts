@@ -1,4 +1,4 @@
-/** What the figures were measured on. */
+/** The machine of the figures. */
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
@@ -15,7 +15,7 @@ export interface Machine {
   paths: ReturnType<typeof cpuPaths>;
 }
 
-/** `os.cpus()` leaves out what tells CPUs of one marketing name apart. */
+/** Details of the CPU that `os.cpus()` lacks: CPUs with one marketing name differ. */
 function cpuName(): string {
   const name = cpus()[0]?.model ?? 'unknown';
   const text = readFileSync('/proc/cpuinfo', 'utf8');

@@ -1,4 +1,4 @@
-/** Interleaved timing: every contender does the same piece of work in turn, so that what the machine does meanwhile hits all. */
+/** Interleaved timing: the contenders take turns, so that other load of the machine affects all of them. */
 
 /** Nanoseconds for one operation. */
 export interface Figures {
@@ -15,23 +15,23 @@ export interface CaseResult {
   ratio: Record<string, number>;
 }
 
-/** Does `count` operations, the first of them with index `start`; returns the nanoseconds that all took together. */
+/** Does `count` operations from index `start` on. Returns the nanoseconds that they took together. */
 export type Batch = (start: number, count: number) => number;
 
 /** A case to measure. */
 export interface Contest {
   case: string;
-  /** Operations in one timed batch: enough to take some 50 microseconds. */
+  /** Operations in one timed batch, which takes some 50 microseconds. */
   count: number;
   ours: Batch;
   peers: Record<string, Batch>;
 }
 
-/** How thorough to be. */
+/** The number of rounds and the sizes. */
 export interface Effort {
   rounds: number;
   batches: number;
-  /** Bytes of what is large: too little for figures that mean something, where it is to be quick. */
+  /** Bytes of large things. Too few for meaningful figures in a quick run. */
   most: number;
 }
 
@@ -47,7 +47,7 @@ export function timed(loop: (start: number, count: number) => void): Batch {
   };
 }
 
-/** The value below which a share of the sorted values lies. */
+/** The quantile of the sorted values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
@@ -62,7 +62,7 @@ function round(value: number): number {
   return Number(value.toPrecision(5));
 }
 
-/** Operations of each contender that are not counted. */
+/** Operations of each contender before the measurement. */
 const WARM_UP = 20000;
 
 /** The median over the rounds of each round's median, and the 99th percentile of all batches. */

@@ -1,13 +1,13 @@
-/** Opens, looks at the far end of and closes one region, in a process of its own; prints what it took as JSON. */
+/** A program that opens a region, reads its end and closes it. Prints the cost as JSON. */
 
 import { Region } from 'pmem';
 import { timed } from './measure.js';
 
-/** What one process needed. */
+/** The cost in one process. */
 export interface OpenOnce {
   /** Nanoseconds. */
   elapsed: number;
-  /** Bytes of resident memory that came in addition, while the region was open. */
+  /** Bytes of resident memory that the open region added. */
   memory: number;
 }
 

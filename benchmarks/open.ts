@@ -10,7 +10,7 @@ import type { SuiteContext } from './run.js';
 
 const NAME = 'open, view the far end, close 1 TiB';
 
-/** In a fresh process, where nothing is loaded or compiled yet but the modules. */
+/** In a new process, which has loaded the modules and compiled nothing else. */
 function once(path: string): OpenOnce {
   const script = fileURLToPath(new URL('open-once.js', import.meta.url));
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, path], { encoding: 'utf8' });
@@ -30,7 +30,7 @@ function firstTime(path: string, effort: Effort): CaseResult {
   return { case: `${NAME}, first time in a process`, ours, peers: {}, ratio: {} };
 }
 
-/** Opens a sparse file of 1 TiB, looks at its far end and closes it, in a new process each time. */
+/** Opens a sparse file of 1 TiB, reads its end and closes it, in a new process each time. */
 export function openSuite({ directory }: SuiteContext, effort: Effort): CaseResult[] {
   const path = join(directory, 'sparse.pmem');
   Region.open(path, { create: true, sparse: true, size: '1TiB' }).close();

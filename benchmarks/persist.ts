@@ -1,4 +1,4 @@
-/** Suite `persist`: making stores durable, against libpmem on the same mapping. */
+/** Suite `persist`: making stores durable, compared with libpmem on the same mapping. */
 
 import { join } from 'node:path';
 import { formatSize, Region } from 'pmem';
@@ -9,10 +9,10 @@ import type { SuiteContext } from './run.js';
 const WINDOW = 64 * 2 ** 20;
 const MASK = WINDOW - 1;
 const LINE = 64;
-/** Scattered lines lie a prime number of lines apart. */
+/** The distance of scattered lines, in lines: a prime number. */
 const STRIDE = 131 * LINE;
 
-/** Sizes of durable writes, and how many of them take some 50 microseconds. */
+/** Sizes of durable writes, and the number of them that takes some 50 microseconds. */
 const WRITES: readonly [bytes: number, count: number][] = [
   [256, 400],
   [4096, 200],
@@ -69,7 +69,7 @@ function contests(region: Region, root: string): Contest[] {
     });
   }
 
-  // A source that is another Buffer each time, so that its address has to be asked for; and a call that flushes nothing.
+  // A new source Buffer each time, so that its address is not cached; and a call that flushes nothing.
   const records = Array.from({ length: 64 }, (_, i) => Buffer.alloc(256, i));
   list.push({
     case: 'write 256 B, another Buffer each time',

@@ -13,9 +13,9 @@ import { openSuite } from './open.js';
 import { peersSuite } from './peers.js';
 import { persistSuite } from './persist.js';
 
-/** What a suite works with. */
+/** What a suite gets. */
 export interface SuiteContext {
-  /** An empty directory to put files into. */
+  /** An empty directory for files. */
   directory: string;
   /** The repository. */
   root: string;
@@ -23,7 +23,7 @@ export interface SuiteContext {
 
 interface Suite {
   run: (context: SuiteContext, effort: Effort) => CaseResult[];
-  /** Where its files go unless told otherwise. */
+  /** The default directory of its files. */
   directory: string;
 }
 
