@@ -1,5 +1,5 @@
 /**
- * Runs a directory of reproductions of faults against this checkout, and says which of them still show theirs:
+ * Runs a directory of reproductions of faults against this checkout, and prints which of them still show the fault:
  * `npm run test:reproductions -- DIRECTORY [WORD…]`; with words, only those whose name contains one.
  */
 
@@ -12,7 +12,7 @@ import { ROOT } from '../support/paths.js';
 import { type Ended, run } from './run.js';
 import { REPRODUCTIONS, type Reproduction } from './table.js';
 
-/** What is shown of a failure. */
+/** Lines of output to print for a failure. */
 const MOST_LINES = 12;
 
 /** Paths in this checkout of what the package's subpaths export. */
@@ -57,14 +57,21 @@ function commandOf({ file, execArgv = [], args = [], tool, mounts }: Reproductio
   return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', `${mounts} && exec "$@"`, 'sh', ...traced];
 }
 
-/** Why it cannot run here; undefined: it can. */
+/** Why it cannot run here; undefined if it can. */
 function obstacle({ tool, mounts }: Reproduction): string | undefined {
   if (mounts !== undefined && process.getuid?.() !== 0) return 'not root';
   if (tool !== undefined && spawnSync(tool, ['-V']).error !== undefined) return `no ${tool}`;
   return undefined;
 }
 
-/** The last lines of what it printed, each once. */
+/** Brings the copy of the program up to what the API is now. */
+function bringUpToDate({ file, since = [] }: Reproduction, scratch: string): void {
+  const path = join(scratch, file);
+  const text = since.reduce((so, [before, now]) => so.replaceAll(before, now), readFileSync(path, 'utf8'));
+  if (since.length > 0) writeFileSync(path, text);
+}
+
+/** The last lines of its output, each once. */
 function excerpt({ stdout, stderr }: Ended): string {
   const lines = new Set(`${stdout}${stderr}`.split('\n').filter((line) => line !== ''));
   return [...lines]
@@ -93,6 +100,7 @@ try {
       console.log(`skipped  ${name}: ${missing}`);
       continue;
     }
+    bringUpToDate(one, scratch);
     const ended = await run(commandOf(one, scratch), dirname(join(scratch, one.file)));
     const wrong = one.judge(ended);
     counts[wrong === undefined ? 'passed' : 'failed']++;

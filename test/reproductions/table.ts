@@ -1,10 +1,10 @@
-/** What each reproduction has to say once its fault is mended. They print what they saw; only that is judged. */
+/** The reproductions, and what each must print once its fault is mended. */
 
 import type { Ended } from './run.js';
 
-/** One way to start a program of the directory, and what is right. */
+/** One way to start a program of the directory, and its right outcome. */
 export interface Reproduction {
-  /** Below the directory, without its folder's name first: `memory/01-….mjs`. */
+  /** The path below the directory: `memory/01-….mjs`. */
   readonly file: string;
   readonly execArgv?: readonly string[];
   readonly args?: readonly string[];
@@ -12,7 +12,9 @@ export interface Reproduction {
   readonly tool?: string;
   /** Runs as root in a mount namespace of its own, after these shell commands. */
   readonly mounts?: string;
-  /** Gives what is wrong, or nothing. */
+  /** What of the API the program calls in a way that has changed since: texts, and what replaces them. */
+  readonly since?: readonly (readonly [before: string, now: string])[];
+  /** What is wrong; undefined if nothing is. */
   readonly judge: (ended: Ended) => string | undefined;
 }
 
@@ -75,7 +77,12 @@ export const REPRODUCTIONS: readonly Reproduction[] = [
     judge: prints([/memory holds A: true/, /A is filled: true/, /overwritten: false/]),
   },
   { file: 'memory/03-known-bytes-vm-small.mjs', judge: prints([/^0 of 50 /m]) },
-  { file: 'memory/04-persistall-getter.mjs', tool: 'strace', judge: syncsTheBeginning },
+  {
+    file: 'memory/04-persistall-getter.mjs',
+    tool: 'strace',
+    since: [["slice('512KiB')", 'slice(2 ** 19)']],
+    judge: syncsTheBeginning,
+  },
   { file: 'memory/05-max-map-count.mjs', judge: survivesQuietly(/^alive /m) },
   {
     file: 'memory/05-max-map-count.mjs',
@@ -91,7 +98,14 @@ export const REPRODUCTIONS: readonly Reproduction[] = [
     // What lies below a container's root cannot be seen from inside of it.
     judge: refusesVolatile(/SUCCEEDED/, /^container/),
   },
-  { file: 'memory/10-persist-truncated-extent.mjs', judge: throws('ERR_PMEM_TRUNCATED', /returned/) },
+  {
+    file: 'memory/10-persist-truncated-extent.mjs',
+    since: [
+      ['start: 4 * MIB, end: 6 * MIB - 1', 'offset: 4 * MIB, length: 2 * MIB'],
+      ['start: 0, end: 2 * MIB - 1', 'offset: 0, length: 2 * MIB'],
+    ],
+    judge: throws('ERR_PMEM_TRUNCATED', /returned/),
+  },
   {
     file: 'memory/14-btt-vm-timeout.mjs',
     // Where persistence is assumed: on a disk each of its writes would be an msync.
