@@ -153,7 +153,7 @@ describe('The pages', () => {
 
   /** Of the repository, not of what is built in it. */
   function sourceFiles(): string[] {
-    return ['lib', 'native', 'test', 'benchmarks'].flatMap((folder) =>
+    return ['.ci', 'lib', 'native', 'test', 'benchmarks'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         .filter((path) => /\.(?:ts|cc|h|cjs|mjs)$/.test(path) && !path.includes('/build/'))
         .map((path) => `/${folder}/${path}`),
@@ -186,6 +186,15 @@ describe('The pages', () => {
         if (!sources.includes(`/${name}`)) missing.push(`${picture}: ${name}`);
       }
     }
+    assert.deepEqual(missing, []);
+  });
+
+  it('name tests that there are, by their paths', () => {
+    const missing = PAGES.flatMap((page) =>
+      [...readFileSync(join(ROOT, page), 'utf8').matchAll(/\btest\/[\w/.-]+\.ts\b/g)]
+        .filter(([path]) => !existsSync(join(ROOT, path)))
+        .map(([path]) => `${page}: ${path}`),
+    );
     assert.deepEqual(missing, []);
   });
 
