@@ -10,6 +10,7 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -215,7 +216,10 @@ export class PlayedBus implements Kernel {
     return join(this.host.sys, 'bus', 'dax', 'drivers', name);
   }
 
+  /** In one step, as sysfs does: another process that reads it meanwhile finds the old value or the new one. */
   #set(directory: string, name: string, value: string | number): void {
-    writeFileSync(join(this.#region, directory, name), `${value}\n`);
+    const fresh = join(this.nodes, `.${process.pid}`);
+    writeFileSync(fresh, `${value}\n`);
+    renameSync(fresh, join(this.#region, directory, name));
   }
 }
