@@ -68,10 +68,16 @@ describe('In hostile surroundings', () => {
   it('two instances of the module in one thread do not confuse their arrays', async () => {
     const seen = await childValue(
       async (path: string) => {
+        const { cpSync, mkdirSync, symlinkSync } = await import('node:fs');
+        const again = `${path}-package`;
+        mkdirSync(again);
+        cpSync('dist', `${again}/dist`, { recursive: true });
+        for (const name of ['build', 'node_modules', 'package.json']) {
+          symlinkSync(`${process.cwd()}/${name}`, `${again}/${name}`);
+        }
         const { Region: One } = await import('pmem');
-        const { Region: Two } = (await import(
-          `${process.cwd()}/dist/memory/region/region.js?again` as string
-        )) as typeof import('pmem');
+        const { Region: Two } = (await import(`${again}/dist/index.js` as string)) as typeof import('pmem');
+        if (One === Two) throw new Error('one instance');
         const one = One.open(path, { create: true, size: 4096, assumePersistent: true });
         const two = Two.open(path, { assumePersistent: true });
         const [ones, twos] = [Buffer.alloc(8, 1), Buffer.alloc(8, 2)];
