@@ -216,10 +216,18 @@ export class PlayedBus implements Kernel {
     return join(this.host.sys, 'bus', 'dax', 'drivers', name);
   }
 
-  /** In one step, as sysfs does: another process that reads it meanwhile finds the old value or the new one. */
+  /**
+   * In one step, as sysfs does: another process that reads it meanwhile finds the old value or the new one. But for `create`, which is
+   * the file that is locked: it is read and written under its lock only.
+   */
   #set(directory: string, name: string, value: string | number): void {
+    const path = join(this.#region, directory, name);
+    if (name === 'create') {
+      writeFileSync(path, `${value}\n`);
+      return;
+    }
     const fresh = join(this.nodes, `.${process.pid}`);
     writeFileSync(fresh, `${value}\n`);
-    renameSync(fresh, join(this.#region, directory, name));
+    renameSync(fresh, path);
   }
 }
