@@ -26,20 +26,20 @@ const LIBRARIES = '/usr/aarch64-linux-gnu';
 const SOURCES = join(ROOT, 'test', 'package', 'arm64');
 
 /** What a copy, a checksum and a fault do: worth running with both instructions. */
-const COPIES = ['memory/crc32c', 'memory/overlap', 'memory/truncation'];
+const COPIES = ['memory/region/crc32c', 'memory/region/overlap', 'memory/region/truncation'];
 
 /** Beside them, what goes through the addon. Each process takes seconds to start, so not all that have many are here. */
 const REST = [
-  'memory/after-close',
-  'memory/arguments',
-  'memory/async',
-  'memory/block-table',
-  'memory/create',
-  'memory/options',
-  'memory/paths',
-  'memory/read-only',
-  'memory/slices',
-  'memory/transfer',
+  'memory/region/after-close',
+  'memory/region/arguments',
+  'memory/region/async',
+  'memory/region/fast-sector',
+  'memory/region/create',
+  'memory/region/options',
+  'memory/region/paths',
+  'memory/region/read-only',
+  'memory/region/slices',
+  'memory/region/transfer',
 ];
 
 /** Titles of tests in them that ask for what qemu-user is not. */
@@ -55,7 +55,7 @@ const RUNS = [
   { env: CVAP, suites: ['native/signals'], leftOut: LEFT_OUT },
   { env: CVAP, suites: ['native/kernels', ...COPIES, ...REST], leftOut: LEFT_OUT }, // the first runs children with both
   // Up to qemu 8.0, `dc cvac` does nothing, not even where there is no page.
-  { env: CVAC, suites: COPIES, leftOut: [...LEFT_OUT, 'with cache-line granularity, everything beyond the end'] },
+  { env: CVAC, suites: COPIES, leftOut: [...LEFT_OUT, 'with cache-line granularity makes every call past the end'] },
 ];
 
 interface Counts {
