@@ -316,6 +316,8 @@ describe('copyDevice', () => {
       ['a number for emulate', { emulate: 1 as never }, 'ERR_INVALID_ARG_TYPE'],
       ['an onOverwrite that is no function', { onOverwrite: 'no' as never }, 'ERR_INVALID_ARG_TYPE'],
       ['a signal that is none', { signal: {} as never }, 'ERR_INVALID_ARG_TYPE'],
+      ['the path of a stream with a skip', { input: '/proc/version', skip: 1 }, 'ERR_INVALID_ARG_VALUE', /skip/],
+      ['the path of a stream with a seek', { output: '/dev/null', emulate: 'input', seek: 1 }, 'ERR_INVALID_ARG_VALUE'],
       ['a stream with a skip', { input: Readable.from([]), skip: 1 }, 'ERR_INVALID_ARG_VALUE'],
       ['a stream to verify', { output: new PassThrough(), emulate: 'input', verify: true }, 'EINVAL', /read again/],
       ['a directory', { output: '/tmp' }, 'EISDIR'],
@@ -379,6 +381,14 @@ describe('copyDevice', () => {
     assert(!readFileSync(output).equals(readFileSync(input)));
     const before = AbortSignal.abort(new Error('before'));
     await assert.rejects(copyDevice({ input, output, emulate: 'both', signal: before }), /before/);
+  });
+
+  it('creates no file when it was aborted before', async () => {
+    const [input, output] = [file(Buffer.alloc(8192)), name('aborted')];
+    const signal = AbortSignal.abort(new Error('before'));
+    await assert.rejects(copyDevice({ input, output, emulate: 'input', signal }), /before/);
+    await assert.rejects(copyDevice({ input, output, emulate: 'input', length: 0, signal }), /before/);
+    assert(!existsSync(output));
   });
 
   it('gives its locks on the devices back', async () => {

@@ -101,7 +101,9 @@ async function run(source: End | undefined, target: End, planned: Plan, options:
  */
 export async function copyDevice(options: CopyOptions): Promise<CopyReport> {
   const checked = checkCopy(options);
-  const { output, skip, seek, onOverwrite } = checked;
+  const { output, skip, seek, onOverwrite, signal } = checked;
+  // Before a file is created, or a device locked.
+  signal?.throwIfAborted();
   const source = openInput(checked);
   try {
     if (checked.exclusive && typeof output === 'string' && isTaken(output)) throw taken(output);

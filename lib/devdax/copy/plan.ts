@@ -1,6 +1,6 @@
 /** How many bytes a copy is about, or why it is refused. */
 
-import { outOfRange, posixError } from '../../errors.js';
+import { outOfRange, posixError, wrongValue } from '../../errors.js';
 import type { EndFacts } from './end.js';
 import type { CheckedCopy } from './options.js';
 
@@ -37,6 +37,8 @@ export function plan(options: CheckedCopy, from: EndFacts | undefined, to: EndFa
         "emulate: 'input', 'output' or 'both' takes a regular file for a device",
     );
   }
+  if (from?.kind === 'stream' && skip > 0) throw wrongValue('options.skip', 'left out for a stream', skip);
+  if (to.kind === 'stream' && seek > 0) throw wrongValue('options.seek', 'left out for a stream', seek);
   if (verify && to.kind === 'stream') throw posixError('EINVAL', 'a stream cannot be read again to verify it');
   const available = from === undefined ? undefined : rest(from.size, skip, 'skip');
   const room = to.grows ? undefined : rest(to.size, seek, 'seek');
