@@ -764,6 +764,10 @@ describe('DaxRegion', () => {
     await instance.resizeAsync(PAGE);
     assert.equal(instance.size, PAGE);
     await rejectsCode(region.createAsync({ size: 100 }), 'EINVAL');
+    const signal = AbortSignal.abort(new Error('before'));
+    await assert.rejects(region.createAsync({ signal }), /before/);
+    await assert.rejects(instance.resizeAsync(2 * PAGE, { signal }), /before/);
+    assert.equal(instance.size, PAGE);
     await rejectsCode(region.createAsync({ size: PAGE, signal: 5 as never }), 'ERR_INVALID_ARG_TYPE');
     await rejectsCode(region.createAsync({ size: PAGE, onProgress: () => {} } as never), 'ERR_INVALID_ARG_VALUE');
     await rejectsCode(instance.resizeAsync('8KiB' as never), 'ERR_INVALID_ARG_TYPE');

@@ -157,6 +157,7 @@ export class DaxInstance {
    */
   async resizeAsync(size: number, options: DaxWaitOptions = {}): Promise<void> {
     const signal = signalOption(ownOptions(options, ['signal']).signal);
+    signal?.throwIfAborted();
     this.#checkResize(size);
     const waiting = { signal, check: () => this.#checkResize(size) };
     await this.#home.jobs.track(this.#backend.resizeAsync(size, waiting));

@@ -275,7 +275,9 @@ export class DaxRegion implements Disposable, AsyncDisposable {
   async createAsync(given: DaxCreateAsyncOptions = {}): Promise<DaxInstance> {
     this.#check('create');
     const options = ownOptions(given, [...CREATE_OPTIONS, 'signal']);
-    const waiting = { signal: signalOption(options.signal), check: () => this.#check('create') };
+    const signal = signalOption(options.signal);
+    signal?.throwIfAborted();
+    const waiting = { signal, check: () => this.#check('create') };
     const made = this.#backend.createAsync(this.#wanted(options), waiting);
     return this.#instance(await this.#jobs.track(made));
   }
