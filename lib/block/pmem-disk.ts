@@ -7,7 +7,7 @@ import type { BadRanges } from './bad-blocks/bad-ranges.js';
 import { badSectors, caught, isFault } from './bad-blocks/faults.js';
 import type { MediaWriter } from './bad-blocks/media-writer.js';
 import { BlockDevice, type BlockDeviceSupport, type SectorArray } from './block-device.js';
-import { inputOutput, sectors } from './block-errors.js';
+import { endedError, inputOutput, sectors } from './block-errors.js';
 import { type CheckedDiskOptions, checkDiskOptions, type PmemDiskOptions } from './disk-options.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { isClosed, refuseInUse } from './memory-facts.js';
@@ -216,8 +216,14 @@ export class PmemDisk extends BlockDevice {
     this.#bad.clear(lba * units, count * units);
   }
 
+  /** The driver can still be asked when the Region is closed, and its lock given back. */
+  #refuseClosedMemory(operation: string): void {
+    if (isClosed(this.#memory)) throw endedError(operation, 'the disk');
+  }
+
   /** Whether errors of the media have to be cleared; throws where nothing can clear them. */
   #mustClear(operation: string, lba: number, count: number): boolean {
+    this.#refuseClosedMemory(operation);
     const units = this.#sectorSize / BAD_BLOCK_UNIT;
     const lasting = this.#bad.lastingWithin(lba * units, count * units);
     if (lasting.length > 0 && this.#media === undefined)
@@ -226,6 +232,7 @@ export class PmemDisk extends BlockDevice {
   }
 
   #avoidBad(operation: string, lba: number, count: number): void {
+    this.#refuseClosedMemory(operation);
     const units = this.#sectorSize / BAD_BLOCK_UNIT;
     const bad = this.#bad.within(lba * units, count * units);
     if (bad.length === 0) return;

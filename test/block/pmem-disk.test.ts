@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Memory, Region } from 'pmem';
-import { PmemDisk } from 'pmem/block';
+import { BadBlocks, PmemDisk } from 'pmem/block';
 import { throwsCode } from '../support/errors.js';
 import { LossyMemory } from '../support/lossy-memory.js';
 import { newRegion } from '../support/regions.js';
@@ -198,6 +198,15 @@ describe('PmemDisk', () => {
       () => disk.directAccess(0, 0),
     ];
     for (const call of calls) throwsCode(call, 'ERR_PMEM_CLOSED');
+  });
+
+  it('says that the region is closed rather than that a sector is bad', () => {
+    const region = newRegion(file('closed-bad'), '64KiB');
+    const badBlocks = new BadBlocks([{ start: 0, count: 1 }]);
+    const disk = PmemDisk.open(region, { badBlocks });
+    region.close();
+    throwsCode(() => disk.read(0, Buffer.alloc(512)), 'ERR_PMEM_CLOSED');
+    throwsCode(() => disk.write(0, Buffer.alloc(512)), 'ERR_PMEM_CLOSED');
   });
 
   it('closes without closing the region or its Buffers', () => {
