@@ -3,7 +3,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { wrongType } from '../errors.js';
 import { lengthOf } from '../memory/checks.js';
-import { booleanOption, ownOptions, requiredInteger } from '../options.js';
+import { booleanOption, ownOptions, readOptions, requiredInteger } from '../options.js';
 import { bytesOf, isFua, listOf } from './arguments.js';
 import { closedError, endedError, notSectors, notWholeSectors, readOnlyError, unsupported } from './block-errors.js';
 
@@ -62,8 +62,11 @@ const LEAST_SECTOR_BYTES = 512;
 const { isSafeInteger } = Number;
 
 function checkedSupport(supports: BlockDeviceSupport | undefined): BlockDeviceSupport {
-  const isObject = typeof supports === 'object' && supports !== null;
-  if (isObject && SUPPORTS.every((name) => typeof supports[name] === 'boolean')) return supports;
+  if (typeof supports === 'object' && supports !== null) {
+    // A copy: what the device can do does not change.
+    const copy = Object.freeze({ ...readOptions(supports, SUPPORTS, 'options.supports') });
+    if (SUPPORTS.every((name) => typeof copy[name] === 'boolean')) return copy;
+  }
   throw wrongType('options.supports', `an object with booleans ${SUPPORTS.join(', ')}`, supports);
 }
 

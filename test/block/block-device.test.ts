@@ -81,6 +81,14 @@ describe('BlockDevice, extended by the methods that every implementation needs,'
     });
   }
 
+  it('keeps a copy of what it supports, which nobody can change', () => {
+    const supports = { ...SUPPORTS };
+    const device = new Arrays(new Map(), { supports });
+    supports.fua = true;
+    assert.equal(device.supports.fua, false);
+    assert.throws(() => Object.assign(device.supports, { discard: true }), TypeError);
+  });
+
   it('calls the implementation with ranges of one sector or more', () => {
     const device = new Arrays();
     const [none, one, two] = [0, 512, 1024].map((length) => Buffer.alloc(length)) as [Buffer, Buffer, Buffer];
