@@ -25,10 +25,11 @@ export class DurableCounter {
   constructor(memory) {
     this.#memory = memory;
     const magic = memory.load64(AT_MAGIC);
-    if (magic === MAGIC) return;
-    if (magic !== 0n || memory.load64(AT_VALUE) !== 0n) throw new Error('there is something else than a counter');
-    memory.store64(AT_MAGIC, MAGIC); // the value is 0 already
-    memory.persist(AT_MAGIC, 8);
+    if (magic !== MAGIC) {
+      if (magic !== 0n || memory.load64(AT_VALUE) !== 0n) throw new Error('there is something else than a counter');
+      memory.store64(AT_MAGIC, MAGIC); // the value is 0 already
+    }
+    memory.persist(AT_MAGIC, 16); // a program that was killed may have left a value that is seen, and not durable
   }
 
   get value() {

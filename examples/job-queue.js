@@ -63,9 +63,8 @@ export class JobQueue {
 
   /** @param {number} slot @param {bigint} state */
   #become(slot, state) {
-    if (this.state(slot) === state) return;
-    this.memory.store64(SLOT * slot, state);
-    this.memory.persist(SLOT * slot, 8);
+    if (this.state(slot) !== state) this.memory.store64(SLOT * slot, state);
+    this.memory.persist(SLOT * slot, 8); // always: a program that was killed may have left a state that is not durable
   }
 }
 

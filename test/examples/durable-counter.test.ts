@@ -41,6 +41,15 @@ describe('examples/durable-counter.js', () => {
     exploreMutants(exploration(56));
   });
 
+  it('is not set back after a program was killed between its store and its persist', () => {
+    const memory = SimulatedMemory.create({ size: 64, lineOffset: 56 });
+    new DurableCounter(memory).increment();
+    memory.store64(8, 2n);
+    assert.equal(new DurableCounter(memory).value, 2n);
+    memory.losePower({ keep: 'nothing' });
+    assert.equal(new DurableCounter(memory).value, 2n);
+  });
+
   it('refuses memory that holds something else', () => {
     const memory = SimulatedMemory.create({ size: 64 });
     memory.store64(8, 1n);

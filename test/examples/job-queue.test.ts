@@ -52,6 +52,23 @@ describe('examples/job-queue.js', () => {
     });
   });
 
+  it('damages no job after a program was killed between its store and its persist', () => {
+    const memory = SimulatedMemory.create({ size: 128, lineOffset: 56 });
+    const old = 'a job of more than one cache line, that was not done';
+    const queue = new JobQueue(memory);
+    queue.add(old);
+    memory.store64(0, 0n);
+    // The power fails once the payload is durable.
+    memory.write = (offset, source, mode) => {
+      SimulatedMemory.prototype.write.call(memory, offset, source, mode);
+      throw new Error('power cut');
+    };
+    assert.throws(() => new JobQueue(memory).add('another'), /power cut/);
+    memory.losePower({ keep: 'nothing' });
+    const after = new JobQueue(memory);
+    for (const slot of after.pending()) assert.equal(after.payload(slot), old);
+  });
+
   it('refuses a job too many, and a payload too long', () => {
     const queue = new JobQueue(SimulatedMemory.create({ size: 64 }));
     assert.throws(() => queue.add('x'.repeat(57)), RangeError);
