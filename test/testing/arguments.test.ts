@@ -63,6 +63,10 @@ describe('SimulatedMemory', () => {
     });
   }
 
+  it('is made by SimulatedMemory.create: its constructor refuses', () => {
+    throwsCode(() => Reflect.construct(SimulatedMemory, []), VALUE);
+  });
+
   it('refuses misaligned offsets in load64 and store64', () => {
     for (let offset = 1; offset < 8; offset++) {
       throwsCode(() => memory.load64(offset), RANGE, { message: /multiple of 8/ });

@@ -1,6 +1,7 @@
 /** A disk whose sectors are written whole or not at all: what Linux's BTT is to an NVDIMM (drivers/nvdimm/btt.c). */
 
 import { wrongValue } from '../../errors.js';
+import { Jobs } from '../../jobs.js';
 import type { Claim } from '../../memory/claim.js';
 import type { Memory } from '../../memory/memory.js';
 import { JOB_OPTIONS, type JobOptions, jobOptions, ownOptions } from '../../options.js';
@@ -89,12 +90,12 @@ export class Btt extends BlockDevice {
   readonly #sectorSize: number;
   readonly #info: BttInfo;
   readonly #claim: Claim;
-  /** The promises of {@link readAsync} that have not settled. */
-  readonly #jobs = new Set<Promise<void>>();
+  readonly #jobs = new Jobs();
   #isClosed = false;
 
-  private constructor(guard: typeof OPEN, memory: Memory, { info, arenas, bases, readOnly, claim }: Opened) {
+  private constructor(guard: typeof OPEN, memory: Memory, found: Opened) {
     if (guard !== OPEN) throw wrongValue('Btt', 'made by Btt.open', 'new');
+    const { info, arenas, bases, readOnly, claim } = found;
     const { sectorSize, sectorCount } = info;
     super({ noun: 'the BTT', sectorSize, sectorCount, readOnly, supports: SUPPORTS });
     this.#memory = memory;
@@ -194,13 +195,7 @@ export class Btt extends BlockDevice {
       done += bytes;
       onProgress?.({ done, total });
     };
-    const job = this.#readAsync(lba, count, target, signal, onBytes);
-    this.#jobs.add(job);
-    try {
-      await job;
-    } finally {
-      this.#jobs.delete(job);
-    }
+    await this.#jobs.track(this.#readAsync(lba, count, target, signal, onBytes));
   }
 
   async #readAsync(
@@ -219,9 +214,9 @@ export class Btt extends BlockDevice {
     }
   }
 
-  /** Waits for the promises of {@link readAsync}, then closes. */
+  /** {@link close}, once no {@link readAsync} is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    while (this.#jobs.size > 0) await Promise.allSettled(this.#jobs);
+    await this.#jobs.idle();
     this.close();
   }
 

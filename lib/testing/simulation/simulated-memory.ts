@@ -21,6 +21,8 @@ export interface PowerCut {
   seed?: number;
 }
 
+const CREATE = Symbol('create');
+
 const KEEP = ['nothing', 'everything', 'random'] as const;
 const MOST_SEED = 0xffff_ffff;
 
@@ -107,7 +109,8 @@ class Power extends Recorder {
 export class SimulatedMemory extends ObservedMemory {
   readonly #power: Power;
 
-  private constructor(media: Media, placement: Placement, power: Power) {
+  private constructor(guard: typeof CREATE, media: Media, placement: Placement, power: Power) {
+    if (guard !== CREATE) throw wrongValue('SimulatedMemory', 'made by SimulatedMemory.create', 'new');
     super(media, placement, power);
     this.#power = power;
   }
@@ -120,7 +123,7 @@ export class SimulatedMemory extends ObservedMemory {
   static create(options: SimulatedMemoryOptions): SimulatedMemory {
     const placement = checkPlacement(ownOptions(options, ['size', 'lineOffset']));
     const media = newMedia(placement);
-    return new SimulatedMemory(media, placement, new Power(media, placement));
+    return new SimulatedMemory(CREATE, media, placement, new Power(media, placement));
   }
 
   /**

@@ -70,6 +70,10 @@ describe('Btt', () => {
     return region;
   }
 
+  it('is made by Btt.open: its constructor refuses', () => {
+    throwsCode(() => Reflect.construct(Btt, []), 'ERR_INVALID_ARG_VALUE');
+  });
+
   describe('format', () => {
     it('refuses wrong options before anything is touched', () => {
       const memory = new PlainMemory(2 ** 25);
