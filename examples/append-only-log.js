@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A log of records: durable on return, read back in order, an interrupted append leaves no trace.
+ * A log of records: durable on return, read back in order. An interrupted append leaves all of its record, or nothing.
  *
  *     node examples/append-only-log.js FILE [TEXT...]
  *

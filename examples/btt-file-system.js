@@ -14,14 +14,17 @@ import { fileURLToPath } from 'node:url';
 import { Region } from 'pmem';
 import { Btt } from 'pmem/block';
 
-/** Makes a BTT, and puts the image into it. @param {import('pmem').Memory} memory @param {Uint8Array} image */
+/**
+ * Makes a BTT, and puts the image into it: its first sector, with the superblock, comes last. So an interrupted call can be repeated.
+ * @param {import('pmem').Memory} memory @param {Uint8Array} image
+ */
 export function install(memory, image) {
-  Btt.format(memory, { sectorSize: 4096 }); // refuses memory that is not blank
+  if (contents(memory) !== 'nothing yet') Btt.format(memory, { sectorSize: 4096 }); // refuses memory that is not blank
   const disk = Btt.open(memory);
   try {
     if (image.length > disk.size) throw new RangeError(`the image has ${image.length} bytes, the disk ${disk.size}`);
-    disk.write(0, image);
-    disk.flush();
+    disk.write(1, image.subarray(disk.sectorSize));
+    disk.write(0, image.subarray(0, disk.sectorSize));
   } finally {
     disk.close();
   }
@@ -62,13 +65,16 @@ export function diskOf(disk) {
   };
 }
 
-/** @param {import('pmem').Memory} memory */
-function isThere(memory) {
+/** What the first sector of the disk holds. @param {import('pmem').Memory} memory */
+function contents(memory) {
   try {
-    Btt.open(memory, { readOnly: true }).close();
-    return true;
+    const disk = Btt.open(memory, { readOnly: true });
+    const first = Buffer.alloc(disk.sectorSize);
+    disk.read(0, first);
+    disk.close();
+    return first.some((byte) => byte !== 0) ? 'something' : 'nothing yet';
   } catch (error) {
-    if (/** @type {{ code?: string }} */ (error).code === 'ERR_PMEM_BTT_NOT_FOUND') return false;
+    if (/** @type {{ code?: string }} */ (error).code === 'ERR_PMEM_BTT_NOT_FOUND') return 'no disk';
     throw error;
   }
 }
@@ -77,7 +83,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [image = 'empty.ext4', path = 'disk.btt'] = process.argv.slice(2);
   const { withMountedDisk } = await import('ext2fs');
   const region = Region.open(path, { create: true, size: '32MiB' });
-  if (!isThere(region)) install(region, readFileSync(image));
+  if (contents(region) !== 'something') install(region, readFileSync(image));
   const disk = Btt.open(region); // completes what a power cut interrupted
   await withMountedDisk(diskOf(disk), 0, async ({ promises: fs }) => {
     await fs.writeFile('/hello.txt', `written on ${new Date().toISOString().slice(0, 10)}\n`);

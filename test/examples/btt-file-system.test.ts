@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import type { Memory } from 'pmem';
 import { Btt } from 'pmem/block';
 import { exploreCrashes, SimulatedMemory } from 'pmem/testing';
 import { diskOf, install } from '../../examples/btt-file-system.js';
@@ -65,6 +66,31 @@ describe('examples/btt-file-system.js', () => {
   it('refuses an image that is larger than the disk, and memory that is not blank', () => {
     const memory = SimulatedMemory.create({ size: 17 * 2 ** 20 });
     assert.throws(() => install(memory, Buffer.alloc(32 * 2 ** 20)), RangeError);
+    install(memory, Buffer.alloc(8192, 1));
     assert.throws(() => install(memory, Buffer.alloc(4096)), { code: 'ERR_PMEM_IN_USE' });
+  });
+
+  it('has the whole image or no first sector, whenever the power fails, and can install it again', () => {
+    const image = Buffer.alloc(3 * 4096, 'image');
+    function installed(memory: Memory): Buffer {
+      const found = Buffer.alloc(image.length);
+      using disk = Btt.open(memory);
+      disk.read(0, found);
+      return found;
+    }
+    exploreCrashes<Buffer, unknown>({
+      size: '17MiB',
+      budget: 2000,
+      setup: (memory) => Btt.format(memory, { sectorSize: 4096, force: true }),
+      workload(memory, context) {
+        context.operation('install', () => install(memory, image));
+      },
+      recover(memory) {
+        const first = installed(memory).subarray(0, 4096);
+        if (first.every((byte) => byte === 0)) install(memory, image);
+        return installed(memory);
+      },
+      check: (found) => assert(found.equals(image)),
+    });
   });
 });
