@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '#dist/binding.js';
+import type { Wanted } from '#dist/devdax/region/backend.js';
 import { startChild } from '../support/child.js';
 import { codeOf, rejectsCode, throwsCode } from '../support/errors.js';
 import { onDisk } from '../support/temp.js';
 import { PlayedBus, UNIT } from './played-bus.js';
 
-const wanted = (units: number) => ({ size: units * UNIT, contiguous: false, ranges: undefined });
+const wanted = (units: number): Wanted => ({ size: units * UNIT, contiguous: false, ranges: undefined });
 
 describe('DaxRegion of the kernel', () => {
   const directory = onDisk();
@@ -274,6 +275,29 @@ describe('DaxRegion of the kernel', () => {
       }
       assert.equal(attempts, 3);
       assert.deepEqual(bus.devices(), ['dax0.0 2 +']);
+    });
+
+    it('takes in createAsync, without a size, all that is free after the wait', async () => {
+      bus.patience = Number.POSITIVE_INFINITY;
+      const all = bus.region().availableSize;
+      const present = bus.region().create(wanted(4));
+      const other = held();
+      const { lockAlone } = native;
+      native.lockAlone = (...args) => {
+        native.lockAlone = lockAlone;
+        try {
+          return lockAlone(...args);
+        } finally {
+          other[Symbol.dispose]();
+          present.destroy();
+        }
+      };
+      try {
+        const made = await bus.region().createAsync({ ...wanted(1), size: undefined }, { signal, check });
+        assert.equal(made.size, all);
+      } finally {
+        native.lockAlone = lockAlone;
+      }
     });
 
     it('tells who has the region when createAsync has waited long enough', async () => {

@@ -49,7 +49,8 @@ export interface InstanceBackend {
 
 /** How much of the region is wanted, and where. */
 export interface Wanted {
-  readonly size: number;
+  /** Bytes; undefined: all that is free once nobody else changes the region. */
+  readonly size: number | undefined;
   /** In one piece. */
   readonly contiguous: boolean;
   /** These very bytes; their sum is the size. */

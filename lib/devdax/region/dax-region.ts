@@ -16,7 +16,7 @@ import type { DaxSharedOptions } from '../options.js';
 import type { InstanceBackend, RegionBackend, Wanted } from './backend.js';
 import { checkInstanceSize, DaxInstance, type DaxWaitOptions, type Home } from './dax-instance.js';
 import { EmulatedRegion } from './emulated.js';
-import { busy, checkAligned, noSpace, outsideRegion, regionClosed } from './errors.js';
+import { busy, checkAligned, outsideRegion, regionClosed } from './errors.js';
 import { KernelRegion } from './kernel.js';
 
 /** Options of {@link DaxRegion.open}. */
@@ -295,10 +295,7 @@ export class DaxRegion implements Disposable, AsyncDisposable {
       checkInstanceSize(bytes, 'options.size', this.#home, size);
       if (sum !== undefined && sum !== bytes) throw wrongValue('options.size', `the sum of the ranges, ${sum}`, size);
     }
-    const all = bytes ?? sum ?? this.availableSize;
-    // A static region itself says that nothing can be made in it.
-    if (all === 0 && !this.real) throw noSpace(this.path, this.align, 0);
-    return { size: all, contiguous: isContiguous, ranges };
+    return { size: bytes ?? sum, contiguous: isContiguous, ranges };
   }
 
   #checkRanges(ranges: NonNullable<DaxCreateOptions['ranges']>): ByteRange[] {

@@ -286,8 +286,10 @@ export class EmulatedRegion implements RegionBackend {
     throw noSpace(this.path, size - sizeOf(held), this.availableSize);
   }
 
-  #place(number: number, { size, contiguous, ranges }: Wanted): readonly ByteRange[] {
+  #place(number: number, { size: asked, contiguous, ranges }: Wanted): readonly ByteRange[] {
     const { free } = this.layout;
+    const size = asked ?? free.available;
+    if (size === 0) throw noSpace(this.path, this.align, 0);
     if (ranges !== undefined) {
       for (const range of ranges) {
         if (!free.has([range])) throw notFree(this.path, range);

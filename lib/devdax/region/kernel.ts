@@ -290,9 +290,10 @@ export class KernelRegion implements RegionBackend {
   }
 
   /** With the region locked. */
-  #create({ size, contiguous, ranges }: Wanted): InstanceBackend {
+  #create({ size: asked, contiguous, ranges }: Wanted): InstanceBackend {
     const available = this.availableSize;
-    if (size > available || available === 0) throw noSpace(this.path, size, available);
+    const size = asked ?? available;
+    if (size > available || available === 0) throw noSpace(this.path, size || this.align, available);
     const extents = ranges ?? (contiguous ? this.#contiguous(size) : undefined);
     const { device, created } = this.#idleDevice();
     const made = new NewDevice(this, device, created);
