@@ -86,8 +86,12 @@ export function misaligned(base: number, offset: number): RangeError {
   return outOfRange('offset', limit, offset);
 }
 
+function wrongInteger(name: string, expected: string, value: unknown): Error {
+  return typeof value === 'number' ? outOfRange(name, expected, value) : wrongType(name, expected, value);
+}
+
 export function checkByte(byte: number): void {
-  if (!(isInteger(byte) && byte >= 0 && byte <= 255)) throw outOfRange('byte', 'an integer from 0 to 255', byte);
+  if (!(isInteger(byte) && byte >= 0 && byte <= 255)) throw wrongInteger('byte', 'an integer from 0 to 255', byte);
 }
 
 export function checkWord(value: bigint): void {
@@ -98,17 +102,19 @@ export function checkWord(value: bigint): void {
 /** The CRC of the bytes before, which a call continues. */
 export function checkSeed(seed: number): void {
   if (isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff) return;
-  throw outOfRange('seed', 'an unsigned 32-bit integer', seed);
+  throw wrongInteger('seed', 'an unsigned 32-bit integer', seed);
 }
 
 /** @throws TypeError for what is no encoding of a Buffer */
 export function checkEncoding(encoding: unknown): asserts encoding is BufferEncoding {
-  if (typeof encoding === 'string' && Buffer.isEncoding(encoding)) return;
-  throw wrongValue('encoding', "an encoding of a Buffer, such as 'utf8' or 'latin1'", encoding);
+  const expected = "an encoding of a Buffer, such as 'utf8' or 'latin1'";
+  if (typeof encoding !== 'string') throw wrongType('encoding', expected, encoding);
+  if (!Buffer.isEncoding(encoding)) throw wrongValue('encoding', expected, encoding);
 }
 
 export function wrongMode(mode: unknown): Error {
-  return wrongValue('mode', "'store', 'flush' or 'persist'", mode);
+  const expected = "'store', 'flush' or 'persist'";
+  return typeof mode === 'string' ? wrongValue('mode', expected, mode) : wrongType('mode', expected, mode);
 }
 
 export function checkMode(mode: WriteMode): void {

@@ -100,6 +100,7 @@ describe('The Memory contract', () => {
       };
       await assert.rejects(memory.fillAsync(0, 8, 0, 'store', { onProgress: fail }), /^Error: mine$/);
       await rejectsCode(memory.fillAsync(0, 8, 0, 'durable' as never), 'ERR_INVALID_ARG_VALUE');
+      await rejectsCode(memory.fillAsync(0, 8, 0, { mode: 'persist' } as never), 'ERR_INVALID_ARG_TYPE');
     }
   });
 });

@@ -64,8 +64,11 @@ describe('Memory.readText', () => {
         }
         throwsCode(() => memory.readText('0' as never, 1), 'ERR_INVALID_ARG_TYPE', { name: 'TypeError' });
         throwsCode(() => memory.readText(0, undefined as never), 'ERR_INVALID_ARG_TYPE', { name: 'TypeError' });
-        for (const encoding of ['utf-9', '', 8, null, {}] as never[]) {
+        for (const encoding of ['utf-9', ''] as never[]) {
           throwsCode(() => memory.readText(0, 1, encoding), 'ERR_INVALID_ARG_VALUE', { message: /encoding/ });
+        }
+        for (const encoding of [8, null, {}] as never[]) {
+          throwsCode(() => memory.readText(0, 1, encoding), 'ERR_INVALID_ARG_TYPE', { message: /encoding/ });
         }
       });
     });

@@ -14,7 +14,8 @@ const RANGE = 'ERR_OUT_OF_RANGE';
 const BAD_NUMBERS = [-1, 0.5, Number.NaN, Infinity, -Infinity, 2 ** 53, 1e300, SIZE + 1];
 const NO_NUMBERS: unknown[] = [undefined, null, true, '0', 8n, {}, [8], Symbol('8'), () => 8, { valueOf: () => 8 }];
 const NO_BYTES: unknown[] = [undefined, null, 8, 'text', [], new ArrayBuffer(8), new Uint16Array(8), { length: 8 }];
-const NO_MODES: unknown[] = [null, 0, '', 'Persist', {}, 'toString'];
+const NO_MODES: unknown[] = [null, 0, {}, ['store']];
+const UNKNOWN_MODES = ['', 'Persist', 'toString'];
 
 const METHODS = {
   read: ['number', 'bytes'],
@@ -36,10 +37,10 @@ function all(values: readonly unknown[], code: string): [unknown, string][] {
 const KINDS: Record<string, { good: unknown; bad: [unknown, string][] }> = {
   number: { good: 8, bad: [...all(BAD_NUMBERS, RANGE), ...all(NO_NUMBERS, TYPE)] },
   optional: { good: 8, bad: [...all(BAD_NUMBERS, RANGE), ...all(NO_NUMBERS.slice(1), TYPE)] },
-  seed: { good: 1, bad: all([-1, 2 ** 32, 0.5, Number.NaN, null, '1', 1n, {}], RANGE) },
+  seed: { good: 1, bad: [...all([-1, 2 ** 32, 0.5, Number.NaN], RANGE), ...all([null, '1', 1n, {}], TYPE)] },
   bytes: { good: Buffer.alloc(8), bad: all(NO_BYTES, TYPE) },
-  mode: { good: 'store', bad: all(NO_MODES, VALUE) },
-  byte: { good: 1, bad: all([-1, 256, 0.5, Number.NaN, null, '1', 1n, {}], RANGE) },
+  mode: { good: 'store', bad: [...all(NO_MODES, TYPE), ...all(UNKNOWN_MODES, VALUE)] },
+  byte: { good: 1, bad: [...all([-1, 256, 0.5, Number.NaN], RANGE), ...all([null, '1', 1n, {}], TYPE)] },
   word: { good: 1n, bad: [...all([undefined, null, 1, '1', {}], TYPE), ...all([-1n, 2n ** 64n], RANGE)] },
 };
 
@@ -86,7 +87,7 @@ describe('SimulatedMemory', () => {
     const bytes = Buffer.alloc(8);
     await rejectsCode(memory.readAsync(SIZE, bytes), RANGE);
     await rejectsCode(memory.writeAsync(0, 'text' as never), TYPE);
-    await rejectsCode(memory.writeAsync(0, bytes, { mode: 'persist' } as never), VALUE);
+    await rejectsCode(memory.writeAsync(0, bytes, { mode: 'persist' } as never), TYPE);
     await rejectsCode(memory.fillAsync(0, 8, 256), RANGE);
     await rejectsCode(memory.persistAsync(0, SIZE + 1), RANGE);
     await rejectsCode(memory.persistAsync(0, 8, { mode: 'persist' } as never), VALUE);

@@ -62,7 +62,8 @@ const WRONG_BYTES: unknown[] = [
   Object.setPrototypeOf(new Float64Array(8), Uint8Array.prototype),
   Object.setPrototypeOf(new Float64Array(8), Buffer.prototype),
 ];
-const BAD_MODES: unknown[] = [null, 0, 2, true, '', 'Persist', 'durable', {}, ['store'], 'toString'];
+const WRONG_MODES: unknown[] = [null, 0, 2, true, {}, ['store'], { mode: 'persist' }, Symbol('store')];
+const UNKNOWN_MODES = ['', 'Persist', 'durable', 'toString'];
 
 const METHODS = {
   read: ['offset', 'bytes'],
@@ -117,9 +118,15 @@ const KINDS = {
   offset: { good: 8, bad: [...all(BAD_NUMBERS, RANGE), ...all(WRONG_NUMBERS, TYPE)] },
   length: { good: 8, bad: [...all(BAD_NUMBERS, RANGE), ...all(WRONG_NUMBERS, TYPE)] },
   bytes: { good: Buffer.alloc(8), bad: all(WRONG_BYTES, TYPE) },
-  mode: { good: 'store', bad: all(BAD_MODES, VALUE) },
-  byte: { good: 1, bad: all([-1, 256, 0.5, Number.NaN, Infinity, null, '1', true, 1n, {}, Symbol('1')], RANGE) },
-  seed: { good: 1, bad: all([-1, 2 ** 32, 0.5, Number.NaN, Infinity, null, '1', true, 1n, {}], RANGE) },
+  mode: { good: 'store', bad: [...all(WRONG_MODES, TYPE), ...all(UNKNOWN_MODES, VALUE)] },
+  byte: {
+    good: 1,
+    bad: [...all([-1, 256, 0.5, Number.NaN, Infinity], RANGE), ...all([null, '1', true, 1n, {}, Symbol('1')], TYPE)],
+  },
+  seed: {
+    good: 1,
+    bad: [...all([-1, 2 ** 32, 0.5, Number.NaN, Infinity], RANGE), ...all([null, '1', true, 1n, {}], TYPE)],
+  },
   word: {
     good: 1n,
     bad: [
