@@ -62,17 +62,30 @@ export function lengthFrom(offset: number, length: number | undefined, size: num
   return length === undefined && typeof offset === 'number' ? size - offset : (length as number);
 }
 
+const RANGE = ['offset', 'length'] as const;
+
+/** Whether a range that lacks a property would get one from `Object.prototype`. To ask once costs less than to ask for each range. */
+export function isRangePolluted(): boolean {
+  return RANGE[0] in Object.prototype || RANGE[1] in Object.prototype;
+}
+
+/** One of the ranges given to `persistAll`, which may be an instance of a class. */
+export function rangeAt(ranges: readonly ByteRange[], i: number, polluted: boolean): ByteRange {
+  const range: unknown = ranges[i];
+  if (typeof range !== 'object' || range === null) throw wrongType(`ranges[${i}]`, '{ offset, length }', range);
+  return polluted ? readOptions(range as ByteRange, RANGE, `ranges[${i}]`) : (range as ByteRange);
+}
+
 /** The ranges given to `persistAll`; each property is read once. */
 export function checkRanges(ranges: readonly ByteRange[], limit: number, what: string): ByteRange[] {
   checkRangeList(ranges);
-  return ranges.map((given, i) => {
-    const { offset, length } = readOptions(given, RANGE, `ranges[${i}]`);
+  const polluted = isRangePolluted();
+  return Array.from(ranges, (_, i) => {
+    const { offset, length } = rangeAt(ranges, i, polluted);
     if (!within(offset, length, limit)) throw rangeError(offset, length, limit, what);
     return { offset, length };
   });
 }
-
-const RANGE = ['offset', 'length'] as const;
 
 export function checkRangeList(ranges: unknown): asserts ranges is readonly ByteRange[] {
   if (!Array.isArray(ranges)) throw wrongType('ranges', 'an array of { offset, length }', ranges);

@@ -85,6 +85,23 @@ describe('The Memory contract', () => {
     }
   });
 
+  it('takes ranges of any class in persistAll', () => {
+    class Extent {
+      get offset() {
+        return 8;
+      }
+      get length() {
+        return 8;
+      }
+    }
+    using region = newRegion(file('class'), SIZE);
+    for (const memory of [region, SimulatedMemory.create({ size: SIZE })] as Memory[]) {
+      memory.persistAll([new Extent()]);
+      throwsCode(() => memory.persistAll([new Extent(), null as never]), 'ERR_INVALID_ARG_TYPE', { message: /\[1\]/ });
+      throwsCode(() => memory.persistAll(new Array(1)), 'ERR_INVALID_ARG_TYPE', { message: /\[0\]/ });
+    }
+  });
+
   it('reports the progress of asynchronous calls and passes on what onProgress throws', async () => {
     using region = newRegion(file('progress'), SIZE);
     for (const memory of [region, SimulatedMemory.create({ size: SIZE })] as Memory[]) {

@@ -19,7 +19,6 @@ import {
   words,
 } from '../../binding.js';
 import { outOfRange, wrongType } from '../../errors.js';
-import { readOptions } from '../../options.js';
 import { formatSize } from '../../units.js';
 import {
   checkByte,
@@ -27,8 +26,10 @@ import {
   checkRangeList,
   checkSeed,
   checkWord,
+  isRangePolluted,
   lengthFrom,
   lengthOf,
+  rangeAt,
   rangeError,
   within,
   wrongMode,
@@ -292,16 +293,11 @@ export class MappedMemory implements Omit<Memory, 'slice' | `${'read' | 'write' 
     const found = spareRanges ?? new Float64Array(2 * MOST_RANGES);
     spareRanges = undefined;
     const count = ranges.length;
-    // Once and not for each range, which would take 20 ns.
-    const polluted = 'offset' in Object.prototype || 'length' in Object.prototype;
+    const polluted = isRangePolluted();
     for (let done = 0; done < count; done += MOST_RANGES) {
       const most = Math.min(count - done, MOST_RANGES);
       for (let i = 0; i < most; i++) {
-        const range = ranges[done + i];
-        if (typeof range !== 'object' || range === null) {
-          throw wrongType(`ranges[${done + i}]`, '{ offset, length }', range);
-        }
-        const { offset, length } = polluted ? readOptions(range, ['offset', 'length'], `ranges[${done + i}]`) : range;
+        const { offset, length } = rangeAt(ranges, done + i, polluted);
         if (!within(offset, length, this.#limit)) this.#refuse('persistAll', offset, length);
         found[2 * i] = this.#base + offset;
         found[2 * i + 1] = length;
