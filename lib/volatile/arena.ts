@@ -308,8 +308,7 @@ export class VolatileArena implements Disposable, AsyncDisposable {
 
   /** {@link close}, once no {@link allocateAsync} is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#jobs.idle();
-    this.close();
+    await this.#jobs.whenIdle(() => this.close());
   }
 
   /** What `console.log` shows. */

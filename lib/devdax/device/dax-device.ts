@@ -313,8 +313,7 @@ export class DaxDevice implements Disposable, AsyncDisposable {
 
   /** {@link close}, once no {@link mapAsync} is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#jobs.idle();
-    this.close();
+    await this.#jobs.whenIdle(() => this.close());
   }
 
   /** What `console.log` shows. */

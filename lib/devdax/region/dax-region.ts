@@ -368,8 +368,7 @@ export class DaxRegion implements Disposable, AsyncDisposable {
 
   /** {@link close}, once no asynchronous call of the region or of its instances is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#jobs.idle();
-    this.close();
+    await this.#jobs.whenIdle(() => this.close());
   }
 
   /** What `console.log` shows. */

@@ -273,8 +273,7 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
 
   /** {@link close}, once no asynchronous call on the region is under way, nor on its slices. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await (this.#isSlice ? this.#jobs : this.#mapping.jobs).idle();
-    this.close();
+    await (this.#isSlice ? this.#jobs : this.#mapping.jobs).whenIdle(() => this.close());
   }
 
   [inspect.custom](): string {

@@ -62,6 +62,26 @@ describe('Region', () => {
       assert.equal(region.view()[16 * MIB - 1], 7);
     });
 
+    it('leaves no call under way, whenever one begins while it waits', async () => {
+      for (let turns = 0; turns < 16; turns++) {
+        const region = newRegion(file(`turn-${turns}`), 4096);
+        let underWay = false;
+        const user = async () => {
+          await region.persistAsync(0, 4096);
+          for (let i = 0; i < turns; i++) await undefined;
+          const wasOpen = !region.closed;
+          underWay = wasOpen;
+          const [{ status } = { status: 'rejected' }] = await Promise.allSettled([region.fillAsync(0, 4096, 1)]);
+          underWay = false;
+          assert.equal(status, wasOpen ? 'fulfilled' : 'rejected');
+        };
+        const used = user();
+        await region[Symbol.asyncDispose]();
+        assert.equal(underWay, false, `after ${turns} turns`);
+        await used;
+      }
+    });
+
     it('closes at once where no call is under way, and after calls that failed', async () => {
       const region = newRegion(file('idle'), 4096);
       await assert.rejects(region.fillAsync(0, 4097), { code: 'ERR_OUT_OF_RANGE' });
