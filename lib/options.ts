@@ -154,10 +154,9 @@ export function functionOption<T extends (...args: never[]) => unknown>(
 /** By its looks: `instanceof` is false for signals of other realms (Jest, vm contexts). */
 function isSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
-  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;
-  return (
-    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
-  );
+  const { aborted, addEventListener, removeEventListener, throwIfAborted } = value as Partial<AbortSignal>;
+  const methods = [addEventListener, removeEventListener, throwIfAborted];
+  return typeof aborted === 'boolean' && methods.every((one) => typeof one === 'function');
 }
 
 /** An AbortSignal; undefined where the option is absent. */

@@ -80,7 +80,9 @@ describe('The checks of options', () => {
 
   it('refuse what is no function or no signal', () => {
     throwsCode(() => functionOption({} as never, 'onProgress'), 'ERR_INVALID_ARG_TYPE');
-    for (const bad of [{}, null, 'abort', { aborted: false }]) {
+    // The last is a signal of a polyfill older than throwIfAborted.
+    const old = { aborted: false, addEventListener() {}, removeEventListener() {} };
+    for (const bad of [{}, null, 'abort', { aborted: false }, old]) {
       throwsCode(() => signalOption(bad), 'ERR_INVALID_ARG_TYPE');
     }
     throwsCode(() => jobOptions({ signal: 1 as never }), 'ERR_INVALID_ARG_TYPE');
@@ -91,7 +93,7 @@ describe('The checks of options', () => {
     const { signal } = new AbortController();
     const foreign = vm.runInNewContext('Object.create(Object.prototype, own)', {
       own: Object.fromEntries(
-        ['aborted', 'addEventListener', 'removeEventListener'].map((name) => [
+        ['aborted', 'addEventListener', 'removeEventListener', 'throwIfAborted'].map((name) => [
           name,
           { value: (signal as never)[name], enumerable: true },
         ]),
