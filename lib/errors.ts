@@ -122,8 +122,18 @@ function shown(value: unknown): string {
   if (typeof value === 'string') return `'${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`;
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) return `an instance of ${value.constructor?.name ?? 'Object'}`;
+  if (typeof value === 'object' && value !== null) return `an instance of ${className(value)}`;
   return String(value);
+}
+
+/** Objects can say anything of their class, those that a parser made of hostile input too. */
+function className(value: object): string {
+  try {
+    const name: unknown = value.constructor?.name;
+    return typeof name === 'string' ? name : 'Object';
+  } catch {
+    return 'Object';
+  }
 }
 
 /** `expected` may end with an aside, `at most 5, the size,`: the semicolon takes the place of its second comma. */

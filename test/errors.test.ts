@@ -103,6 +103,16 @@ describe('wrongType, wrongValue and outOfRange', () => {
       [circular, 'an instance of Object'],
       [Object.create(null), 'an instance of Object'],
       [{ constructor: null }, 'an instance of Object'],
+      [{ constructor: { name: Symbol('s') } }, 'an instance of Object'],
+      [JSON.parse('{ "constructor": { "name": { "toString": 1 } } }'), 'an instance of Object'],
+      [
+        {
+          get constructor() {
+            throw new Error('mine');
+          },
+        },
+        'an instance of Object',
+      ],
     ];
     for (const [value, text] of shown) {
       assert.equal(wrongType('size', 'a number', value).message, `size must be a number; got ${text}`);
