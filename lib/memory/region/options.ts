@@ -1,6 +1,7 @@
 /** Options of `Region.open`, checked before anything is opened. */
 
 import { fileURLToPath } from 'node:url';
+import { isUint8Array } from 'node:util/types';
 import { outOfRange, wrongType, wrongValue } from '../../errors.js';
 import { booleanOption, choiceOption, ownOptions, powerOfTwoOption, sizeOption } from '../../options.js';
 import type { Size } from '../../units.js';
@@ -125,6 +126,13 @@ function assumption(value: boolean | 'msync' | undefined): Assumption {
   throw wrongType('options.assumePersistent', "a boolean or 'msync'", value);
 }
 
+/** By its looks, as node:fs does: `instanceof` is false for URLs of other realms (Jest, vm contexts). */
+function isURL(path: unknown): path is URL {
+  if (typeof path !== 'object' || path === null) return false;
+  const { href, protocol } = path as Partial<URL>;
+  return typeof href === 'string' && typeof protocol === 'string';
+}
+
 function decoded(path: Uint8Array): string {
   const text = Buffer.from(path).toString();
   if (!Buffer.from(text).equals(path)) throw wrongValue('path', 'UTF-8', path);
@@ -135,8 +143,8 @@ function decoded(path: Uint8Array): string {
 export function checkPath(path: unknown): string {
   let text: string;
   if (typeof path === 'string') text = path;
-  else if (path instanceof URL) text = fileURLToPath(path);
-  else if (path instanceof Uint8Array) text = decoded(path);
+  else if (isURL(path)) text = fileURLToPath(path);
+  else if (isUint8Array(path)) text = decoded(path);
   else throw wrongType('path', 'a string, a Buffer or a file: URL', path);
   if (text === '' || text.includes('\0')) throw wrongValue('path', 'not empty and without null bytes', text);
   return text;

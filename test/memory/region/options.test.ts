@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { runInNewContext } from 'node:vm';
 import { Region, type RegionOptions } from 'pmem';
 import { codeOf, throwsCode } from '../../support/errors.js';
 import { onDisk } from '../../support/temp.js';
@@ -91,6 +92,17 @@ describe('Region.open', () => {
       assert.equal(region.path, path);
       assert.equal(region.view(0, 1)[0], 5);
       region.close();
+    }
+  });
+
+  it('takes a path as a Buffer and a URL of another realm', () => {
+    const path = file('realm');
+    writeFileSync(path, Buffer.alloc(4096, 5));
+    const bytes = runInNewContext('Uint8Array.from(bytes)', { bytes: [...Buffer.from(path)] });
+    const { href, protocol, hostname, pathname } = pathToFileURL(path);
+    for (const one of [bytes, { href, protocol, hostname, pathname }]) {
+      using region = Region.open(one);
+      assert.equal(region.path, path);
     }
   });
 
