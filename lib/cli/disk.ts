@@ -4,6 +4,7 @@ import { PmemDisk } from '../block/pmem-disk.js';
 import { posixError } from '../errors.js';
 import { type Topology, topologyOf } from '../linux/blockdev/topology.js';
 import { Region } from '../memory/region/region.js';
+import { withExisting } from './existing.js';
 
 export interface OpenedDisk {
   readonly disk: PmemDisk;
@@ -31,7 +32,7 @@ function isSupported(sectorSize: number): sectorSize is SectorSize {
  * @throws PmemError with a POSIX code: EINVAL where there is not even one sector
  */
 export function openDisk(path: string, sectorSize: SectorSize | undefined): OpenedDisk {
-  const region = Region.open(path, { readOnly: true, shared: true });
+  const region = withExisting(path, () => Region.open(path, { readOnly: true, shared: true }));
   try {
     const { kind, device } = region;
     const known = kind === 'block' && device !== undefined ? topologyOf(device) : uniform(512);

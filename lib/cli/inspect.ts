@@ -1,24 +1,12 @@
 /** What `explain` finds, in the words of the command line. */
 
-import { PmemError, posixError } from '../errors.js';
 import { type Explanation, explain } from '../memory/durability/explain.js';
 import type { Durability } from '../memory/memory.js';
+import { withExisting } from './existing.js';
 
 /** {@link explain}, with a message for users of the command where the path does not exist. */
 export function explainPath(path: string): Explanation {
-  try {
-    return explain(path);
-  } catch (error) {
-    if (!(error instanceof PmemError) || error.code !== 'ENOENT') throw error;
-    throw posixError(
-      'ENOENT',
-      `there is no '${path}'. Name an existing file or device; 'pmem list' shows the devices`,
-      {
-        path,
-        cause: error,
-      },
-    );
-  }
+  return withExisting(path, () => explain(path));
 }
 
 const KINDS: Readonly<Record<Explanation['kind'], string>> = {

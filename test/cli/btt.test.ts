@@ -123,7 +123,7 @@ describe('pmem btt', () => {
       [['btt', 'check', small], /ERR_PMEM_BTT_NOT_FOUND/],
       [['btt', 'format', small, '--yes'], /memory\.size must be at least 16781312/],
       [['btt', 'format', small, '--yes', '--uuid', 'x'], /options\.uuid must be a UUID/],
-      [['btt', 'info', `${small}-not`], /ENOENT/],
+      [['btt', 'info', `${small}-not`], /ENOENT: there is no '.*-not'\. Name an existing file or device/],
     ] as const) {
       const { code, stderr } = await pmem(words);
       assert.equal(code, 1, words.join(' '));

@@ -163,7 +163,7 @@ describe('pmem partitions', () => {
 
   it('fails on a missing file, a directory, and a file without a sector', async () => {
     for (const [path, message] of [
-      [file('missing'), /ENOENT/],
+      [file('missing'), /ENOENT: there is no '.*missing'\. Name an existing file or device/],
       ['/tmp', /EISDIR/],
       [image(100), /EINVAL: .* has no sectors of 512 bytes/],
     ] as const) {

@@ -2,6 +2,7 @@
 
 import { Region } from '../../memory/region/region.js';
 import type { Arguments } from '../arguments.js';
+import { withExisting } from '../existing.js';
 
 /** Runs with the region of the path, and closes it. */
 export async function withRegion<Result>(
@@ -10,6 +11,7 @@ export async function withRegion<Result>(
   run: (region: Region) => Result | Promise<Result>,
 ): Promise<Result> {
   const assume = args.has('assume-persistent') ? { assumePersistent: true } : {};
-  using region = Region.open(args.path, readOnly ? { readOnly: true, shared: true } : assume);
+  const options = readOnly ? { readOnly: true, shared: true } : assume;
+  using region = withExisting(args.path, () => Region.open(args.path, options));
   return await run(region);
 }
