@@ -145,7 +145,7 @@ export interface Memory {
   crc32c(offset: number, length: number, seed?: number): number;
 
   /**
-   * A part of this memory, which has the same contract. It ends with this memory.
+   * A part of this memory, which has the same contract. It ends when the whole memory does.
    *
    * @param length in bytes, default up to the end
    */

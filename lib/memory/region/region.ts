@@ -165,8 +165,8 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
   }
 
   /**
-   * A region on part of this one, which shares its mapping and lock and ends with it. Closing the slice ends the slice alone, and
-   * leaves its Buffers as they are.
+   * A region on part of this one, which shares its mapping and lock and ends when the whole region is closed. Closing the slice ends
+   * the slice alone, and leaves its Buffers and slices of it as they are.
    *
    * @param offset in bytes
    * @param length in bytes, default up to the end
@@ -271,7 +271,10 @@ export class Region extends MappedMemory implements Memory, Disposable, AsyncDis
     this.close();
   }
 
-  /** {@link close}, once no asynchronous call on the region is under way, nor on its slices. */
+  /**
+   * {@link close}, once no asynchronous call on the region is under way, nor on its slices. Of a slice: once none is under way on the
+   * slice itself.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await (this.#isSlice ? this.#jobs : this.#mapping.jobs).whenIdle(() => this.close());
   }

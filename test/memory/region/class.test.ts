@@ -62,6 +62,17 @@ describe('Region', () => {
       assert.equal(region.view()[16 * MIB - 1], 7);
     });
 
+    it('of a slice leaves slices of it open', async () => {
+      const region = newRegion(file('nested'), 4096);
+      const slice = region.slice(0, 1024);
+      const part = slice.slice(0, 512);
+      await slice[Symbol.asyncDispose]();
+      part.fill(0, 512, 3);
+      assert.equal(region.view()[511], 3);
+      region.close();
+      assert.equal(part.closed, true);
+    });
+
     it('leaves no call under way, whenever one begins while it waits', async () => {
       for (let turns = 0; turns < 16; turns++) {
         const region = newRegion(file(`turn-${turns}`), 4096);
