@@ -62,8 +62,13 @@ export function parseSize(size: Size, name = 'size'): number {
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-/** Bytes as people read them, with at most two decimals: 1536 gives `'1.5 KiB'`, 2^21 gives `'2 MiB'`. */
+/**
+ * Bytes as people read them, with at most two decimals: 1536 gives `'1.5 KiB'`, 2^21 gives `'2 MiB'`.
+ *
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` for anything but a number
+ */
 export function formatSize(bytes: number): string {
+  if (typeof bytes !== 'number') throw wrongType('bytes', 'a number of bytes', bytes);
   let value = bytes;
   let unit = 0;
   // 1023.999 KiB would be rounded to 1024 KiB: that is 1 MiB.

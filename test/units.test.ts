@@ -101,6 +101,12 @@ describe('formatSize', () => {
   ];
   for (const [bytes, text] of shown) it(`writes ${bytes} as ${text}`, () => assert.equal(formatSize(bytes), text));
 
+  it('refuses what is no number', () => {
+    for (const value of ['1', 1n, null, undefined, {}]) {
+      throwsCode(() => formatSize(value as never), 'ERR_INVALID_ARG_TYPE');
+    }
+  });
+
   it('writes a size that parseSize reads back', () => {
     for (const bytes of [0, 1, 512, 2 ** 10, 2 ** 20, 3 * 2 ** 20, 1.5 * 2 ** 30, 2 ** 40]) {
       assert.equal(parseSize(formatSize(bytes)), bytes);
