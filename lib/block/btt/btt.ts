@@ -90,6 +90,7 @@ export class Btt extends BlockDevice {
   readonly #sectorSize: number;
   readonly #info: BttInfo;
   readonly #claim: Claim;
+  /** Calls of {@link readAsync}. */
   readonly #jobs = new Jobs();
   #isClosed = false;
 
@@ -216,8 +217,7 @@ export class Btt extends BlockDevice {
 
   /** {@link close}, once no {@link readAsync} is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#jobs.idle();
-    this.close();
+    await this.#jobs.whenIdle(() => this.close());
   }
 
   protected override _read(lba: number, count: number, target: Uint8Array): void {
