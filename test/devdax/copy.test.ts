@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { PassThrough, Readable, Writable } from 'node:stream';
+import { runInNewContext } from 'node:vm';
 import { Region } from 'pmem';
 import { type CopyOptions, copyDevice } from 'pmem/devdax';
 import { checkCopy } from '#dist/devdax/copy/options.js';
@@ -355,6 +356,13 @@ describe('copyDevice', () => {
     const long = copyDevice({ input: Readable.from([Buffer.alloc(8193, 2)]), output, emulate: 'output' });
     await rejectsCode(long, 'ENOSPC', { message: /all 8192 bytes/ });
     assert(readFileSync(output).equals(Buffer.alloc(8192, 2)));
+  });
+
+  it('takes the arrays of another realm from a stream', async () => {
+    const output = file(Buffer.alloc(4096));
+    const foreign: unknown = runInNewContext('new Uint8Array(4096).fill(7)');
+    await copyDevice({ input: Readable.from([foreign]), output, emulate: 'output' });
+    assert(readFileSync(output).equals(Buffer.alloc(4096, 7)));
   });
 
   it('passes on the error of a stream, and refuses a stream of strings', async () => {

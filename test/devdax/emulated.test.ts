@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, linkSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { inspect } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { Region } from 'pmem';
 import { PmemDisk } from 'pmem/block';
 import { DaxDevice, type DaxMapOptions, type DaxOpenOptions, DaxRegion, MapFlags } from 'pmem/devdax';
@@ -567,6 +568,8 @@ describe('DaxDevice on a file', () => {
       assert(!ran);
       // Neither is its failure left for nobody to handle.
       throwsCode(() => device.faults(() => Promise.reject(new Error('later'))), 'ERR_INVALID_ARG_VALUE');
+      const foreign = () => runInNewContext('Promise.reject(new Error("later"))');
+      throwsCode(() => device.faults(foreign), 'ERR_INVALID_ARG_VALUE');
       // biome-ignore lint/suspicious/noThenProperty: what is refused
       throwsCode(() => device.faults(() => ({ then() {} })), 'ERR_INVALID_ARG_VALUE');
       await new Promise((resolve) => setImmediate(resolve));

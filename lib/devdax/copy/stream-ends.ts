@@ -5,6 +5,7 @@ import { type BigIntStats, close, constants, createReadStream, createWriteStream
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
+import { isUint8Array } from 'node:util/types';
 import { posixError, systemError, wrongType } from '../../errors.js';
 import { openSeen } from '../../linux/open.js';
 import { deviceNumber } from '../../linux/sysfs/read.js';
@@ -158,7 +159,7 @@ export class StreamInput implements End {
     try {
       const { done, value } = await unlessAborted(this.#chunks.next(), this.#signal);
       if (done === true) return false;
-      if (!(value instanceof Uint8Array)) throw wrongType('options.input', 'a stream of Buffers', value);
+      if (!isUint8Array(value)) throw wrongType('options.input', 'a stream of Buffers', value);
       this.#rest = value;
       return true;
     } catch (error) {

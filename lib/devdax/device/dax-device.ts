@@ -45,7 +45,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   if (!('then' in value) || typeof value.then !== 'function') return false;
   // Nobody else gets the promise: its failure must not end the process.
-  if (value instanceof Promise) value.catch(() => {});
+  if (types.isPromise(value)) value.catch(() => {});
   return true;
 }
 
