@@ -39,6 +39,14 @@ const MBR: NewMbr = {
 describe('writePartitionTable', () => {
   const file = onTmpfs();
 
+  it('tells where no sector is free', () => {
+    using region = newRegion(file('small'), '1MiB');
+    const table: NewMbr = { label: 'mbr', partitions: [{ size: 4096 }] };
+    throwsCode(() => writePartitionTable(PmemDisk.open(region), table), 'ERR_OUT_OF_RANGE', {
+      message: /^partitions\[0\]\.size must be within the disk, which has no free sector from 2048 on; got 4096$/,
+    });
+  });
+
   describe('writes a table that other programs read:', () => {
     function written(table: NewGpt | NewMbr, size = '64MiB', sectorSize: 512 | 4096 = 512): string {
       const path = file('written');

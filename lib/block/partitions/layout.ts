@@ -134,7 +134,10 @@ export function place(wanted: readonly NewPartition[], name: string, space: Spac
     const count = wantedCount ?? left;
     if (left < 1 || count < 1 || count > left) {
       const most = Math.max(0, left);
-      const limit = `from 1 to ${most} sectors, ${most * sectorSize} bytes, free from sector ${start} on,`;
+      const limit =
+        most === 0
+          ? `within the disk, which has no free sector from ${start} on`
+          : `from 1 to ${most} sectors, ${most * sectorSize} bytes, free from sector ${start} on,`;
       const isInSectors = one.sectorCount !== undefined;
       throw outOfRange(
         `${name}[${i}].${isInSectors ? 'sectorCount' : 'size'}`,
