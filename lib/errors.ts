@@ -151,6 +151,12 @@ export function wrongValue(name: string, expected: string, value: unknown): Type
   return coded(new TypeError(mismatch(name, expected, value)), 'ERR_INVALID_ARG_VALUE');
 }
 
+/** A `TypeError` with code `ERR_INVALID_ARG_VALUE`: an option that nothing here has. */
+export function unknownOption(what: string, known: readonly string[], name: string): TypeError {
+  const message = `${what} has the unknown property ${shown(name)}; known: ${known.join(', ') || 'none'}`;
+  return coded(new TypeError(printable(message)), 'ERR_INVALID_ARG_VALUE');
+}
+
 /** A `RangeError` with code `ERR_OUT_OF_RANGE`. */
 export function outOfRange(name: string, expected: string, value: unknown): RangeError {
   return coded(new RangeError(mismatch(name, expected, value)), 'ERR_OUT_OF_RANGE');

@@ -6,7 +6,7 @@
  * people, would decide for every call of the process whether it locks, forces, or believes memory to be persistent.
  */
 
-import { outOfRange, wrongType, wrongValue } from './errors.js';
+import { outOfRange, unknownOption, wrongType, wrongValue } from './errors.js';
 import { parseSize, type Size } from './units.js';
 
 /** Progress of a long operation. */
@@ -73,7 +73,7 @@ export function readOptions<T extends object>(given: T, names: readonly string[]
 export function ownOptions<T extends object>(given: T, names: readonly string[], what = 'options'): T {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw wrongType(what, 'an object', given);
   for (const name of Object.keys(given)) {
-    if (!names.includes(name)) throw wrongValue(what, `made of ${names.join(', ')}`, name);
+    if (!names.includes(name)) throw unknownOption(what, names, name);
   }
   return readOptions(given, names, what);
 }

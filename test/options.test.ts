@@ -15,7 +15,9 @@ import { throwsCode } from './support/errors.js';
 
 describe('The checks of options', () => {
   it('refuse unknown names', () => {
-    throwsCode(() => ownOptions({ sise: 1 }, ['size']), 'ERR_INVALID_ARG_VALUE');
+    throwsCode(() => ownOptions({ sise: 1 }, ['size', 'mode']), 'ERR_INVALID_ARG_VALUE', {
+      message: /^options has the unknown property 'sise'; known: size, mode$/,
+    });
     for (const bad of [null, 1, 'text', [], undefined, () => 0]) {
       throwsCode(() => ownOptions(bad as never, ['size']), 'ERR_INVALID_ARG_TYPE');
     }
