@@ -233,7 +233,7 @@ export interface AsyncCalls {
 /**
  * Locks between processes, and claims between threads. Ranges are `[begin, end, begin, end, …]`, in bytes.
  *
- * A lock that cannot be had throws EAGAIN where another process holds the range, and EBUSY where a lock of this process excludes
+ * A lock that is refused throws EAGAIN where another process holds the range, and EBUSY where a lock of this process excludes
  * it, both with `begin` and `end` of what is held. Exclusive locks on a block device claim the whole device (open(2), O_EXCL), once
  * for the process: EBUSY with the syscall `open` where the kernel or another process has claimed it.
  */

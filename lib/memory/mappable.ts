@@ -84,7 +84,7 @@ function refuseUnknown({ rdev }: BigIntStats, type: 'block' | 'char', path: stri
   throw unmappable(
     path,
     'ENXIO',
-    'cannot be opened: No device has the number of this file: its driver is not there, or the number is wrong',
+    'cannot be opened: no device has the number of this file: its driver is not there, or the number is wrong',
   );
 }
 

@@ -188,7 +188,8 @@ export class DaxRegion implements Disposable, AsyncDisposable {
       ({ id, numaNode, targetNode }) =>
         `${id} (NUMA node ${numaNode ?? 'unknown'}, target node ${targetNode ?? 'unknown'})`,
     );
-    const wanted = Object.keys(filter).length === 0 ? '' : ` with ${JSON.stringify(filter)}`;
+    const asked = Object.entries(filter).map(([name, value]) => `${name} ${value}`);
+    const wanted = asked.length === 0 ? '' : ` with ${asked.join(' and ')}`;
     const there = all.length === 0 ? '' : `; it has ${all.join(', ')}`;
     throw posixError('ENODEV', `the kernel has no DAX region${wanted}${there}`);
   }

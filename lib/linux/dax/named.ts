@@ -33,6 +33,6 @@ export function daxDeviceNamed(device: string, host: Host, argument = 'device'):
   const all = daxDevices(host);
   const found = all.find((one) => one.name === name);
   if (found !== undefined) return found;
-  const others = all.length === 0 ? 'there is none' : `there are: ${all.map((one) => one.name).join(', ')}`;
+  const others = all.length === 0 ? 'it knows none at all' : `there are: ${all.map((one) => one.name).join(', ')}`;
   throw posixError('ENODEV', `sysfs knows no DAX device '${name}'; ${others}`, { path: device });
 }
