@@ -11,6 +11,29 @@ const FAILED = 1;
 /** The command line was wrong. */
 const USAGE = 2;
 
+/** Ways out that the library names in the words of programs, and what users of the command read in their place. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/[.;] (To make a new file, )?pass create: true and a size$/, ''],
+  [/\. To (map|read) it( for reading only)?, pass readOnly: true$/, ''],
+  [/,? or pass shared: true[^.;]*/, ''],
+  [/; force destroys it$/, '; --force destroys it'],
+  [/Btt\.format makes one$/, "'pmem btt format' makes one"],
+  [/\(durability\.reason says why\)/, "('pmem explain PATH' says why)"],
+  [/pass assumePersistent: true or set/, 'pass --assume-persistent or set'],
+  [/emulate: 'input', 'output' or 'both' takes/, '--emulate input, output or both takes'],
+  [/; length copies a part$/, '; --length copies a part'],
+];
+
+/** `options.parentUuid` of the library is `--parent-uuid` here. */
+function flag(_: string, option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function inCommandWords(message: string): string {
+  const told = WORDS.reduce((text, [program, command]) => text.replace(program, command), message);
+  return told.replace(/\boptions\.(\w+)/, flag);
+}
+
 function inLines(text: string): string {
   return text.replaceAll('\n', BREAK);
 }
@@ -20,7 +43,8 @@ function text(error: unknown): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
   // An error without a code is a defect of ours: the place of it matters.
   if (code === undefined) return inLines(error.stack ?? error.message);
-  const told = error.message.includes(code) ? error.message : `${code}: ${error.message}`;
+  const message = inCommandWords(error.message);
+  const told = message.includes(code) ? message : `${code}: ${message}`;
   // A PmemError has line ends only where they are meant.
   return error instanceof PmemError ? inLines(told) : told;
 }

@@ -42,7 +42,7 @@ describe('pmem btt', () => {
     assert.equal((await pmem(['btt', 'format', path, '--yes'])).code, 0);
     const again = await pmem(['btt', 'format', path, '--yes']);
     assert.equal(again.code, 1);
-    assert.match(again.stderr, /ERR_PMEM_IN_USE.*BTT \(version 1\.1\); force destroys it/);
+    assert.match(again.stderr, /ERR_PMEM_IN_USE.*BTT \(version 1\.1\); --force destroys it/);
     const half = await pmem(['btt', 'format', path, '--force']);
     assert.equal(half.code, 1);
     assert.match(half.stderr, /holds a BTT.*--yes/);
@@ -122,7 +122,7 @@ describe('pmem btt', () => {
       [['btt', 'info', small], /ERR_PMEM_BTT_NOT_FOUND/],
       [['btt', 'check', small], /ERR_PMEM_BTT_NOT_FOUND/],
       [['btt', 'format', small, '--yes'], /memory\.size must be at least 16781312/],
-      [['btt', 'format', small, '--yes', '--uuid', 'x'], /options\.uuid must be a UUID/],
+      [['btt', 'format', small, '--yes', '--uuid', 'x'], /--uuid must be a UUID/],
       [['btt', 'info', `${small}-not`], /ENOENT: there is no '.*-not'\. Name an existing file or device/],
     ] as const) {
       const { code, stderr } = await pmem(words);

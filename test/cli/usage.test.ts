@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { edit, makeImage } from '../support/images.js';
 import { ROOT } from '../support/paths.js';
+import { onDisk } from '../support/temp.js';
 import { pmem } from './run.js';
 
 const COMMANDS = ['info', 'explain', 'list', 'partitions', 'fdisk', 'demo'];
@@ -162,6 +164,30 @@ describe('wrong usage of pmem', () => {
     const { code, stderr } = await pmem(['info', '--', '--json']);
     assert.equal(code, 1);
     assert.match(stderr, /there is no '--json'/);
+  });
+});
+
+describe('a refusal of the library', () => {
+  const file = onDisk();
+
+  it('is told in the words of the command', async () => {
+    const [missing, small, full] = [file('missing'), file('small'), file('full')];
+    makeImage(small, 4096);
+    makeImage(full, 20 * 2 ** 20);
+    edit(full, 0, 8, (bytes) => bytes.fill(1));
+    const cases: readonly [words: string[], message: RegExp][] = [
+      [['partitions', missing], /ENOENT.*missing'$/m],
+      [['btt', 'info', small], /'pmem btt format' makes one$/m],
+      [['btt', 'format', full, '--yes'], /; --force destroys it$/m],
+      [['btt', 'format', full, '--yes', '--force', '--nfree', '0'], /ERR_OUT_OF_RANGE: --nfree must be/],
+      [['dax', 'copy', '-i', small, '-o', full], /; cp and dd copy files\. --emulate input, output or both takes/],
+    ];
+    for (const [words, message] of cases) {
+      const { code, stderr } = await pmem(words);
+      assert.equal(code, 1, words.join(' '));
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /: true|options\./);
+    }
   });
 });
 
