@@ -71,7 +71,7 @@ export function checkArena(options: ArenaOptions, host: Host): CheckedArena {
   const node = nodeOption(options.node);
   const { device } = options;
   if ((node === undefined) === (device === undefined)) {
-    throw wrongValue('options', 'with either a node or a device', node === undefined ? 'neither' : 'both');
+    throw wrongValue('options', 'given either a node or a device', node === undefined ? 'neither' : 'both');
   }
   const map = checkMapOptions(options, native.pageSize(), true);
   const zeroOnFree = booleanOption(options.zeroOnFree, 'zeroOnFree', false);

@@ -60,10 +60,10 @@ export function claimBtt(operation: string, memory: Memory, exclusive: boolean):
   if (exclusive) refuseInUse(memory);
   const claim = isClaimable(memory) ? memory.claim(operation, exclusive) : claimObject(memory, exclusive);
   if (typeof claim === 'object') return claim;
-  const what = claim === 'exclusive' ? 'to store into it' : 'to read it';
+  const what = claim === 'exclusive' ? 'stores into' : 'reads';
   throw new PmemError(
     'ERR_PMEM_BUSY',
-    `${operation}: this process uses a BTT on this memory already ${what} (a Btt that is open, a check, a format); ` +
-      'a writer must be alone: close the other, or wait for it',
+    `${operation}: another Btt, check or format of this process ${what} the BTT on this memory, and one that stores must be alone; ` +
+      'close the other, or wait for it',
   );
 }

@@ -56,7 +56,7 @@ function probe(fd: number, path: string): { backing: Backing; syncErrno: number 
 /** Opening a directory has no effects, and O_DIRECTORY opens nothing else. */
 function openToLook(path: string): number {
   try {
-    return openDescriptor(path, false);
+    return openDescriptor(path, false, 'Name a file, a device, or the directory of a file to come');
   } catch (error) {
     if ((error as { code?: string }).code !== 'EISDIR') throw error;
   }
