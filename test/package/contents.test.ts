@@ -57,9 +57,18 @@ describe('The packed tarball', () => {
     );
   });
 
+  it('holds the pages and examples that README.md links to', () => {
+    for (const place of ['docs', 'examples']) {
+      assert.deepEqual(
+        files.filter((name) => name.startsWith(`${place}/`)),
+        filesOf(join(ROOT, place)).map((name) => `${place}/${name}`),
+      );
+    }
+  });
+
   it('holds nothing else but the binaries, the manifest and the documents', () => {
     assert.deepEqual(
-      files.filter((name) => !/^(dist|native)\//.test(name)),
+      files.filter((name) => !/^(dist|native|docs|examples)\//.test(name)),
       [
         'CHANGELOG.md',
         'LICENSE',
@@ -73,9 +82,9 @@ describe('The packed tarball', () => {
     );
   });
 
-  it('is at most 2.5 MiB unpacked and 1 MiB packed', () => {
+  it('is at most 2.75 MiB unpacked and 1 MiB packed', () => {
     const total = files.reduce((sum, name) => sum + statSync(join(root, name)).size, 0);
-    assert(total < 5 * 2 ** 19, `${total} bytes unpacked`);
+    assert(total < 11 * 2 ** 18, `${total} bytes unpacked`);
     const { size } = statSync(packed().tarball);
     assert(size < 2 ** 20, `${size} bytes packed`);
   });
