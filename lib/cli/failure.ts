@@ -21,6 +21,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\(durability\.reason says why\)/, "('pmem explain PATH' says why)"],
   [/pass assumePersistent: true or set/, 'pass --assume-persistent or set'],
   [/emulate: 'input', 'output' or 'both' takes/, '--emulate input, output or both takes'],
+  [/leave exclusive out/, 'leave --exclusive out'],
+  [/open the disk with the right one; (.*) with force: true$/, 'pass --sector-size; $1'],
   [/; length copies a part$/, '; --length copies a part'],
 ];
 

@@ -180,6 +180,7 @@ describe('a refusal of the library', () => {
       [['btt', 'info', small], /'pmem btt format' makes one$/m],
       [['btt', 'format', full, '--yes'], /; --force destroys it$/m],
       [['btt', 'format', full, '--yes', '--force', '--nfree', '0'], /ERR_OUT_OF_RANGE: --nfree must be/],
+      [['dax', 'copy', '-i', small, '-o', full, '--emulate', 'input', '--exclusive'], /leave --exclusive out/],
       [['dax', 'copy', '-i', small, '-o', full], /; cp and dd copy files\. --emulate input, output or both takes/],
     ];
     for (const [words, message] of cases) {

@@ -12,7 +12,8 @@ import { withProgress } from '../terminal/progress.js';
 const VERBS = { copy: 'copied', verify: 'verified' };
 
 function inWords({ bytes, durable, verified }: CopyReport, zero: boolean, seconds: number): string {
-  const what = `${formatSize(bytes)} (${bytes} bytes) ${zero ? 'zeroed' : 'copied'}`;
+  const exact = bytes < 1024 ? '' : ` (${bytes} bytes)`;
+  const what = `${formatSize(bytes)}${exact} ${zero ? 'zeroed' : 'copied'}`;
   const speed = formatSize(Math.round(bytes / Math.max(seconds, 0.001)));
   return `${what} in ${seconds.toFixed(2)} s, ${speed}/s${durable ? '' : '; not durable'}${verified ? '; verified' : ''}`;
 }
