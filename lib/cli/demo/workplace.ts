@@ -127,7 +127,9 @@ export function makeWorkplace(given: string | undefined, assumePersistent: boole
   try {
     return isDirectory(path) ? inside(path, assumePersistent) : atFile(path, assumePersistent);
   } catch (error) {
-    throw isVolatile(error) ? volatile([path], error) : systemError(error, path);
+    throw isVolatile(error)
+      ? volatile([path], error)
+      : systemError(error, path, 'Name a directory where files can be made');
   }
 }
 
