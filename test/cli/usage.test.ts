@@ -171,12 +171,13 @@ describe('a refusal of the library', () => {
   const file = onDisk();
 
   it('is told in the words of the command', async () => {
-    const [missing, small, full] = [file('missing'), file('small'), file('full')];
+    const [empty, small, full] = [file('empty'), file('small'), file('full')];
+    makeImage(empty, 0);
     makeImage(small, 4096);
     makeImage(full, 20 * 2 ** 20);
     edit(full, 0, 8, (bytes) => bytes.fill(1));
     const cases: readonly [words: string[], message: RegExp][] = [
-      [['partitions', missing], /ENOENT.*missing'$/m],
+      [['partitions', empty], /is empty, and nothing can be mapped$/m],
       [['btt', 'info', small], /'pmem btt format' makes one$/m],
       [['btt', 'format', full, '--yes'], /; --force destroys it$/m],
       [['btt', 'format', full, '--yes', '--force', '--nfree', '0'], /ERR_OUT_OF_RANGE: --nfree must be/],
