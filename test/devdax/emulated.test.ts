@@ -189,7 +189,7 @@ describe('DaxDevice on a file', () => {
       needsRoot(this);
       const path = file('node');
       execFileSync('mknod', [path, 'c', '510', '77']);
-      throwsCode(() => DaxDevice.open(path), 'ENXIO', { message: /No device has the number/ });
+      throwsCode(() => DaxDevice.open(path), 'ENXIO', { message: /no device has the number/ });
     });
 
     it('refuses paths that cannot be mapped', () => {
