@@ -230,7 +230,7 @@ describe('DaxDevice where no fault can be guaranteed', () => {
     assert(reserved !== undefined);
     const { start: offset, size } = reserved;
     throwsCode(() => DaxDevice.open('/dev/mem', { offset, size }), 'ERR_PMEM_FAULT_GRANULARITY', {
-      message: /mapped by mmap itself/,
+      message: /mmap itself maps all of its pages/,
     });
     throwsCode(() => DaxDevice.open('/dev/mem', { offset, emulate: true }), 'EINVAL', { message: /no end/ });
     using device = DaxDevice.open('/dev/mem', { offset, size, emulate: true });
