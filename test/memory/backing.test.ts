@@ -62,7 +62,11 @@ describe('inspect', () => {
   it('tells the size of a block device in bytes', function () {
     needsRoot(this);
     const path = ['/dev/loop0', '/dev/vda', '/dev/sda', '/dev/nvme0n1'].find((one) => existsSync(one));
-    if (path === undefined) this.skip();
+    if (path === undefined) {
+      if (process.env['CI'] === 'true') throw new Error('CI has a block device');
+      console.log('      skipped: no block device that this test knows');
+      this.skip();
+    }
     throwsCode(() => inspected(path), 'ENODEV', { message: /sysfs does not know/ });
     const device = machine.device('virtual/block/disk', { size: 2048 });
     mkdirSync(join(machine.host.sys, 'dev', 'block'), { recursive: true });

@@ -1,4 +1,4 @@
-/** From a path or a stream to an end of a copy. Each path is opened once: what was looked at is what is copied. */
+/** From a path or a stream to an end of a copy. Each path is opened once, so that the copy uses the file that was inspected. */
 
 import { type BigIntStats, closeSync, constants, fstatSync, statSync } from 'node:fs';
 import { posixError, systemError } from '../../errors.js';
